@@ -1,0 +1,51 @@
+"""The base of all events: plain, typed, immutable data in the past tense."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """Something that happened, and who is told.
+
+    A subclass declares its fields with the names of the contract and sets three class variables. The audience is chosen
+    here, in the transaction that makes the event: an event that reaches the wrong person is a security hole, so it is
+    never derived later.
+    """
+
+    type: ClassVar[str] = ""
+    """The type of the WebSocket frame; empty for what is not a frame (see `events.control`)."""
+
+    subject: ClassVar[str] = ""
+    """The subject on which other services read the event."""
+
+    @property
+    def key(self) -> str:
+        """Events of one key (a match, a ride, a user) keep their order."""
+        raise NotImplementedError(type(self).__name__)
+
+    @property
+    def audience(self) -> Sequence[UUID]:
+        """The users who are told."""
+        raise NotImplementedError(type(self).__name__)
+
+    @property
+    def views(self) -> Mapping[UUID, Event]:
+        """What single recipients see instead of the event itself."""
+        return {}
+
+    @property
+    def valid_until(self) -> datetime | None:
+        """After this moment nobody needs to be told any more."""
+        return None
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the event as JSON-ready data with the names of the contract; fields that are unset are left out."""
+        data = msgspec.to_builtins(self, str_keys=True)
+        assert isinstance(data, dict)
+        return data

@@ -1,0 +1,18 @@
+"""What a bus must do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from events.models import OutboxEvent
+
+Handler = Callable[[Sequence[OutboxEvent]], Awaitable[None]]
+"""Delivers a batch of events; an exception means that none of the batch may be taken as delivered."""
+
+
+class Bus(Protocol):
+    """Carries events from the relay to a handler, in order, at least once."""
+
+    async def publish(self, events: Sequence[OutboxEvent]) -> None:
+        """Return when all of `events` are safe with the bus; raise when any may not be."""

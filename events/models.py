@@ -1,0 +1,42 @@
+"""The outbox: events that wait to be handed to the bus, and for a while those that were."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+
+class OutboxEvent(models.Model):
+    """One event, written in the transaction of the service that caused it.
+
+    The primary key gives the order in which the relay hands events out; `event_id` is the event's identity everywhere.
+    `audience` maps each recipient's id to the data that this person sees, or to null for `data` itself.
+    """
+
+    event_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    key = models.CharField(max_length=64, db_index=True)
+    type = models.CharField(max_length=64)
+    subject = models.CharField(max_length=64)
+    data = models.JSONField()
+    audience = models.JSONField(help_text="Recipient's id -> data of their own, or null for the event's data.")
+    valid_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    published_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    failed_at = models.DateTimeField(null=True, blank=True, help_text="Given up after the last attempt.")
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = "outbox event"
+        indexes = (
+            models.Index(
+                fields=("id",), name="outbox_pending", condition=Q(published_at__isnull=True, failed_at__isnull=True)
+            ),
+            models.Index(fields=("published_at",), name="outbox_published"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.key}"

@@ -1,0 +1,58 @@
+"""Writing to the outbox and reading from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from events.base import Event
+from events.models import OutboxEvent
+from events.nudge import nudge
+
+
+def emit(event: Event) -> None:
+    """Write `event` to the outbox of the current transaction; the relay is woken when that has been committed.
+
+    Raises `RuntimeError` outside a transaction: an event must never outlive a change that was rolled back.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError(f"{type(event).__name__} was emitted outside a transaction.")
+    views = event.views
+    OutboxEvent.objects.create(
+        key=event.key,
+        type=event.type,
+        subject=event.subject,
+        data=event.to_data(),
+        audience={str(user): views[user].to_data() if user in views else None for user in event.audience},
+        valid_until=event.valid_until,
+    )
+    transaction.on_commit(nudge)
+
+
+def pending_events(limit: int) -> list[OutboxEvent]:
+    """Return the oldest events that were neither handed to the bus nor given up, in the order of their numbers."""
+    rows = OutboxEvent.objects.filter(published_at__isnull=True, failed_at__isnull=True)
+    return list(rows.order_by("id")[:limit])
+
+
+def mark_published(rows: Sequence[OutboxEvent]) -> None:
+    """Note that the bus has taken `rows`."""
+    OutboxEvent.objects.filter(pk__in=[row.pk for row in rows]).update(published_at=timezone.now(), error="")
+
+
+def mark_attempt(row: OutboxEvent, error: str) -> bool:
+    """Note a failed attempt; return True when it was the last and the event is given up."""
+    OutboxEvent.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, error=error[:2000])
+    last = OutboxEvent.objects.filter(pk=row.pk, attempts__gte=settings.RELAY_MAX_ATTEMPTS)
+    return last.update(failed_at=timezone.now()) == 1
+
+
+def purge_published(keep: timedelta) -> int:
+    """Delete the events that were handed out longer than `keep` ago; return how many."""
+    count, _ = OutboxEvent.objects.filter(published_at__lt=timezone.now() - keep).delete()
+    return count

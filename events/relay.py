@@ -1,0 +1,89 @@
+"""The relay: takes events out of the outbox and hands them to the bus, one relay at a time.
+
+It is woken after each commit and looks every `RELAY_INTERVAL` anyway, so that it also finds what another process (a
+shell, a command, one that was killed) has left there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from django.conf import settings
+from django.utils import timezone
+
+from events import nudge, outbox
+from events.buses.base import Bus
+from events.models import OutboxEvent
+from nebengjek.threads import in_read_thread, in_write_thread
+
+logger = logging.getLogger(__name__)
+
+RETRY_DELAY = 1.0
+"""Seconds between two attempts at a batch that the bus did not take."""
+
+
+class Relay:
+    """Moves committed events from the outbox to `bus`, in the order of their numbers."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._woken = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def wake(self) -> None:
+        """Have the relay look at the outbox at once; may be called from any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+    async def run(self) -> None:
+        """Relay until cancelled."""
+        nudge.listen(self.wake)
+        try:
+            while True:
+                self._woken.clear()
+                await self.drain()
+                await self._wait(settings.RELAY_INTERVAL.total_seconds())
+        finally:
+            nudge.listen(None)
+
+    async def drain(self) -> int:
+        """Hand out everything that waits; return how many events left the outbox."""
+        total = 0
+        while rows := await in_read_thread(outbox.pending_events, settings.RELAY_BATCH):
+            done = await self._hand_out(rows)
+            total += done
+            if done < len(rows):
+                await asyncio.sleep(RETRY_DELAY)
+        return total
+
+    async def _hand_out(self, rows: list[OutboxEvent]) -> int:
+        try:
+            await self._publish(rows)
+        except Exception:
+            logger.exception("The bus did not take a batch of %d events; each is tried by itself.", len(rows))
+            return await self._hand_out_singly(rows)
+        return len(rows)
+
+    async def _hand_out_singly(self, rows: list[OutboxEvent]) -> int:
+        """Go on up to the first event that fails, so that the order stays; one that always fails is given up."""
+        for done, row in enumerate(rows):
+            try:
+                await self._publish([row])
+            except Exception as exc:
+                if not await in_write_thread(outbox.mark_attempt, row, f"{type(exc).__name__}: {exc}"):
+                    return done
+                logger.error("Event %s (%s) was given up after the last attempt.", row.event_id, row.subject)
+        return len(rows)
+
+    async def _publish(self, rows: list[OutboxEvent]) -> None:
+        now = timezone.now()
+        await self._bus.publish([row for row in rows if row.valid_until is None or row.valid_until > now])
+        await in_write_thread(outbox.mark_published, rows)
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            pass

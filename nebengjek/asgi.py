@@ -1,0 +1,55 @@
+"""The ASGI application: HTTP, the WebSocket at `/ws/`, and the background work that goes with them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nebengjek.settings")
+django_application = get_asgi_application()  # before anything that needs models
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.core.checks import ERROR, run_checks  # noqa: E402
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402
+from django.urls import re_path  # noqa: E402
+
+from realtime.background import background  # noqa: E402
+from realtime.consumers import UserConsumer  # noqa: E402
+from realtime.middleware import JWTAuthMiddleware, OriginMiddleware, not_found  # noqa: E402
+
+websocket_application = URLRouter(
+    [
+        re_path(r"^ws/$", OriginMiddleware(JWTAuthMiddleware(UserConsumer.as_asgi()))),
+        re_path(r"", not_found),
+    ]
+)
+router = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application})
+
+errors = [problem for problem in run_checks() if problem.level >= ERROR]
+if errors:  # servers other than `manage.py serve` run no checks of their own
+    raise ImproperlyConfigured("\n".join(str(problem) for problem in errors))
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Serve one connection, request, or the lifespan of the server."""
+    if scope["type"] == "lifespan":
+        await lifespan(receive, send)
+        return
+    background.ensure_started()
+    await router(scope, receive, send)
+
+
+async def lifespan(receive: Any, send: Any) -> None:
+    """Start the background work before the first connection, and end it after the last."""
+    await receive()  # lifespan.startup
+    try:
+        background.ensure_started()
+    except Exception as exc:
+        await send({"type": "lifespan.startup.failed", "message": str(exc)})
+        return
+    await send({"type": "lifespan.startup.complete"})
+    await receive()  # lifespan.shutdown
+    await background.stop()
+    await send({"type": "lifespan.shutdown.complete"})

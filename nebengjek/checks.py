@@ -1,0 +1,97 @@
+"""System checks: what is wrong with the configuration is said at the start, with a hint, and not at run time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.utils.module_loading import import_string
+
+SECRET_LENGTH = 32
+"""Bytes; HS256 asks for a key as long as its hash."""
+
+PLUGGABLE = {
+    "SMS_BACKEND": "nebengjek.E004",
+    "PAYMENT_GATEWAY": "nebengjek.E005",
+}
+
+
+@register()
+def check_secrets(**_: Any) -> list[CheckMessage]:
+    """No secret has a usable default when DEBUG is off."""
+    problems: list[CheckMessage] = []
+    for name, number in (("SECRET_KEY", 1), ("JWT_SECRET", 2)):
+        value = getattr(settings, name)
+        default = value == settings.DEVELOPMENT_SECRET
+        if (default and not settings.DEBUG) or len(value.encode()) < SECRET_LENGTH:
+            problems.append(
+                Error(
+                    f"{name} is {'not set' if default else 'too short'}.",
+                    hint=f"Set it to at least {SECRET_LENGTH} random characters, such as the output of "
+                    "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
+                    id=f"nebengjek.E00{number}",
+                )
+            )
+    return problems
+
+
+@register()
+def check_sms_backend(**_: Any) -> list[CheckMessage]:
+    """Codes on standard output are for development: whoever reads the log logs in as anybody."""
+    if settings.DEBUG or settings.SMS_BACKEND != "users.sms.ConsoleSMS":
+        return []
+    hint = "Set SMS_BACKEND to the dotted path of a class that sends messages (see users/sms.py)."
+    return [Error("The console SMS backend is for development only.", hint=hint, id="nebengjek.E003")]
+
+
+@register()
+def check_dotted_paths(**_: Any) -> list[CheckMessage]:
+    """What is named by a dotted path must exist."""
+    problems: list[CheckMessage] = []
+    for name, identifier in PLUGGABLE.items():
+        path = getattr(settings, name)
+        try:
+            import_string(path)
+        except ImportError as exc:
+            hint = "Set it to the dotted path of a class."
+            problems.append(Error(f"{name}={path!r} cannot be imported: {exc}", hint=hint, id=identifier))
+    return problems
+
+
+@register()
+def check_countries(**_: Any) -> list[CheckMessage]:
+    """Phone numbers need at least one country that exists."""
+    import phonenumbers
+
+    known = phonenumbers.SUPPORTED_REGIONS
+    wrong = [country for country in settings.OTP_COUNTRIES if country not in known]
+    if settings.OTP_COUNTRIES and not wrong:
+        return []
+    hint = "Set OTP_COUNTRIES to two-letter country codes with commas between, such as ID,MY."
+    return [Error(f"OTP_COUNTRIES names no or unknown countries: {wrong}", hint=hint, id="nebengjek.E006")]
+
+
+@register()
+def check_backends(**_: Any) -> list[CheckMessage]:
+    """What is set must be used: a Redis or NATS that is configured and silently ignored would lose events."""
+    hint = "Leave it empty: this version runs in one process, on its embedded parts."
+    names = [name for name in ("REDIS_URL", "NATS_URL") if getattr(settings, name)]
+    return [Error(f"{name} is set, but this version has no use for it.", hint=hint, id="nebengjek.E007") for name in names]
+
+
+@register()
+def check_periods(**_: Any) -> list[CheckMessage]:
+    """Times that only make sense together."""
+    problems: list[CheckMessage] = []
+    if settings.WS_PING_PERIOD >= settings.WS_READ_TIMEOUT:
+        hint = "A client that answers every ping must not be taken for dead: make WS_PING_PERIOD the shorter one."
+        problems.append(Error("WS_PING_PERIOD is not below WS_READ_TIMEOUT.", hint=hint, id="nebengjek.E008"))
+    if settings.MATCH_SEARCH_INTERVAL > settings.MATCH_RESPONSE_TIMEOUT:
+        hint = "Searches then look for new drivers only once per attempt."
+        text = "MATCH_SEARCH_INTERVAL is above MATCH_RESPONSE_TIMEOUT."
+        problems.append(Warning(text, hint=hint, id="nebengjek.W001"))
+    if settings.RIDES_MIN_DISTANCE_KM != round(settings.RIDES_MIN_DISTANCE_KM, 6):
+        hint = "The ledger books whole millimetres: give at most six decimals."
+        problems.append(Error("RIDES_MIN_DISTANCE_KM is too fine.", hint=hint, id="nebengjek.E009"))
+    return problems

@@ -1,0 +1,83 @@
+"""The errors of the contract, the same on the WebSocket and on REST.
+
+    DomainError                what a client is told, with one of the codes of `ErrorCode`
+    ├── ValidationFailed       a field, a range, a state that does not allow it, an id that is not yours
+    │   └── Conflict           the same, answered with 409 on REST
+    ├── InvalidFormat          not JSON, not the envelope, an unknown type
+    ├── Unauthorized           a security matter: the client only ever reads `Authentication required`
+    └── RateLimited            too much in too little time; says when to come back
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """The codes a client may see in `error.data.code` or in the body of a REST error."""
+
+    INVALID_FORMAT = "INVALID_FORMAT"
+    VALIDATION_FAILED = "VALIDATION_FAILED"
+    UNAUTHORIZED = "UNAUTHORIZED"
+    RATE_LIMIT = "RATE_LIMIT"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+
+
+SECURITY_MESSAGE = "Authentication required"
+SERVER_MESSAGE = "Internal server error"
+
+
+class DomainError(Exception):
+    """A request that cannot be carried out, for a reason that the client is told.
+
+    `message` is the whole reason, `field` the name of the input it is about, where there is one.
+    """
+
+    code = ErrorCode.INTERNAL_ERROR
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+    @property
+    def client_message(self) -> str:
+        """What the client reads."""
+        return self.message
+
+
+class ValidationFailed(DomainError):
+    """The input or the state of things does not allow the request."""
+
+    code = ErrorCode.VALIDATION_FAILED
+
+
+class Conflict(ValidationFailed):
+    """The state of things does not allow the request now (409 on REST)."""
+
+
+class InvalidFormat(DomainError):
+    """The request is not of the form that the contract asks for."""
+
+    code = ErrorCode.INVALID_FORMAT
+
+
+class Unauthorized(DomainError):
+    """Who asks may not; the reason goes to the log, never to the client."""
+
+    code = ErrorCode.UNAUTHORIZED
+
+    @property
+    def client_message(self) -> str:
+        """The one sentence for all security matters."""
+        return SECURITY_MESSAGE
+
+
+class RateLimited(DomainError):
+    """Too many requests; `retry_after` is in seconds."""
+
+    code = ErrorCode.RATE_LIMIT
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

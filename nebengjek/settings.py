@@ -1,0 +1,246 @@
+"""Django settings, read from the environment (and from `.env` beside `manage.py`, where there is one).
+
+`settings.example.env` lists every variable with its default and meaning. Nothing else in the code reads the
+environment, and this file is the only place that chooses backends.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+import django_stubs_ext
+
+from nebengjek.env import ConfigError, Env
+
+django_stubs_ext.monkeypatch()  # lets generic classes be written as in the type stubs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env(dotenv=BASE_DIR / ".env")
+
+# --- Django -----------------------------------------------------------------------------------------------------------
+
+DEBUG = env.flag("DEBUG", True)
+# Good for a look on one's own machine only: system checks refuse them with DEBUG off, and `serve` refuses to listen
+# on any other address than the loopback one with them.
+DEVELOPMENT_SECRET = "for-development-on-your-own-machine-only-not-a-secret"  # noqa: S105
+SECRET_KEY = env.text("SECRET_KEY") or DEVELOPMENT_SECRET
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
+PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "rest_framework_simplejwt",
+    "rest_framework_simplejwt.token_blacklist",
+    "nebengjek",
+    "events",
+    "users",
+    "rides",
+    "realtime",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "nebengjek.urls"
+ASGI_APPLICATION = "nebengjek.asgi.application"
+AUTH_USER_MODEL = "users.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "static-collected"
+WHITENOISE_USE_FINDERS = True  # the admin has its style without a collectstatic step
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SECURE_CONTENT_TYPE_NOSNIFF = True
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+# --- Database ---------------------------------------------------------------------------------------------------------
+
+DATABASE_URL = env.text("DATABASE_URL", "sqlite:///var/nebengjek.sqlite3")
+DATABASE_TIMEOUT = env.duration("DATABASE_TIMEOUT", "20s")
+DB_READ_THREADS = env.integer("DB_READ_THREADS", 4, low=1, high=64)
+DB_WRITE_THREADS = 1  # SQLite lets one writer in at a time
+
+
+def _database() -> dict[str, Any]:
+    """Return the settings of the database that DATABASE_URL names."""
+    try:
+        config: dict[str, Any] = dict(dj_database_url.parse(DATABASE_URL))
+    except ValueError as exc:
+        raise ConfigError(f"DATABASE_URL={DATABASE_URL!r} must be like sqlite:///var/nebengjek.sqlite3.") from exc
+    if config["ENGINE"] != "django.db.backends.sqlite3":
+        raise ConfigError("DATABASE_URL must start with sqlite:// (other databases come with the distributed engine).")
+    if not config["NAME"] or config["NAME"] == ":memory:":
+        raise ConfigError("DATABASE_URL must name a file: what is in memory is lost with the process.")
+    path = BASE_DIR / str(config["NAME"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    config["NAME"] = path
+    config["CONN_MAX_AGE"] = None  # a connection per thread, kept
+    config["OPTIONS"] = {
+        "timeout": DATABASE_TIMEOUT.total_seconds(),
+        # A transaction that reads and then writes must take the write lock first, or SQLite fails it at once.
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+    config["TEST"] = {"NAME": path.with_name("test.sqlite3")}
+    return config
+
+
+DATABASES = {"default": _database()}
+REDIS_URL = env.text("REDIS_URL")
+NATS_URL = env.text("NATS_URL")
+
+# --- Events and delivery ----------------------------------------------------------------------------------------------
+
+EVENT_BUS = "events.buses.memory.MemoryBus"
+RELAY_INTERVAL = env.duration("RELAY_INTERVAL", "1s", high="1m")
+RELAY_BATCH = env.integer("RELAY_BATCH", 500, low=1, high=10_000)
+RELAY_MAX_ATTEMPTS = env.integer("RELAY_MAX_ATTEMPTS", 5, low=1, high=100)
+OUTBOX_RETENTION = env.duration("OUTBOX_RETENTION", "7d")
+HISTORY_MAX = env.integer("HISTORY_MAX", 5000, low=1)
+HISTORY_TTL = env.duration("HISTORY_TTL", "1h")
+
+CHANNEL_LAYERS = {"default": {"BACKEND": "realtime.layers.InProcessChannelLayer", "CONFIG": {"capacity": 1000}}}
+POSITION_STORE = "rides.positions.memory.MemoryPositions"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# --- The WebSocket ----------------------------------------------------------------------------------------------------
+
+WS_READ_BUFFER_SIZE = env.integer("WS_READ_BUFFER_SIZE", 1024, low=1)
+WS_WRITE_BUFFER_SIZE = env.integer("WS_WRITE_BUFFER_SIZE", 1024, low=1)
+WS_HANDSHAKE_TIMEOUT = env.duration("WS_HANDSHAKE_TIMEOUT", "10s")
+WS_READ_TIMEOUT = env.duration("WS_READ_TIMEOUT", "60s")
+WS_WRITE_TIMEOUT = env.duration("WS_WRITE_TIMEOUT", "10s")
+WS_PING_PERIOD = env.duration("WS_PING_PERIOD", "54s")
+WS_MAX_MESSAGE_SIZE = env.integer("WS_MAX_MESSAGE_SIZE", 512, low=256, high=16 * 1024 * 1024)
+WS_ALLOWED_ORIGINS = env.words("WS_ALLOWED_ORIGINS")
+WS_HEARTBEAT = env.duration("WS_HEARTBEAT", "2s", low="50ms", high="1m")
+WS_TOKEN_NOTICE = env.duration("WS_TOKEN_NOTICE", "60s")
+WS_COMMAND_RATE = env.integer("WS_COMMAND_RATE", 10)
+WS_COMMAND_BURST = env.integer("WS_COMMAND_BURST", 30, low=1)
+WS_LOCATION_RATE = env.integer("WS_LOCATION_RATE", 5)
+WS_COSTLY_RATE = env.integer("WS_COSTLY_RATE", 30)
+COMMAND_ID_TTL = env.duration("COMMAND_ID_TTL", "10m")
+
+# --- Users, tokens and REST -------------------------------------------------------------------------------------------
+
+JWT_SECRET = env.text("JWT_SECRET") or DEVELOPMENT_SECRET
+JWT_EXPIRATION = env.integer("JWT_EXPIRATION", 1440, low=1, high=525_600)
+JWT_REFRESH_EXPIRATION = env.integer("JWT_REFRESH_EXPIRATION", 43_200, low=1, high=5_256_000)
+JWT_LEEWAY = 10  # seconds that an issuer's clock may be ahead of ours
+
+OTP_COUNTRIES = env.words("OTP_COUNTRIES", "ID")
+OTP_TTL = env.duration("OTP_TTL", "5m", low="1s", high="1h")
+OTP_MAX_TRIES = env.integer("OTP_MAX_TRIES", 5, low=1, high=10)
+OTP_MAX_PER_HOUR = env.integer("OTP_MAX_PER_HOUR", 3)
+API_THROTTLE = env.integer("API_THROTTLE", 60)
+SMS_BACKEND = env.text("SMS_BACKEND", "users.sms.ConsoleSMS")
+
+SIMPLE_JWT = {
+    "SIGNING_KEY": JWT_SECRET,
+    "ALGORITHM": "HS256",
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=JWT_EXPIRATION),
+    "REFRESH_TOKEN_LIFETIME": timedelta(minutes=JWT_REFRESH_EXPIRATION),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "LEEWAY": JWT_LEEWAY,
+    "USER_ID_FIELD": "id",
+    "USER_ID_CLAIM": "user_id",
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["users.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["users.parsers.BoundedJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["users.throttling.AddressThrottle"],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
+    "PAGE_SIZE": 20,
+    "EXCEPTION_HANDLER": "users.exception_handler.contract_errors",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+
+# --- Rides ------------------------------------------------------------------------------------------------------------
+
+LOCATION_MAX_AGE = env.duration("LOCATION_MAX_AGE", "60s", low="1s")
+MATCH_SEARCH_RADIUS_KM = env.decimal("MATCH_SEARCH_RADIUS_KM", "5", low="0.1", high="500")
+MATCH_MAX_DRIVERS = env.integer("MATCH_MAX_DRIVERS", 5, low=1, high=100)
+MATCH_RESPONSE_TIMEOUT = env.duration("MATCH_RESPONSE_TIMEOUT", "30s", low="100ms", high="1h")
+MATCH_MAX_ATTEMPTS = env.integer("MATCH_MAX_ATTEMPTS", 3, low=1, high=100)
+MATCH_SEARCH_INTERVAL = env.duration("MATCH_SEARCH_INTERVAL", "3s", low="100ms", high="1h")
+SERVE_TIMERS = env.flag("SERVE_TIMERS", True)
+TIMERS_INTERVAL = env.duration("TIMERS_INTERVAL", "250ms", low="10ms", high="1m")
+
+RIDES_START_DISTANCE_M = 100  # driver and passenger at the start of a ride: a term of the contract
+RIDES_MIN_DISTANCE_KM = env.decimal("RIDES_MIN_DISTANCE_KM", "1", low="0.1", high="1000")
+RIDES_MAX_ACCURACY_M = env.decimal("RIDES_MAX_ACCURACY_M", "50", low="1", high="100000")
+RIDES_MAX_SPEED_KMH = env.decimal("RIDES_MAX_SPEED_KMH", "200")
+RIDES_MAX_CLOCK_SKEW = timedelta(seconds=30)  # a term of the contract
+TRACK_FLUSH_INTERVAL = env.duration("TRACK_FLUSH_INTERVAL", "500ms", low="10ms", high="1m")
+
+PRICING_RATE_PER_KM = env.integer("PRICING_RATE_PER_KM", 3000, high=10_000_000)
+PRICING_ADMIN_FEE_PERCENT = env.decimal("PRICING_ADMIN_FEE_PERCENT", "5", high="100")
+PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY", "rides.gateways.QRLinkGateway")
+
+# --- Logging ----------------------------------------------------------------------------------------------------------
+
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        **{
+            name: {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False}
+            for name in ("nebengjek", "events", "users", "rides", "realtime", "django")
+        },
+        # A 401 or a 404 is an answer, not an event of the server.
+        "django.request": {"handlers": ["console"], "level": "ERROR", "propagate": False},
+        "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+    },
+}
+
+DECLARED_VARIABLES = dict(env.declared)

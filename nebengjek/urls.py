@@ -1,0 +1,23 @@
+"""The URLs of the HTTP side; the WebSocket's are in `nebengjek.asgi`."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+
+from realtime import views
+from users.exception_handler import page_not_found
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/", include("users.urls")),
+    path("api/", include("rides.urls")),
+    re_path("^api/", page_not_found, {"exception": None}),  # JSON, also while DEBUG shows pages of its own
+    path("health/live", views.live),
+    path("health/ready", views.ready),
+]
+
+handler400 = "users.exception_handler.bad_request"
+handler404 = "users.exception_handler.page_not_found"
+handler500 = "users.exception_handler.server_error"
+
+admin.site.site_header = admin.site.site_title = "NebengJek"
+admin.site.index_title = "Support"

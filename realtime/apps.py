@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class RealtimeConfig(AppConfig):
+    """The WebSocket and what runs beside it."""
+
+    name = "realtime"
+    verbose_name = "Realtime"

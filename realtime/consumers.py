@@ -1,0 +1,346 @@
+"""One socket of one user: it joins, decodes, dispatches, forwards and leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import uuid
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.layers import get_channel_layer
+from django.conf import settings
+
+from nebengjek.errors import SERVER_MESSAGE, DomainError, ErrorCode, InvalidFormat, Unauthorized
+from nebengjek.threads import in_read_thread, in_write_thread
+from realtime import protocol
+from realtime.connections import connections
+from realtime.delivery import CHECK, DELIVER, RELAY, REPLACE, REVOKE, group_of
+from realtime.dispatch import execute, read_command, route_of
+from realtime.history import Notification, history
+from realtime.limits import CommandLimit
+from realtime.protocol import BadFrame, CloseCode, Frame
+from realtime.ready import parse_resume, read_state, ready_frame
+from realtime.routes import Route
+from realtime.sessions import sessions
+from realtime.tracking import PositionIntake
+from rides.positions import positions
+from users.models import Role
+from users.tokens import Claims, authenticate
+
+logger = logging.getLogger(__name__)
+
+CLOSE_GRACE = 5.0
+"""Seconds that a client gets to answer our closing frame."""
+
+LONGEST_TIMER = 24 * 3600.0
+"""Seconds; a longer wait is cut into pieces, because timers do not follow the wall clock."""
+
+Message = dict[str, Any]
+
+
+class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channels has no type hints
+    """The socket of `scope["user"]`, in the group `user_<uuid>`.
+
+    One task reads the client's frames, one the channel layer. `__call__` and `dispatch` replace those of Channels, which
+    make several tasks and a hop to another thread for every message.
+    """
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        """Live from the handshake to the end of the connection."""
+        self.scope, self.base_send = scope, send
+        self.claims: Claims = scope["claims"]
+        self.user_id, self.role = self.claims.user_id, self.claims.role
+        self.connection_id = uuid.uuid4()
+        self.group = group_of(self.user_id)
+        self.intake = PositionIntake(self.user_id, driver=self.role == Role.DRIVER)
+        self.limit = CommandLimit()
+        self.session = 0
+        self.epoch, self.forwarded = "", 0
+        self.closing = False
+        self.told_expiry = False
+        self.token_timer: asyncio.TimerHandle | None = None
+        self.close_timer: asyncio.TimerHandle | None = None
+        self.pump: asyncio.Task[None] | None = None
+        self.errands: set[asyncio.Task[None]] = set()
+        self.task = asyncio.current_task()
+        self.turn = asyncio.Lock()  # held while notifications may not be forwarded
+        self.channel_layer = get_channel_layer()
+        self.channel_name: str = await self.channel_layer.new_channel()
+        self.handlers = {
+            "websocket.connect": self.websocket_connect,
+            "websocket.receive": self.websocket_receive,
+            "websocket.disconnect": self.websocket_disconnect,
+            DELIVER: self.event_deliver,
+            RELAY: self.location_relay,
+            CHECK: self.history_check,
+            REPLACE: self.session_replace,
+            REVOKE: self.session_revoke,
+        }
+        try:
+            self.connected = True
+            while self.connected:
+                await self.dispatch(await receive())
+        except asyncio.CancelledError:
+            if not self.closing:
+                raise
+        finally:
+            await self._leave()
+
+    async def dispatch(self, message: Message) -> None:
+        """Handle a message by the fixed table; no message can name any other method."""
+        handler = self.handlers.get(message["type"])
+        if handler is not None:
+            await handler(message)
+
+    # --- joining and leaving ---
+
+    async def websocket_connect(self, message: Message) -> None:
+        """Accept, become the user's one session, and send `session_ready`.
+
+        The group is joined before the head of the history is read, and that before the state: in any other order an event
+        could fall in between. What arrives meanwhile waits in the channel.
+        """
+        await self.accept(self.scope["subprotocol"])
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        self.session = await sessions().take(self.user_id)
+        connections.add(self)
+        positions().connected(self.user_id, self.session)
+        await self.channel_layer.group_send(self.group, {"type": REPLACE, "session": self.session})
+        logger.info("Connected: user %s, connection %s.", self.user_id, self.connection_id)
+        try:
+            await self._greet()
+        except Unauthorized:
+            await self.close_with(CloseCode.UNAUTHORIZED)
+            return
+        self.pump = asyncio.create_task(self._forward_all())
+        self._watch_token()
+
+    async def _greet(self) -> None:
+        """Send `session_ready`, and the missed notifications to a client that resumes."""
+        resume = parse_resume(self.scope["query_string"])
+        self.epoch = history().epoch
+        self.forwarded = await history().head(self.user_id)
+        missed = None
+        if resume is not None and resume.epoch == self.epoch:
+            missed = await history().since(self.user_id, resume.seq)
+        if resume is not None and missed is not None:
+            self.forwarded = resume.seq
+        await self._send_ready(recovered=missed is not None)
+        for item in missed or ():
+            await self._forward(item)
+
+    async def _send_ready(self, *, recovered: bool) -> None:
+        state = await in_read_thread(read_state, self.claims)
+        frame = ready_frame(
+            self.claims, self.connection_id, self.epoch, self.forwarded, recovered=recovered, state=state
+        )
+        await self.send_frame(frame)
+
+    async def websocket_disconnect(self, message: Message) -> None:
+        """Note that the client has gone."""
+        self.closing = True
+        self.connected = False
+
+    async def close_with(self, code: CloseCode) -> None:
+        """Close the socket; a client that does not answer is dropped after `CLOSE_GRACE`."""
+        if self.closing:
+            return
+        self.closing = True
+        logger.info("Closing connection %s of user %s with %d.", self.connection_id, self.user_id, code)
+        if self.task is not None:
+            self.close_timer = asyncio.get_running_loop().call_later(CLOSE_GRACE, self.task.cancel)
+        with contextlib.suppress(OSError, RuntimeError):
+            await self.base_send({"type": "websocket.close", "code": int(code)})
+
+    async def send_frame(self, frame: bytes) -> None:
+        """Send an encoded frame; to a client who has gone it is not sent, and `receive` will say so."""
+        if self.closing:
+            return
+        try:
+            await self.base_send({"type": "websocket.send", "text": frame.decode()})
+        except (OSError, RuntimeError):
+            self.closing = True
+
+    async def _leave(self) -> None:
+        """Leave nothing behind, whatever ended the connection."""
+        self.closing = True
+        for timer in (self.token_timer, self.close_timer):
+            if timer is not None:
+                timer.cancel()
+        for task in (self.pump, *self.errands):
+            if task is not None:
+                task.cancel()
+        connections.remove(self)
+        positions().disconnected(self.user_id, self.session)
+        await sessions().release(self.user_id, self.session)
+        await self.channel_layer.group_discard(self.group, self.channel_name)
+        if hasattr(self.channel_layer, "close_channel"):
+            await self.channel_layer.close_channel(self.channel_name)
+        try:
+            await self.intake.settle()
+        except Exception:
+            logger.exception("The track of user %s waits for the next flush.", self.user_id)
+        logger.info("Disconnected: user %s, connection %s.", self.user_id, self.connection_id)
+
+    # --- what the client says ---
+
+    async def websocket_receive(self, message: Message) -> None:
+        """Answer one frame. Nothing that a client sends ends the connection, but size."""
+        if self.closing:
+            return
+        text = message.get("text")
+        if text is not None and len(text.encode("utf-8", "surrogatepass")) > settings.WS_MAX_MESSAGE_SIZE:
+            await self.close_with(CloseCode.TOO_BIG)
+            return
+        reply = await self._reply_to(text)
+        if reply is not None:
+            await self.send_frame(reply)
+
+    async def _reply_to(self, text: str | None) -> bytes | None:
+        frame: Frame | None = None
+        try:
+            if text is None:
+                raise BadFrame(InvalidFormat("Binary frames are not part of the protocol."))
+            frame = protocol.decode_frame(text)
+            return await self._carry_out(frame)
+        except BadFrame as exc:
+            logger.info("Bad frame from user %s: %s", self.user_id, exc)
+            return protocol.error(exc.error, exc.command_id)
+        except DomainError as exc:
+            logger.info("A frame of user %s was refused: %s", self.user_id, exc.message)
+            return protocol.error(exc, frame.id if frame else None)
+        except Exception:
+            error_id = uuid.uuid4()
+            kind = frame.type if frame else "?"
+            logger.exception("Error %s: %s of user %s failed.", error_id, kind, self.user_id)
+            answer = {"type": "error", "data": {"code": ErrorCode.INTERNAL_ERROR.value, "message": SERVER_MESSAGE}}
+            return protocol.reply(answer, frame.id if frame else None)
+
+    async def _carry_out(self, frame: Frame) -> bytes | None:
+        """Do what a frame asks for and return the answer, where it gets one."""
+        route = route_of(frame)
+        if route.command is not protocol.LocationUpdate:
+            self.limit.take()
+        if route.service is None:
+            await self._handle_here(route, frame)
+            return protocol.ack(frame.id) if frame.id else None
+        await self.intake.settle()
+        try:
+            answer = await in_write_thread(execute, self.user_id, self.role, route, frame)
+        finally:
+            self.intake.ride_changed()
+        if answer["type"] == "ack" and frame.id is None:
+            return None
+        return protocol.reply(answer, frame.id)
+
+    async def _handle_here(self, route: Route, frame: Frame) -> None:
+        match read_command(route, self.role, frame):
+            case protocol.LocationUpdate() as update:
+                await self.intake.report(update)
+            case protocol.TokenRefresh(token=token):
+                await self._refresh_token(token)
+            case protocol.Sync():
+                async with self.turn:
+                    await self._send_ready(recovered=True)
+
+    async def _refresh_token(self, token: str) -> None:
+        user, claims = await in_read_thread(authenticate, token)
+        if user.pk != self.user_id:
+            raise Unauthorized(f"user {self.user_id} sent the token of user {user.pk}")
+        self.claims = claims
+        self.told_expiry = False
+        self._watch_token()
+
+    # --- what happens ---
+
+    async def _forward_all(self) -> None:
+        """Handle what comes over the channel layer, until cancelled."""
+        while True:
+            message = await self.channel_layer.receive(self.channel_name)
+            async with self.turn:
+                try:
+                    await self.dispatch(message)
+                except Unauthorized:
+                    await self.close_with(CloseCode.UNAUTHORIZED)
+                except Exception:
+                    logger.exception("Connection %s could not handle %s.", self.connection_id, message["type"])
+
+    async def event_deliver(self, message: Message) -> None:
+        """Forward a notification once and in order; one that is missing is fetched from the history."""
+        if message["epoch"] != self.epoch or message["seq"] > self.forwarded + 1:
+            await self.history_check(message)
+        elif message["seq"] == self.forwarded + 1:
+            if message["event"].startswith("ride_"):
+                self.intake.ride_changed()
+            await self._forward(Notification(message["seq"], message["frame"]))
+
+    async def history_check(self, message: Message) -> None:
+        """Forward what the history has and the channel layer did not bring; without it, send the whole state."""
+        missed = None
+        if self.epoch == history().epoch:
+            missed = await history().since(self.user_id, self.forwarded)
+        self.intake.ride_changed()
+        if missed is None:
+            self.epoch = history().epoch
+            self.forwarded = await history().head(self.user_id)
+            await self._send_ready(recovered=False)
+        for item in missed or ():
+            await self._forward(item)
+
+    async def _forward(self, item: Notification) -> None:
+        self.forwarded = item.seq
+        await self.send_frame(item.frame)
+
+    async def location_relay(self, message: Message) -> None:
+        """Forward the other party's position."""
+        await self.send_frame(message["frame"])
+
+    async def session_replace(self, message: Message) -> None:
+        """Give way to a newer connection of the same user."""
+        if message["session"] > self.session:
+            await self.close_with(CloseCode.REPLACED)
+
+    async def session_revoke(self, message: Message) -> None:
+        """Close when the token is of a version that has ended."""
+        if self.claims.ver < message["token_version"]:
+            await self.close_with(CloseCode.UNAUTHORIZED)
+
+    async def heartbeat(self) -> None:
+        """Notice what the channel layer lost: a newer session, or notifications at the end of the stream."""
+        if sessions().newest_now(self.user_id) > self.session:
+            await self.close_with(CloseCode.REPLACED)
+        elif self.epoch and self.forwarded != history().head_now(self.user_id):
+            await self.channel_layer.send(self.channel_name, {"type": CHECK})
+
+    async def announce_restart(self, reconnect_after: float) -> None:
+        """Tell the client when to come back (seconds)."""
+        await self.send_frame(protocol.unnumbered("server_restarting", {"reconnect_after": reconnect_after}))
+
+    # --- the token's end ---
+
+    def _watch_token(self) -> None:
+        """Warn `WS_TOKEN_NOTICE` before the token expires, and close when it has."""
+        if self.token_timer is not None:
+            self.token_timer.cancel()
+        left = self.claims.exp - time.time()
+        notice = settings.WS_TOKEN_NOTICE.total_seconds()
+        if left <= 0:
+            self._send_on_errand(self.close_with(CloseCode.UNAUTHORIZED))
+            return
+        if left <= notice and not self.told_expiry:
+            self.told_expiry = True
+            expires_at = datetime.fromtimestamp(self.claims.exp, UTC)
+            self._send_on_errand(self.send_frame(protocol.unnumbered("token_expiring", {"expires_at": expires_at})))
+        wait = left if self.told_expiry else left - notice
+        self.token_timer = asyncio.get_running_loop().call_later(min(wait, LONGEST_TIMER), self._watch_token)
+
+    def _send_on_errand(self, errand: Coroutine[Any, Any, None]) -> None:
+        """Start something that a timer cannot wait for."""
+        task = asyncio.create_task(errand)
+        self.errands.add(task)
+        task.add_done_callback(self.errands.discard)

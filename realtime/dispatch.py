@@ -1,0 +1,114 @@
+"""From a frame to a command that is carried out once, and its answer."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from nebengjek.errors import DomainError, InvalidFormat, Unauthorized, ValidationFailed
+from realtime.models import CommandReceipt
+from realtime.protocol import BadFrame, Command, Frame, error_data, readable
+from realtime.routes import ROUTES, Route
+
+logger = logging.getLogger(__name__)
+
+Answer = dict[str, Any]
+"""`{"type": "ack" or "error", "data": {…}}`, as it is stored and sent."""
+
+
+def route_of(frame: Frame) -> Route:
+    """Return the route of a frame; raise `BadFrame` for a type that does not exist."""
+    route = ROUTES.get(frame.type)
+    if route is None:
+        raise BadFrame(InvalidFormat(f"unknown message type: {frame.type}", field="type"), frame.id)
+    return route
+
+
+def read_command(route: Route, role: str, frame: Frame) -> Command:
+    """Return the command of a frame. Who may not send it hears nothing about its fields (`Unauthorized`)."""
+    if role not in route.roles:
+        raise Unauthorized(f"{frame.type} is not for the role {role}")
+    try:
+        return route.decode(frame.data)
+    except msgspec.ValidationError as exc:
+        raise readable(str(exc)) from exc
+    except (msgspec.DecodeError, RecursionError) as exc:
+        raise InvalidFormat(f"data: {exc}.", field="data") from exc
+
+
+def execute(user_id: UUID, role: str, route: Route, frame: Frame) -> Answer:
+    """Carry out a command of the domain and return its answer; with an `id` it happens once, and the answer is kept.
+
+    Everything, also what is wrong with the command, is settled in one transaction with the receipt. Whatever is not a
+    `DomainError` is raised, and then nothing has happened and nothing is stored.
+    """
+    if frame.id is None:
+        return _attempt(user_id, role, route, frame)
+    with transaction.atomic():
+        receipt, is_new = _receipt(user_id, frame)
+        if not is_new:
+            return _stored_answer(receipt, frame)
+        receipt.answer = _attempt(user_id, role, route, frame)
+        if receipt.answer["data"].get("code") == InvalidFormat.code:
+            receipt.delete()
+        else:
+            receipt.save(update_fields=["answer"])
+        return receipt.answer
+
+
+def purge_receipts() -> int:
+    """Delete the answers that are no longer given again; return how many."""
+    count, _ = CommandReceipt.objects.filter(created_at__lt=timezone.now() - settings.COMMAND_ID_TTL).delete()
+    return count
+
+
+def error_answer(exc: DomainError) -> Answer:
+    """Return the answer for a command that was refused."""
+    return {"type": "error", "data": error_data(exc)}
+
+
+def _attempt(user_id: UUID, role: str, route: Route, frame: Frame) -> Answer:
+    assert route.service is not None
+    try:
+        command = read_command(route, role, frame)
+        result = route.service(user_id=user_id, **_fields(command))
+    except DomainError as exc:
+        logger.info("%s of %s was refused: %s", frame.type, user_id, exc.message)
+        return error_answer(exc)
+    return {"type": "ack", "data": result or {}}
+
+
+def _fields(command: Command) -> dict[str, Any]:
+    return {name: getattr(command, name) for name in command.__struct_fields__}
+
+
+def _receipt(user_id: UUID, frame: Frame) -> tuple[CommandReceipt, bool]:
+    """Return the receipt of a command's id, and whether it was made now; a second sender waits for the first."""
+    now = timezone.now()
+    own = CommandReceipt.objects.filter(user_id=user_id, command_id=frame.id)
+    own.filter(created_at__lt=now - settings.COMMAND_ID_TTL).delete()
+    values = {"type": frame.type, "digest": _digest(frame), "answer": {}, "created_at": now}
+    return own.get_or_create(user_id=user_id, command_id=frame.id, defaults=values)
+
+
+def _stored_answer(receipt: CommandReceipt, frame: Frame) -> Answer:
+    if receipt.digest != _digest(frame):
+        return error_answer(ValidationFailed(f"id: was used for another command ({receipt.type}) before.", field="id"))
+    answer: Answer = receipt.answer
+    return answer
+
+
+def _digest(frame: Frame) -> str:
+    """Return a hash of type and data that does not depend on the order of keys or on white space."""
+    try:
+        data = msgspec.json.encode(msgspec.json.decode(frame.data), order="sorted")
+    except (msgspec.DecodeError, RecursionError):
+        data = bytes(frame.data)
+    return hashlib.sha256(frame.type.encode() + b"\0" + data).hexdigest()

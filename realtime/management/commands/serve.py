@@ -1,0 +1,65 @@
+"""`manage.py serve`: the whole system in one process."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from realtime.server import make_server
+
+
+class Command(BaseCommand):
+    """Serve HTTP and the WebSocket until told to stop."""
+
+    help = "Serve HTTP and the WebSocket with everything that belongs to them, in one process."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Say where to listen."""
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on, 0 for any (default: %(default)s)")
+        parser.add_argument("--workers", type=int, default=1, help="processes; more than one needs Redis and NATS")
+
+    def handle(self, *args: Any, host: str, port: int, workers: int, **options: Any) -> None:
+        """Refuse what cannot work, then serve."""
+        if workers != 1:
+            raise CommandError("--workers must be 1: without REDIS_URL and NATS_URL one process does everything.")
+        if not 0 <= port <= 65535:
+            raise CommandError("--port must be a number from 0 to 65535.")
+        refuse_development_secrets(host)
+        refuse_old_database()
+        server = make_server(host, port)
+        address = f"http://{host}:{port}"
+        self.stdout.write(f"NebengJek serves {address} (the WebSocket is {address.replace('http', 'ws', 1)}/ws/).")
+        self.stdout.write(f"Take a ride, in another terminal: make ride. Staff: {address}/admin/. Stop with Ctrl-C.")
+        self.stdout.flush()
+        server.run()
+        if not server.started:
+            raise CommandError("The server could not start; the lines above say why.")
+
+
+def refuse_development_secrets(host: str) -> None:
+    """Raise `CommandError` where other machines could reach a server whose secrets are in its source code."""
+    secrets = (settings.SECRET_KEY, settings.JWT_SECRET)
+    if settings.DEVELOPMENT_SECRET in secrets and not is_loopback(host):
+        raise CommandError(f"Set SECRET_KEY and JWT_SECRET before listening on {host}: the defaults are public.")
+
+
+def refuse_old_database() -> None:
+    """Raise `CommandError` where the tables are not those of this version."""
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise CommandError("The database is not up to date: run `manage.py migrate` first (`make run` does).")
+    connection.close()
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,118 @@
+"""The handshake: who may open a socket, decided before the upgrade.
+
+The origin is looked at first (403), then the token (401, with the JSON body of the contract). On a server without the
+ASGI extension for refusals (Daphne) both are a bare 403.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http.request import validate_host
+
+from nebengjek.errors import SECURITY_MESSAGE, ErrorCode, Unauthorized
+from nebengjek.threads import in_read_thread
+from realtime.protocol import encode
+from users.tokens import authenticate
+
+logger = logging.getLogger(__name__)
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SUBPROTOCOL = "bearer"
+
+
+class OriginMiddleware:
+    """Lets through sockets without an origin (native apps), of the site itself, and of `WS_ALLOWED_ORIGINS`."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse any other origin with 403: a page of somebody else must not use a visitor's browser."""
+        origins = _headers(scope, b"origin")
+        if all(is_allowed_origin(origin) for origin in origins):
+            await self._app(scope, receive, send)
+        else:
+            logger.info("Handshake refused: origin %s", origins)
+            await refuse(scope, receive, send, 403, ErrorCode.UNAUTHORIZED, "Origin not allowed")
+
+
+class JWTAuthMiddleware:
+    """Puts the user of the access token into the scope (`user`, `claims`, and the `subprotocol` to answer with)."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a missing or bad token with 401."""
+        try:
+            token, subprotocol = find_token(scope)
+            user, claims = await in_read_thread(authenticate, token)
+        except Unauthorized as exc:
+            logger.info("Handshake refused: %s", exc.message)
+            await refuse(scope, receive, send, 401, ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)
+            return
+        await self._app({**scope, "user": user, "claims": claims, "subprotocol": subprotocol}, receive, send)
+
+
+def is_allowed_origin(origin: str) -> bool:
+    """Return whether pages of this origin may open a socket."""
+    if origin in settings.WS_ALLOWED_ORIGINS:
+        return True
+    try:
+        parts = urlsplit(origin)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    host = f"[{host}]" if ":" in host else host
+    return parts.scheme in ("http", "https") and validate_host(host, settings.ALLOWED_HOSTS)
+
+
+def find_token(scope: Scope) -> tuple[str, str | None]:
+    """Return the token of a handshake and the subprotocol to answer with; raise `Unauthorized` without one.
+
+    It is in the header `Authorization: Bearer <token>`, or, for browsers, in the subprotocols `bearer, <token>`.
+    """
+    headers = _headers(scope, b"authorization")
+    if headers:
+        scheme, _, token = headers[0].partition(" ")
+        if len(headers) == 1 and scheme.lower() == "bearer" and token.strip():
+            return token.strip(), SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
+        raise Unauthorized("the Authorization header is not `Bearer <token>`")
+    match scope["subprotocols"]:
+        case [scheme, token] if scheme == SUBPROTOCOL:
+            return token, SUBPROTOCOL
+    raise Unauthorized("no token")
+
+
+async def refuse(
+    scope: Scope, receive: Receive, send: Send, status: int, code: ErrorCode, message: str
+) -> None:
+    """Answer a handshake with an HTTP status and the JSON body of an error."""
+    await receive()  # websocket.connect
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close"})
+        return
+    body = encode({"code": code.value, "message": message})
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a handshake for a path that does not exist."""
+    await refuse(scope, receive, send, 404, ErrorCode.VALIDATION_FAILED, "Not found.")
+
+
+def _headers(scope: Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]

@@ -1,0 +1,249 @@
+"""The wire contract of `/ws/`: every frame that a client may send, and the frames that the server answers with.
+
+What the domain tells clients (`match_proposal`, `ride_start`, …) are the events of `rides.events`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from nebengjek.errors import DomainError, ErrorCode, InvalidFormat, RateLimited, ValidationFailed
+from rides.geo import GeoPoint, Latitude, Longitude
+
+NO_NUL = "^[^\0]*$"
+"""PostgreSQL keeps any character but this one."""
+
+CommandId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=NO_NUL)]
+"""A client's name for a command, unique among its commands of the last ten minutes."""
+
+
+class CloseCode(IntEnum):
+    """Why the server closes a socket."""
+
+    TOO_BIG = 1009
+    """A frame was larger than `WS_MAX_MESSAGE_SIZE`."""
+    RESTARTING = 1012
+    """The server restarts; connect again after the `reconnect_after` of `server_restarting`."""
+    UNAUTHORIZED = 4401
+    """The token has expired or was revoked; log in again, do not just reconnect."""
+    REPLACED = 4409
+    """A newer connection of the same user took over; do not reconnect by yourself."""
+    FLOODING = 4429
+    """Frames kept coming long after `RATE_LIMIT`."""
+
+
+# --- What a client may say --------------------------------------------------------------------------------------------
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """The `data` of a frame from a client. Fields that are not known are ignored."""
+
+
+class LocationUpdate(Command, frozen=True, kw_only=True):
+    """Where the phone is: accuracy in metres, speed in m/s, heading in degrees, timestamp by the server's clock."""
+
+    latitude: Latitude
+    longitude: Longitude
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    accuracy: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    speed: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    heading: Annotated[float, msgspec.Meta(ge=0, le=360)] | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            if self.timestamp is not None:
+                self.timestamp.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("timestamp: must lie between the years 1 and 9999 in UTC") from None
+
+
+class BeaconUpdate(Command, frozen=True, kw_only=True):
+    """Switch the driver's beacon."""
+
+    is_active: bool
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+
+
+class FinderUpdate(Command, frozen=True, kw_only=True):
+    """Switch the passenger's search; both places are needed to switch it on."""
+
+    is_active: bool
+    location: GeoPoint | None = None
+    target_location: GeoPoint | None = None
+
+
+class MatchConfirm(Command, frozen=True, kw_only=True):
+    """Accept or decline a proposal."""
+
+    match_id: UUID
+    accepted: bool
+
+
+class RideStart(Command, frozen=True, kw_only=True):
+    """The passenger is on board."""
+
+    ride_id: UUID
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+
+
+class RideArrived(Command, frozen=True, kw_only=True):
+    """The drive is over; the driver may lower the fare by a factor."""
+
+    ride_id: UUID
+    adjustment_factor: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+
+
+class PaymentProcess(Command, frozen=True, kw_only=True):
+    """Pay exactly what was asked, or refuse to."""
+
+    ride_id: UUID
+    total_cost: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    status: Literal["ACCEPTED", "REJECTED"]
+
+
+class RideCancel(Command, frozen=True, kw_only=True):
+    """Call a ride off before it starts."""
+
+    ride_id: UUID
+    reason: Annotated[str, msgspec.Meta(max_length=200, pattern=NO_NUL)] = ""
+
+
+class TokenRefresh(Command, frozen=True, kw_only=True):
+    """Go on with a fresh access token of the same user."""
+
+    token: str
+
+
+class Sync(Command, frozen=True, kw_only=True):
+    """Ask for `session_ready`."""
+
+
+# --- The envelope -----------------------------------------------------------------------------------------------------
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """A frame from a client whose envelope is in order."""
+
+    type: str
+    data: msgspec.Raw
+    id: CommandId | None = None
+
+
+_frame_decoder = msgspec.json.Decoder(Frame)
+_any_decoder = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
+encode = _encoder.encode
+"""Any JSON-ready value to bytes."""
+
+
+class BadFrame(Exception):
+    """A frame that is not of the contract; `id` is the client's, where it can be read."""
+
+    def __init__(self, error: InvalidFormat, command_id: str | None = None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.command_id = command_id
+
+
+def decode_frame(text: str | bytes) -> Frame:
+    """Read the envelope of a frame; raise `BadFrame` for whatever is wrong with it."""
+    try:
+        frame = _frame_decoder.decode(text)
+    except msgspec.ValidationError as exc:
+        raise _bad_envelope(text, str(exc)) from exc
+    except (msgspec.DecodeError, RecursionError) as exc:
+        raise BadFrame(InvalidFormat(f"The frame is not valid JSON: {exc}.")) from exc
+    if bytes(frame.data[:1]) != b"{":
+        raise BadFrame(InvalidFormat("data: must be an object.", field="data"), frame.id)
+    return frame
+
+
+def _bad_envelope(text: str | bytes, reason: str) -> BadFrame:
+    """Say what is wrong with JSON that is not the envelope, and keep the client's `id` where it has a good one."""
+    try:
+        value = _any_decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError) as exc:
+        return BadFrame(InvalidFormat(f"The frame is not valid JSON: {exc}."))
+    if not isinstance(value, dict):
+        return BadFrame(InvalidFormat("The frame must be a JSON object with type and data."))
+    error = readable(reason)
+    return BadFrame(InvalidFormat(error.message, field=error.field), _good_id(value.get("id")))
+
+
+def _good_id(value: object) -> str | None:
+    try:
+        return msgspec.convert(value, CommandId)
+    except msgspec.ValidationError:
+        return None
+
+
+_MISSING = re.compile(r"Object missing required field `(?P<name>\w+)`")
+_NAMED = re.compile(r"(?P<name>\w+): (?P<text>.*)")
+_PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+
+
+def readable(reason: str) -> ValidationFailed:
+    """Turn msgspec's reason into an error that names the field and what it may be."""
+    path = _PATH.search(reason)
+    field = path["path"] if path else ""
+    text = _PATH.sub("", reason)
+    if missing := _MISSING.match(text):
+        field = f"{field}.{missing['name']}" if field else missing["name"]
+        text = "is required"
+    elif named := _NAMED.match(text):
+        field, text = named["name"], named["text"]
+    text = f"{text[:1].lower()}{text[1:]}."
+    return ValidationFailed(f"{field}: {text}" if field else text, field=field or None)
+
+
+# --- What the server answers ------------------------------------------------------------------------------------------
+
+
+def ack(command_id: str, data: dict[str, Any] | None = None) -> bytes:
+    """Return the answer to a command that was carried out."""
+    return encode({"type": "ack", "data": data or {}, "id": command_id})
+
+
+def error(exc: DomainError, command_id: str | None = None) -> bytes:
+    """Return the answer to a command that was not."""
+    return encode(_reply("error", error_data(exc), command_id))
+
+
+def error_data(exc: DomainError) -> dict[str, Any]:
+    """Return the `data` of an `error` frame."""
+    data: dict[str, Any] = {"code": ErrorCode(exc.code).value, "message": exc.client_message}
+    if exc.field:
+        data["field"] = exc.field
+    if isinstance(exc, RateLimited):
+        data["retry_after"] = round(exc.retry_after, 3)
+    return data
+
+
+def reply(answer: dict[str, Any], command_id: str | None) -> bytes:
+    """Return an answer, fresh or stored (`{"type", "data"}`), as the frame for a client's `id`."""
+    return encode(_reply(answer["type"], answer["data"], command_id))
+
+
+def notification(frame_type: str, data: bytes, seq: int) -> bytes:
+    """Return an event's frame from its encoded data, which many recipients share."""
+    return b'{"type":%b,"data":%b,"seq":%d}' % (encode(frame_type), data, seq)
+
+
+def unnumbered(frame_type: str, data: dict[str, Any]) -> bytes:
+    """Return a frame that stands outside the numbered notifications."""
+    return encode({"type": frame_type, "data": data})
+
+
+def _reply(frame_type: str, data: dict[str, Any], command_id: str | None) -> dict[str, Any]:
+    frame: dict[str, Any] = {"type": frame_type, "data": data}
+    if command_id is not None:
+        frame["id"] = command_id
+    return frame

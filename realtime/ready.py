@@ -1,0 +1,66 @@
+"""`session_ready`: who one is, where the stream of notifications stands, and the complete state."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.utils import timezone
+
+from realtime.protocol import unnumbered
+from rides.selectors import user_state
+from users.tokens import Claims, user_of
+
+_RESUME = re.compile(r"([A-Za-z0-9_-]{1,64}):([0-9]{1,18})")
+
+
+class Resume(msgspec.Struct, frozen=True):
+    """The last that a client has seen, by its own word."""
+
+    epoch: str
+    seq: int
+
+
+def parse_resume(query_string: bytes) -> Resume | None:
+    """Return the `?resume=<epoch>:<seq>` of a handshake; None where there is none, or none that can be read."""
+    values = parse_qs(query_string.decode("latin-1"), max_num_fields=20).get("resume", [])
+    found = _RESUME.fullmatch(values[0]) if values else None
+    return Resume(found[1], int(found[2])) if found else None
+
+
+def limits() -> dict[str, Any]:
+    """Return what a client must keep to, for `session_ready.limits`; 0 is no limit."""
+    return {
+        "max_message_size": settings.WS_MAX_MESSAGE_SIZE,
+        "command_rate": settings.WS_COMMAND_RATE,
+        "command_burst": settings.WS_COMMAND_BURST,
+        "location_rate": settings.WS_LOCATION_RATE,
+    }
+
+
+def read_state(claims: Claims) -> dict[str, Any]:
+    """Return the state of a token's user; raise `Unauthorized` when the token has been revoked meanwhile."""
+    user_of(claims)
+    return user_state(claims.user_id, claims.role)
+
+
+def ready_frame(
+    claims: Claims, connection_id: UUID, epoch: str, seq: int, *, recovered: bool, state: dict[str, Any]
+) -> bytes:
+    """Return the encoded `session_ready`."""
+    data = {
+        "user_id": claims.user_id,
+        "role": claims.role,
+        "connection_id": connection_id,
+        "epoch": epoch,
+        "seq": seq,
+        "recovered": recovered,
+        "server_time": timezone.now(),
+        "state": state,
+        "limits": limits(),
+    }
+    return unnumbered("session_ready", data)

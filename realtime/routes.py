@@ -1,0 +1,49 @@
+"""What each command leads to: who may send it, and the one service that carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from realtime import protocol
+from rides.services import beacons, finders, matches, payments, rides
+from users.models import Role
+
+BOTH = frozenset({Role.DRIVER.value, Role.PASSENGER.value})
+DRIVER = frozenset({Role.DRIVER.value})
+PASSENGER = frozenset({Role.PASSENGER.value})
+
+
+class Route(msgspec.Struct, frozen=True):
+    """The way of one command.
+
+    The service is called with `user_id` and the command's fields as keyword arguments, in a transaction with the stored
+    answer. Without a service the connection itself handles the command, and its answer is not stored.
+    """
+
+    command: type[protocol.Command]
+    roles: frozenset[str]
+    service: Callable[..., dict[str, Any] | None] | None = None
+
+    @property
+    def decode(self) -> Callable[[msgspec.Raw], protocol.Command]:
+        """Return what turns a frame's `data` into the command."""
+        return _DECODERS[self.command].decode
+
+
+ROUTES: dict[str, Route] = {
+    "location_update": Route(protocol.LocationUpdate, BOTH),
+    "beacon_update": Route(protocol.BeaconUpdate, DRIVER, beacons.beacon_update),
+    "finder_update": Route(protocol.FinderUpdate, PASSENGER, finders.finder_update),
+    "match_confirm": Route(protocol.MatchConfirm, BOTH, matches.match_confirm),
+    "ride_start": Route(protocol.RideStart, DRIVER, rides.ride_start),
+    "ride_arrived": Route(protocol.RideArrived, DRIVER, rides.ride_arrived),
+    "payment_process": Route(protocol.PaymentProcess, PASSENGER, payments.payment_process),
+    "ride_cancel": Route(protocol.RideCancel, BOTH, rides.ride_cancel),
+    "token_refresh": Route(protocol.TokenRefresh, BOTH),
+    "sync": Route(protocol.Sync, BOTH),
+}
+
+_DECODERS = {route.command: msgspec.json.Decoder(route.command) for route in ROUTES.values()}

@@ -1,0 +1,114 @@
+"""Positions on their way to the domain: who sees them at once, and what is kept for the fare.
+
+Every position is put into the position store. Those of a driver on a ride are also collected here and booked every
+`TRACK_FLUSH_INTERVAL`, in one transaction per ride, and at once before the driver's next command and when his
+connection ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from datetime import UTC, datetime
+from functools import cache
+from uuid import UUID
+
+from channels.layers import get_channel_layer
+from django.utils import timezone
+
+from nebengjek.threads import in_read_thread, in_write_thread
+from realtime.delivery import RELAY, group_of
+from realtime.protocol import LocationUpdate, unnumbered
+from rides.fares import TrackReport
+from rides.geo import GeoPoint
+from rides.models import RideStatus
+from rides.positions import positions
+from rides.selectors import CurrentRide, ride_under_way
+from rides.services.tracks import ReceivedReport, track_record
+
+
+class TrackBuffer:
+    """Reports that are not in the database yet, by ride; used from one event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: defaultdict[UUID, list[ReceivedReport]] = defaultdict(list)
+        self._lock = asyncio.Lock()
+
+    def add(self, ride_id: UUID, report: ReceivedReport) -> None:
+        """Take a report of a ride's driver."""
+        self._waiting[ride_id].append(report)
+
+    async def flush(self, ride_id: UUID | None = None) -> None:
+        """Book what was collected, of one ride or of all; return when it is in the database.
+
+        What cannot be booked now goes back to the front of the buffer, and the error is raised.
+        """
+        async with self._lock:
+            for ride in [ride_id] if ride_id else list(self._waiting):
+                reports = self._waiting.pop(ride, None)
+                if reports:
+                    await self._record(ride, reports)
+
+    async def _record(self, ride_id: UUID, reports: list[ReceivedReport]) -> None:
+        """Record the reports; shielded, for a write that has begun is not undone by the end of who waits for it."""
+        try:
+            await asyncio.shield(in_write_thread(track_record, ride_id=ride_id, reports=reports))
+        except Exception:
+            self._waiting[ride_id][:0] = reports
+            raise
+
+
+@cache
+def track_buffer() -> TrackBuffer:
+    """Return the buffer of this process."""
+    return TrackBuffer()
+
+
+class PositionIntake:
+    """Takes the positions of one connection. Its ride is read once and then again whenever something may have changed."""
+
+    def __init__(self, user_id: UUID, *, driver: bool) -> None:
+        self._user_id = user_id
+        self._driver = driver
+        self._ride: CurrentRide | None = None
+        self._ride_is_known = False
+
+    def ride_changed(self) -> None:
+        """Read the ride again before the next position is handled."""
+        self._ride_is_known = False
+
+    async def report(self, update: LocationUpdate) -> None:
+        """Take a position: for the store, for the track of a ride under way, and for the other party."""
+        now = timezone.now()
+        point = GeoPoint(update.latitude, update.longitude)
+        positions().report(self._user_id, point, now.timestamp(), driver=self._driver)
+        ride = await self._current_ride()
+        if ride is None:
+            return
+        when = update.timestamp.astimezone(UTC) if update.timestamp else now
+        if ride.is_driver and ride.status == RideStatus.ONGOING:
+            report = TrackReport(point, when, update.accuracy, update.speed, update.heading)
+            track_buffer().add(ride.ride_id, ReceivedReport(report, now))
+        await self._relay(ride, point, when)
+
+    async def settle(self) -> None:
+        """Have everything booked that was reported so far."""
+        if self._ride is not None:
+            await track_buffer().flush(self._ride.ride_id)
+
+    async def _current_ride(self) -> CurrentRide | None:
+        while not self._ride_is_known:
+            self._ride_is_known = True  # before the read: a change during it makes us read again
+            self._ride = await in_read_thread(ride_under_way, self._user_id)
+        return self._ride
+
+    async def _relay(self, ride: CurrentRide, point: GeoPoint, when: datetime) -> None:
+        data = {
+            "ride_id": ride.ride_id,
+            "user_id": self._user_id,
+            "latitude": point.latitude,
+            "longitude": point.longitude,
+            "timestamp": when,
+        }
+        message = {"type": RELAY, "frame": unnumbered("location_update", data)}
+        await get_channel_layer().group_send(group_of(ride.other_id), message)

@@ -1,0 +1,238 @@
+"""What happens in rides, and who is told. One class per event; its fields are the contract's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from events.base import Event
+from rides.geo import GeoPoint
+
+
+class SelfEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """What only the user himself is told."""
+
+    user_id: UUID
+
+    @property
+    def key(self) -> str:
+        """The user."""
+        return str(self.user_id)
+
+    @property
+    def audience(self) -> Sequence[UUID]:
+        """The user himself."""
+        return (self.user_id,)
+
+
+class BeaconUpdated(SelfEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A driver's beacon was switched."""
+
+    type: ClassVar[str] = "beacon_update"
+    subject: ClassVar[str] = "user.beacon"
+
+    is_active: bool
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+class FinderUpdated(SelfEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A passenger's search began or ended."""
+
+    type: ClassVar[str] = "finder_update"
+    subject: ClassVar[str] = "user.finder"
+
+    is_active: bool
+    location: GeoPoint | None = None
+    target_location: GeoPoint | None = None
+    reason: Literal["no_driver"] | None = None
+
+
+class PairEvent(Event, frozen=True, kw_only=True):
+    """What both sides of a match or a ride are told."""
+
+    driver_id: UUID
+    passenger_id: UUID
+
+    @property
+    def audience(self) -> Sequence[UUID]:
+        """The driver and the passenger, and nobody else."""
+        return (self.driver_id, self.passenger_id)
+
+
+class MatchSnapshot(PairEvent, frozen=True, kw_only=True):
+    """A match as it stands."""
+
+    match_id: UUID
+    location: GeoPoint
+    driver_location: GeoPoint
+    target_location: GeoPoint
+    match_status: str
+    distance_km: float
+    expires_at: datetime
+
+    @property
+    def key(self) -> str:
+        """The match."""
+        return str(self.match_id)
+
+
+class MatchFound(MatchSnapshot, frozen=True, kw_only=True):
+    """A driver was proposed to a passenger."""
+
+    type: ClassVar[str] = "match_proposal"
+    subject: ClassVar[str] = "match.found"
+
+    @property
+    def valid_until(self) -> datetime:
+        """A proposal that cannot be answered any more is worth nothing."""
+        return self.expires_at
+
+
+class MatchConfirmed(MatchSnapshot, frozen=True, kw_only=True):
+    """One side has confirmed."""
+
+    type: ClassVar[str] = "match_confirm"
+    subject: ClassVar[str] = "match.confirmed"
+
+
+class MatchAccepted(MatchSnapshot, frozen=True, kw_only=True):
+    """Both sides have confirmed."""
+
+    type: ClassVar[str] = "match_confirm"
+    subject: ClassVar[str] = "match.accepted"
+
+
+class MatchRejected(PairEvent, frozen=True, kw_only=True):
+    """A match will not be."""
+
+    type: ClassVar[str] = "match_rejected"
+    subject: ClassVar[str] = "match.rejected"
+
+    match_id: UUID
+    reason: Literal["declined", "expired", "taken", "cancelled"]
+
+    @property
+    def key(self) -> str:
+        """The match."""
+        return str(self.match_id)
+
+
+class RideEvent(PairEvent, frozen=True, kw_only=True):
+    """What happens to a ride."""
+
+    ride_id: UUID
+
+    @property
+    def key(self) -> str:
+        """The ride."""
+        return str(self.ride_id)
+
+
+class RidePickup(RideEvent, frozen=True, kw_only=True):
+    """A ride was booked: the driver is on his way to the passenger."""
+
+    type: ClassVar[str] = "ride_pickup"
+    subject: ClassVar[str] = "ride.pickup"
+
+    match_id: UUID
+    driver_location: GeoPoint
+    timestamp: datetime
+
+
+class RideSnapshot(RideEvent, frozen=True, kw_only=True):
+    """A ride as it stands; distances in kilometres, money in rupiah."""
+
+    match_id: UUID
+    status: str
+    location: GeoPoint
+    target_location: GeoPoint
+    distance_km: float
+    total_cost: int
+    adjustment_factor: float
+    adjusted_cost: int
+    created_at: datetime
+    started_at: datetime | None
+    arrived_at: datetime | None
+    completed_at: datetime | None
+
+
+class RideStarted(RideSnapshot, frozen=True, kw_only=True):
+    """The passenger is on board."""
+
+    type: ClassVar[str] = "ride_start"
+    subject: ClassVar[str] = "ride.started"
+
+
+class RideArrived(RideSnapshot, frozen=True, kw_only=True):
+    """The ride is over and its fare is known."""
+
+    type: ClassVar[str] = "ride_arrived"
+    subject: ClassVar[str] = "ride.arrived"
+
+
+class PaymentSnapshot(RideEvent, frozen=True, kw_only=True):
+    """A payment as it stands; `total_cost` is what the passenger pays: the adjusted cost of the ride."""
+
+    payment_id: UUID
+    status: str
+    total_cost: int
+    admin_fee: int
+    driver_payout: int
+    qr_code_url: str
+
+
+class PaymentProcessed(PaymentSnapshot, frozen=True, kw_only=True):
+    """A payment is asked for, was made, or was refused."""
+
+    type: ClassVar[str] = "payment_process"
+    subject: ClassVar[str] = "payment.processed"
+
+
+class RideCompleted(Event, frozen=True, kw_only=True):
+    """The ride is paid."""
+
+    type: ClassVar[str] = "ride_completed"
+    subject: ClassVar[str] = "ride.completed"
+
+    ride: RideSnapshot
+    payment: PaymentSnapshot
+
+    @property
+    def key(self) -> str:
+        """The ride."""
+        return self.ride.key
+
+    @property
+    def audience(self) -> Sequence[UUID]:
+        """The driver and the passenger, and nobody else."""
+        return self.ride.audience
+
+
+class RideCancelled(RideEvent, frozen=True, kw_only=True):
+    """The ride will not be; `cancelled_by` is `driver`, `passenger` or `staff`."""
+
+    type: ClassVar[str] = "ride_cancelled"
+    subject: ClassVar[str] = "ride.cancelled"
+
+    cancelled_by: str
+    reason: str
+
+
+EVENTS: tuple[type[Event], ...] = (
+    BeaconUpdated,
+    FinderUpdated,
+    MatchFound,
+    MatchConfirmed,
+    MatchAccepted,
+    MatchRejected,
+    RidePickup,
+    RideStarted,
+    RideArrived,
+    PaymentProcessed,
+    RideCompleted,
+    RideCancelled,
+)
+"""Everything that a client can be told by the domain, in the order of a ride."""

@@ -1,0 +1,27 @@
+"""Points on the earth and the distance between them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import haversine
+import msgspec
+
+Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
+Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+
+
+class GeoPoint(msgspec.Struct, frozen=True):
+    """A place, in degrees (WGS 84)."""
+
+    latitude: Latitude
+    longitude: Longitude
+
+
+def distance_km(a: GeoPoint, b: GeoPoint) -> float:
+    """Return the great-circle distance in kilometres, on a sphere of the mean earth radius, 6371.0088 km.
+
+    >>> round(distance_km(GeoPoint(0, 0), GeoPoint(0, 1)), 4)  # one degree along the equator
+    111.1951
+    """
+    return float(haversine.haversine((a.latitude, a.longitude), (b.latitude, b.longitude)))

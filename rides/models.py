@@ -1,0 +1,289 @@
+"""The tables of the domain. What must never happen is forbidden here, by constraints, whatever the code does."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from rides.geo import GeoPoint
+
+
+class Beacon(models.Model):
+    """Whether a driver wants passengers. His position lives in the position store, not here."""
+
+    driver = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="beacon")
+    is_active = models.BooleanField(default=False)
+    changed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.driver}: {'on' if self.is_active else 'off'}"
+
+
+class FinderStatus(models.TextChoices):
+    """How a search for a driver stands."""
+
+    OPEN = "OPEN"
+    MATCHED = "MATCHED"
+    CANCELLED = "CANCELLED"
+    NO_DRIVER = "NO_DRIVER"
+
+
+class Finder(models.Model):
+    """A passenger's search for a driver. While it is open, `due_at` is when it is looked after next."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    passenger = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="finders")
+    status = models.CharField(max_length=16, choices=FinderStatus.choices, default=FinderStatus.OPEN)
+    latitude = models.FloatField()
+    longitude = models.FloatField()
+    target_latitude = models.FloatField()
+    target_longitude = models.FloatField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    attempt_ends_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = (
+            models.UniqueConstraint(fields=("passenger",), condition=Q(status="OPEN"), name="one_open_finder"),
+            models.CheckConstraint(condition=Q(status__in=FinderStatus.values), name="finder_status_known"),
+        )
+        indexes = (models.Index(fields=("due_at",), condition=Q(status="OPEN"), name="finder_due"),)
+
+    def __str__(self) -> str:
+        return f"{self.passenger} {self.created_at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def location(self) -> GeoPoint:
+        """Where the passenger wants to be picked up."""
+        return GeoPoint(self.latitude, self.longitude)
+
+    @property
+    def target_location(self) -> GeoPoint:
+        """Where he wants to go."""
+        return GeoPoint(self.target_latitude, self.target_longitude)
+
+
+class Candidate(models.Model):
+    """A driver who was considered for a finder, and why he was or was not asked. Kept for support staff."""
+
+    finder = models.ForeignKey(Finder, models.CASCADE, related_name="candidates")
+    driver = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    attempt = models.PositiveSmallIntegerField()
+    distance_km = models.FloatField()
+    position_age_s = models.FloatField()
+    outcome = models.CharField(max_length=32)
+    considered_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("attempt", "distance_km")
+        constraints = (models.UniqueConstraint(fields=("finder", "attempt", "driver"), name="one_verdict_per_attempt"),)
+
+    def __str__(self) -> str:
+        return f"{self.driver}: {self.outcome}"
+
+
+class MatchStatus(models.TextChoices):
+    """Who has confirmed a match."""
+
+    PENDING = "PENDING"
+    DRIVER_CONFIRMED = "DRIVER_CONFIRMED"
+    PASSENGER_CONFIRMED = "PASSENGER_CONFIRMED"
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+
+
+OPEN_MATCH = (MatchStatus.PENDING, MatchStatus.DRIVER_CONFIRMED, MatchStatus.PASSENGER_CONFIRMED)
+
+
+class Match(models.Model):
+    """A driver proposed to a passenger, and the passenger to the driver."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    finder = models.ForeignKey(Finder, models.PROTECT, related_name="matches")
+    driver = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="driver_matches")
+    passenger = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="passenger_matches")
+    status = models.CharField(max_length=24, choices=MatchStatus.choices, default=MatchStatus.PENDING)
+    reason = models.CharField(max_length=16, blank=True, help_text="Why it was rejected.")
+    latitude = models.FloatField()
+    longitude = models.FloatField()
+    driver_latitude = models.FloatField()
+    driver_longitude = models.FloatField()
+    target_latitude = models.FloatField()
+    target_longitude = models.FloatField()
+    distance_km = models.FloatField(help_text="From the driver to the pick-up.")
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        verbose_name_plural = "matches"
+        constraints = (
+            models.UniqueConstraint(fields=("finder", "driver"), name="driver_asked_once_per_finder"),
+            models.UniqueConstraint(fields=("finder",), condition=Q(status="ACCEPTED"), name="one_accepted_match"),
+            models.CheckConstraint(condition=Q(status__in=MatchStatus.values), name="match_status_known"),
+            models.CheckConstraint(condition=~Q(driver=F("passenger")), name="match_of_two_people"),
+        )
+        indexes = (
+            models.Index(fields=("expires_at",), condition=Q(status__in=OPEN_MATCH), name="match_due"),
+            models.Index(fields=("driver",), condition=Q(status__in=OPEN_MATCH), name="match_open_driver"),
+            models.Index(fields=("passenger",), condition=Q(status__in=OPEN_MATCH), name="match_open_passenger"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.status}"
+
+    @property
+    def location(self) -> GeoPoint:
+        """The pick-up."""
+        return GeoPoint(self.latitude, self.longitude)
+
+    @property
+    def driver_location(self) -> GeoPoint:
+        """Where the driver was when he was asked."""
+        return GeoPoint(self.driver_latitude, self.driver_longitude)
+
+    @property
+    def target_location(self) -> GeoPoint:
+        """Where the passenger wants to go."""
+        return GeoPoint(self.target_latitude, self.target_longitude)
+
+
+class RideStatus(models.TextChoices):
+    """PICKUP -> ONGOING -> ARRIVED -> COMPLETED, or CANCELLED from any but the last."""
+
+    PICKUP = "PICKUP"
+    ONGOING = "ONGOING"
+    ARRIVED = "ARRIVED"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+
+
+DRIVER_BUSY = (RideStatus.PICKUP, RideStatus.ONGOING)
+PASSENGER_BUSY = (RideStatus.PICKUP, RideStatus.ONGOING, RideStatus.ARRIVED)
+
+
+class Ride(models.Model):
+    """A booked ride.
+
+    `tracked_km` is the unrounded sum of the accepted track so far; `distance_km` and `total_cost` are what the ledger
+    has booked of it. Money is whole rupiah.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    match = models.OneToOneField(Match, models.PROTECT, related_name="ride")
+    driver = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="driver_rides")
+    passenger = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="passenger_rides")
+    status = models.CharField(max_length=16, choices=RideStatus.choices, default=RideStatus.PICKUP)
+    tracked_km = models.FloatField(default=0)
+    distance_km = models.DecimalField(max_digits=12, decimal_places=6, default=Decimal(0))
+    total_cost = models.PositiveBigIntegerField(default=0)
+    adjustment_factor = models.DecimalField(max_digits=20, decimal_places=19, default=Decimal(1))
+    adjusted_cost = models.PositiveBigIntegerField(default=0)
+    cancelled_by = models.CharField(max_length=64, blank=True)
+    cancel_reason = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    arrived_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("driver",), condition=Q(status__in=DRIVER_BUSY), name="one_current_ride_per_driver"
+            ),
+            models.UniqueConstraint(
+                fields=("passenger",), condition=Q(status__in=PASSENGER_BUSY), name="one_current_ride_per_passenger"
+            ),
+            models.CheckConstraint(condition=Q(status__in=RideStatus.values), name="ride_status_known"),
+            models.CheckConstraint(
+                condition=Q(adjustment_factor__gte=0, adjustment_factor__lte=1), name="ride_factor_0_to_1"
+            ),
+            models.CheckConstraint(condition=Q(adjusted_cost__lte=F("total_cost")), name="ride_adjusted_at_most_total"),
+        )
+        indexes = (
+            models.Index(fields=("driver", "-created_at"), name="ride_by_driver"),
+            models.Index(fields=("passenger", "-created_at"), name="ride_by_passenger"),
+            models.Index(fields=("status", "-created_at"), name="ride_by_status"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.status}"
+
+
+class TrackPoint(models.Model):
+    """A position that the driver reported during a ride. All are kept; the fare is made of the accepted ones."""
+
+    ride = models.ForeignKey(Ride, models.CASCADE, related_name="track")
+    latitude = models.FloatField()
+    longitude = models.FloatField()
+    timestamp = models.DateTimeField()
+    accuracy = models.FloatField(null=True, blank=True)
+    speed = models.FloatField(null=True, blank=True)
+    heading = models.FloatField(null=True, blank=True)
+    accepted = models.BooleanField()
+    reason = models.CharField(max_length=32, blank=True, help_text="Why it was refused.")
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.timestamp:%H:%M:%S} {self.latitude:.5f} {self.longitude:.5f}"
+
+
+class LedgerEntry(models.Model):
+    """A booked part of a ride's distance and what it costs."""
+
+    ride = models.ForeignKey(Ride, models.CASCADE, related_name="ledger")
+    distance_km = models.DecimalField(max_digits=12, decimal_places=6)
+    cost = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("id",)
+        verbose_name_plural = "ledger entries"
+
+    def __str__(self) -> str:
+        return f"{self.distance_km} km: {self.cost}"
+
+
+class PaymentStatus(models.TextChoices):
+    """PENDING asks for payment; after REJECTED the passenger may accept."""
+
+    PENDING = "PENDING"
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+
+
+class Payment(models.Model):
+    """What a ride costs its passenger, and how it is shared. `total_cost` is the ride's adjusted cost."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    ride = models.OneToOneField(Ride, models.PROTECT, related_name="payment")
+    status = models.CharField(max_length=16, choices=PaymentStatus.choices, default=PaymentStatus.PENDING)
+    total_cost = models.PositiveBigIntegerField()
+    admin_fee = models.PositiveBigIntegerField()
+    driver_payout = models.PositiveBigIntegerField()
+    qr_code_url = models.URLField(max_length=500)
+    created_at = models.DateTimeField()
+    processed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(status__in=PaymentStatus.values), name="payment_status_known"),
+            models.CheckConstraint(
+                condition=Q(total_cost=F("admin_fee") + F("driver_payout")), name="payment_adds_up"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.total_cost} {self.status}"

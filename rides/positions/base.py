@@ -1,0 +1,47 @@
+"""What a position store must do."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from rides.geo import GeoPoint
+
+
+class Position(msgspec.Struct, frozen=True):
+    """The last place a user reported; `received_at` is the server's clock, in seconds since the epoch."""
+
+    user_id: UUID
+    point: GeoPoint
+    received_at: float
+    online: bool
+
+
+class PositionStore(Protocol):
+    """Keeps the last position of each user, and who is connected. Its methods may be called from any thread.
+
+    A user is online under the number of his newest connection, so that the end of an older one changes nothing.
+    """
+
+    def report(self, user_id: UUID, point: GeoPoint, received_at: float, *, driver: bool) -> None:
+        """Take a user's position; only those of drivers are found by `drivers_near`."""
+
+    def last(self, user_id: UUID) -> Position | None:
+        """Return the last position of a user, however old."""
+
+    def drivers_near(self, point: GeoPoint, radius_km: float, received_after: float) -> list[tuple[float, Position]]:
+        """Return `(distance in km, position)` of the drivers within the radius, nearest first.
+
+        Positions received before `received_after` are left out.
+        """
+
+    def connected(self, user_id: UUID, connection: int) -> None:
+        """Note that a user is connected by the connection of this number."""
+
+    def disconnected(self, user_id: UUID, connection: int) -> None:
+        """Note that this connection of a user has ended."""
+
+    def forget(self, received_before: float) -> int:
+        """Drop positions of users who are offline and were last heard before; return how many."""

@@ -1,0 +1,155 @@
+"""Reading the domain: the complete state of a user, his rides, and one ride in detail."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from nebengjek.db import read_snapshot
+from rides.models import (
+    DRIVER_BUSY,
+    OPEN_MATCH,
+    PASSENGER_BUSY,
+    Beacon,
+    Finder,
+    FinderStatus,
+    Match,
+    MatchStatus,
+    Payment,
+    PaymentStatus,
+    Ride,
+    RideStatus,
+)
+from rides.snapshots import match_data, payment_data, ride_data
+from users.models import Role
+
+ALWAYS_ALLOWED = ("location_update", "token_refresh", "sync")
+
+
+class CurrentRide(msgspec.Struct, frozen=True):
+    """What the socket of a party must know to handle a position."""
+
+    ride_id: UUID
+    other_id: UUID
+    status: str
+    is_driver: bool
+
+
+def user_state(user_id: UUID, role: str) -> dict[str, Any]:
+    """Return everything a client shows: the `state` of `session_ready`, read at one moment."""
+    with read_snapshot():
+        mine = Q(driver_id=user_id) if role == Role.DRIVER else Q(passenger_id=user_id)
+        proposals = list(
+            Match.objects.filter(mine, status__in=OPEN_MATCH, expires_at__gt=timezone.now()).order_by("created_at")
+        )
+        ride = current_ride(user_id, role)
+        payment = _payment_due(mine)
+        last = _last_ride(mine, ride)
+        state: dict[str, Any] = {
+            "beacon": _beacon(user_id) if role == Role.DRIVER else None,
+            "finder": _finder(user_id) if role == Role.PASSENGER else None,
+            "proposals": [match_data(match) for match in proposals],
+            "ride": ride and ride_data(ride),
+            "payment": payment and payment_data(payment, payment.ride),
+            "last_ride": last and ride_data(last),
+        }
+    state["allowed_actions"] = _allowed_actions(role, state)
+    return state
+
+
+def current_ride(user_id: UUID, role: str) -> Ride | None:
+    """Return the ride that a user is on: for a passenger until it is paid, for a driver until he has arrived."""
+    rides = Ride.objects.select_related("match")
+    if role == Role.DRIVER:
+        return rides.filter(driver_id=user_id, status__in=DRIVER_BUSY).first()
+    return rides.filter(passenger_id=user_id, status__in=PASSENGER_BUSY).first()
+
+
+def ride_under_way(user_id: UUID) -> CurrentRide | None:
+    """Return the ride in which both parties hear of each other's positions, where there is one."""
+    ride = Ride.objects.filter(
+        Q(driver_id=user_id) | Q(passenger_id=user_id), status__in=(RideStatus.PICKUP, RideStatus.ONGOING)
+    ).first()
+    if ride is None:
+        return None
+    is_driver = ride.driver_id == user_id
+    other = ride.passenger_id if is_driver else ride.driver_id
+    return CurrentRide(ride.pk, other, ride.status, is_driver)
+
+
+def rides_of(user_id: UUID) -> QuerySet[Ride]:
+    """Return all rides of a user, as driver or passenger, newest first."""
+    mine = Ride.objects.filter(Q(driver_id=user_id) | Q(passenger_id=user_id))
+    return mine.select_related("match").order_by("-created_at", "pk")
+
+
+def ride_detail(ride: Ride) -> dict[str, Any]:
+    """Return a ride with its ledger, payment and track."""
+    payment = Payment.objects.filter(ride=ride).first()
+    return {
+        **ride_data(ride),
+        "ledger": [
+            {
+                "entry_id": entry.pk,
+                "distance_km": float(entry.distance_km),
+                "cost": entry.cost,
+                "created_at": entry.created_at,
+            }
+            for entry in ride.ledger.all()
+        ],
+        "payment": payment and payment_data(payment, ride),
+        "track": [
+            {
+                "latitude": point.latitude,
+                "longitude": point.longitude,
+                "timestamp": point.timestamp,
+                "accepted": point.accepted,
+                **({"reason": point.reason} if point.reason else {}),
+            }
+            for point in ride.track.all()
+        ],
+    }
+
+
+def _beacon(user_id: UUID) -> dict[str, Any]:
+    return {"is_active": Beacon.objects.filter(driver_id=user_id, is_active=True).exists()}
+
+
+def _finder(user_id: UUID) -> dict[str, Any]:
+    finder = Finder.objects.filter(passenger_id=user_id, status=FinderStatus.OPEN).first()
+    if finder is None:
+        return {"is_active": False}
+    places = {"location": finder.location, "target_location": finder.target_location}
+    return {"is_active": True, **{name: msgspec.to_builtins(place) for name, place in places.items()}}
+
+
+def _payment_due(mine: Q) -> Payment | None:
+    rides = Ride.objects.filter(mine, status=RideStatus.ARRIVED)
+    due = Payment.objects.filter(ride__in=rides).exclude(status=PaymentStatus.ACCEPTED)
+    return due.select_related("ride").order_by("-created_at").first()
+
+
+def _last_ride(mine: Q, current: Ride | None) -> Ride | None:
+    rides = Ride.objects.filter(mine).select_related("match").order_by("-created_at")
+    return (rides.exclude(pk=current.pk) if current else rides).first()
+
+
+def _allowed_actions(role: str, state: dict[str, Any]) -> list[str]:
+    """Return the types of the commands that make sense now."""
+    is_driver = role == Role.DRIVER
+    ride = state["ride"] or {}
+    own = MatchStatus.DRIVER_CONFIRMED if is_driver else MatchStatus.PASSENGER_CONFIRMED
+    when = {
+        "beacon_update": is_driver,
+        "finder_update": not is_driver and not ride,
+        "match_confirm": any(proposal["match_status"] != own for proposal in state["proposals"]),
+        "ride_start": is_driver and ride.get("status") == RideStatus.PICKUP,
+        "ride_arrived": is_driver and ride.get("status") == RideStatus.ONGOING,
+        "ride_cancel": ride.get("status") == RideStatus.PICKUP,
+        "payment_process": not is_driver and state["payment"] is not None,
+    }
+    return [*ALWAYS_ALLOWED, *(action for action, makes_sense in when.items() if makes_sense)]

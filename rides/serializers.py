@@ -1,0 +1,25 @@
+"""The bodies of the REST calls about rides."""
+
+from __future__ import annotations
+
+import re
+
+from rest_framework import serializers
+
+from users.models import VehicleType
+
+PLATE = re.compile(r"[A-Z0-9][A-Z0-9 -]{0,14}[A-Z0-9]")
+
+
+class DriverRequest(serializers.Serializer[None]):
+    """`POST /api/drivers/`."""
+
+    vehicle_type = serializers.ChoiceField(VehicleType.choices)
+    vehicle_plate = serializers.CharField(max_length=16)
+
+    def validate_vehicle_plate(self, value: str) -> str:
+        """Return the plate in capitals with single spaces."""
+        plate = " ".join(value.upper().split())
+        if not PLATE.fullmatch(plate):
+            raise serializers.ValidationError("This must be 2 to 16 letters, digits, spaces or hyphens.")
+        return plate

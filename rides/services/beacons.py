@@ -1,0 +1,51 @@
+"""The driver's switch: wants passengers, or does not."""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from events.outbox import emit
+from nebengjek.errors import ValidationFailed
+from rides.events import BeaconUpdated
+from rides.geo import GeoPoint
+from rides.models import OPEN_MATCH, Beacon, Match
+from rides.positions import positions
+from rides.services.locking import lock_affairs
+from rides.services.matches import matches_reject
+
+
+@transaction.atomic
+def beacon_update(
+    *, user_id: UUID, is_active: bool, latitude: float | None = None, longitude: float | None = None
+) -> None:
+    """Switch a driver's beacon; a position given with it counts as his last one.
+
+    Switching it off withdraws him from all open proposals. Switching on what is on changes nothing but the position.
+    """
+    point = _point(latitude, longitude)
+    if point is not None:
+        received_at = time.time()
+        transaction.on_commit(lambda: positions().report(user_id, point, received_at, driver=True))
+    lock_affairs(user_id)
+    beacon, _ = Beacon.objects.get_or_create(driver_id=user_id, defaults={"changed_at": timezone.now()})
+    if beacon.is_active == is_active:
+        return
+    beacon.is_active = is_active
+    beacon.changed_at = timezone.now()
+    beacon.save()
+    emit(BeaconUpdated(user_id=user_id, is_active=is_active, latitude=latitude, longitude=longitude))
+    if not is_active:
+        matches_reject(Match.objects.filter(driver_id=user_id, status__in=OPEN_MATCH), "cancelled")
+
+
+def _point(latitude: float | None, longitude: float | None) -> GeoPoint | None:
+    if latitude is None and longitude is None:
+        return None
+    if latitude is None or longitude is None:
+        missing = "latitude" if latitude is None else "longitude"
+        raise ValidationFailed(f"{missing}: latitude and longitude belong together.", field=missing)
+    return GeoPoint(latitude, longitude)

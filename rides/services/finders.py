@@ -1,0 +1,147 @@
+"""The passenger's search: the nearest drivers are asked, then the next ones, for a few attempts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from events.outbox import emit
+from nebengjek.errors import ValidationFailed
+from rides.events import FinderUpdated, MatchFound
+from rides.geo import GeoPoint
+from rides.matching import Verdict, consider, free_among
+from rides.models import OPEN_MATCH, PASSENGER_BUSY, Candidate, Finder, FinderStatus, Match, Ride
+from rides.services.locking import lock_affairs, lock_users
+from rides.services.matches import matches_reject
+from rides.snapshots import match_fields
+from users.models import User
+
+
+@transaction.atomic
+def finder_update(
+    *, user_id: UUID, is_active: bool, location: GeoPoint | None = None, target_location: GeoPoint | None = None
+) -> None:
+    """Begin or end a passenger's search for a driver.
+
+    To begin, both places are needed, and no ride may be under way; the nearest drivers are asked at once. Beginning
+    what has begun or ending what has ended changes nothing.
+    """
+    lock_affairs(user_id)
+    finder = Finder.objects.filter(passenger_id=user_id, status=FinderStatus.OPEN).first()
+    if not is_active:
+        if finder is not None:
+            _end(finder, FinderStatus.CANCELLED)
+        return
+    if location is None or target_location is None:
+        missing = "location" if location is None else "target_location"
+        raise ValidationFailed(f"{missing} is needed to look for a driver.", field=missing)
+    if finder is None:
+        _begin(user_id, location, target_location)
+
+
+@transaction.atomic
+def finder_continue(*, finder_id: UUID) -> None:
+    """Look after an open search that is due: ask the next drivers, or end it after the last attempt."""
+    passenger_id = Finder.objects.values_list("passenger_id", flat=True).get(pk=finder_id)
+    lock_affairs(passenger_id)
+    now = timezone.now()
+    finder = Finder.objects.filter(pk=finder_id, status=FinderStatus.OPEN, due_at__lte=now).first()
+    if finder is None:
+        return
+    if not User.objects.filter(pk=passenger_id, is_active=True).exists():
+        _end(finder, FinderStatus.CANCELLED)
+    elif now < finder.attempt_ends_at:
+        _search(finder, now)
+    elif finder.attempts < settings.MATCH_MAX_ATTEMPTS:
+        _next_attempt(finder, now)
+    else:
+        _end(finder, FinderStatus.NO_DRIVER)
+
+
+def _begin(user_id: UUID, location: GeoPoint, target: GeoPoint) -> None:
+    if Ride.objects.filter(passenger_id=user_id, status__in=PASSENGER_BUSY).exists():
+        raise ValidationFailed("You have a current ride.", field="is_active")
+    now = timezone.now()
+    finder = Finder.objects.create(
+        passenger_id=user_id,
+        latitude=location.latitude,
+        longitude=location.longitude,
+        target_latitude=target.latitude,
+        target_longitude=target.longitude,
+        attempt_ends_at=now,
+        due_at=now,
+        created_at=now,
+    )
+    emit(FinderUpdated(user_id=user_id, is_active=True, location=location, target_location=target))
+    _next_attempt(finder, now)
+
+
+def _next_attempt(finder: Finder, now: datetime) -> None:
+    finder.attempts += 1
+    finder.attempt_ends_at = now + settings.MATCH_RESPONSE_TIMEOUT
+    _search(finder, now)
+
+
+def _search(finder: Finder, now: datetime) -> None:
+    """Ask the nearest drivers who are free and were not asked before; if there is none, look again before long."""
+    verdicts = consider(finder)
+    _record(finder, verdicts, now)
+    chosen = [verdict for verdict in verdicts if verdict.asked]
+    lock_users([verdict.driver_id for verdict in chosen])
+    free = free_among([verdict.driver_id for verdict in chosen])
+    for verdict in chosen:
+        if verdict.driver_id in free:
+            _propose(finder, verdict, now)
+    again = finder.attempt_ends_at if free else now + settings.MATCH_SEARCH_INTERVAL
+    finder.due_at = min(again, finder.attempt_ends_at)
+    finder.save(update_fields=["attempts", "attempt_ends_at", "due_at"])
+
+
+def _record(finder: Finder, verdicts: list[Verdict], now: datetime) -> None:
+    Candidate.objects.bulk_create(
+        [
+            Candidate(
+                finder=finder,
+                attempt=finder.attempts,
+                driver_id=verdict.driver_id,
+                distance_km=verdict.distance_km,
+                position_age_s=verdict.position_age_s,
+                outcome=verdict.outcome,
+                considered_at=now,
+            )
+            for verdict in verdicts
+        ],
+        update_conflicts=True,
+        unique_fields=["finder", "attempt", "driver"],
+        update_fields=["distance_km", "position_age_s", "outcome", "considered_at"],
+    )
+
+
+def _propose(finder: Finder, verdict: Verdict, now: datetime) -> None:
+    match = Match.objects.create(
+        finder=finder,
+        driver_id=verdict.driver_id,
+        passenger_id=finder.passenger_id,
+        latitude=finder.latitude,
+        longitude=finder.longitude,
+        driver_latitude=verdict.point.latitude,
+        driver_longitude=verdict.point.longitude,
+        target_latitude=finder.target_latitude,
+        target_longitude=finder.target_longitude,
+        distance_km=verdict.distance_km,
+        expires_at=now + settings.MATCH_RESPONSE_TIMEOUT,
+        created_at=now,
+    )
+    emit(MatchFound(**match_fields(match)))
+
+
+def _end(finder: Finder, status: FinderStatus) -> None:
+    """Close a search and the proposals that are still open."""
+    Finder.objects.filter(pk=finder.pk).update(status=status, ended_at=timezone.now())
+    matches_reject(Match.objects.filter(finder=finder, status__in=OPEN_MATCH), "cancelled")
+    reason = {"reason": "no_driver"} if status == FinderStatus.NO_DRIVER else {}
+    emit(FinderUpdated(user_id=finder.passenger_id, is_active=False, **reason))  # type: ignore[arg-type]

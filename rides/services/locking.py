@@ -1,0 +1,32 @@
+"""Who must wait for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import Q
+
+from rides.models import OPEN_MATCH, Match
+from users.models import User
+
+
+def lock_affairs(*user_ids: UUID) -> None:
+    """Lock these users, and everybody with whom they have an open match, until the transaction ends.
+
+    Every service first locks all whose matches and rides it may change: so no two services change the same person's
+    affairs at once, and the events of a person get their numbers in the order of what happened.
+    """
+    open_matches = Match.objects.filter(status__in=OPEN_MATCH)
+    pairs = open_matches.filter(Q(driver__in=user_ids) | Q(passenger__in=user_ids)).values_list("driver", "passenger")
+    lock_users({*user_ids, *(user_id for pair in pairs for user_id in pair)})
+
+
+def lock_users(user_ids: Iterable[UUID]) -> None:
+    """Lock the rows of these users until the transaction ends; passengers first, then by id.
+
+    The order is the same everywhere, so that nobody waits for somebody who waits for him; a search locks its passenger
+    and later the drivers it found. (SQLite has one lock for the whole database and needs none of this.)
+    """
+    rows = User.objects.select_for_update(no_key=True).filter(pk__in=set(user_ids)).order_by("-role", "pk")
+    list(rows.values_list("pk"))

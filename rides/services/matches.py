@@ -1,0 +1,139 @@
+"""Proposals and their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from events.outbox import emit
+from nebengjek.errors import ValidationFailed
+from rides.events import MatchAccepted, MatchConfirmed, MatchRejected, RidePickup
+from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, MatchStatus, Ride
+from rides.positions import positions
+from rides.services.locking import lock_affairs
+from rides.snapshots import match_fields
+
+Reason = Literal["declined", "expired", "taken", "cancelled"]
+NOT_YOURS = "There is no such match of yours."
+
+
+@transaction.atomic
+def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
+    """Accept or decline a proposal for one side; when both sides have accepted, the ride exists.
+
+    Raises `ValidationFailed` for a match that is not the user's, has been decided or has expired, or that the user has
+    accepted before, and when either side has a current ride.
+    """
+    match = _own_match(user_id, match_id)
+    lock_affairs(match.driver_id, match.passenger_id)
+    match.refresh_from_db()
+    now = timezone.now()
+    _refuse_decided(match, now)
+    if not accepted:
+        match_reject(match, "declined")
+        return
+    status = _status_after(match, by_driver=user_id == match.driver_id)
+    if status == MatchStatus.ACCEPTED:
+        _accept(match, now)
+    else:
+        match.status = status
+        match.save(update_fields=["status"])
+        emit(MatchConfirmed(**match_fields(match)))
+
+
+def match_reject(match: Match, reason: Reason) -> bool:
+    """Close an open match within the caller's transaction; return False when it was closed already."""
+    now = timezone.now()
+    row = Match.objects.filter(pk=match.pk, status__in=OPEN_MATCH)
+    if not row.update(status=MatchStatus.REJECTED, reason=reason, decided_at=now):
+        return False
+    emit(MatchRejected(match_id=match.pk, driver_id=match.driver_id, passenger_id=match.passenger_id, reason=reason))
+    _let_finder_go_on(match.finder_id, now)
+    return True
+
+
+def matches_reject(matches: Iterable[Match], reason: Reason) -> None:
+    """Close all of these matches that are still open."""
+    for match in matches:
+        match_reject(match, reason)
+
+
+@transaction.atomic
+def match_expire(*, match_id: UUID) -> bool:
+    """Close a match whose time is over; return False when it was answered in time after all."""
+    match = Match.objects.get(pk=match_id)
+    lock_affairs(match.driver_id, match.passenger_id)
+    return match_reject(match, "expired")
+
+
+def _own_match(user_id: UUID, match_id: UUID) -> Match:
+    match = Match.objects.filter(pk=match_id).first()
+    if match is None or user_id not in (match.driver_id, match.passenger_id):
+        raise ValidationFailed(NOT_YOURS, field="match_id")
+    return match
+
+
+def _refuse_decided(match: Match, now: datetime) -> None:
+    if match.status not in OPEN_MATCH:
+        state = match.reason or match.status.lower()
+        raise ValidationFailed(f"The match has been decided already: {state}.", field="match_id")
+    if match.expires_at <= now:
+        raise ValidationFailed("The match has expired.", field="match_id")
+
+
+def _status_after(match: Match, *, by_driver: bool) -> MatchStatus:
+    """Return the status after one side's yes."""
+    own, other = MatchStatus.PASSENGER_CONFIRMED, MatchStatus.DRIVER_CONFIRMED
+    if by_driver:
+        own, other = other, own
+    if match.status == own:
+        raise ValidationFailed("You have accepted this match already.", field="match_id")
+    return MatchStatus.ACCEPTED if match.status == other else own
+
+
+def _accept(match: Match, now: datetime) -> None:
+    """Book the ride; the database refuses a second current ride of either side."""
+    ride = Ride(match=match, driver_id=match.driver_id, passenger_id=match.passenger_id, created_at=now)
+    try:
+        with transaction.atomic():
+            ride.save(force_insert=True)
+    except IntegrityError as exc:
+        raise ValidationFailed(_who_is_busy(match), field="match_id") from exc
+    match.status = MatchStatus.ACCEPTED
+    match.decided_at = now
+    match.save(update_fields=["status", "decided_at"])
+    Finder.objects.filter(pk=match.finder_id).update(status=FinderStatus.MATCHED, ended_at=now)
+    emit(MatchAccepted(**match_fields(match)))
+    rivals = Match.objects.filter(status__in=OPEN_MATCH).exclude(pk=match.pk)
+    matches_reject(rivals.filter(driver_id=match.driver_id), "taken")
+    matches_reject(rivals.filter(passenger_id=match.passenger_id), "taken")
+    place = positions().last(match.driver_id)
+    emit(
+        RidePickup(
+            ride_id=ride.pk,
+            match_id=match.pk,
+            driver_id=match.driver_id,
+            passenger_id=match.passenger_id,
+            driver_location=place.point if place else match.driver_location,
+            timestamp=now,
+        )
+    )
+
+
+def _who_is_busy(match: Match) -> str:
+    if Ride.objects.filter(driver_id=match.driver_id, status__in=DRIVER_BUSY).exists():
+        return "The driver has a current ride."
+    if Ride.objects.filter(passenger_id=match.passenger_id, status__in=PASSENGER_BUSY).exists():
+        return "The passenger has a current ride."
+    return "The match has been decided already."
+
+
+def _let_finder_go_on(finder_id: UUID, now: datetime) -> None:
+    """When the last open proposal of an attempt is gone, the next drivers need not wait for its end."""
+    if not Match.objects.filter(finder_id=finder_id, status__in=OPEN_MATCH).exists():
+        Finder.objects.filter(pk=finder_id, status=FinderStatus.OPEN).update(due_at=now, attempt_ends_at=now)

@@ -1,0 +1,154 @@
+"""A ride from the pick-up to its end."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from events.outbox import emit
+from nebengjek.errors import ValidationFailed
+from rides.events import PaymentProcessed, RideArrived, RideCancelled, RideStarted
+from rides.fares import share
+from rides.gateways import payment_url
+from rides.geo import GeoPoint, distance_km
+from rides.models import Payment, Ride, RideStatus, TrackPoint
+from rides.positions import Position, positions
+from rides.services.locking import lock_affairs
+from rides.services.tracks import book_remainder
+from rides.snapshots import payment_fields, ride_fields
+
+NOT_YOURS = "There is no such ride of yours."
+STAFF_CANCELS = (RideStatus.PICKUP, RideStatus.ONGOING, RideStatus.ARRIVED)
+
+
+@transaction.atomic
+def ride_start(
+    *, user_id: UUID, ride_id: UUID, latitude: float | None = None, longitude: float | None = None
+) -> None:
+    """Take the passenger on board.
+
+    Both must be within 100 m of each other by what the server knows; what the frame itself says of the place does not
+    count. The driver's known position is where the fare begins.
+    """
+    ride = own_ride(user_id, ride_id, "driver")
+    require_status(ride, RideStatus.PICKUP, "started")
+    start = _meeting_point(ride)
+    now = timezone.now()
+    ride.status = RideStatus.ONGOING
+    ride.started_at = now
+    ride.save(update_fields=["status", "started_at"])
+    TrackPoint.objects.create(
+        ride=ride, latitude=start.latitude, longitude=start.longitude, timestamp=now, accepted=True
+    )
+    emit(RideStarted(**ride_fields(ride)))
+
+
+@transaction.atomic
+def ride_arrived(*, user_id: UUID, ride_id: UUID, adjustment_factor: float = 1.0) -> None:
+    """End the drive: book the rest of the distance, apply the driver's adjustment and ask for payment.
+
+    The caller has booked what the phone reported before (`track_record`).
+    """
+    ride = own_ride(user_id, ride_id, "driver")
+    require_status(ride, RideStatus.ONGOING, "ended")
+    now = timezone.now()
+    book_remainder(ride, now)
+    factor = Decimal(str(adjustment_factor))
+    shares = share(ride.total_cost, factor)
+    ride.status = RideStatus.ARRIVED
+    ride.arrived_at = now
+    ride.adjustment_factor = round(factor, 19)
+    ride.adjusted_cost = shares.adjusted_cost
+    ride.save()
+    payment = Payment(
+        ride=ride,
+        total_cost=shares.adjusted_cost,
+        admin_fee=shares.admin_fee,
+        driver_payout=shares.driver_payout,
+        created_at=now,
+    )
+    payment.qr_code_url = payment_url(payment.pk, payment.total_cost)
+    payment.save(force_insert=True)
+    emit(RideArrived(**ride_fields(ride)))
+    emit(PaymentProcessed(**payment_fields(payment, ride)))
+
+
+@transaction.atomic
+def ride_cancel(*, user_id: UUID, ride_id: UUID, reason: str = "") -> None:
+    """Call a ride off before it has started; both sides may."""
+    ride = own_ride(user_id, ride_id, "driver", "passenger")
+    require_status(ride, RideStatus.PICKUP, "cancelled")
+    _cancel(ride, "driver" if user_id == ride.driver_id else "passenger", reason)
+
+
+@transaction.atomic
+def ride_cancel_by_staff(*, ride_id: UUID, reason: str = "") -> None:
+    """Call a ride off at any time before it is paid. Raises `ValidationFailed` when it is over."""
+    ride = Ride.objects.filter(pk=ride_id).first()
+    if ride is None:
+        raise ValidationFailed("There is no such ride.", field="ride_id")
+    lock_affairs(ride.driver_id, ride.passenger_id)
+    ride.refresh_from_db()
+    if ride.status not in STAFF_CANCELS:
+        raise ValidationFailed(f"The ride is {ride.status} and cannot be cancelled.", field="ride_id")
+    _cancel(ride, "staff", reason)
+
+
+def own_ride(user_id: UUID, ride_id: UUID, *sides: str) -> Ride:
+    """Return a ride in which the user is one of `sides` (`driver`, `passenger`), with both parties locked.
+
+    Raises `ValidationFailed`, in the same words for a ride that does not exist and one of other people.
+    """
+    ride = Ride.objects.filter(pk=ride_id).first()
+    if ride is None or user_id not in [getattr(ride, f"{side}_id") for side in sides]:
+        raise ValidationFailed(NOT_YOURS, field="ride_id")
+    lock_affairs(ride.driver_id, ride.passenger_id)
+    return Ride.objects.select_related("match").select_for_update(of=("self",)).get(pk=ride_id)
+
+
+def require_status(ride: Ride, status: RideStatus, verb: str) -> None:
+    """Raise `ValidationFailed` unless the ride has this status."""
+    if ride.status != status:
+        raise ValidationFailed(f"A ride that is {ride.status} cannot be {verb}; it must be {status}.", field="ride_id")
+
+
+def _cancel(ride: Ride, by: str, reason: str) -> None:
+    ride.status = RideStatus.CANCELLED
+    ride.cancelled_by = by
+    ride.cancel_reason = reason
+    ride.cancelled_at = timezone.now()
+    ride.save(update_fields=["status", "cancelled_by", "cancel_reason", "cancelled_at"])
+    emit(
+        RideCancelled(
+            ride_id=ride.pk,
+            driver_id=ride.driver_id,
+            passenger_id=ride.passenger_id,
+            cancelled_by=by,
+            reason=reason,
+        )
+    )
+
+
+def _meeting_point(ride: Ride) -> GeoPoint:
+    """Return the driver's position; raise `ValidationFailed` when the passenger is not there."""
+    driver = _recent(positions().last(ride.driver_id))
+    if driver is None:
+        seconds = settings.LOCATION_MAX_AGE.total_seconds()
+        raise ValidationFailed(f"Your position is not known: send location_update first (at most {seconds:g} s old).")
+    passenger = _recent(positions().last(ride.passenger_id))
+    where = passenger.point if passenger else ride.match.location
+    metres = distance_km(driver.point, where) * 1000
+    if metres > settings.RIDES_START_DISTANCE_M:
+        limit = settings.RIDES_START_DISTANCE_M
+        raise ValidationFailed(f"You are {metres:.0f} m from the passenger; the limit is {limit} m.")
+    return driver.point
+
+
+def _recent(position: Position | None) -> Position | None:
+    oldest = time.time() - settings.LOCATION_MAX_AGE.total_seconds()
+    return position if position and position.received_at >= oldest else None

@@ -1,0 +1,10 @@
+from django.urls import path
+
+from rides import api
+
+urlpatterns = [
+    path("drivers/", api.DriverView.as_view()),
+    path("rides/", api.RideListView.as_view()),
+    path("rides/<uuid:ride_id>/", api.RideDetailView.as_view()),
+    path("payments/<uuid:payment_id>/qr.svg", api.qr_code),
+]

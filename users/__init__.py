@@ -1,0 +1,1 @@
+"""Who takes part: users, drivers, one-time codes and tokens."""

@@ -1,0 +1,93 @@
+"""Users and drivers in the admin."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.contrib.auth.forms import ReadOnlyPasswordHashField
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline
+from users import services
+from users.models import Driver, User
+
+
+class DriverInline(ReadOnlyInline[Driver, User]):
+    """The vehicle of a driver, on his page."""
+
+    model = Driver
+    fields = ("vehicle_type", "vehicle_plate", "created_at")
+
+
+class UserForm(ModelForm[User]):
+    """Staff may mend a name and give staff rights; role, state and tokens change through services only."""
+
+    password = ReadOnlyPasswordHashField(help_text="Set with `manage.py changepassword`; only staff need one.")
+
+    class Meta:
+        model = User
+        fields = ("full_name", "password", "is_staff", "is_superuser", "groups", "user_permissions")
+
+
+@admin.register(User)
+class UserAdmin(admin.ModelAdmin[User]):
+    """Who takes part; shutting out and letting in again are actions."""
+
+    form = UserForm
+    list_display = ("msisdn", "full_name", "role", "is_active", "is_staff", "created_at")
+    list_filter = ("role", "is_active", "is_staff")
+    search_fields = ("msisdn", "full_name", "id")
+    date_hierarchy = "created_at"
+    actions = ("deactivate", "reactivate")
+    inlines = (DriverInline,)
+    filter_horizontal = ("groups", "user_permissions")
+    readonly_fields = ("id", "msisdn", "role", "is_active", "token_version", "created_at", "last_login")
+    fieldsets = (
+        (None, {"fields": ("id", "msisdn", "full_name", "role", "is_active", "token_version", "created_at")}),
+        ("Staff", {"fields": ("is_staff", "is_superuser", "password", "last_login", "groups", "user_permissions")}),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Users come with their first login, staff with `manage.py createsuperuser`."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Rides and money refer to users: they are deactivated, not deleted."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Only a superuser hands out rights."""
+        rights = ("is_staff", "is_superuser", "groups", "user_permissions")
+        return self.readonly_fields if request.user.is_superuser else (*self.readonly_fields, *rights)
+
+    @admin.action(description="Deactivate: end all sessions and refuse new ones", permissions=["change"])
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Shut the chosen users out."""
+        if not request.user.is_superuser:
+            queryset = queryset.filter(is_superuser=False)
+        chosen = list(queryset.values_list("pk", flat=True))
+        done = sum(services.user_deactivate(user_id=pk) for pk in chosen)
+        self.message_user(request, f"Deactivated {done} of {len(chosen)} users.", messages.SUCCESS)
+
+    @admin.action(description="Reactivate", permissions=["change"])
+    def reactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Let the chosen users in again."""
+        chosen = list(queryset.values_list("pk", flat=True))
+        done = sum(services.user_reactivate(user_id=pk) for pk in chosen)
+        self.message_user(request, f"Reactivated {done} of {len(chosen)} users.", messages.SUCCESS)
+
+
+@admin.register(Driver)
+class DriverAdmin(ReadOnlyAdmin[Driver]):
+    """Who drives what."""
+
+    list_display = ("user", "vehicle_type", "vehicle_plate", "is_active", "created_at")
+    list_filter = ("vehicle_type", "user__is_active")
+    search_fields = ("user__msisdn", "user__full_name", "vehicle_plate")
+    list_select_related = ("user",)
+
+    @admin.display(boolean=True, description="active", ordering="user__is_active")
+    def is_active(self, driver: Driver) -> bool:
+        """Whether the driver may log in."""
+        return driver.user.is_active

@@ -1,0 +1,82 @@
+"""The bodies of the REST calls about users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from users.models import Driver, User
+from users.phone import normalise_msisdn
+
+
+class MsisdnField(serializers.CharField):
+    """A phone number in any usual spelling; its value is E.164."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=32, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the normalised number."""
+        try:
+            return normalise_msisdn(super().to_internal_value(data))
+        except ValueError as exc:
+            raise serializers.ValidationError(f"This {exc}.") from exc
+
+
+class CodeRequest(serializers.Serializer[None]):
+    """`POST /api/auth/otp/`."""
+
+    msisdn = MsisdnField()
+
+
+class LoginRequest(serializers.Serializer[None]):
+    """`POST /api/auth/token/`."""
+
+    msisdn = MsisdnField()
+    otp = serializers.RegexField(r"^[0-9]{6}\Z", error_messages={"invalid": "This must be six digits."})
+
+
+class RefreshRequest(serializers.Serializer[None]):
+    """`POST /api/auth/refresh/` and `/api/auth/logout/`."""
+
+    refresh = serializers.CharField(max_length=4096)
+
+
+class ProfileRequest(serializers.Serializer[None]):
+    """`PATCH /api/me/`: unknown fields are ignored, those that exist but cannot be written are refused."""
+
+    full_name = serializers.CharField(max_length=150, allow_blank=True, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse to pretend that a read-only field was written."""
+        fixed = {"id", "msisdn", "role", "is_active", "driver"} & set(self.initial_data)
+        if fixed:
+            raise serializers.ValidationError({name: "This cannot be changed." for name in sorted(fixed)})
+        return attrs
+
+
+class DriverSerializer(serializers.ModelSerializer[Driver]):
+    """A driver's vehicle."""
+
+    class Meta:
+        model = Driver
+        fields = ("vehicle_type", "vehicle_plate")
+
+
+class UserSerializer(serializers.ModelSerializer[User]):
+    """A user as he sees himself; `driver` only for drivers."""
+
+    driver = DriverSerializer(read_only=True)
+
+    class Meta:
+        model = User
+        fields = ("id", "msisdn", "full_name", "role", "is_active", "driver")
+        read_only_fields = fields
+
+    def to_representation(self, instance: User) -> dict[str, Any]:
+        """Leave `driver` out for passengers."""
+        data: dict[str, Any] = super().to_representation(instance)
+        if data.get("driver") is None:
+            data.pop("driver", None)
+        return data

@@ -1,0 +1,89 @@
+"""Tokens: issued by simplejwt, checked in one place for REST, the handshake and `token_refresh`.
+
+An access token is HS256 over `JWT_SECRET` with `user_id`, `role` and `exp`; `ver` is the user's token version. Tokens of
+other issuers that carry just these claims are as good as our own, so the check reads them with PyJWT and not with
+simplejwt, which asks for a `jti`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, TypedDict
+from uuid import UUID
+
+import jwt
+import msgspec
+from django.conf import settings
+from rest_framework_simplejwt.tokens import RefreshToken
+
+from nebengjek.errors import Unauthorized
+from users.models import User
+
+LATEST_EXPIRY = 253_402_300_799
+"""The end of the year 9999, in seconds since the epoch: what lies beyond is no date."""
+
+_OPTIONS: Any = {
+    "require": ["user_id", "role", "exp"],
+    "verify_exp": False,  # checked below: the leeway is for `iat` only
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What we believe of a token whose signature holds; `exp` is in seconds since the epoch."""
+
+    user_id: UUID
+    role: str
+    exp: float
+    ver: int = 0
+    token_type: str = "access"  # noqa: S105
+
+
+class TokenPair(TypedDict):
+    """The tokens that a login gives."""
+
+    access: str
+    refresh: str
+
+
+def tokens_issue(user: User) -> TokenPair:
+    """Return a new pair of tokens with the user's role and token version."""
+    refresh = RefreshToken.for_user(user)
+    refresh["role"] = user.role
+    refresh["ver"] = user.token_version
+    return {"access": str(refresh.access_token), "refresh": str(refresh)}
+
+
+def claims_of(token: str) -> Claims:
+    """Return the claims of an access token; raise `Unauthorized` for whatever is wrong with it."""
+    try:
+        payload = jwt.decode(
+            token, settings.JWT_SECRET, algorithms=["HS256"], leeway=settings.JWT_LEEWAY, options=_OPTIONS
+        )
+        claims = msgspec.convert(payload, Claims)
+    except Exception as exc:  # a token is a stranger's text: whatever it breaks, it is a bad token
+        raise Unauthorized(f"bad token: {type(exc).__name__}: {exc}") from exc
+    if claims.token_type != "access":  # noqa: S105
+        raise Unauthorized(f"a {claims.token_type} token where an access token is needed")
+    if not time.time() < claims.exp <= LATEST_EXPIRY:
+        raise Unauthorized("the token has expired, or expires beyond all dates")
+    return claims
+
+
+def user_of(claims: Claims) -> User:
+    """Return the user that the claims are true of; raise `Unauthorized` where there is none."""
+    user = User.objects.filter(pk=claims.user_id, is_active=True).first()
+    if user is None:
+        raise Unauthorized(f"no active user {claims.user_id}")
+    if user.role != claims.role or user.token_version != claims.ver:
+        raise Unauthorized(f"the token is not of the present role or version of user {user.pk}")
+    return user
+
+
+def authenticate(token: str) -> tuple[User, Claims]:
+    """Return the user of an access token and its claims; raise `Unauthorized` for a token that is no good."""
+    claims = claims_of(token)
+    return user_of(claims), claims
