@@ -45,7 +45,7 @@ class Relay:
                 await self.drain()
                 await self._wait(settings.RELAY_INTERVAL.total_seconds())
         finally:
-            nudge.listen(None)
+            nudge.ignore(self.wake)
 
     async def drain(self) -> int:
         """Hand out everything that waits; return how many events left the outbox."""

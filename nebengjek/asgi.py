@@ -19,12 +19,9 @@ from realtime.background import background  # noqa: E402
 from realtime.consumers import UserConsumer  # noqa: E402
 from realtime.middleware import JWTAuthMiddleware, OriginMiddleware, not_found  # noqa: E402
 
-websocket_application = URLRouter(
-    [
-        re_path(r"^ws/$", OriginMiddleware(JWTAuthMiddleware(UserConsumer.as_asgi()))),
-        re_path(r"", not_found),
-    ]
-)
+socket: Any = OriginMiddleware(JWTAuthMiddleware(UserConsumer.as_asgi()))
+elsewhere: Any = not_found
+websocket_application = URLRouter([re_path(r"^ws/$", socket), re_path(r"", elsewhere)])
 router = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application})
 
 errors = [problem for problem in run_checks() if problem.level >= ERROR]

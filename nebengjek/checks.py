@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import phonenumbers
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
 
 SECRET_LENGTH = 32
@@ -62,8 +64,6 @@ def check_dotted_paths(**_: Any) -> list[CheckMessage]:
 @register()
 def check_countries(**_: Any) -> list[CheckMessage]:
     """Phone numbers need at least one country that exists."""
-    import phonenumbers
-
     known = phonenumbers.SUPPORTED_REGIONS
     wrong = [country for country in settings.OTP_COUNTRIES if country not in known]
     if settings.OTP_COUNTRIES and not wrong:
@@ -77,7 +77,9 @@ def check_backends(**_: Any) -> list[CheckMessage]:
     """What is set must be used: a Redis or NATS that is configured and silently ignored would lose events."""
     hint = "Leave it empty: this version runs in one process, on its embedded parts."
     names = [name for name in ("REDIS_URL", "NATS_URL") if getattr(settings, name)]
-    return [Error(f"{name} is set, but this version has no use for it.", hint=hint, id="nebengjek.E007") for name in names]
+    return [
+        Error(f"{name} is set, but this version has no use for it.", hint=hint, id="nebengjek.E007") for name in names
+    ]
 
 
 @register()
@@ -90,8 +92,8 @@ def check_periods(**_: Any) -> list[CheckMessage]:
     if settings.MATCH_SEARCH_INTERVAL > settings.MATCH_RESPONSE_TIMEOUT:
         hint = "Searches then look for new drivers only once per attempt."
         text = "MATCH_SEARCH_INTERVAL is above MATCH_RESPONSE_TIMEOUT."
-        problems.append(Warning(text, hint=hint, id="nebengjek.W001"))
-    if settings.RIDES_MIN_DISTANCE_KM != round(settings.RIDES_MIN_DISTANCE_KM, 6):
+        problems.append(CheckWarning(text, hint=hint, id="nebengjek.W001"))
+    if round(settings.RIDES_MIN_DISTANCE_KM, 6) != settings.RIDES_MIN_DISTANCE_KM:
         hint = "The ledger books whole millimetres: give at most six decimals."
         problems.append(Error("RIDES_MIN_DISTANCE_KM is too fine.", hint=hint, id="nebengjek.E009"))
     return problems

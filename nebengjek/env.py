@@ -27,9 +27,9 @@ class Env:
     """Typed access to environment variables, with a memory of what was declared."""
 
     def __init__(self, dotenv: Path | None = None) -> None:
-        if dotenv is not None and dotenv.is_file():
-            environs.Env.read_env(str(dotenv), recurse=False)
         self._env = environs.Env()
+        if dotenv is not None and dotenv.is_file():
+            self._env.read_env(str(dotenv), recurse=False)
         self.declared: dict[str, str] = {}
 
     def text(self, name: str, default: str = "") -> str:

@@ -1,11 +1,11 @@
 """The errors of the contract, the same on the WebSocket and on REST.
 
-    DomainError                what a client is told, with one of the codes of `ErrorCode`
-    ├── ValidationFailed       a field, a range, a state that does not allow it, an id that is not yours
-    │   └── Conflict           the same, answered with 409 on REST
-    ├── InvalidFormat          not JSON, not the envelope, an unknown type
-    ├── Unauthorized           a security matter: the client only ever reads `Authentication required`
-    └── RateLimited            too much in too little time; says when to come back
+DomainError                what a client is told, with one of the codes of `ErrorCode`
+├── ValidationFailed       a field, a range, a state that does not allow it, an id that is not yours
+│   └── Conflict           the same, answered with 409 on REST
+├── InvalidFormat          not JSON, not the envelope, an unknown type
+├── Unauthorized           a security matter: the client only ever reads `Authentication required`
+└── RateLimited            too much in too little time; says when to come back
 """
 
 from __future__ import annotations

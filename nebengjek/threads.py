@@ -1,13 +1,13 @@
 """The threads in which the database is used.
 
 The event loop never waits for the database: services and selectors are plain functions that run here. Writes on SQLite
-have one thread, because SQLite lets one writer in at a time and makes the others poll; reads have a few of their own and
-never wait for a writer (WAL).
+have one thread, because SQLite lets one writer in at a time and makes the others poll; reads have a few of their own
+and never wait for a writer (WAL).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import ParamSpec, TypeVar
@@ -31,11 +31,13 @@ def _readers() -> ThreadPoolExecutor:
 
 async def in_write_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `function`, which may write to the database, off the event loop."""
+    call: Callable[P, Awaitable[R]]
     call = database_sync_to_async(function, thread_sensitive=False, executor=_writers())
     return await call(*args, **kwargs)
 
 
 async def in_read_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `function`, which only reads from the database, off the event loop."""
+    call: Callable[P, Awaitable[R]]
     call = database_sync_to_async(function, thread_sensitive=False, executor=_readers())
     return await call(*args, **kwargs)

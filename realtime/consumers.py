@@ -46,8 +46,8 @@ Message = dict[str, Any]
 class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channels has no type hints
     """The socket of `scope["user"]`, in the group `user_<uuid>`.
 
-    One task reads the client's frames, one the channel layer. `__call__` and `dispatch` replace those of Channels, which
-    make several tasks and a hop to another thread for every message.
+    One task reads the client's frames, one the channel layer. `__call__` and `dispatch` replace those of Channels,
+    which make several tasks and a hop to another thread for every message.
     """
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
@@ -102,8 +102,8 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
     async def websocket_connect(self, message: Message) -> None:
         """Accept, become the user's one session, and send `session_ready`.
 
-        The group is joined before the head of the history is read, and that before the state: in any other order an event
-        could fall in between. What arrives meanwhile waits in the channel.
+        The group is joined before the head of the history is read, and that before the state: in any other order an
+        event could fall in between. What arrives meanwhile waits in the channel.
         """
         await self.accept(self.scope["subprotocol"])
         await self.channel_layer.group_add(self.group, self.channel_name)

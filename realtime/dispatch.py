@@ -55,12 +55,13 @@ def execute(user_id: UUID, role: str, route: Route, frame: Frame) -> Answer:
         receipt, is_new = _receipt(user_id, frame)
         if not is_new:
             return _stored_answer(receipt, frame)
-        receipt.answer = _attempt(user_id, role, route, frame)
-        if receipt.answer["data"].get("code") == InvalidFormat.code:
+        answer = _attempt(user_id, role, route, frame)
+        if answer["data"].get("code") == InvalidFormat.code:
             receipt.delete()
         else:
+            receipt.answer = answer
             receipt.save(update_fields=["answer"])
-        return receipt.answer
+        return answer
 
 
 def purge_receipts() -> int:

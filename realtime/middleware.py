@@ -42,7 +42,7 @@ class OriginMiddleware:
             await self._app(scope, receive, send)
         else:
             logger.info("Handshake refused: origin %s", origins)
-            await refuse(scope, receive, send, 403, ErrorCode.UNAUTHORIZED, "Origin not allowed")
+            await refuse(scope, receive, send, status=403, code=ErrorCode.UNAUTHORIZED, message="Origin not allowed")
 
 
 class JWTAuthMiddleware:
@@ -58,7 +58,7 @@ class JWTAuthMiddleware:
             user, claims = await in_read_thread(authenticate, token)
         except Unauthorized as exc:
             logger.info("Handshake refused: %s", exc.message)
-            await refuse(scope, receive, send, 401, ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)
+            await refuse(scope, receive, send, status=401, code=ErrorCode.UNAUTHORIZED, message=SECURITY_MESSAGE)
             return
         await self._app({**scope, "user": user, "claims": claims, "subprotocol": subprotocol}, receive, send)
 
@@ -93,9 +93,7 @@ def find_token(scope: Scope) -> tuple[str, str | None]:
     raise Unauthorized("no token")
 
 
-async def refuse(
-    scope: Scope, receive: Receive, send: Send, status: int, code: ErrorCode, message: str
-) -> None:
+async def refuse(scope: Scope, receive: Receive, send: Send, *, status: int, code: ErrorCode, message: str) -> None:
     """Answer a handshake with an HTTP status and the JSON body of an error."""
     await receive()  # websocket.connect
     if "websocket.http.response" not in (scope.get("extensions") or {}):
@@ -111,7 +109,7 @@ async def refuse(
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a handshake for a path that does not exist."""
-    await refuse(scope, receive, send, 404, ErrorCode.VALIDATION_FAILED, "Not found.")
+    await refuse(scope, receive, send, status=404, code=ErrorCode.VALIDATION_FAILED, message="Not found.")
 
 
 def _headers(scope: Scope, name: bytes) -> list[str]:

@@ -161,7 +161,7 @@ def decode_frame(text: str | bytes) -> Frame:
         raise _bad_envelope(text, str(exc)) from exc
     except (msgspec.DecodeError, RecursionError) as exc:
         raise BadFrame(InvalidFormat(f"The frame is not valid JSON: {exc}.")) from exc
-    if bytes(frame.data[:1]) != b"{":
+    if bytes(memoryview(frame.data)[:1]) != b"{":
         raise BadFrame(InvalidFormat("data: must be an object.", field="data"), frame.id)
     return frame
 

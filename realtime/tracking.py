@@ -65,7 +65,7 @@ def track_buffer() -> TrackBuffer:
 
 
 class PositionIntake:
-    """Takes the positions of one connection. Its ride is read once and then again whenever something may have changed."""
+    """Takes the positions of one connection. Its ride is read once, and again when something may have changed."""
 
     def __init__(self, user_id: UUID, *, driver: bool) -> None:
         self._user_id = user_id

@@ -120,7 +120,7 @@ class RideAdmin(ReadOnlyAdmin[Ride]):
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Staff who may change rides may cancel them, which is the only change there is."""
-        return bool(request.user.has_perm("rides.change_ride"))  # type: ignore[union-attr]
+        return bool(request.user.has_perm("rides.change_ride"))
 
     @admin.display(description="events")
     def events(self, ride: Ride) -> SafeString:

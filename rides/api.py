@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from rides.selectors import ride_detail, rides_of
 from rides.serializers import DriverRequest
 from rides.services.registration import driver_register
 from rides.snapshots import ride_data
-from users.api import session_body, validated
+from users.api import current_user, session_body, validated
 
 
 class DriverView(APIView):
@@ -28,7 +29,7 @@ class DriverView(APIView):
 
     def post(self, request: Request) -> Response:
         """Answer with new tokens: the old ones are of a passenger."""
-        user = driver_register(user_id=request.user.pk, **validated(DriverRequest, request))
+        user = driver_register(user_id=current_user(request).pk, **validated(DriverRequest, request))
         return Response(session_body(user), status=status.HTTP_201_CREATED)
 
 
@@ -47,7 +48,7 @@ class RideListView(ListAPIView[Ride]):
 
     def get_queryset(self) -> Any:
         """Return the rides of the person who asks."""
-        return rides_of(self.request.user.pk)
+        return rides_of(current_user(self.request).pk)
 
 
 class RideDetailView(APIView):
@@ -55,7 +56,7 @@ class RideDetailView(APIView):
 
     def get(self, request: Request, ride_id: UUID) -> Response:
         """Answer 404 for a ride that does not exist and for other people's."""
-        ride = rides_of(request.user.pk).filter(pk=ride_id).first()
+        ride = rides_of(current_user(request).pk).filter(pk=ride_id).first()
         if ride is None:
             raise Http404
         return Response(ride_detail(ride))
@@ -68,4 +69,6 @@ def qr_code(request: HttpRequest, payment_id: UUID) -> HttpResponse:
     if payment is None:
         raise Http404
     picture = segno.make(f"nebengjek:payment:{payment.pk}:{payment.total_cost}:IDR")
-    return HttpResponse(picture.svg_inline(scale=6), content_type="image/svg+xml")
+    drawing = BytesIO()
+    picture.save(drawing, kind="svg", scale=6)
+    return HttpResponse(drawing.getvalue(), content_type="image/svg+xml")

@@ -280,9 +280,7 @@ class Payment(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(condition=Q(status__in=PaymentStatus.values), name="payment_status_known"),
-            models.CheckConstraint(
-                condition=Q(total_cost=F("admin_fee") + F("driver_payout")), name="payment_adds_up"
-            ),
+            models.CheckConstraint(condition=Q(total_cost=F("admin_fee") + F("driver_payout")), name="payment_adds_up"),
         )
 
     def __str__(self) -> str:

@@ -82,7 +82,7 @@ def _domain_error(exc: DomainError) -> Response:
 def _api_error(exc: exceptions.APIException) -> Response:
     headers = {}
     if isinstance(exc, exceptions.Throttled):
-        headers["Retry-After"] = str(math.ceil(exc.wait or 1))
+        headers["Retry-After"] = str(math.ceil(getattr(exc, "wait", None) or 1))
         return _response(ErrorCode.RATE_LIMIT, "Too many requests.", exc.status_code, None, headers)
     if isinstance(exc, (exceptions.NotAuthenticated, exceptions.AuthenticationFailed, exceptions.PermissionDenied)):
         headers["WWW-Authenticate"] = "Bearer"
@@ -100,7 +100,9 @@ def _fields(detail: Any) -> dict[str, list[str]]:
     if not isinstance(detail, dict):
         detail = {"body": detail}
     return {
-        "body" if name == "non_field_errors" else str(name): [str(t) for t in (texts if isinstance(texts, list) else [texts])]
+        "body" if name == "non_field_errors" else str(name): [
+            str(t) for t in (texts if isinstance(texts, list) else [texts])
+        ]
         for name, texts in detail.items()
     }
 

@@ -52,7 +52,7 @@ class ProfileRequest(serializers.Serializer[None]):
         """Refuse to pretend that a read-only field was written."""
         fixed = {"id", "msisdn", "role", "is_active", "driver"} & set(self.initial_data)
         if fixed:
-            raise serializers.ValidationError({name: "This cannot be changed." for name in sorted(fixed)})
+            raise serializers.ValidationError(dict.fromkeys(sorted(fixed), "This cannot be changed."))
         return attrs
 
 

@@ -1,7 +1,7 @@
 """Tokens: issued by simplejwt, checked in one place for REST, the handshake and `token_refresh`.
 
-An access token is HS256 over `JWT_SECRET` with `user_id`, `role` and `exp`; `ver` is the user's token version. Tokens of
-other issuers that carry just these claims are as good as our own, so the check reads them with PyJWT and not with
+An access token is HS256 over `JWT_SECRET` with `user_id`, `role` and `exp`; `ver` is the user's token version. Tokens
+of other issuers that carry just these claims are as good as our own, so the check reads them with PyJWT and not with
 simplejwt, which asks for a `jti`.
 """
 

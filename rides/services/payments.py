@@ -17,12 +17,10 @@ from rides.snapshots import payment_fields, ride_fields
 
 
 @transaction.atomic
-def payment_process(
-    *, user_id: UUID, ride_id: UUID, total_cost: int, status: Literal["ACCEPTED", "REJECTED"]
-) -> None:
+def payment_process(*, user_id: UUID, ride_id: UUID, total_cost: int, status: Literal["ACCEPTED", "REJECTED"]) -> None:
     """Pay what was asked, or refuse to; after a refusal the passenger may still pay.
 
-    Raises `ValidationFailed` when the amount is not the one that was asked, or when the ride is not waiting for payment.
+    Raises `ValidationFailed` when the amount is not the one that was asked, or the ride does not wait for payment.
     """
     ride = own_ride(user_id, ride_id, "passenger")
     require_status(ride, RideStatus.ARRIVED, "paid")

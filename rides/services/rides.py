@@ -27,9 +27,7 @@ STAFF_CANCELS = (RideStatus.PICKUP, RideStatus.ONGOING, RideStatus.ARRIVED)
 
 
 @transaction.atomic
-def ride_start(
-    *, user_id: UUID, ride_id: UUID, latitude: float | None = None, longitude: float | None = None
-) -> None:
+def ride_start(*, user_id: UUID, ride_id: UUID, latitude: float | None = None, longitude: float | None = None) -> None:
     """Take the passenger on board.
 
     Both must be within 100 m of each other by what the server knows; what the frame itself says of the place does not

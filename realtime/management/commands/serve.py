@@ -21,7 +21,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Say where to listen."""
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-        parser.add_argument("--port", type=int, default=8000, help="port to listen on, 0 for any (default: %(default)s)")
+        parser.add_argument(
+            "--port", type=int, default=8000, help="port to listen on, 0 for any (default: %(default)s)"
+        )
         parser.add_argument("--workers", type=int, default=1, help="processes; more than one needs Redis and NATS")
 
     def handle(self, *args: Any, host: str, port: int, workers: int, **options: Any) -> None:

@@ -1,0 +1,53 @@
+# `make run` starts the system, `make test` tests it; both set up all they need and can be repeated.
+
+PYTHON ?= python3
+VENV ?= .venv
+HOST ?= 127.0.0.1
+PORT ?= 8000
+BIN := $(VENV)/bin
+export PUBLIC_URL ?= http://$(HOST):$(PORT)
+
+.PHONY: help run ride migrate test check format clean
+
+help:  ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: migrate  ## Start the system on http://127.0.0.1:8000 (HOST=, PORT=)
+	@$(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
+
+ride: $(VENV)/.run-ready  ## Watch one ride on the running system, frame by frame
+	@$(BIN)/python manage.py simulate --rides 1 --drivers 1 --passengers 1 --show-frames --url http://$(HOST):$(PORT)
+
+migrate: $(VENV)/.run-ready
+	@$(BIN)/python manage.py migrate --verbosity 0
+
+test: $(VENV)/.dev-ready  ## Run all tests
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+check: $(VENV)/.dev-ready  ## Lint, format, types, system checks, migrations
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python manage.py check --fail-level WARNING
+	@$(BIN)/python manage.py makemigrations --check --dry-run --verbosity 0
+
+format: $(VENV)/.dev-ready  ## Format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean:  ## Remove the virtual environment and caches; the database in var/ stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; name one with make PYTHON=…")'
+	@$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV); echo "Python cannot make virtual environments here; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1)
+
+$(VENV)/.run-ready: requirements.txt | $(BIN)/python
+	@echo "Installing what the project runs on into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev-ready: requirements-dev.txt $(VENV)/.run-ready | $(BIN)/python
+	@echo "Installing what tests and checks need into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

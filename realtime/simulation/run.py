@@ -1,0 +1,109 @@
+"""A number of rides, and how they went."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import msgspec
+
+from realtime.simulation.login import log_in
+from realtime.simulation.people import Driver, Passenger
+from realtime.simulation.phone import FrameLog, Refused
+
+DRIVER_NUMBER = "+628129{:07d}"
+PASSENGER_NUMBER = "+628138{:07d}"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to simulate; `url` is the server's HTTP address, `speed` how many times faster than in town they drive."""
+
+    url: str
+    rides: int
+    drivers: int
+    passengers: int
+    speed: float
+    seed: int
+
+
+class Outcome(msgspec.Struct):
+    """How it went; latencies are seconds from a command to its answer."""
+
+    completed: int = 0
+    errors: Counter[str] = msgspec.field(default_factory=Counter)
+    wrong_fares: list[str] = msgspec.field(default_factory=list)
+    latencies: list[float] = msgspec.field(default_factory=list)
+    revenue: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything at all went wrong."""
+        return bool(self.errors or self.wrong_fares)
+
+
+async def simulate(plan: Plan, log: FrameLog, on_ride: Callable[[], object]) -> Outcome:
+    """Take `plan.rides` rides and return how they went; `on_ride` is called after each."""
+    rng = random.Random(plan.seed)  # noqa: S311
+    socket_url = plan.url.replace("http", "ws", 1).rstrip("/") + "/ws/"
+    outcome = Outcome()
+    async with httpx.AsyncClient(base_url=plan.url, timeout=30) as client:
+        tokens = [await log_in(client, DRIVER_NUMBER.format(n), driver=True) for n in range(plan.drivers)]
+        drivers = [
+            Driver(f"driver {n + 1}", socket_url, token, log, random.Random(rng.random()), speed=plan.speed)  # noqa: S311
+            for n, token in enumerate(tokens)
+        ]
+        tokens = [await log_in(client, PASSENGER_NUMBER.format(n), driver=False) for n in range(plan.passengers)]
+        passengers = [
+            Passenger(f"passenger {n + 1}", socket_url, token, log, random.Random(rng.random()))  # noqa: S311
+            for n, token in enumerate(tokens)
+        ]
+    await asyncio.gather(*(person.phone.open() for person in (*drivers, *passengers)))
+    shifts = [asyncio.create_task(_shift(driver, outcome)) for driver in drivers]
+    tickets = iter(range(plan.rides))
+    try:
+        await asyncio.gather(*(_ride_on(passenger, tickets, outcome, on_ride) for passenger in passengers))
+    finally:
+        for shift in shifts:
+            shift.cancel()
+        await asyncio.gather(*shifts, return_exceptions=True)
+        await asyncio.gather(*(_go_home(driver) for driver in drivers), return_exceptions=True)
+        await asyncio.gather(*(person.phone.close() for person in (*drivers, *passengers)))
+    for person in (*drivers, *passengers):
+        outcome.latencies.extend(person.phone.latencies)
+    for driver in drivers:
+        outcome.wrong_fares.extend(driver.wrong_fares)
+    return outcome
+
+
+async def _shift(driver: Driver, outcome: Outcome) -> None:
+    try:
+        await driver.work()
+    except (Refused, ConnectionError, TimeoutError) as exc:
+        outcome.errors[f"{driver.phone.name}: {exc!r}"] += 1
+
+
+async def _go_home(driver: Driver) -> None:
+    await driver.phone.do("beacon_update", is_active=False)
+
+
+async def _ride_on(passenger: Passenger, tickets: Any, outcome: Outcome, on_ride: Callable[[], object]) -> None:
+    await passenger.prepare()
+    for _ in tickets:
+        try:
+            told = await passenger.ride()
+        except Exception as exc:  # whatever it is, it is counted, and shown in the summary
+            outcome.errors[f"{passenger.phone.name}: {exc!r}"] += 1
+        else:
+            outcome.completed += 1
+            outcome.revenue += told["payment"]["total_cost"]
+        on_ride()
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Return the value below which `share` of the values lie; 0 without values."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
