@@ -5,7 +5,6 @@ VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
-export PUBLIC_URL ?= http://$(HOST):$(PORT)
 
 .PHONY: help run ride migrate test check format clean
 

@@ -6,6 +6,7 @@ environment, and this file is the only place that chooses backends.
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from nebengjek.env import ConfigError, Env
 django_stubs_ext.monkeypatch()  # lets generic classes be written as in the type stubs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = Env(dotenv=BASE_DIR / ".env")
+env = Env(dotenv=BASE_DIR / os.environ.get("DOTENV", ".env"))  # the tests name one that does not exist
 
 # --- Django -----------------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from realtime.connections import connections
 from realtime.delivery import deliver
 from realtime.dispatch import purge_receipts
 from realtime.history import history
+from realtime.limits import costly_buckets
 from realtime.tracking import track_buffer
 from rides.positions import positions
 from rides.timers import run_due
@@ -83,6 +84,7 @@ background = Background()
 async def purge() -> None:
     """Delete what nobody needs any more."""
     history().purge()
+    costly_buckets().purge()
     positions().forget(time.time() - settings.HISTORY_TTL.total_seconds())
     await in_write_thread(purge_receipts)
     await in_write_thread(purge_codes)

@@ -58,7 +58,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         self.connection_id = uuid.uuid4()
         self.group = group_of(self.user_id)
         self.intake = PositionIntake(self.user_id, driver=self.role == Role.DRIVER)
-        self.limit = CommandLimit()
+        self.limit = CommandLimit(self.user_id)
         self.session = 0
         self.epoch, self.forwarded = "", 0
         self.closing = False
@@ -175,6 +175,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         for task in (self.pump, *self.errands):
             if task is not None:
                 task.cancel()
+        self.intake.stop()
         connections.remove(self)
         positions().disconnected(self.user_id, self.session)
         await sessions().release(self.user_id, self.session)
@@ -225,7 +226,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         """Do what a frame asks for and return the answer, where it gets one."""
         route = route_of(frame)
         if route.command is not protocol.LocationUpdate:
-            self.limit.take()
+            self.limit.take(costly=route.costly)
         if route.service is None:
             await self._handle_here(route, frame)
             return protocol.ack(frame.id) if frame.id else None

@@ -20,12 +20,14 @@ class Route(msgspec.Struct, frozen=True):
     """The way of one command.
 
     The service is called with `user_id` and the command's fields as keyword arguments, in a transaction with the stored
-    answer. Without a service the connection itself handles the command, and its answer is not stored.
+    answer. Without a service the connection itself handles the command, and its answer is not stored. What is costly is
+    also limited by user (`WS_COSTLY_RATE`).
     """
 
     command: type[protocol.Command]
     roles: frozenset[str]
     service: Callable[..., dict[str, Any] | None] | None = None
+    costly: bool = False
 
     @property
     def decode(self) -> Callable[[msgspec.Raw], protocol.Command]:
@@ -36,8 +38,8 @@ class Route(msgspec.Struct, frozen=True):
 ROUTES: dict[str, Route] = {
     "location_update": Route(protocol.LocationUpdate, BOTH),
     "beacon_update": Route(protocol.BeaconUpdate, DRIVER, beacons.beacon_update),
-    "finder_update": Route(protocol.FinderUpdate, PASSENGER, finders.finder_update),
-    "match_confirm": Route(protocol.MatchConfirm, BOTH, matches.match_confirm),
+    "finder_update": Route(protocol.FinderUpdate, PASSENGER, finders.finder_update, costly=True),
+    "match_confirm": Route(protocol.MatchConfirm, BOTH, matches.match_confirm, costly=True),
     "ride_start": Route(protocol.RideStart, DRIVER, rides.ride_start),
     "ride_arrived": Route(protocol.RideArrived, DRIVER, rides.ride_arrived),
     "payment_process": Route(protocol.PaymentProcess, PASSENGER, payments.payment_process),

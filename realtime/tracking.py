@@ -11,13 +11,16 @@ import asyncio
 from collections import defaultdict
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.utils import timezone
 
 from nebengjek.threads import in_read_thread, in_write_thread
 from realtime.delivery import RELAY, group_of
+from realtime.limits import TokenBucket
 from realtime.protocol import LocationUpdate, unnumbered
 from rides.fares import TrackReport
 from rides.geo import GeoPoint
@@ -72,6 +75,10 @@ class PositionIntake:
         self._driver = driver
         self._ride: CurrentRide | None = None
         self._ride_is_known = False
+        self._bucket = TokenBucket(settings.WS_LOCATION_RATE, max(1, settings.WS_LOCATION_RATE))
+        self._latest: tuple[str, dict[str, Any]] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._sending: asyncio.Task[None] | None = None
 
     def ride_changed(self) -> None:
         """Read the ride again before the next position is handled."""
@@ -102,7 +109,13 @@ class PositionIntake:
             self._ride = await in_read_thread(ride_under_way, self._user_id)
         return self._ride
 
+    def stop(self) -> None:
+        """Send nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
     async def _relay(self, ride: CurrentRide, point: GeoPoint, when: datetime) -> None:
+        """Show the position to the other party; over `WS_LOCATION_RATE` only the latest, when its time has come."""
         data = {
             "ride_id": ride.ride_id,
             "user_id": self._user_id,
@@ -110,5 +123,21 @@ class PositionIntake:
             "longitude": point.longitude,
             "timestamp": when,
         }
-        message = {"type": RELAY, "frame": unnumbered("location_update", data)}
-        await get_channel_layer().group_send(group_of(ride.other_id), message)
+        self._latest = (group_of(ride.other_id), {"type": RELAY, "frame": unnumbered("location_update", data)})
+        if self._timer is not None:
+            return
+        if wait := self._bucket.take():
+            self._timer = asyncio.get_running_loop().call_later(wait, self._send_later)
+        else:
+            await self._send_latest()
+
+    async def _send_latest(self) -> None:
+        if self._latest is not None:
+            group, message = self._latest
+            self._latest = None
+            await get_channel_layer().group_send(group, message)
+
+    def _send_later(self) -> None:
+        self._timer = None
+        self._bucket.take()
+        self._sending = asyncio.create_task(self._send_latest())

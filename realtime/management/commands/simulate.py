@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,9 @@ from realtime.simulation.login import LoginFailed
 from realtime.simulation.people import PACE_KMH
 from realtime.simulation.phone import Data
 from realtime.simulation.run import Outcome, Plan, percentile, simulate
+
+UUID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f-]{27}\b")
+"""The first part of an id is enough to read."""
 
 
 class Command(BaseCommand):
@@ -60,7 +64,7 @@ class Command(BaseCommand):
             if show:
                 seq = f" #{frame['seq']}" if "seq" in frame else ""
                 clock = f"{datetime.now():%H:%M:%S.%f}"[:-3]  # noqa: DTZ005  (for the reader's own clock)
-                data = json.dumps(frame["data"])
+                data = UUID.sub(r"\1…", json.dumps(frame["data"]))
                 self.stdout.write(f"{clock} {name:12} {direction} {frame['type']}{seq} {data}")
 
         return log
