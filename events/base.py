@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import msgspec
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time as the contract writes it: RFC 3339, in UTC."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):

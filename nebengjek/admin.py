@@ -32,8 +32,13 @@ class ReadOnlyInline(admin.TabularInline[M, P]):
     """Records of another record, to look at only."""
 
     extra = 0
+    max_num = 0
     can_delete = False
     show_change_link = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: P | None = None) -> tuple[str, ...]:
+        """Show all fields, also those that no form could edit."""
+        return tuple(str(name) for name in self.fields or ())
 
     def has_add_permission(self, request: HttpRequest, obj: P | None = None) -> bool:
         """Nobody adds a record by hand."""

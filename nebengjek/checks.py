@@ -93,7 +93,7 @@ def check_periods(**_: Any) -> list[CheckMessage]:
         hint = "Searches then look for new drivers only once per attempt."
         text = "MATCH_SEARCH_INTERVAL is above MATCH_RESPONSE_TIMEOUT."
         problems.append(CheckWarning(text, hint=hint, id="nebengjek.W001"))
-    if round(settings.RIDES_MIN_DISTANCE_KM, 6) != settings.RIDES_MIN_DISTANCE_KM:
-        hint = "The ledger books whole millimetres: give at most six decimals."
+    if round(settings.RIDES_MIN_DISTANCE_KM, 9) != settings.RIDES_MIN_DISTANCE_KM:
+        hint = "The ledger books whole micrometres: give at most nine decimals."
         problems.append(Error("RIDES_MIN_DISTANCE_KM is too fine.", hint=hint, id="nebengjek.E009"))
     return problems

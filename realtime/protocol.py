@@ -34,8 +34,6 @@ class CloseCode(IntEnum):
     """The token has expired or was revoked; log in again, do not just reconnect."""
     REPLACED = 4409
     """A newer connection of the same user took over; do not reconnect by yourself."""
-    FLOODING = 4429
-    """Frames kept coming long after `RATE_LIMIT`."""
 
 
 # --- What a client may say --------------------------------------------------------------------------------------------

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from events.base import Event
+from events.base import Event, Moment
 from rides.geo import GeoPoint
 
 
@@ -69,9 +68,9 @@ class MatchSnapshot(PairEvent, frozen=True, kw_only=True):
     location: GeoPoint
     driver_location: GeoPoint
     target_location: GeoPoint
-    match_status: str
+    match_status: Literal["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED", "REJECTED"]
     distance_km: float
-    expires_at: datetime
+    expires_at: Moment
 
     @property
     def key(self) -> str:
@@ -86,7 +85,7 @@ class MatchFound(MatchSnapshot, frozen=True, kw_only=True):
     subject: ClassVar[str] = "match.found"
 
     @property
-    def valid_until(self) -> datetime:
+    def valid_until(self) -> Moment:
         """A proposal that cannot be answered any more is worth nothing."""
         return self.expires_at
 
@@ -139,24 +138,24 @@ class RidePickup(RideEvent, frozen=True, kw_only=True):
 
     match_id: UUID
     driver_location: GeoPoint
-    timestamp: datetime
+    timestamp: Moment
 
 
 class RideSnapshot(RideEvent, frozen=True, kw_only=True):
     """A ride as it stands; distances in kilometres, money in rupiah."""
 
     match_id: UUID
-    status: str
+    status: Literal["PICKUP", "ONGOING", "ARRIVED", "COMPLETED", "CANCELLED"]
     location: GeoPoint
     target_location: GeoPoint
     distance_km: float
     total_cost: int
     adjustment_factor: float
     adjusted_cost: int
-    created_at: datetime
-    started_at: datetime | None
-    arrived_at: datetime | None
-    completed_at: datetime | None
+    created_at: Moment
+    started_at: Moment | None
+    arrived_at: Moment | None
+    completed_at: Moment | None
 
 
 class RideStarted(RideSnapshot, frozen=True, kw_only=True):
@@ -177,7 +176,7 @@ class PaymentSnapshot(RideEvent, frozen=True, kw_only=True):
     """A payment as it stands; `total_cost` is what the passenger pays: the adjusted cost of the ride."""
 
     payment_id: UUID
-    status: str
+    status: Literal["PENDING", "ACCEPTED", "REJECTED"]
     total_cost: int
     admin_fee: int
     driver_payout: int
@@ -217,7 +216,7 @@ class RideCancelled(RideEvent, frozen=True, kw_only=True):
     type: ClassVar[str] = "ride_cancelled"
     subject: ClassVar[str] = "ride.cancelled"
 
-    cancelled_by: str
+    cancelled_by: Literal["driver", "passenger", "staff"]
     reason: str
 
 

@@ -19,8 +19,8 @@ from django.conf import settings
 
 from rides.geo import GeoPoint, distance_km
 
-DISTANCE_STEP = Decimal("0.000001")
-"""The ledger's resolution in kilometres: one millimetre."""
+DISTANCE_STEP = Decimal("0.000000001")
+"""The ledger's resolution in kilometres: a micrometre, so fine that rounding to it never moves a price."""
 
 
 class TrackReport(msgspec.Struct, frozen=True):

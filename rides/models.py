@@ -183,7 +183,7 @@ class Ride(models.Model):
     passenger = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="passenger_rides")
     status = models.CharField(max_length=16, choices=RideStatus.choices, default=RideStatus.PICKUP)
     tracked_km = models.FloatField(default=0)
-    distance_km = models.DecimalField(max_digits=12, decimal_places=6, default=Decimal(0))
+    distance_km = models.DecimalField(max_digits=15, decimal_places=9, default=Decimal(0))
     total_cost = models.PositiveBigIntegerField(default=0)
     adjustment_factor = models.DecimalField(max_digits=20, decimal_places=19, default=Decimal(1))
     adjusted_cost = models.PositiveBigIntegerField(default=0)
@@ -244,7 +244,7 @@ class LedgerEntry(models.Model):
     """A booked part of a ride's distance and what it costs."""
 
     ride = models.ForeignKey(Ride, models.CASCADE, related_name="ledger")
-    distance_km = models.DecimalField(max_digits=12, decimal_places=6)
+    distance_km = models.DecimalField(max_digits=15, decimal_places=9)
     cost = models.PositiveBigIntegerField()
     created_at = models.DateTimeField()
 

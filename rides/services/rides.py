@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 from django.conf import settings
@@ -22,6 +23,7 @@ from rides.services.locking import lock_affairs
 from rides.services.tracks import book_remainder
 from rides.snapshots import payment_fields, ride_fields
 
+Side = Literal["driver", "passenger", "staff"]
 NOT_YOURS = "There is no such ride of yours."
 STAFF_CANCELS = (RideStatus.PICKUP, RideStatus.ONGOING, RideStatus.ARRIVED)
 
@@ -115,7 +117,7 @@ def require_status(ride: Ride, status: RideStatus, verb: str) -> None:
         raise ValidationFailed(f"A ride that is {ride.status} cannot be {verb}; it must be {status}.", field="ride_id")
 
 
-def _cancel(ride: Ride, by: str, reason: str) -> None:
+def _cancel(ride: Ride, by: Side, reason: str) -> None:
     ride.status = RideStatus.CANCELLED
     ride.cancelled_by = by
     ride.cancel_reason = reason

@@ -1,0 +1,78 @@
+"""What all tests share: a fresh process state for each, and the cast."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from channels.layers import channel_layers
+from django.conf import settings
+from django.core.cache import cache
+
+from realtime.background import Background
+from realtime.connections import connections
+from realtime.history import history
+from realtime.limits import costly_buckets
+from realtime.sessions import sessions
+from realtime.tracking import track_buffer
+from rides.positions import positions
+from tests.cast import make_driver, make_user
+from users.models import User
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the test database, and what SQLite puts beside it, in a folder of this run."""
+    folder: Path = tmp_path_factory.mktemp("database")
+    settings.DATABASES["default"]["TEST"]["NAME"] = str(folder / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process() -> Iterator[None]:
+    """Begin every test with the memory of a process that has just started."""
+    yield
+    for store in (positions, history, sessions, track_buffer, costly_buckets):
+        store.cache_clear()
+    connections._live.clear()
+    channel_layers.backends.clear()
+    cache.clear()
+
+
+@pytest.fixture
+async def background(transactional_db: None) -> AsyncIterator[Background]:
+    """The relay, the timers, the heartbeat and the tracks, running."""
+    running = Background()
+    running.ensure_started()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+def dewi(db: None) -> User:
+    """A driver."""
+    return make_driver("+6281200000001", "Dewi")
+
+
+@pytest.fixture
+def joko(db: None) -> User:
+    """Another driver."""
+    return make_driver("+6281200000002", "Joko")
+
+
+@pytest.fixture
+def putri(db: None) -> User:
+    """A passenger."""
+    return make_user("+6281200000003", "Putri")
+
+
+@pytest.fixture
+def sari(db: None) -> User:
+    """Another passenger."""
+    return make_user("+6281200000004", "Sari")
+
+
+@pytest.fixture
+def tono(db: None) -> User:
+    """A stranger, who must see and do nothing."""
+    return make_user("+6281200000005", "Tono")

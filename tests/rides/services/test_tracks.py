@@ -1,0 +1,76 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from rides.fares import TrackReport
+from rides.models import LedgerEntry, Ride, TrackPoint
+from rides.services.rides import ride_arrived
+from rides.services.tracks import ReceivedReport, ledger_recompute, track_record
+from tests.cast import MONAS, backdate, book, north_of, start
+from users.models import User
+
+
+def drive(ride: Ride, *steps: tuple[float, float], accuracy: float = 5) -> None:
+    """Record reports at (metres to the north, seconds after the start)."""
+    assert ride.started_at is not None
+    reports = [
+        TrackReport(north_of(MONAS, metres), ride.started_at + timedelta(seconds=seconds), accuracy)
+        for metres, seconds in steps
+    ]
+    now = timezone.now()
+    track_record(ride_id=ride.pk, reports=[ReceivedReport(report, now) for report in reports])
+
+
+@pytest.fixture
+def ride(dewi: User, putri: User) -> Ride:
+    """A ride that began ten minutes ago."""
+    ride = start(dewi, putri)
+    backdate(ride, 600)
+    return ride
+
+
+def test_each_full_kilometre_is_booked_as_it_is_driven(ride: Ride) -> None:
+    drive(ride, (600, 30), (1200, 60))
+    drive(ride, (2500, 120))
+    ride.refresh_from_db()
+    assert (ride.distance_km, ride.total_cost) == (Decimal(2), 6000)
+    assert [(e.distance_km, e.cost) for e in LedgerEntry.objects.all()] == [(Decimal(1), 3000)] * 2
+    assert ride.tracked_km == pytest.approx(2.5, abs=1e-6)
+
+
+def test_refused_points_are_kept_with_their_reason_and_cost_nothing(ride: Ride) -> None:
+    drive(ride, (100, 10))
+    drive(ride, (60_000, 20), (200, 9), (200, -700))
+    drive(ride, (300, 30), accuracy=51)
+    reasons = list(TrackPoint.objects.values_list("accepted", "reason"))
+    assert reasons[1:] == [
+        (True, ""),
+        (False, "too_fast"),
+        (False, "out_of_order"),
+        (False, "before_start"),
+        (False, "inaccurate"),
+    ]
+    ride.refresh_from_db()
+    assert ride.tracked_km == pytest.approx(0.1, abs=1e-6)
+
+
+def test_the_fare_comes_out_the_same_from_the_kept_points(ride: Ride, dewi: User) -> None:
+    drive(ride, *((17.3 * n, 2 * n) for n in range(1, 100)))
+    drive(ride, *((17.3 * n, 2 * n) for n in range(100, 200)))
+    ride_arrived(user_id=dewi.pk, ride_id=ride.pk)
+    ride.refresh_from_db()
+    booked = [(entry.distance_km, entry.cost) for entry in ride.ledger.all()]
+    assert [(b.distance_km, b.cost) for b in ledger_recompute(ride)] == booked
+    assert sum(cost for _, cost in booked) == ride.total_cost
+    assert sum(distance for distance, _ in booked) == ride.distance_km
+    assert len(booked) == 4
+
+
+def test_points_of_a_ride_that_is_not_under_way_are_dropped(dewi: User, putri: User) -> None:
+    ride = book(dewi, putri)
+    report = ReceivedReport(TrackReport(MONAS, timezone.now()), timezone.now())
+    track_record(ride_id=ride.pk, reports=[report])
+    assert not TrackPoint.objects.exists()
+    assert ledger_recompute(ride) == []

@@ -1,0 +1,86 @@
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from rides.models import Ride
+from tests.cast import arrive, book, propose, told
+from users.models import User
+
+
+@pytest.fixture
+def staff(client: Client, db: None) -> Client:
+    """A superuser in the admin."""
+    client.force_login(User.objects.create_superuser("+6281200000099", "a long password"))
+    return client
+
+
+@pytest.mark.parametrize("model", ["ride", "match", "finder", "beacon"])
+def test_lists_can_be_opened_and_searched_by_number_and_name(
+    staff: Client, dewi: User, putri: User, sari: User, model: str
+) -> None:
+    arrive(dewi, putri, tracked_km=1)
+    for query, found in (("", True), ("0000000", True), ("Nobody", False)):
+        page = staff.get(f"/admin/rides/{model}/", {"q": query})
+        assert page.status_code == 200
+        assert (b"1 " + model.encode() in page.content) == found
+
+
+def test_a_ride_is_shown_with_everything_that_belongs_to_it(staff: Client, dewi: User, putri: User) -> None:
+    ride = arrive(dewi, putri, tracked_km=1.5)
+    page = staff.get(f"/admin/rides/ride/{ride.pk}/change/").content.decode()
+    for part in ("1.500000000", "4500", "ride.arrived", "match.found", "PENDING", "-6.1754"):
+        assert part in page, part
+
+
+def test_money_and_states_cannot_be_edited(staff: Client, dewi: User, putri: User) -> None:
+    ride = arrive(dewi, putri, tracked_km=1)
+    answer = staff.post(f"/admin/rides/ride/{ride.pk}/change/", {"status": "COMPLETED", "total_cost": 1})
+    assert answer.status_code == 403
+    assert staff.post("/admin/rides/ride/add/", {}).status_code == 403
+    assert staff.post(f"/admin/rides/ride/{ride.pk}/delete/", {"post": "yes"}).status_code == 403
+    ride.refresh_from_db()
+    assert (ride.status, ride.total_cost) == ("ARRIVED", 3000)
+
+
+def test_a_search_is_shown_with_its_candidates(staff: Client, dewi: User, putri: User) -> None:
+    match = propose(dewi, putri)
+    page = staff.get(f"/admin/rides/finder/{match.finder_id}/change/").content.decode()
+    assert "asked" in page
+    assert "Dewi" in page
+
+
+def cancel(staff: Client, ride: Ride) -> Any:
+    body = {"action": "cancel", "_selected_action": [str(ride.pk)]}
+    return staff.post("/admin/rides/ride/", body, follow=True)
+
+
+def test_staff_cancel_a_ride_and_both_are_told(staff: Client, dewi: User, putri: User) -> None:
+    ride = book(dewi, putri)
+    assert b"is cancelled" in cancel(staff, ride).content
+    for user in (dewi, putri):
+        kind, data = told(user)[-1]
+        assert (kind, data["cancelled_by"], data["reason"]) == ("ride_cancelled", "staff", "Cancelled by support.")
+    assert b"cannot be cancelled" in cancel(staff, ride).content
+
+
+def test_who_may_only_look_cannot_cancel(client: Client, dewi: User, putri: User) -> None:
+    from django.contrib.auth.models import Permission
+
+    viewer = User.objects.create_user("+6281200000098", "a long password", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_ride"))
+    client.force_login(viewer)
+    ride = book(dewi, putri)
+    cancel(client, ride)
+    ride.refresh_from_db()
+    assert ride.status == "PICKUP"
+
+
+def test_a_long_list_costs_a_fixed_number_of_queries(
+    staff: Client, dewi: User, putri: User, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(5):
+        book(dewi, putri)
+        Ride.objects.update(status="CANCELLED")
+    with django_assert_max_num_queries(10):
+        staff.get("/admin/rides/ride/")

@@ -1,0 +1,88 @@
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from rides.models import Ride
+from tests.api import as_user
+from tests.cast import arrive, book, propose
+from users.models import User
+
+
+def test_a_passenger_registers_a_vehicle_and_gets_tokens_of_a_driver(putri: User) -> None:
+    answer = as_user(putri).post("/api/drivers/", {"vehicle_type": "car", "vehicle_plate": " b  1234 xyz "})
+    assert answer.status_code == 201
+    body = answer.json()
+    assert body["user"]["role"] == "driver"
+    assert body["user"]["driver"] == {"vehicle_type": "car", "vehicle_plate": "B 1234 XYZ"}
+    me = Client().get("/api/me/", headers={"Authorization": f"Bearer {body['access']}"})
+    assert me.json()["role"] == "driver"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"vehicle_type": "plane", "vehicle_plate": "B 1 X"}, "vehicle_type"),
+        ({"vehicle_type": "car", "vehicle_plate": "!"}, "vehicle_plate"),
+        ({"vehicle_type": "car", "vehicle_plate": "B" * 17}, "vehicle_plate"),
+        ({"vehicle_type": "car"}, "vehicle_plate"),
+    ],
+)
+def test_a_bad_registration_names_the_field(putri: User, body: dict[str, str], field: str) -> None:
+    answer = as_user(putri).post("/api/drivers/", body)
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "VALIDATION_FAILED"
+    assert list(answer.json()["fields"]) == [field]
+
+
+def test_a_driver_registers_once_and_nobody_while_looking(dewi: User, putri: User) -> None:
+    propose(dewi, putri)
+    for user in (dewi, putri):
+        answer = as_user(user).post("/api/drivers/", {"vehicle_type": "car", "vehicle_plate": "B 1 X"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "VALIDATION_FAILED")
+
+
+def test_own_rides_are_listed_newest_first_in_pages(dewi: User, putri: User, tono: User) -> None:
+    for _ in range(21):
+        book(dewi, putri)
+        Ride.objects.update(status="CANCELLED")
+    page = as_user(putri).get("/api/rides/").json()
+    assert (page["count"], page["previous"], len(page["results"])) == (21, None, 20)
+    newest = Ride.objects.order_by("-created_at")[0]
+    assert page["results"][0]["ride_id"] == str(newest.pk)
+    assert len(as_user(dewi).get(page["next"]).json()["results"]) == 1
+    assert as_user(tono).get("/api/rides/").json()["count"] == 0
+
+
+def test_the_list_costs_the_same_queries_however_long_it_is(
+    dewi: User, putri: User, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(5):
+        book(dewi, putri)
+        Ride.objects.update(status="CANCELLED")
+    client = as_user(putri)
+    with django_assert_max_num_queries(3):
+        client.get("/api/rides/")
+
+
+def test_a_ride_is_shown_to_its_parties_and_to_nobody_else(dewi: User, putri: User, tono: User) -> None:
+    ride = arrive(dewi, putri, tracked_km=1)
+    for user in (dewi, putri):
+        body = as_user(user).get(f"/api/rides/{ride.pk}/").json()
+        assert body["payment"]["total_cost"] == 3000
+        assert set(body["ledger"][0]) == {"entry_id", "distance_km", "cost", "created_at"}
+        assert set(body["track"][0]) == {"latitude", "longitude", "timestamp", "accepted"}
+    stranger, nothing = (as_user(tono).get(f"/api/rides/{pk}/") for pk in (ride.pk, uuid4()))
+    assert stranger.status_code == nothing.status_code == 404
+    assert stranger.json() == nothing.json()
+    assert Client().get(f"/api/rides/{ride.pk}/").status_code == 401
+
+
+def test_the_qr_code_of_a_payment_is_a_picture(dewi: User, putri: User) -> None:
+    ride = arrive(dewi, putri, tracked_km=1)
+    answer = Client().get(f"/api/payments/{ride.payment.pk}/qr.svg")
+    assert answer["Content-Type"] == "image/svg+xml"
+    assert b'xmlns="http://www.w3.org/2000/svg"' in answer.content
+    assert Client().get(f"/api/payments/{uuid4()}/qr.svg").status_code == 404
+    assert Client().post(f"/api/payments/{ride.payment.pk}/qr.svg").status_code == 405

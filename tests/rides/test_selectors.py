@@ -1,0 +1,118 @@
+from typing import Any
+
+import pytest
+
+from rides.selectors import current_ride, ride_detail, ride_under_way, rides_of, user_state
+from rides.services.finders import finder_update
+from rides.services.matches import match_confirm
+from rides.services.payments import payment_process
+from rides.services.rides import ride_cancel
+from tests.cast import BLOK_M, MONAS, arrive, book, propose, stand_by, start
+from users.models import User
+
+ALWAYS = {"location_update", "token_refresh", "sync"}
+
+
+def state(user: User) -> dict[str, Any]:
+    return user_state(user.pk, user.role)
+
+
+def actions(user: User) -> set[str]:
+    return set(state(user)["allowed_actions"]) - ALWAYS
+
+
+def test_the_state_of_somebody_new_is_empty(dewi: User, putri: User) -> None:
+    nothing: dict[str, Any] = {"proposals": [], "ride": None, "payment": None, "last_ride": None}
+    driver, passenger = state(dewi), state(putri)
+    assert set(driver.pop("allowed_actions")) == ALWAYS | {"beacon_update"}
+    assert driver == {"beacon": {"is_active": False}, "finder": None, **nothing}
+    assert set(passenger.pop("allowed_actions")) == ALWAYS | {"finder_update"}
+    assert passenger == {"beacon": None, "finder": {"is_active": False}, **nothing}
+
+
+def test_a_search_and_its_proposals_are_shown_to_those_concerned(dewi: User, joko: User, putri: User) -> None:
+    match = propose(dewi, putri)
+    assert state(dewi)["beacon"] == {"is_active": True}
+    finder = state(putri)["finder"]
+    assert finder["is_active"]
+    assert finder["location"] == {"latitude": MONAS.latitude, "longitude": MONAS.longitude}
+    assert finder["target_location"]["latitude"] == BLOK_M.latitude
+    for user in (dewi, putri):
+        (proposal,) = state(user)["proposals"]
+        assert proposal["match_id"] == str(match.pk)
+        assert proposal["expires_at"]
+    assert state(joko)["proposals"] == []
+
+
+def test_who_has_confirmed_waits_for_the_other(dewi: User, putri: User) -> None:
+    match = propose(dewi, putri)
+    assert actions(putri) == {"finder_update", "match_confirm"}
+    match_confirm(user_id=putri.pk, match_id=match.pk, accepted=True)
+    assert actions(putri) == {"finder_update"}
+    assert actions(dewi) == {"beacon_update", "match_confirm"}
+
+
+def test_a_ride_is_shown_from_the_pick_up_to_its_payment(dewi: User, putri: User) -> None:
+    ride = book(dewi, putri)
+    assert actions(dewi) == {"beacon_update", "ride_start", "ride_cancel"}
+    assert actions(putri) == {"ride_cancel"}
+    assert state(dewi)["ride"]["ride_id"] == state(putri)["ride"]["ride_id"] == str(ride.pk)
+    ride_cancel(user_id=putri.pk, ride_id=ride.pk)
+    assert state(putri)["ride"] is None
+    assert state(putri)["last_ride"]["status"] == "CANCELLED"
+
+
+def test_a_ride_that_waits_for_payment_is_the_passengers_but_not_the_drivers(dewi: User, putri: User) -> None:
+    ride = arrive(dewi, putri, tracked_km=1)
+    assert actions(putri) == {"payment_process"}
+    assert state(putri)["ride"]["status"] == "ARRIVED"
+    assert state(dewi)["ride"] is None
+    assert state(dewi)["last_ride"]["ride_id"] == str(ride.pk)
+    assert state(dewi)["payment"] == state(putri)["payment"]
+    assert state(putri)["payment"]["total_cost"] == 3000
+    payment_process(user_id=putri.pk, ride_id=ride.pk, total_cost=3000, status="ACCEPTED")
+    for user in (dewi, putri):
+        assert state(user)["payment"] is None
+        assert state(user)["last_ride"]["status"] == "COMPLETED"
+
+
+def test_a_driver_under_way_may_only_arrive(dewi: User, putri: User) -> None:
+    start(dewi, putri)
+    assert actions(dewi) == {"beacon_update", "ride_arrived"}
+    assert actions(putri) == set()
+
+
+def test_a_stranger_sees_nothing(dewi: User, putri: User, tono: User) -> None:
+    start(dewi, putri)
+    assert state(tono)["ride"] is None
+    assert current_ride(tono.pk, tono.role) is None
+    assert not rides_of(tono.pk).exists()
+
+
+def test_positions_are_shared_from_the_booking_to_the_arrival(dewi: User, putri: User, tono: User) -> None:
+    assert ride_under_way(dewi.pk) is None
+    ride = book(dewi, putri)
+    mine, theirs = ride_under_way(dewi.pk), ride_under_way(putri.pk)
+    assert mine is not None
+    assert theirs is not None
+    assert (mine.ride_id, mine.other_id, mine.is_driver) == (ride.pk, putri.pk, True)
+    assert (theirs.ride_id, theirs.other_id, theirs.is_driver) == (ride.pk, dewi.pk, False)
+    assert ride_under_way(tono.pk) is None
+
+
+def test_a_ride_in_detail_has_ledger_payment_and_track(dewi: User, putri: User) -> None:
+    ride = arrive(dewi, putri, tracked_km=1.5)
+    detail = ride_detail(ride)
+    assert [(entry["distance_km"], entry["cost"]) for entry in detail["ledger"]] == [(1.5, 4500)]
+    assert detail["payment"]["total_cost"] == 4500
+    assert [(p["latitude"], p["accepted"], "reason" in p) for p in detail["track"]] == [(MONAS.latitude, True, False)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_state_is_read_at_one_moment_and_holds_no_writer_up(dewi: User, putri: User) -> None:
+    from django.db import connection
+
+    stand_by(dewi)
+    finder_update(user_id=putri.pk, is_active=True, location=MONAS, target_location=BLOK_M)
+    assert len(state(putri)["proposals"]) == 1
+    assert not connection.in_atomic_block

@@ -1,0 +1,45 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from rides import timers
+from rides.models import Finder, Match
+from rides.services.matches import match_expire
+from tests.cast import propose, stand_by, told, told_types
+from users.models import User
+
+
+def test_nothing_is_done_before_its_time(dewi: User, putri: User) -> None:
+    propose(dewi, putri)
+    assert timers.run_due() == 0
+
+
+def test_what_is_due_expires_and_the_search_goes_on(dewi: User, joko: User, putri: User) -> None:
+    propose(dewi, putri)
+    stand_by(joko)
+    Match.objects.update(expires_at=timezone.now())
+    assert timers.run_due() == 2
+    assert told_types(putri)[-2:] == ["match_rejected", "match_proposal"]
+    assert told(joko)[-1][0] == "match_proposal"
+    assert timers.run_due() == 0
+
+
+def test_one_that_fails_does_not_keep_the_others_waiting(
+    dewi: User, joko: User, putri: User, sari: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = propose(dewi, putri)
+    second = propose(joko, sari)
+    Match.objects.filter(pk=first.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    Match.objects.filter(pk=second.pk).update(expires_at=timezone.now())
+    Finder.objects.update(due_at=timezone.now() + timedelta(hours=1))
+
+    def fails_first(*, match_id: object) -> bool:
+        if match_id == first.pk:
+            raise RuntimeError("broken")
+        return match_expire(match_id=match_id)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(timers, "match_expire", fails_first)
+    timers.run_due()
+    assert Match.objects.get(pk=second.pk).reason == "expired"
+    assert Match.objects.get(pk=first.pk).status == "PENDING"

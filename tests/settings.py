@@ -1,0 +1,21 @@
+"""The settings of the tests: the defaults, whatever the shell or a `.env` says, with shorter periods."""
+
+import os
+from datetime import timedelta
+
+os.environ["DOTENV"] = ".env.of-no-tests"
+for _name in ("DEBUG", "DATABASE_URL", "SECRET_KEY", "JWT_SECRET", "REDIS_URL", "NATS_URL", "SMS_BACKEND"):
+    os.environ.pop(_name, None)
+
+from nebengjek.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+API_THROTTLE = 0
+OTP_MAX_PER_HOUR = 0
+WS_COMMAND_RATE = 0
+WS_COSTLY_RATE = 0
+WS_LOCATION_RATE = 0
+WS_HEARTBEAT = timedelta(milliseconds=50)
+TIMERS_INTERVAL = timedelta(milliseconds=50)
+TRACK_FLUSH_INTERVAL = timedelta(milliseconds=50)
+LOGGING = {"version": 1, "disable_existing_loggers": False}
