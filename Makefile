@@ -5,6 +5,9 @@ VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
+ifneq ($(HOST):$(PORT),127.0.0.1:8000)
+export PUBLIC_URL ?= http://$(HOST):$(PORT)
+endif
 
 .PHONY: help run ride migrate test check format clean
 
@@ -21,7 +24,7 @@ migrate: $(VENV)/.run-ready
 	@$(BIN)/python manage.py migrate --verbosity 0
 
 test: $(VENV)/.dev-ready  ## Run all tests
-	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev-ready  ## Lint, format, types, system checks, migrations
 	@$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nebengjek.settings")
@@ -17,12 +18,14 @@ from django.urls import re_path  # noqa: E402
 
 from realtime.background import background  # noqa: E402
 from realtime.consumers import UserConsumer  # noqa: E402
-from realtime.middleware import JWTAuthMiddleware, OriginMiddleware, not_found  # noqa: E402
+from realtime.middleware import JWTAuthMiddleware, LoopbackOnly, OriginMiddleware, not_found  # noqa: E402
 
-socket: Any = OriginMiddleware(JWTAuthMiddleware(UserConsumer.as_asgi()))
-elsewhere: Any = not_found
-websocket_application = URLRouter([re_path(r"^ws/$", socket), re_path(r"", elsewhere)])
+users_socket: Any = OriginMiddleware(JWTAuthMiddleware(UserConsumer.as_asgi()))
+nothing_here: Any = not_found
+websocket_application = URLRouter([re_path(r"^ws/$", users_socket), re_path(r"", nothing_here)])
 router = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application})
+if settings.DEVELOPMENT_SECRET in (settings.SECRET_KEY, settings.JWT_SECRET):
+    router = LoopbackOnly(router)  # everybody knows these secrets
 
 errors = [problem for problem in run_checks() if problem.level >= ERROR]
 if errors:  # servers other than `manage.py serve` run no checks of their own

@@ -7,7 +7,6 @@ every variable with its default, so that a test can hold `settings.example.env` 
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -76,7 +75,7 @@ class Env:
 
     def _read(self, read: Any, name: str, default: Any, allowed: str, **options: Any) -> Any:
         self.declared[name] = str(default)
-        raw = os.environ.get(name, "")
+        raw = self._env.str(name, default="")
         if not raw.strip():
             return default
         try:

@@ -29,9 +29,9 @@ DEBUG = env.flag("DEBUG", True)
 DEVELOPMENT_SECRET = "for-development-on-your-own-machine-only-not-a-secret"  # noqa: S105
 SECRET_KEY = env.text("SECRET_KEY") or DEVELOPMENT_SECRET
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
-CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS") or [PUBLIC_URL]
 
 INSTALLED_APPS = [
     "daphne",
@@ -116,7 +116,6 @@ def _database() -> dict[str, Any]:
     path = BASE_DIR / str(config["NAME"])
     path.parent.mkdir(parents=True, exist_ok=True)
     config["NAME"] = path
-    config["CONN_MAX_AGE"] = None  # a connection per thread, kept
     config["OPTIONS"] = {
         "timeout": DATABASE_TIMEOUT.total_seconds(),
         # A transaction that reads and then writes must take the write lock first, or SQLite fails it at once.
@@ -197,6 +196,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["users.throttling.AddressThrottle"],
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
     "PAGE_SIZE": 20,
+    "UNICODE_JSON": False,  # an answer may quote half a surrogate pair, which UTF-8 cannot carry
     "EXCEPTION_HANDLER": "users.exception_handler.contract_errors",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }

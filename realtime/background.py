@@ -28,11 +28,15 @@ from realtime.tracking import track_buffer
 from rides.positions import positions
 from rides.timers import run_due
 from users.codes import purge_codes
+from users.services import purge_tokens
 
 logger = logging.getLogger(__name__)
 
 PURGE_INTERVAL = 60.0
 """Seconds between two rounds of cleaning."""
+
+TOKEN_CHECK_INTERVAL = 15.0
+"""Seconds between two looks at whether the users of open sockets may still be here; usually they are told at once."""
 
 RESTART_DELAY = 1.0
 """Seconds before a loop that failed goes on."""
@@ -59,11 +63,13 @@ class Background:
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "relay": relay.run,
             "heartbeat": _every(settings.WS_HEARTBEAT.total_seconds(), connections.heartbeat),
-            "tracks": _every(settings.TRACK_FLUSH_INTERVAL.total_seconds(), track_buffer().flush),
+            "tracks": _every(settings.TRACK_FLUSH_INTERVAL.total_seconds(), track_buffer().flush_all),
         }
+        loops["tokens"] = _every(TOKEN_CHECK_INTERVAL, connections.check_tokens)
+        loops["memory"] = _every(PURGE_INTERVAL, purge_memory)
         if settings.SERVE_TIMERS:
             loops["timers"] = _every(settings.TIMERS_INTERVAL.total_seconds(), _timers)
-            loops["purge"] = _every(PURGE_INTERVAL, purge)
+            loops["database"] = _every(PURGE_INTERVAL, purge_database)
         self._tasks = [asyncio.create_task(_keep_running(name, loop), name=name) for name, loop in loops.items()]
 
     async def stop(self) -> None:
@@ -72,7 +78,7 @@ class Background:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        await track_buffer().flush()
+        await track_buffer().flush_all()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -81,13 +87,18 @@ class Background:
 background = Background()
 
 
-async def purge() -> None:
-    """Delete what nobody needs any more."""
+async def purge_memory() -> None:
+    """Forget what this process keeps and nobody needs any more."""
     history().purge()
     costly_buckets().purge()
     positions().forget(time.time() - settings.HISTORY_TTL.total_seconds())
+
+
+async def purge_database() -> None:
+    """Delete the rows that nobody needs any more."""
     await in_write_thread(purge_receipts)
     await in_write_thread(purge_codes)
+    await in_write_thread(purge_tokens)
     await in_write_thread(purge_published, settings.OUTBOX_RETENTION)
 
 

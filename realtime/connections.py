@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import logging
 import random
-from collections import Counter
 from typing import TYPE_CHECKING
+
+from nebengjek.threads import in_read_thread
+from users.tokens import token_versions
 
 if TYPE_CHECKING:
     from realtime.consumers import UserConsumer
 
-logger = logging.getLogger(__name__)
+CHECK_BATCH = 500
+"""Users whose tokens are looked at with one query."""
+
+ANNOUNCE_TIMEOUT = 1.0
+"""Seconds for telling all clients of a restart."""
 
 RECONNECT_SPREAD = 5.0
 """Seconds over which clients come back after a restart, so that they do not all come at once."""
@@ -34,23 +40,26 @@ class Connections:
         """Note the end of a connection."""
         self._live.discard(consumer)
 
-    def by_role(self) -> Counter[str]:
-        """Count the connections of each role."""
-        return Counter(consumer.role for consumer in self._live)
-
     async def heartbeat(self) -> None:
         """Let every connection see whether it missed something."""
         for consumer in tuple(self._live):
-            try:
-                await consumer.heartbeat()
-            except Exception:
-                logger.exception("The heartbeat of connection %s failed.", consumer.connection_id)
+            await consumer.heartbeat()
+
+    async def check_tokens(self) -> None:
+        """Let those connections end whose user was shut out or whose token was revoked, if nobody has told them."""
+        by_user = {consumer.user_id: consumer for consumer in tuple(self._live)}
+        user_ids = list(by_user)
+        for start in range(0, len(user_ids), CHECK_BATCH):
+            versions = await in_read_thread(token_versions, user_ids[start : start + CHECK_BATCH])
+            for user_id, version in versions.items():
+                await by_user[user_id].notice_version(version)
 
     async def announce_restart(self) -> None:
-        """Tell every client that the server restarts, and when to come back."""
-        for consumer in tuple(self._live):
-            with contextlib.suppress(Exception):
-                await consumer.announce_restart(round(random.uniform(0, RECONNECT_SPREAD), 1))  # noqa: S311
+        """Tell every client that the server restarts, and when to come back; wait for none that does not read."""
+        told = [consumer.announce_restart(random.uniform(0, RECONNECT_SPREAD)) for consumer in self._live]  # noqa: S311
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANNOUNCE_TIMEOUT):
+                await asyncio.gather(*told, return_exceptions=True)
 
 
 connections = Connections()

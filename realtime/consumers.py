@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
+from channels.exceptions import ChannelFull
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
@@ -117,29 +118,33 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         except Unauthorized:
             await self.close_with(CloseCode.UNAUTHORIZED)
             return
+        except Exception:
+            logger.exception("The state of user %s could not be read.", self.user_id)
+            await self.close_with(CloseCode.SERVER_ERROR)
+            return
         self.pump = asyncio.create_task(self._forward_all())
         self._watch_token()
 
     async def _greet(self) -> None:
         """Send `session_ready`, and the missed notifications to a client that resumes."""
         resume = parse_resume(self.scope["query_string"])
-        self.epoch = history().epoch
-        self.forwarded = await history().head(self.user_id)
+        epoch, seq = history().epoch, await history().head(self.user_id)
         missed = None
-        if resume is not None and resume.epoch == self.epoch:
+        if resume is not None and resume.epoch == epoch:
             missed = await history().since(self.user_id, resume.seq)
         if resume is not None and missed is not None:
-            self.forwarded = resume.seq
-        await self._send_ready(recovered=missed is not None)
+            seq = resume.seq
+        await self._send_ready(epoch, seq, recovered=missed is not None)
         for item in missed or ():
             await self._forward(item)
 
-    async def _send_ready(self, *, recovered: bool) -> None:
+    async def _send_ready(self, epoch: str, seq: int, *, recovered: bool) -> None:
+        """Send the state, and go on from this place in the stream."""
         state = await in_read_thread(read_state, self.claims)
-        frame = ready_frame(
-            self.claims, self.connection_id, self.epoch, self.forwarded, recovered=recovered, state=state
+        await self.send_frame(
+            ready_frame(self.claims, self.connection_id, epoch, seq, recovered=recovered, state=state)
         )
-        await self.send_frame(frame)
+        self.epoch, self.forwarded = epoch, seq
 
     async def websocket_disconnect(self, message: Message) -> None:
         """Note that the client has gone."""
@@ -210,17 +215,17 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             frame = protocol.decode_frame(text)
             return await self._carry_out(frame)
         except BadFrame as exc:
-            logger.info("Bad frame from user %s: %s", self.user_id, exc)
+            logger.info("Bad frame from user %s: %r", self.user_id, str(exc))
             return protocol.error(exc.error, exc.command_id)
         except DomainError as exc:
             logger.info("A frame of user %s was refused: %s", self.user_id, exc.message)
-            return protocol.error(exc, frame.id if frame else None)
+            return protocol.error(exc, frame.command_id if frame else None)
         except Exception:
             error_id = uuid.uuid4()
             kind = frame.type if frame else "?"
             logger.exception("Error %s: %s of user %s failed.", error_id, kind, self.user_id)
             answer = {"type": "error", "data": {"code": ErrorCode.INTERNAL_ERROR.value, "message": SERVER_MESSAGE}}
-            return protocol.reply(answer, frame.id if frame else None)
+            return protocol.reply(answer, frame.command_id if frame else None)
 
     async def _carry_out(self, frame: Frame) -> bytes | None:
         """Do what a frame asks for and return the answer, where it gets one."""
@@ -229,15 +234,15 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             self.limit.take(costly=route.costly)
         if route.service is None:
             await self._handle_here(route, frame)
-            return protocol.ack(frame.id) if frame.id else None
+            return protocol.ack(frame.command_id) if frame.command_id else None
         await self.intake.settle()
         try:
             answer = await in_write_thread(execute, self.user_id, self.role, route, frame)
         finally:
             self.intake.ride_changed()
-        if answer["type"] == "ack" and frame.id is None:
+        if answer["type"] == "ack" and frame.command_id is None:
             return None
-        return protocol.reply(answer, frame.id)
+        return protocol.reply(answer, frame.command_id)
 
     async def _handle_here(self, route: Route, frame: Frame) -> None:
         match read_command(route, self.role, frame):
@@ -247,7 +252,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
                 await self._refresh_token(token)
             case protocol.Sync():
                 async with self.turn:
-                    await self._send_ready(recovered=True)
+                    await self._send_ready(self.epoch, self.forwarded, recovered=True)
 
     async def _refresh_token(self, token: str) -> None:
         user, claims = await in_read_thread(authenticate, token)
@@ -287,9 +292,8 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             missed = await history().since(self.user_id, self.forwarded)
         self.intake.ride_changed()
         if missed is None:
-            self.epoch = history().epoch
-            self.forwarded = await history().head(self.user_id)
-            await self._send_ready(recovered=False)
+            head = await history().head(self.user_id)
+            await self._send_ready(history().epoch, head, recovered=False)
         for item in missed or ():
             await self._forward(item)
 
@@ -313,14 +317,26 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
 
     async def heartbeat(self) -> None:
         """Notice what the channel layer lost: a newer session, or notifications at the end of the stream."""
-        if sessions().newest_now(self.user_id) > self.session:
-            await self.close_with(CloseCode.REPLACED)
+        newest = sessions().newest_now(self.user_id)
+        if newest > self.session:
+            await self._remind({"type": REPLACE, "session": newest})
         elif self.epoch and self.forwarded != history().head_now(self.user_id):
-            await self.channel_layer.send(self.channel_name, {"type": CHECK})
+            await self._remind({"type": CHECK})
+
+    async def notice_version(self, version: int) -> None:
+        """Notice a revocation that the channel layer lost."""
+        if self.claims.ver < version:
+            await self._remind({"type": REVOKE, "token_version": version})
+
+    async def _remind(self, message: Message) -> None:
+        """Put a message behind what waits already; with a full mailbox there will be another time."""
+        with contextlib.suppress(ChannelFull):
+            await self.channel_layer.send(self.channel_name, message)
 
     async def announce_restart(self, reconnect_after: float) -> None:
         """Tell the client when to come back (seconds)."""
-        await self.send_frame(protocol.unnumbered("server_restarting", {"reconnect_after": reconnect_after}))
+        data = {"reconnect_after": round(reconnect_after, 1)}
+        await self.send_frame(protocol.unnumbered("server_restarting", data))
 
     # --- the token's end ---
 

@@ -27,7 +27,7 @@ def route_of(frame: Frame) -> Route:
     """Return the route of a frame; raise `BadFrame` for a type that does not exist."""
     route = ROUTES.get(frame.type)
     if route is None:
-        raise BadFrame(InvalidFormat(f"unknown message type: {frame.type}", field="type"), frame.id)
+        raise BadFrame(InvalidFormat(f"unknown message type: {frame.type}", field="type"), frame.command_id)
     return route
 
 
@@ -49,7 +49,7 @@ def execute(user_id: UUID, role: str, route: Route, frame: Frame) -> Answer:
     Everything, also what is wrong with the command, is settled in one transaction with the receipt. Whatever is not a
     `DomainError` is raised, and then nothing has happened and nothing is stored.
     """
-    if frame.id is None:
+    if frame.command_id is None:
         return _attempt(user_id, role, route, frame)
     with transaction.atomic():
         receipt, is_new = _receipt(user_id, frame)
@@ -93,10 +93,10 @@ def _fields(command: Command) -> dict[str, Any]:
 def _receipt(user_id: UUID, frame: Frame) -> tuple[CommandReceipt, bool]:
     """Return the receipt of a command's id, and whether it was made now; a second sender waits for the first."""
     now = timezone.now()
-    own = CommandReceipt.objects.filter(user_id=user_id, command_id=frame.id)
+    own = CommandReceipt.objects.filter(user_id=user_id, command_id=frame.command_id)
     own.filter(created_at__lt=now - settings.COMMAND_ID_TTL).delete()
     values = {"type": frame.type, "digest": _digest(frame), "answer": {}, "created_at": now}
-    return own.get_or_create(user_id=user_id, command_id=frame.id, defaults=values)
+    return own.get_or_create(user_id=user_id, command_id=frame.command_id, defaults=values)
 
 
 def _stored_answer(receipt: CommandReceipt, frame: Frame) -> Answer:

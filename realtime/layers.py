@@ -2,6 +2,8 @@
 
 It does what Channels asks of a layer (at most once, bounded mailboxes) at a cost that does not grow with the number of
 users. A full mailbox drops the new message and counts it; the consumer finds the gap and refills it from the history.
+A message with the key `latest` takes the place of the one of the same value that still waits, and needs no room of its
+own: so positions neither pile up nor push anything else out.
 """
 
 from __future__ import annotations
@@ -20,12 +22,35 @@ Message = dict[str, Any]
 class Mailbox:
     """The messages that wait for one channel, and the receiver that waits for them."""
 
-    __slots__ = ("loop", "messages", "waiter")
+    __slots__ = ("capacity", "latest", "loop", "messages", "waiter")
 
-    def __init__(self) -> None:
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
         self.messages: deque[Message] = deque()
+        self.latest: dict[str, Message] = {}
         self.waiter: asyncio.Future[None] | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
+
+    def put(self, message: Message) -> bool:
+        """Add a message and wake the receiver; return False where there is no room."""
+        key = message.get("latest")
+        if key is not None:
+            waiting = self.latest.get(key)
+            if waiting is not None:
+                waiting.update(message)
+                return True
+            message = self.latest[key] = dict(message)
+        elif len(self.messages) - len(self.latest) >= self.capacity:
+            return False
+        self.messages.append(message)
+        self.wake()
+        return True
+
+    def take(self) -> Message:
+        """Return the oldest message."""
+        message = self.messages.popleft()
+        self.latest.pop(message.get("latest", ""), None)
+        return message
 
     def wake(self) -> None:
         """Let the receiver look again; may be called from another event loop than the receiver's."""
@@ -66,7 +91,7 @@ class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels
     async def new_channel(self, prefix: str = "specific") -> str:
         """Open a channel for one receiver; `close_channel` ends it."""
         name = f"{prefix}.{uuid4().hex}"
-        self._mailboxes[name] = Mailbox()
+        self._mailboxes[name] = Mailbox(self.capacity)
         return name
 
     async def close_channel(self, channel: str) -> None:
@@ -75,19 +100,16 @@ class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels
 
     async def send(self, channel: str, message: Message) -> None:
         """Put a message into a channel. Raises `ChannelFull` where there is no room."""
-        mailbox = self._mailboxes.setdefault(channel, Mailbox())
-        if len(mailbox.messages) >= self.capacity:
+        if not self._mailbox(channel).put(message):
             self.dropped += 1
             raise ChannelFull
-        mailbox.messages.append(message)
-        mailbox.wake()
 
     async def receive(self, channel: str) -> Message:
         """Return the next message of a channel, waiting for it."""
-        mailbox = self._mailboxes.setdefault(channel, Mailbox())
+        mailbox = self._mailbox(channel)
         while not mailbox.messages:
             await mailbox.wait()
-        return mailbox.messages.popleft()
+        return mailbox.take()
 
     async def group_add(self, group: str, channel: str) -> None:
         """Let a channel have what is sent to a group."""
@@ -105,15 +127,16 @@ class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels
         """Put a message into every channel of a group that has room."""
         for channel in tuple(self._groups.get(group, ())):
             mailbox = self._mailboxes.get(channel)
-            if mailbox is None:
-                continue
-            if len(mailbox.messages) >= self.capacity:
+            if mailbox is not None and not mailbox.put(message):
                 self.dropped += 1
-                continue
-            mailbox.messages.append(message)
-            mailbox.wake()
 
     async def flush(self) -> None:
         """Forget everything."""
         self._mailboxes.clear()
         self._groups.clear()
+
+    def _mailbox(self, channel: str) -> Mailbox:
+        mailbox = self._mailboxes.get(channel)
+        if mailbox is None:
+            mailbox = self._mailboxes[channel] = Mailbox(self.capacity)
+        return mailbox

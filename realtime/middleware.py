@@ -6,6 +6,7 @@ ASGI extension for refusals (Daphne) both are a bare 403.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -63,6 +64,30 @@ class JWTAuthMiddleware:
         await self._app({**scope, "user": user, "claims": claims, "subprotocol": subprotocol}, receive, send)
 
 
+class LoopbackOnly:
+    """Lets only this machine in: for a server whose secrets stand in its source code."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse everybody else with 403."""
+        client = scope.get("client")
+        if client is None or is_loopback(client[0]):
+            await self._app(scope, receive, send)
+            return
+        text = "Set SECRET_KEY and JWT_SECRET to serve other machines"
+        await refuse(scope, receive, send, status=403, code=ErrorCode.UNAUTHORIZED, message=text)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address is of this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in ("localhost", "")
+
+
 def is_allowed_origin(origin: str) -> bool:
     """Return whether pages of this origin may open a socket."""
     if origin in settings.WS_ALLOWED_ORIGINS:
@@ -94,17 +119,19 @@ def find_token(scope: Scope) -> tuple[str, str | None]:
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, *, status: int, code: ErrorCode, message: str) -> None:
-    """Answer a handshake with an HTTP status and the JSON body of an error."""
-    await receive()  # websocket.connect
-    if "websocket.http.response" not in (scope.get("extensions") or {}):
-        await send({"type": "websocket.close"})
-        return
+    """Answer a handshake, or a request, with an HTTP status and the JSON body of an error."""
+    prefix = "http.response" if scope["type"] == "http" else "websocket.http.response"
+    if prefix.startswith("websocket"):
+        await receive()  # websocket.connect
+        if prefix not in (scope.get("extensions") or {}):
+            await send({"type": "websocket.close"})
+            return
     body = encode({"code": code.value, "message": message})
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": body})
+    await send({"type": f"{prefix}.start", "status": status, "headers": headers})
+    await send({"type": f"{prefix}.body", "body": body})
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:

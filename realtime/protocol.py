@@ -28,6 +28,8 @@ class CloseCode(IntEnum):
 
     TOO_BIG = 1009
     """A frame was larger than `WS_MAX_MESSAGE_SIZE`."""
+    SERVER_ERROR = 1011
+    """The server could not read the state; come back in a while."""
     RESTARTING = 1012
     """The server restarts; connect again after the `reconnect_after` of `server_restarting`."""
     UNAUTHORIZED = 4401
@@ -132,7 +134,12 @@ class Frame(msgspec.Struct, frozen=True):
 
     type: str
     data: msgspec.Raw
-    id: CommandId | None = None
+    id: CommandId | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def command_id(self) -> str | None:
+        """The client's name for the command, where it has one."""
+        return None if self.id is msgspec.UNSET else self.id
 
 
 _frame_decoder = msgspec.json.Decoder(Frame)
@@ -160,7 +167,7 @@ def decode_frame(text: str | bytes) -> Frame:
     except (msgspec.DecodeError, RecursionError) as exc:
         raise BadFrame(InvalidFormat(f"The frame is not valid JSON: {exc}.")) from exc
     if bytes(memoryview(frame.data)[:1]) != b"{":
-        raise BadFrame(InvalidFormat("data: must be an object.", field="data"), frame.id)
+        raise BadFrame(InvalidFormat("data: must be an object.", field="data"), frame.command_id)
     return frame
 
 

@@ -15,6 +15,9 @@ from realtime.protocol import unnumbered
 from rides.selectors import user_state
 from users.tokens import Claims, user_of
 
+MAX_QUERY = 4096
+"""Bytes of a query string that are looked at."""
+
 _RESUME = re.compile(r"([A-Za-z0-9_-]{1,64}):([0-9]{1,18})")
 
 
@@ -27,7 +30,7 @@ class Resume(msgspec.Struct, frozen=True):
 
 def parse_resume(query_string: bytes) -> Resume | None:
     """Return the `?resume=<epoch>:<seq>` of a handshake; None where there is none, or none that can be read."""
-    values = parse_qs(query_string.decode("latin-1"), max_num_fields=20).get("resume", [])
+    values = parse_qs(query_string[:MAX_QUERY].decode("latin-1")).get("resume", [])
     found = _RESUME.fullmatch(values[0]) if values else None
     return Resume(found[1], int(found[2])) if found else None
 

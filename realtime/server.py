@@ -2,19 +2,63 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 from django.conf import settings
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from realtime.connections import connections
 
 SHUTDOWN_TIMEOUT = 10
 """Seconds that connections get to finish what they are doing when the server is told to stop."""
 
+CLOSE_GRACE = 5
+"""Seconds that a client gets to answer the closing frame of a server that stops."""
+
+
+class Protocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, which does not wait for ever for a client that does not read."""
+
+    async def send(self, message: Any) -> None:
+        """Send; cut the connection when the client has read nothing for `WS_WRITE_TIMEOUT`."""
+        if not self.writable.is_set():
+            try:
+                await asyncio.wait_for(self.writable.wait(), settings.WS_WRITE_TIMEOUT.total_seconds())
+            except TimeoutError:
+                self._abort()
+                raise ClientDisconnected from None
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # uvicorn forgets it, and then logs an error for every refusal
+
+    def shutdown(self) -> None:
+        """Close with 1012, and cut the connection if that is not answered."""
+        super().shutdown()
+        self.loop.call_later(CLOSE_GRACE, self._abort)
+
+    def _abort(self) -> None:
+        assert isinstance(self.transport, asyncio.Transport)
+        self.transport.abort()
+
 
 class Server(uvicorn.Server):
-    """Tells clients of a restart before their sockets are closed (1012)."""
+    """Says where it listens, and tells clients of a restart before their sockets are closed (1012)."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._on_started(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye, then close everything."""
@@ -22,14 +66,14 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def make_server(host: str, port: int) -> Server:
-    """Return a server for one process, not yet started."""
+def make_server(host: str, port: int, on_started: Callable[[str], None]) -> Server:
+    """Return a server for one process; `on_started` is called with its address."""
     ping_period: float = settings.WS_PING_PERIOD.total_seconds()
     config = uvicorn.Config(
         "nebengjek.asgi:application",
         host=host,
         port=port,
-        ws="websockets-sansio",
+        ws=Protocol,
         ws_max_size=settings.WS_MAX_MESSAGE_SIZE,
         ws_ping_interval=ping_period,
         ws_ping_timeout=settings.WS_READ_TIMEOUT.total_seconds() - ping_period,
@@ -41,4 +85,4 @@ def make_server(host: str, port: int) -> Server:
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )
-    return Server(config)
+    return Server(config, on_started)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from channels.layers import get_channel_layer
 from django.conf import settings
@@ -35,30 +36,36 @@ class TrackBuffer:
 
     def __init__(self) -> None:
         self._waiting: defaultdict[UUID, list[ReceivedReport]] = defaultdict(list)
-        self._lock = asyncio.Lock()
+        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     def add(self, ride_id: UUID, report: ReceivedReport) -> None:
         """Take a report of a ride's driver."""
         self._waiting[ride_id].append(report)
 
-    async def flush(self, ride_id: UUID | None = None) -> None:
-        """Book what was collected, of one ride or of all; return when it is in the database.
+    async def flush_all(self) -> None:
+        """Book what was collected of all rides."""
+        for ride_id in list(self._waiting):
+            await self.flush(ride_id)
 
-        What cannot be booked now goes back to the front of the buffer, and the error is raised.
+    async def flush(self, ride_id: UUID) -> None:
+        """Book what was collected of a ride; return when it is in the database.
+
+        What cannot be booked now goes back to the front of the buffer, and the error is raised. The write goes on when
+        who waits for it is cancelled: once begun it is not undone.
         """
-        async with self._lock:
-            for ride in [ride_id] if ride_id else list(self._waiting):
-                reports = self._waiting.pop(ride, None)
-                if reports:
-                    await self._record(ride, reports)
+        await asyncio.shield(asyncio.ensure_future(self._flush(ride_id)))
 
-    async def _record(self, ride_id: UUID, reports: list[ReceivedReport]) -> None:
-        """Record the reports; shielded, for a write that has begun is not undone by the end of who waits for it."""
-        try:
-            await asyncio.shield(in_write_thread(track_record, ride_id=ride_id, reports=reports))
-        except Exception:
-            self._waiting[ride_id][:0] = reports
-            raise
+    async def _flush(self, ride_id: UUID) -> None:
+        lock = self._locks.setdefault(ride_id, asyncio.Lock())
+        async with lock:
+            reports = self._waiting.pop(ride_id, [])
+            if not reports:
+                return
+            try:
+                await in_write_thread(track_record, ride_id=ride_id, reports=reports)
+            except BaseException:
+                self._waiting[ride_id][:0] = reports
+                raise
 
 
 @cache
@@ -81,8 +88,9 @@ class PositionIntake:
         self._sending: asyncio.Task[None] | None = None
 
     def ride_changed(self) -> None:
-        """Read the ride again before the next position is handled."""
+        """Read the ride again before the next position is handled, and show none that may be of another."""
         self._ride_is_known = False
+        self._latest = None
 
     async def report(self, update: LocationUpdate) -> None:
         """Take a position: for the store, for the track of a ride under way, and for the other party."""
@@ -99,14 +107,20 @@ class PositionIntake:
         await self._relay(ride, point, when)
 
     async def settle(self) -> None:
-        """Have everything booked that was reported so far."""
-        if self._ride is not None:
-            await track_buffer().flush(self._ride.ride_id)
+        """Have everything booked that the driver reported so far, on this connection and on an earlier one."""
+        self._latest = None
+        ride = await self._current_ride() if self._driver else None
+        if ride is not None:
+            await track_buffer().flush(ride.ride_id)
 
     async def _current_ride(self) -> CurrentRide | None:
         while not self._ride_is_known:
             self._ride_is_known = True  # before the read: a change during it makes us read again
-            self._ride = await in_read_thread(ride_under_way, self._user_id)
+            try:
+                self._ride = await in_read_thread(ride_under_way, self._user_id)
+            except BaseException:
+                self._ride_is_known = False
+                raise
         return self._ride
 
     def stop(self) -> None:
@@ -123,7 +137,8 @@ class PositionIntake:
             "longitude": point.longitude,
             "timestamp": when,
         }
-        self._latest = (group_of(ride.other_id), {"type": RELAY, "frame": unnumbered("location_update", data)})
+        frame = unnumbered("location_update", data)
+        self._latest = (group_of(ride.other_id), {"type": RELAY, "latest": str(self._user_id), "frame": frame})
         if self._timer is not None:
             return
         if wait := self._bucket.take():

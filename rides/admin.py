@@ -13,6 +13,7 @@ from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline
 from nebengjek.errors import ValidationFailed
 from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
 from rides.services.rides import ride_cancel_by_staff
+from rides.services.tracks import ledger_recompute
 
 PEOPLE = ("driver__msisdn", "driver__full_name", "passenger__msisdn", "passenger__full_name")
 
@@ -105,7 +106,7 @@ class RideAdmin(ReadOnlyAdmin[Ride]):
     date_hierarchy = "created_at"
     inlines = (LedgerInline, PaymentInline, TrackInline)
     actions = ("cancel",)
-    readonly_fields = ("events",)
+    readonly_fields = ("fare_check", "events")
 
     @admin.action(description="Cancel rides that are not paid yet", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Ride]) -> None:
@@ -114,13 +115,21 @@ class RideAdmin(ReadOnlyAdmin[Ride]):
             try:
                 ride_cancel_by_staff(ride_id=ride_id, reason="Cancelled by support.")
             except ValidationFailed as exc:
-                self.message_user(request, f"{ride_id}: {exc.message}", messages.ERROR)
+                self.message_user(request, f"Ride {ride_id}: {exc.message}", messages.ERROR)
             else:
-                self.message_user(request, f"{ride_id} is cancelled.", messages.SUCCESS)
+                self.message_user(request, f"Ride {ride_id} is cancelled.", messages.SUCCESS)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Staff who may change rides may cancel them, which is the only change there is."""
         return bool(request.user.has_perm("rides.change_ride"))
+
+    @admin.display(description="fare, from the kept points")
+    def fare_check(self, ride: Ride) -> str:
+        """Compute the ledger once more from the track, as anybody may."""
+        if ride.arrived_at is None:
+            return "The ride has not arrived."
+        cost = sum(booking.cost for booking in ledger_recompute(ride))
+        return f"{cost}, as booked" if cost == ride.total_cost else f"{cost}, but {ride.total_cost} was booked"
 
     @admin.display(description="events")
     def events(self, ride: Ride) -> SafeString:

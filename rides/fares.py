@@ -42,6 +42,17 @@ class TrackState(msgspec.Struct, frozen=True):
     total_km: float = 0.0
 
 
+class Tariff(msgspec.Struct, frozen=True):
+    """What a ride costs by the kilometre (rupiah), and in what unit it is booked; a ride keeps that of its booking."""
+
+    rate_per_km: int
+    unit_km: Decimal
+
+    def price(self, distance: Decimal) -> Fraction:
+        """Return the exact price of a distance in kilometres."""
+        return Fraction(distance) * self.rate_per_km
+
+
 class Booking(msgspec.Struct, frozen=True):
     """One line of the ledger."""
 
@@ -79,21 +90,26 @@ def advance(state: TrackState, report: TrackReport) -> TrackState:
     return TrackState(state.started_at, report.point, report.timestamp, state.total_km + leg)
 
 
-def full_units(tracked_km: float, booked_km: Decimal) -> list[Booking]:
+def current_tariff() -> Tariff:
+    """Return the tariff of rides that are booked now."""
+    return Tariff(settings.PRICING_RATE_PER_KM, settings.RIDES_MIN_DISTANCE_KM)
+
+
+def full_units(tariff: Tariff, tracked_km: float, booked_km: Decimal) -> list[Booking]:
     """Return the bookings of the units that have filled up since `booked_km` was booked."""
-    unit: Decimal = settings.RIDES_MIN_DISTANCE_KM
+    unit = tariff.unit_km
     bookings = []
     while booked_km + unit <= Decimal(tracked_km):
-        cost = math.floor(_price(booked_km + unit)) - math.floor(_price(booked_km))
+        cost = math.floor(tariff.price(booked_km + unit)) - math.floor(tariff.price(booked_km))
         bookings.append(Booking(unit, cost))
         booked_km += unit
     return bookings
 
 
-def remainder(tracked_km: float, booked_km: Decimal) -> Booking | None:
+def remainder(tariff: Tariff, tracked_km: float, booked_km: Decimal) -> Booking | None:
     """Return the last booking of a ride, or None where nothing is left to book."""
     total = max(billed_distance(tracked_km), booked_km)
-    cost = round_half_up(_price(total)) - math.floor(_price(booked_km))
+    cost = round_half_up(tariff.price(total)) - math.floor(tariff.price(booked_km))
     if total == booked_km and not cost:
         return None
     return Booking(total - booked_km, cost)
@@ -104,13 +120,13 @@ def billed_distance(tracked_km: float) -> Decimal:
     return Decimal(tracked_km).quantize(DISTANCE_STEP, rounding=ROUND_HALF_UP)
 
 
-def recompute(started: TrackReport, reports: Iterable[TrackReport]) -> list[Booking]:
+def recompute(tariff: Tariff, started: TrackReport, reports: Iterable[TrackReport]) -> list[Booking]:
     """Return the whole ledger of a ride from its kept, accepted points: the start and what followed."""
     state = TrackState(started.timestamp, started.point, started.timestamp)
     for report in reports:
         state = advance(state, report)
-    bookings = full_units(state.total_km, Decimal(0))
-    last = remainder(state.total_km, sum((b.distance_km for b in bookings), Decimal(0)))
+    bookings = full_units(tariff, state.total_km, Decimal(0))
+    last = remainder(tariff, state.total_km, sum((b.distance_km for b in bookings), Decimal(0)))
     return [*bookings, last] if last else bookings
 
 
@@ -127,10 +143,6 @@ def share(total_cost: int, factor: Decimal) -> Shares:
 def round_half_up(amount: Fraction) -> int:
     """Return the nearest whole number, the larger one of two that are equally near."""
     return math.floor(amount + Fraction(1, 2))
-
-
-def _price(distance: Decimal) -> Fraction:
-    return Fraction(distance) * settings.PRICING_RATE_PER_KM
 
 
 def _is_too_fast(state: TrackState, report: TrackReport) -> bool:

@@ -20,7 +20,7 @@ class PaymentGateway(Protocol):
 
 
 class QRLinkGateway:
-    """A QR code that this server draws itself (see `rides.api.QRCodeView`)."""
+    """A QR code that this server draws itself (see `rides.api.qr_code`)."""
 
     def payment_url(self, payment_id: UUID, amount: int) -> str:
         """Return the address of the picture."""

@@ -35,7 +35,7 @@ def ride_fields(ride: Ride) -> dict[str, Any]:
         "target_location": ride.match.target_location,
         "distance_km": float(ride.distance_km),
         "total_cost": ride.total_cost,
-        "adjustment_factor": float(ride.adjustment_factor),
+        "adjustment_factor": ride.adjustment_factor,
         "adjusted_cost": ride.adjusted_cost,
         "created_at": ride.created_at,
         "started_at": ride.started_at,

@@ -27,7 +27,7 @@ def run_due() -> int:
     now = timezone.now()
     matches = Match.objects.filter(status__in=OPEN_MATCH, expires_at__lte=now).order_by("expires_at")
     expired = _each(matches.values_list("pk", flat=True)[:BATCH], lambda pk: match_expire(match_id=pk))
-    finders = Finder.objects.filter(status=FinderStatus.OPEN, due_at__lte=timezone.now()).order_by("due_at")
+    finders = Finder.objects.filter(status=FinderStatus.OPEN, due_at__lte=now).order_by("due_at")
     continued = _each(finders.values_list("pk", flat=True)[:BATCH], lambda pk: finder_continue(finder_id=pk))
     return expired + continued
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.contrib import admin, messages
-from django.contrib.auth.forms import ReadOnlyPasswordHashField
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline
 from users import services
 from users.models import Driver, User
+
+admin.site.unregister([OutstandingToken, BlacklistedToken])  # their pages show tokens that still work
 
 
 class DriverInline(ReadOnlyInline[Driver, User]):
@@ -21,13 +25,14 @@ class DriverInline(ReadOnlyInline[Driver, User]):
 
 
 class UserForm(ModelForm[User]):
-    """Staff may mend a name and give staff rights; role, state and tokens change through services only."""
+    """Staff may mend a name and give staff rights; role, state and tokens change through services only.
 
-    password = ReadOnlyPasswordHashField(help_text="Set with `manage.py changepassword`; only staff need one.")
+    Passwords are for staff, and set with `manage.py changepassword`.
+    """
 
     class Meta:
         model = User
-        fields = ("full_name", "password", "is_staff", "is_superuser", "groups", "user_permissions")
+        fields = ("full_name", "is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @admin.register(User)
@@ -45,7 +50,7 @@ class UserAdmin(admin.ModelAdmin[User]):
     readonly_fields = ("id", "msisdn", "role", "is_active", "token_version", "created_at", "last_login")
     fieldsets = (
         (None, {"fields": ("id", "msisdn", "full_name", "role", "is_active", "token_version", "created_at")}),
-        ("Staff", {"fields": ("is_staff", "is_superuser", "password", "last_login", "groups", "user_permissions")}),
+        ("Staff", {"fields": ("is_staff", "is_superuser", "last_login", "groups", "user_permissions")}),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -64,18 +69,22 @@ class UserAdmin(admin.ModelAdmin[User]):
     @admin.action(description="Deactivate: end all sessions and refuse new ones", permissions=["change"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Shut the chosen users out."""
-        if not request.user.is_superuser:
-            queryset = queryset.filter(is_superuser=False)
-        chosen = list(queryset.values_list("pk", flat=True))
+        chosen = self._chosen(request, queryset)
         done = sum(services.user_deactivate(user_id=pk) for pk in chosen)
         self.message_user(request, f"Deactivated {done} of {len(chosen)} users.", messages.SUCCESS)
 
     @admin.action(description="Reactivate", permissions=["change"])
     def reactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Let the chosen users in again."""
-        chosen = list(queryset.values_list("pk", flat=True))
+        chosen = self._chosen(request, queryset)
         done = sum(services.user_reactivate(user_id=pk) for pk in chosen)
         self.message_user(request, f"Reactivated {done} of {len(chosen)} users.", messages.SUCCESS)
+
+    def _chosen(self, request: HttpRequest, queryset: QuerySet[User]) -> list[UUID]:
+        """Return the ids of the chosen users, without superusers for those who are none."""
+        if not request.user.is_superuser:
+            queryset = queryset.filter(is_superuser=False)
+        return list(queryset.values_list("pk", flat=True))
 
 
 @admin.register(Driver)

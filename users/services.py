@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
@@ -83,6 +84,12 @@ def user_deactivate(*, user_id: UUID) -> bool:
 def user_reactivate(*, user_id: UUID) -> bool:
     """Let a user in again, with a new login. Return False if he was not shut out."""
     return User.objects.filter(pk=user_id, is_active=False).update(is_active=True) == 1
+
+
+def purge_tokens() -> int:
+    """Delete the records of refresh tokens that have expired; return how many."""
+    count, _ = OutstandingToken.objects.filter(expires_at__lt=timezone.now()).delete()
+    return count
 
 
 def _user_create(msisdn: str) -> User:

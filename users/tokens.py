@@ -8,6 +8,7 @@ simplejwt, which asks for a `jti`.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -21,6 +22,9 @@ from users.models import User
 
 LATEST_EXPIRY = 253_402_300_799
 """The end of the year 9999, in seconds since the epoch: what lies beyond is no date."""
+
+NO_VERSION = 2**31
+"""A token version that no token has."""
 
 _OPTIONS: Any = {
     "require": ["user_id", "role", "exp"],
@@ -81,6 +85,12 @@ def user_of(claims: Claims) -> User:
     if user.role != claims.role or user.token_version != claims.ver:
         raise Unauthorized(f"the token is not of the present role or version of user {user.pk}")
     return user
+
+
+def token_versions(user_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Return the token version that each of these users' tokens must have; of one who was shut out, none is enough."""
+    rows = dict(User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", "token_version"))
+    return {user_id: rows.get(user_id, NO_VERSION) for user_id in user_ids}
 
 
 def authenticate(token: str) -> tuple[User, Claims]:

@@ -13,10 +13,12 @@ from django.utils import timezone
 from events.outbox import emit
 from nebengjek.errors import ValidationFailed
 from rides.events import MatchAccepted, MatchConfirmed, MatchRejected, RidePickup
+from rides.fares import current_tariff
 from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, MatchStatus, Ride
 from rides.positions import positions
 from rides.services.locking import lock_affairs
 from rides.snapshots import match_fields
+from users.models import User
 
 Reason = Literal["declined", "expired", "taken", "cancelled"]
 NOT_YOURS = "There is no such match of yours."
@@ -98,7 +100,17 @@ def _status_after(match: Match, *, by_driver: bool) -> MatchStatus:
 
 def _accept(match: Match, now: datetime) -> None:
     """Book the ride; the database refuses a second current ride of either side."""
-    ride = Ride(match=match, driver_id=match.driver_id, passenger_id=match.passenger_id, created_at=now)
+    if User.objects.filter(pk__in=(match.driver_id, match.passenger_id), is_active=False).exists():
+        raise ValidationFailed("The other side is not available any more.", field="match_id")
+    tariff = current_tariff()
+    ride = Ride(
+        match=match,
+        driver_id=match.driver_id,
+        passenger_id=match.passenger_id,
+        rate_per_km=tariff.rate_per_km,
+        unit_km=tariff.unit_km,
+        created_at=now,
+    )
     try:
         with transaction.atomic():
             ride.save(force_insert=True)

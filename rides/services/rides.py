@@ -17,7 +17,7 @@ from rides.events import PaymentProcessed, RideArrived, RideCancelled, RideStart
 from rides.fares import share
 from rides.gateways import payment_url
 from rides.geo import GeoPoint, distance_km
-from rides.models import Payment, Ride, RideStatus, TrackPoint
+from rides.models import Payment, PaymentStatus, Ride, RideStatus, TrackPoint
 from rides.positions import Position, positions
 from rides.services.locking import lock_affairs
 from rides.services.tracks import book_remainder
@@ -58,11 +58,10 @@ def ride_arrived(*, user_id: UUID, ride_id: UUID, adjustment_factor: float = 1.0
     require_status(ride, RideStatus.ONGOING, "ended")
     now = timezone.now()
     book_remainder(ride, now)
-    factor = Decimal(str(adjustment_factor))
-    shares = share(ride.total_cost, factor)
+    shares = share(ride.total_cost, Decimal(str(adjustment_factor)))
     ride.status = RideStatus.ARRIVED
     ride.arrived_at = now
-    ride.adjustment_factor = round(factor, 19)
+    ride.adjustment_factor = adjustment_factor
     ride.adjusted_cost = shares.adjusted_cost
     ride.save()
     payment = Payment(
@@ -88,7 +87,10 @@ def ride_cancel(*, user_id: UUID, ride_id: UUID, reason: str = "") -> None:
 
 @transaction.atomic
 def ride_cancel_by_staff(*, ride_id: UUID, reason: str = "") -> None:
-    """Call a ride off at any time before it is paid. Raises `ValidationFailed` when it is over."""
+    """Call a ride off at any time before it is paid; what was asked for it need not be paid any more.
+
+    Raises `ValidationFailed` when the ride is over.
+    """
     ride = Ride.objects.filter(pk=ride_id).first()
     if ride is None:
         raise ValidationFailed("There is no such ride.", field="ride_id")
@@ -96,6 +98,13 @@ def ride_cancel_by_staff(*, ride_id: UUID, reason: str = "") -> None:
     ride.refresh_from_db()
     if ride.status not in STAFF_CANCELS:
         raise ValidationFailed(f"The ride is {ride.status} and cannot be cancelled.", field="ride_id")
+    ride = Ride.objects.select_related("match").get(pk=ride_id)
+    payment = Payment.objects.filter(ride=ride, status=PaymentStatus.PENDING).first()
+    if payment is not None:
+        payment.status = PaymentStatus.REJECTED
+        payment.processed_at = timezone.now()
+        payment.save(update_fields=["status", "processed_at"])
+        emit(PaymentProcessed(**payment_fields(payment, ride)))
     _cancel(ride, "staff", reason)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from django.db import transaction
 from django.utils import timezone
 
-from rides.fares import Booking, TrackReport, TrackState, advance, full_units, recompute, refusal, remainder
+from rides.fares import Booking, Tariff, TrackReport, TrackState, advance, full_units, recompute, refusal, remainder
 from rides.geo import GeoPoint
 from rides.models import LedgerEntry, Ride, RideStatus, TrackPoint
 
@@ -41,13 +41,13 @@ def track_record(*, ride_id: UUID, reports: Sequence[ReceivedReport]) -> None:
             state = advance(state, received.report)
     TrackPoint.objects.bulk_create(points)
     ride.tracked_km = state.total_km
-    _book(ride, full_units(ride.tracked_km, ride.distance_km), timezone.now())
+    _book(ride, full_units(_tariff(ride), ride.tracked_km, ride.distance_km), timezone.now())
     ride.save(update_fields=["tracked_km", "distance_km", "total_cost"])
 
 
 def book_remainder(ride: Ride, now: datetime) -> None:
     """Book what is left of a ride's distance, within the caller's transaction; the caller saves the ride."""
-    last = remainder(ride.tracked_km, ride.distance_km)
+    last = remainder(_tariff(ride), ride.tracked_km, ride.distance_km)
     if last is not None:
         _book(ride, [last], now)
 
@@ -58,7 +58,11 @@ def ledger_recompute(ride: Ride) -> list[Booking]:
     if not points:
         return []
     start, *rest = (_report(point) for point in points)
-    return recompute(start, rest)
+    return recompute(_tariff(ride), start, rest)
+
+
+def _tariff(ride: Ride) -> Tariff:
+    return Tariff(ride.rate_per_km, ride.unit_km)
 
 
 def _state(ride: Ride) -> TrackState:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rides.fares import (
     Booking,
+    Tariff,
     TrackReport,
     TrackState,
     advance,
@@ -23,6 +24,7 @@ from rides.fares import (
 from tests.cast import MONAS, north_of
 
 START = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+TARIFF = Tariff(3000, Decimal(1))
 STATE = TrackState(START, MONAS, START)
 
 
@@ -30,9 +32,9 @@ def report(metres: float, seconds: float, accuracy: float | None = None) -> Trac
     return TrackReport(north_of(MONAS, metres), START + timedelta(seconds=seconds), accuracy)
 
 
-def ledger(kilometres: float) -> list[Booking]:
-    units = full_units(kilometres, Decimal(0))
-    last = remainder(kilometres, sum((unit.distance_km for unit in units), Decimal(0)))
+def ledger(kilometres: float, tariff: Tariff = TARIFF) -> list[Booking]:
+    units = full_units(tariff, kilometres, Decimal(0))
+    last = remainder(tariff, kilometres, sum((unit.distance_km for unit in units), Decimal(0)))
     return [*units, last] if last else units
 
 
@@ -54,16 +56,14 @@ def test_a_distance_is_booked_by_the_kilometre_and_the_rest_at_the_end(kilometre
     assert [booking.cost for booking in ledger(kilometres)] == costs
 
 
-def test_half_a_rupiah_is_rounded_up(settings: Any) -> None:
-    settings.PRICING_RATE_PER_KM = 5
-    assert [booking.cost for booking in ledger(0.5)] == [3]
-    assert [booking.cost for booking in ledger(0.499999)] == [2]
+def test_half_a_rupiah_is_rounded_up() -> None:
+    tariff = Tariff(5, Decimal(1))
+    assert [booking.cost for booking in ledger(0.5, tariff)] == [3]
+    assert [booking.cost for booking in ledger(0.499999, tariff)] == [2]
 
 
-def test_units_that_do_not_cost_whole_rupiah_are_rounded_once_in_all(settings: Any) -> None:
-    settings.PRICING_RATE_PER_KM = 3333
-    settings.RIDES_MIN_DISTANCE_KM = Decimal("0.5")
-    costs = [booking.cost for booking in ledger(1.75)]
+def test_units_that_do_not_cost_whole_rupiah_are_rounded_once_in_all() -> None:
+    costs = [booking.cost for booking in ledger(1.75, Tariff(3333, Decimal("0.5")))]
     assert costs == [1666, 1667, 1666, 834]
     assert sum(costs) == 5833  # 5832.75, rounded half up
 
@@ -73,9 +73,9 @@ def test_booking_on_the_way_or_all_at_once_makes_the_same_ledger(kilometres: flo
     booked: list[Booking] = []
     for stop in [*sorted(stops), 1.0]:
         done = sum((b.distance_km for b in booked), Decimal(0))
-        booked += full_units(kilometres * stop, done)
+        booked += full_units(TARIFF, kilometres * stop, done)
     done = sum((b.distance_km for b in booked), Decimal(0))
-    last = remainder(kilometres, done)
+    last = remainder(TARIFF, kilometres, done)
     assert [*booked, last][: len(booked) + bool(last)] == ledger(kilometres)
 
 
@@ -90,7 +90,7 @@ def test_the_ledger_adds_up_to_the_distance_and_to_its_price(kilometres: float) 
 @pytest.mark.parametrize("seconds", [1, 15, 60])
 def test_how_often_the_phone_reports_does_not_matter_on_a_straight_road(seconds: int) -> None:
     track = [report(metres=10 * t, seconds=t) for t in range(seconds, 601, seconds)]
-    bookings = recompute(TrackReport(MONAS, START), track)
+    bookings = recompute(TARIFF, TrackReport(MONAS, START), track)
     assert sum(b.cost for b in bookings) == 18000  # 6 km
     assert [b.cost for b in bookings[:6]] == [3000] * 6 or len(bookings) == 6
 

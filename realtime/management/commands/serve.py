@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from realtime.middleware import is_loopback
 from realtime.server import make_server
 
 
@@ -34,14 +34,17 @@ class Command(BaseCommand):
             raise CommandError("--port must be a number from 0 to 65535.")
         refuse_development_secrets(host)
         refuse_old_database()
-        server = make_server(host, port)
-        address = f"http://{host}:{port}"
-        self.stdout.write(f"NebengJek serves {address} (the WebSocket is {address.replace('http', 'ws', 1)}/ws/).")
-        self.stdout.write(f"Take a ride, in another terminal: make ride. Staff: {address}/admin/. Stop with Ctrl-C.")
-        self.stdout.flush()
+        if settings.DEBUG and not is_loopback(host):
+            self.stderr.write(f"DEBUG is on: whoever reaches {host} sees error pages with source code and settings.")
+        server = make_server(host, port, self._welcome)
         server.run()
         if not server.started:
             raise CommandError("The server could not start; the lines above say why.")
+
+    def _welcome(self, address: str) -> None:
+        self.stdout.write(f"NebengJek serves {address} (the WebSocket is {address.replace('http', 'ws', 1)}/ws/).")
+        self.stdout.write(f"Take a ride, in another terminal: make ride. Staff: {address}/admin/. Stop with Ctrl-C.")
+        self.stdout.flush()
 
 
 def refuse_development_secrets(host: str) -> None:
@@ -57,11 +60,3 @@ def refuse_old_database() -> None:
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         raise CommandError("The database is not up to date: run `manage.py migrate` first (`make run` does).")
     connection.close()
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

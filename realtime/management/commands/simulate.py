@@ -35,6 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--speed", type=float, default=5, help=f"times {PACE_KMH:g} km/h (default: %(default)s)")
         parser.add_argument("--url", default=settings.PUBLIC_URL, help="the server (default: %(default)s)")
         parser.add_argument("--seed", type=int, default=1, help="another seed, other places (default: %(default)s)")
+        parser.add_argument("--anyway", action="store_true", help="also with DEBUG off")
         parser.add_argument("--show-frames", action="store_true", help="print every frame")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -43,6 +44,8 @@ class Command(BaseCommand):
         for name in ("rides", "drivers", "passengers", "speed"):
             if getattr(plan, name) <= 0:
                 raise CommandError(f"--{name} must be above 0.")
+        if not settings.DEBUG and not options["anyway"]:
+            raise CommandError("With DEBUG off this may be a real town: say --anyway to add simulated people to it.")
         self._warn_of_speed(plan)
         with tqdm(total=plan.rides, unit="ride", disable=options["show_frames"]) as bar:
             try:

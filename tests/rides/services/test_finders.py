@@ -178,3 +178,15 @@ def test_a_driver_who_was_shut_out_is_not_asked(dewi: User, putri: User) -> None
     User.objects.filter(pk=dewi.pk).update(is_active=False)
     look(putri)
     assert Candidate.objects.get().outcome == "deactivated"
+
+
+def test_an_attempt_lasts_as_long_as_its_proposals(dewi: User, putri: User) -> None:
+    finder = look(putri)
+    let_pass(finder, 28)
+    stand_by(dewi)
+    finder_continue(finder_id=finder.pk)
+    finder.refresh_from_db()
+    match = Match.objects.get()
+    assert asked(putri) == [str(dewi.pk)]
+    assert finder.attempts == 1
+    assert finder.attempt_ends_at == finder.due_at == match.expires_at

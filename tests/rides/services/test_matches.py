@@ -10,6 +10,7 @@ from rides.services.finders import finder_update
 from rides.services.matches import match_confirm, match_expire
 from tests.cast import BLOK_M, MONAS, book, propose, stand_by, told, told_types
 from users.models import User
+from users.services import user_deactivate
 
 
 def yes(user: User, match: Match) -> None:
@@ -137,3 +138,14 @@ def test_a_passenger_with_an_unpaid_ride_cannot_be_booked_again(dewi: User, joko
     Match.objects.filter(pk=match.pk).update(status="PASSENGER_CONFIRMED")
     with pytest.raises(ValidationFailed, match="passenger has a current ride"):
         yes(joko, match)
+
+
+@pytest.mark.parametrize("gone", ["dewi", "putri"])
+def test_nobody_gets_a_ride_with_somebody_who_was_shut_out(dewi: User, putri: User, gone: str) -> None:
+    match = propose(dewi, putri)
+    gone_user, other = (dewi, putri) if gone == "dewi" else (putri, dewi)
+    yes(gone_user, match)
+    user_deactivate(user_id=gone_user.pk)
+    with pytest.raises(ValidationFailed, match="not available any more"):
+        yes(other, match)
+    assert not Ride.objects.exists()

@@ -102,6 +102,14 @@ def test_nobody_cancels_a_ride_under_way_but_staff(dewi: User, putri: User) -> N
         ride_cancel_by_staff(ride_id=ride.pk)
 
 
+def test_what_was_asked_for_a_ride_that_staff_cancel_need_not_be_paid(dewi: User, putri: User) -> None:
+    ride = arrive(dewi, putri, tracked_km=1)
+    ride_cancel_by_staff(ride_id=ride.pk)
+    ride.refresh_from_db()
+    assert (ride.status, ride.payment.status) == ("CANCELLED", "REJECTED")
+    assert told_types(putri)[-2:] == ["payment_process", "ride_cancelled"]
+
+
 def test_staff_cannot_cancel_what_does_not_exist(db: None) -> None:
     with pytest.raises(ValidationFailed, match="no such ride"):
         ride_cancel_by_staff(ride_id=uuid4())

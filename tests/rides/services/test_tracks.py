@@ -1,5 +1,6 @@
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -66,6 +67,16 @@ def test_the_fare_comes_out_the_same_from_the_kept_points(ride: Ride, dewi: User
     assert sum(cost for _, cost in booked) == ride.total_cost
     assert sum(distance for distance, _ in booked) == ride.distance_km
     assert len(booked) == 4
+
+
+def test_a_new_tariff_does_not_change_the_price_of_a_ride_that_is_booked(ride: Ride, dewi: User, settings: Any) -> None:
+    drive(ride, (1500, 120))
+    settings.PRICING_RATE_PER_KM = 9000
+    settings.RIDES_MIN_DISTANCE_KM = Decimal("0.5")
+    ride_arrived(user_id=dewi.pk, ride_id=ride.pk)
+    ride.refresh_from_db()
+    assert ride.total_cost == 4500
+    assert sum(booking.cost for booking in ledger_recompute(ride)) == 4500
 
 
 def test_points_of_a_ride_that_is_not_under_way_are_dropped(dewi: User, putri: User) -> None:

@@ -1,0 +1,113 @@
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from events import relay as relay_module
+from events.buses.memory import MemoryBus
+from events.models import OutboxEvent
+from events.relay import Relay
+from nebengjek.threads import in_write_thread
+from tests.events.test_outbox import Happened, emit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Recorder:
+    """Delivers by remembering; refuses the numbers in `refused`."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self.refused: set[int] = set()
+        self.arrived = asyncio.Event()
+
+    async def __call__(self, events: Sequence[OutboxEvent]) -> None:
+        for event in events:
+            if event.data["number"] in self.refused:
+                raise RuntimeError("refused")
+            self.numbers.append(event.data["number"])
+            self.arrived.set()
+
+
+async def happen(*numbers: int) -> None:
+    for number in numbers:
+        await in_write_thread(emit, Happened(number=number))
+
+
+async def outbox_of(number: int) -> OutboxEvent:
+    return await in_write_thread(OutboxEvent.objects.get, data__number=number)
+
+
+async def test_everything_is_handed_out_in_order_and_marked() -> None:
+    recorder = Recorder()
+    await happen(*range(5))
+    assert await Relay(MemoryBus(recorder)).drain() == 5
+    assert recorder.numbers == [0, 1, 2, 3, 4]
+    assert await Relay(MemoryBus(recorder)).drain() == 0
+    assert (await outbox_of(0)).published_at is not None
+
+
+async def test_the_relay_is_woken_by_a_commit(settings: Any) -> None:
+    settings.RELAY_INTERVAL = timedelta(hours=1)
+    recorder = Recorder()
+    task = asyncio.create_task(Relay(MemoryBus(recorder)).run())
+    await asyncio.sleep(0.1)
+    await happen(1)
+    async with asyncio.timeout(5):
+        await recorder.arrived.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_another_process_left_is_found_anyway(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.RELAY_INTERVAL = timedelta(milliseconds=20)
+    recorder = Recorder()
+    task = asyncio.create_task(Relay(MemoryBus(recorder)).run())
+    await asyncio.sleep(0.1)
+    monkeypatch.setattr("events.outbox.nudge", lambda: None)
+    await happen(1)
+    async with asyncio.timeout(5):
+        await recorder.arrived.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_is_out_of_date_is_not_handed_out() -> None:
+    recorder = Recorder()
+    await happen(1, 2)
+    late = OutboxEvent.objects.filter(data__number=1)
+    await in_write_thread(late.update, valid_until=timezone.now())
+    assert await Relay(MemoryBus(recorder)).drain() == 2
+    assert recorder.numbers == [2]
+    assert (await outbox_of(1)).published_at is not None
+
+
+async def test_an_event_that_always_fails_is_given_up_and_blocks_nobody(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.RELAY_MAX_ATTEMPTS = 3
+    monkeypatch.setattr(relay_module, "RETRY_DELAY", 0.01)
+    recorder = Recorder()
+    recorder.refused = {2}
+    await happen(1, 2, 3)
+    await Relay(MemoryBus(recorder)).drain()
+    assert list(dict.fromkeys(recorder.numbers)) == [1, 3]
+    given_up = await outbox_of(2)
+    assert given_up.failed_at is not None
+    assert (given_up.attempts, given_up.error) == (3, "RuntimeError: refused")
+
+
+async def test_nothing_overtakes_an_event_that_may_still_be_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "RETRY_DELAY", 0.05)
+    recorder = Recorder()
+    recorder.refused = {1}
+    await happen(1, 2)
+    task = asyncio.create_task(Relay(MemoryBus(recorder)).drain())
+    await asyncio.sleep(0.07)
+    assert recorder.numbers == []
+    recorder.refused = set()
+    assert await task == 2
+    assert recorder.numbers == [1, 2]

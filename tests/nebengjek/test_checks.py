@@ -1,0 +1,57 @@
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from nebengjek import checks
+
+
+def ids(problems: list[Any]) -> list[str]:
+    assert all(problem.hint for problem in problems)
+    return [problem.id for problem in problems]
+
+
+def every_check() -> list[Any]:
+    found = (
+        checks.check_secrets,
+        checks.check_sms_backend,
+        checks.check_dotted_paths,
+        checks.check_countries,
+        checks.check_backends,
+        checks.check_periods,
+    )
+    return [problem for check in found for problem in check()]
+
+
+def test_the_development_settings_are_fine(settings: Any) -> None:
+    settings.DEBUG = True
+    assert every_check() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "identifier"),
+    [
+        ({"SECRET_KEY": "short"}, "nebengjek.E001"),
+        ({"JWT_SECRET": "short"}, "nebengjek.E002"),
+        ({"SMS_BACKEND": "no.such.Class"}, "nebengjek.E004"),
+        ({"PAYMENT_GATEWAY": "rides.gateways.NoSuchClass"}, "nebengjek.E005"),
+        ({"OTP_COUNTRIES": ["Indonesia"]}, "nebengjek.E006"),
+        ({"OTP_COUNTRIES": []}, "nebengjek.E006"),
+        ({"REDIS_URL": "redis://localhost"}, "nebengjek.E007"),
+        ({"NATS_URL": "nats://localhost"}, "nebengjek.E007"),
+        ({"WS_PING_PERIOD": timedelta(seconds=60)}, "nebengjek.E008"),
+        ({"RIDES_MIN_DISTANCE_KM": Decimal("0.1234567891")}, "nebengjek.E009"),
+        ({"MATCH_RESPONSE_TIMEOUT": timedelta(seconds=1)}, "nebengjek.W001"),
+    ],
+)
+def test_each_mistake_has_an_id_and_a_hint(settings: Any, change: dict[str, Any], identifier: str) -> None:
+    settings.DEBUG = True
+    for name, value in change.items():
+        setattr(settings, name, value)
+    assert ids(every_check()) == [identifier]
+
+
+def test_development_defaults_are_refused_with_debug_off(settings: Any) -> None:
+    settings.DEBUG = False
+    assert ids(every_check()) == ["nebengjek.E001", "nebengjek.E002", "nebengjek.E003"]

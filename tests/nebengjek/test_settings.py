@@ -1,0 +1,91 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
+
+EXAMPLE = BASE_DIR / "settings.example.env"
+
+
+def manage(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run manage.py with these variables only."""
+    clean = {name: value for name, value in os.environ.items() if name not in DECLARED_VARIABLES}
+    return subprocess.run(
+        [sys.executable, "manage.py", *args],
+        cwd=BASE_DIR,
+        env={**clean, "DJANGO_SETTINGS_MODULE": "nebengjek.settings", "DOTENV": ".env.of-no-tests", **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_example_lists_every_variable_with_its_default_and_its_meaning() -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    listed = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z]", line))
+    assert listed == DECLARED_VARIABLES
+    for number, line in enumerate(lines):
+        if re.match(r"[A-Z]", line):
+            assert re.match(r"# [A-Z].*\.$", lines[number - 1]), line
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["WS_READ_BUFFER_SIZE", "WS_WRITE_BUFFER_SIZE", "WS_MAX_MESSAGE_SIZE", "WS_HANDSHAKE_TIMEOUT", "WS_PING_PERIOD"],
+)
+def test_the_names_and_defaults_of_the_contract_are_kept(name: str) -> None:
+    defaults = {
+        "WS_READ_BUFFER_SIZE": "1024",
+        "WS_WRITE_BUFFER_SIZE": "1024",
+        "WS_MAX_MESSAGE_SIZE": "512",
+        "WS_HANDSHAKE_TIMEOUT": "10s",
+        "WS_PING_PERIOD": "54s",
+    }
+    assert DECLARED_VARIABLES[name] == defaults[name]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "allowed"),
+    [
+        ("WS_PING_PERIOD", "often", "a duration such as"),
+        ("JWT_EXPIRATION", "0", "a whole number from 1"),
+        ("DEBUG", "perhaps", "true or false"),
+        ("DATABASE_URL", "postgres://x/y", "sqlite://"),
+        ("DATABASE_URL", "sqlite://", "name a file"),
+        ("DATABASE_URL", "nonsense", "sqlite"),
+    ],
+)
+def test_nonsense_stops_the_start_with_one_line(variable: str, value: str, allowed: str) -> None:
+    done = manage("check", **{variable: value})
+    assert done.returncode == 1
+    assert done.stderr.startswith("Configuration error: ")
+    assert variable in done.stderr
+    assert allowed in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_secret_has_a_usable_default_when_debug_is_off(tmp_path: Path) -> None:
+    done = manage("check", DEBUG="0")
+    assert done.returncode == 1
+    for identifier in ("nebengjek.E001", "nebengjek.E002", "nebengjek.E003"):
+        assert identifier in done.stderr
+    good = {"SECRET_KEY": "s" * 40, "JWT_SECRET": "j" * 40, "SMS_BACKEND": "tests.users.test_sms.Recorder"}
+    assert manage("check", DEBUG="0", **good).returncode == 0
+
+
+def test_serve_refuses_what_cannot_work(tmp_path: Path) -> None:
+    empty = f"sqlite:///{tmp_path}/empty.sqlite3"
+    for args, words in (
+        (("--workers", "2"), "--workers must be 1"),
+        (("--host", "0.0.0.0"), "Set SECRET_KEY and JWT_SECRET"),
+        (("--port", "99999"), "--port must be a number"),
+        ((), "manage.py migrate"),
+    ):
+        done = manage("serve", *args, DATABASE_URL=empty)
+        assert done.returncode == 1
+        assert words in done.stderr
