@@ -36,7 +36,6 @@ class TokenBucket:
         self._level -= 1
         return 0.0
 
-    @property
     def is_full(self) -> bool:
         """Whether nothing was taken for so long that it does not matter any more."""
         return self._level + (time.monotonic() - self._seen) * self._rate >= self._burst
@@ -79,7 +78,7 @@ class CostlyBuckets:
 
     def purge(self) -> None:
         """Forget the users whose buckets are full again."""
-        for user_id in [user_id for user_id, bucket in self._buckets.items() if bucket.is_full]:
+        for user_id in [user_id for user_id, bucket in self._buckets.items() if bucket.is_full()]:
             del self._buckets[user_id]
 
 

@@ -17,6 +17,14 @@ from realtime.routes import ROUTES
 from rides.events import EVENTS
 from users.models import Role
 
+VARIABLES = {
+    "max_message_size": "WS_MAX_MESSAGE_SIZE",
+    "command_rate": "WS_COMMAND_RATE",
+    "command_burst": "WS_COMMAND_BURST",
+    "location_rate": "WS_LOCATION_RATE",
+}
+"""What sets the limits that a client is told."""
+
 LARGE = 2**53
 """Limits beyond this are those of the computer, not of the contract."""
 
@@ -41,7 +49,7 @@ def render() -> str:
         "{events}": _table(("type", "subject", "data", "meaning"), _events()),
         "{errors}": _table(("code", "when"), ((f"`{code}`", ERRORS[code]) for code in ErrorCode)),
         "{close_codes}": _table(("code", "meaning"), _close_codes()),
-        "{limits}": ", ".join(f"`{name}` {value}" for name, value in limits().items()),
+        "{limits}": ", ".join(f"`{name}` {settings.DECLARED_VARIABLES[VARIABLES[name]]}" for name in limits()),
     }
     for mark, part in parts.items():
         text = text.replace(mark, part)

@@ -1,0 +1,1 @@
+"""Real server processes, real sockets, and clients that know nothing but the contract."""

@@ -1,0 +1,37 @@
+"""Servers for the end-to-end tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.server import ServerProcess
+
+StartServer = Callable[..., ServerProcess]
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Start servers on one fresh database; what still runs at the end is stopped, by its pid."""
+    started: list[ServerProcess] = []
+
+    def start(*command: str, url: str = "", **env: str) -> ServerProcess:
+        server = ServerProcess(tmp_path, *command, **env)
+        if not started:
+            done = server.manage("migrate", "--verbosity", "0")
+            assert done.returncode == 0, done.stderr
+        started.append(server)
+        return server.start(url)
+
+    yield start
+    for server in started:
+        if server.process is not None and server.process.returncode is None:
+            server.stop()
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> ServerProcess:
+    """A running server."""
+    return start_server()

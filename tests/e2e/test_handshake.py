@@ -1,0 +1,49 @@
+"""Handshakes on a real server: what is refused gets an HTTP answer, and no socket."""
+
+from __future__ import annotations
+
+import base64
+import os
+
+import httpx
+import pytest
+
+from tests.e2e.client import Client
+from tests.e2e.server import ServerProcess
+
+pytestmark = pytest.mark.e2e
+
+
+def shake_hands(server: ServerProcess, path: str = "/ws/", **headers: str) -> httpx.Response:
+    """Ask for an upgrade, and return the answer to it."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key}
+    return httpx.get(server.url + path, headers={**upgrade, **headers}, timeout=10)
+
+
+def test_refusals_are_http_answers_before_any_upgrade(server: ServerProcess) -> None:
+    body = {"code": "UNAUTHORIZED", "message": "Authentication required"}
+    for headers in ({}, {"Authorization": "Bearer x"}, {"Sec-WebSocket-Protocol": "bearer, x"}):
+        answer = shake_hands(server, **headers)
+        assert (answer.status_code, answer.json()) == (401, body)
+        assert answer.headers["content-type"] == "application/json"
+    assert shake_hands(server, Origin="https://evil.example").status_code == 403
+    assert shake_hands(server, "/nothing/").status_code == 404
+    assert "ERROR" not in "".join(server.output)
+
+
+async def test_the_close_codes_of_the_contract_arrive(server: ServerProcess) -> None:
+    token = server.log_in("+6281200000003")
+    first = await Client.open(server.url, token)
+    await first.next("session_ready")
+    second = await Client.open(server.url, token)
+    await second.next("session_ready")
+    assert await first.closed() == 4409
+    await second.socket.send("x" * 513)
+    assert await second.closed() == 1009
+    third = await Client.open(server.url, token)
+    await third.next("session_ready")
+    assert server.stop() in (0, -15)
+    restarting = await third.next("server_restarting")
+    assert 0 <= restarting["reconnect_after"] <= 5
+    assert await third.closed() == 1012

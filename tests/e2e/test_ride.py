@@ -1,0 +1,109 @@
+"""The README's story: two people with phones, from login to a paid ride."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+
+from tests.e2e.client import PLACE, TARGET, Client, ride_to_pickup
+from tests.e2e.conftest import StartServer
+from tests.e2e.server import ServerProcess
+
+pytestmark = pytest.mark.e2e
+DRIVER, PASSENGER = "+6281200000001", "+6281200000003"
+
+
+def metres(degrees: float) -> float:
+    """The length of so many degrees of a meridian."""
+    return math.radians(degrees) * 6371008.8
+
+
+async def test_two_people_take_a_ride_from_login_to_payment(server: ServerProcess) -> None:
+    tokens = server.log_in(DRIVER, driver=True), server.log_in(PASSENGER)
+    driver, passenger = [await Client.open(server.url, token) for token in tokens]
+    assert (await driver.next("session_ready"))["role"] == "driver"
+    assert (await passenger.next("session_ready"))["state"]["allowed_actions"][-1] == "finder_update"
+    ride_id = await ride_to_pickup(driver, passenger)
+    assert (await driver.do("ride_start", ride_id=ride_id))["type"] == "ack"
+    assert (await passenger.next("ride_start"))["status"] == "ONGOING"
+    for step in range(1, 6):
+        await asyncio.sleep(0.3)
+        now = datetime.now(UTC).isoformat()
+        latitude, longitude = PLACE["latitude"] - step * 0.0001, PLACE["longitude"]
+        await driver.say("location_update", latitude=latitude, longitude=longitude, timestamp=now, accuracy=5)
+    assert (await passenger.next("location_update"))["ride_id"] == ride_id
+    assert (await driver.do("ride_arrived", ride_id=ride_id, adjustment_factor=0.9))["type"] == "ack"
+    distance = metres(0.0005) / 1000
+    arrived = await passenger.next("ride_arrived")
+    assert arrived["distance_km"] == pytest.approx(distance, abs=1e-6)
+    total = math.floor(distance * 3000 + 0.5)
+    adjusted = total * 9 // 10
+    fee = adjusted * 5 // 100
+    assert (arrived["total_cost"], arrived["adjusted_cost"]) == (total, adjusted)
+    bill = await passenger.next("payment_process")
+    assert (bill["status"], bill["total_cost"], bill["admin_fee"], bill["driver_payout"]) == (
+        "PENDING", adjusted, fee, adjusted - fee,
+    )  # fmt: skip
+    refused = await passenger.do("payment_process", ride_id=ride_id, total_cost=adjusted + 1, status="ACCEPTED")
+    assert (refused["data"]["code"], refused["data"]["field"]) == ("VALIDATION_FAILED", "total_cost")
+    for status in ("REJECTED", "ACCEPTED"):
+        answer = await passenger.do("payment_process", ride_id=ride_id, total_cost=adjusted, status=status)
+        assert answer["type"] == "ack"
+    for person in (driver, passenger):
+        completed = await person.next("ride_completed")
+        assert (completed["ride"]["status"], completed["payment"]["status"]) == ("COMPLETED", "ACCEPTED")
+        assert person.numbers == list(range(1, len(person.numbers) + 1))
+    detail = server.get(f"/api/rides/{ride_id}/", tokens[1]).json()
+    assert sum(entry["cost"] for entry in detail["ledger"]) == total
+    assert [point["accepted"] for point in detail["track"]] == [True] * 6
+    assert httpx.get(bill["qr_code_url"].replace("http://127.0.0.1:8000", server.url)).status_code == 200
+    await driver.close()
+    await passenger.close()
+
+
+async def test_a_phone_that_lost_its_network_gets_what_it_missed(server: ServerProcess) -> None:
+    driver = await Client.open(server.url, server.log_in(DRIVER, driver=True))
+    token = server.log_in(PASSENGER)
+    passenger = await Client.open(server.url, token)
+    ready = await passenger.next("session_ready")
+    assert (await driver.do("beacon_update", is_active=True, **PLACE))["type"] == "ack"
+    await passenger.do("finder_update", is_active=True, location=PLACE, target_location=TARGET)
+    match_id = (await passenger.next("match_proposal"))["match_id"]
+    seen = passenger.numbers[-1]
+    passenger.cut()
+    await driver.do("match_confirm", match_id=match_id, accepted=True)
+    await driver.next("match_confirm")
+    back = await Client.open(server.url, token, f"?resume={ready['epoch']}:{seen}")
+    ready = await back.next("session_ready")
+    assert (ready["recovered"], ready["seq"]) == (True, seen)
+    assert (await back.next("match_confirm"))["match_status"] == "DRIVER_CONFIRMED"
+    assert back.numbers == [seen + 1]
+    await driver.close()
+    await back.close()
+
+
+async def test_a_proposal_that_nobody_answers_expires_and_the_search_ends(start_server: StartServer) -> None:
+    server = start_server(MATCH_RESPONSE_TIMEOUT="300ms", MATCH_SEARCH_INTERVAL="100ms", TIMERS_INTERVAL="50ms")
+    driver = await Client.open(server.url, server.log_in(DRIVER, driver=True))
+    passenger = await Client.open(server.url, server.log_in(PASSENGER))
+    await driver.do("beacon_update", is_active=True, **PLACE)
+    await passenger.do("finder_update", is_active=True, location=PLACE, target_location=TARGET)
+    assert (await driver.next("match_rejected"))["reason"] == "expired"
+    await passenger.next("match_rejected")
+    ended = await passenger.next("finder_update")
+    assert (ended["is_active"], ended["reason"]) == (False, "no_driver")
+    await driver.close()
+    await passenger.close()
+
+
+async def test_a_browser_connects_with_a_subprotocol(server: ServerProcess) -> None:
+    token = server.log_in(PASSENGER)
+    address = server.url.replace("http", "ws", 1) + "/ws/"
+    async with connect(address, subprotocols=["bearer", token], origin=server.url) as socket:  # type: ignore[list-item, arg-type]
+        assert socket.subprotocol == "bearer"
+        assert '"session_ready"' in str(await socket.recv())

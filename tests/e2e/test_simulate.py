@@ -1,0 +1,39 @@
+"""`manage.py simulate` on a real server."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.e2e.conftest import StartServer
+
+pytestmark = pytest.mark.e2e
+
+
+def test_rides_are_taken_to_the_end_with_right_fares(start_server: StartServer) -> None:
+    server = start_server(RIDES_MAX_SPEED_KMH="0")
+    args = ("--rides", "4", "--drivers", "2", "--passengers", "2", "--speed", "200", "--url", server.url)
+    done = server.manage("simulate", *args)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 of 4 rides completed" in done.stdout
+    assert "0 errors, 0 wrong fares." in done.stdout
+    again = server.manage("simulate", *args, "--seed", "2", "--rides", "2")
+    assert "2 of 2 rides completed" in again.stdout, again.stdout + again.stderr
+
+
+def test_frames_are_shown_in_the_order_of_a_ride(start_server: StartServer) -> None:
+    server = start_server(RIDES_MAX_SPEED_KMH="0")
+    args = ("--rides", "1", "--drivers", "1", "--passengers", "1", "--speed", "200", "--show-frames")
+    done = server.manage("simulate", *args, "--url", server.url)
+    shown = [m[1] for m in re.finditer(r"passenger 1 +<- (\w+)", done.stdout)]
+    steps = ["session_ready", "match_proposal", "ride_pickup", "ride_start", "ride_arrived", "ride_completed"]
+    assert [shown.index(step) for step in steps] == sorted(shown.index(step) for step in steps)
+
+
+def test_a_server_that_is_not_there_is_said_so(start_server: StartServer) -> None:
+    server = start_server()
+    done = server.manage("simulate", "--url", "http://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "http://127.0.0.1:1 cannot be used" in done.stderr
+    assert server.manage("simulate", "--rides", "0").returncode == 1

@@ -1,0 +1,68 @@
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from nebengjek.threads import in_write_thread
+from realtime import connections as module
+from realtime.connections import Connections
+from users.models import User
+from users.services import user_deactivate
+
+
+class Socket:
+    """Records what a connection is asked to do; a stuck one never finishes a send."""
+
+    def __init__(self, user_id: Any, *, stuck: bool = False) -> None:
+        self.user_id = user_id
+        self.stuck = stuck
+        self.versions: list[int] = []
+        self.told: list[float] = []
+        self.beats = 0
+
+    async def heartbeat(self) -> None:
+        self.beats += 1
+
+    async def notice_version(self, version: int) -> None:
+        self.versions.append(version)
+
+    async def announce_restart(self, reconnect_after: float) -> None:
+        if self.stuck:
+            await asyncio.Event().wait()
+        self.told.append(reconnect_after)
+
+
+def live(*sockets: Socket) -> Connections:
+    connections = Connections()
+    for socket in sockets:
+        connections.add(socket)  # type: ignore[arg-type]
+    return connections
+
+
+async def test_everybody_hears_the_heartbeat_until_he_leaves() -> None:
+    first, second = Socket(uuid4()), Socket(uuid4())
+    connections = live(first, second)
+    await connections.heartbeat()
+    connections.remove(second)  # type: ignore[arg-type]
+    await connections.heartbeat()
+    assert (first.beats, second.beats, len(connections)) == (2, 1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_each_learns_the_token_version_that_is_asked_of_him(dewi: User, putri: User) -> None:
+    await in_write_thread(user_deactivate, user_id=putri.pk)
+    stays, gone, never_was = Socket(dewi.pk), Socket(putri.pk), Socket(uuid4())
+    await live(stays, gone, never_was).check_tokens()
+    assert stays.versions == [0]
+    assert gone.versions == never_was.versions == [2**31]
+
+
+async def test_a_client_that_does_not_read_does_not_hold_up_the_news_of_a_restart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "ANNOUNCE_TIMEOUT", 0.05)
+    stuck, *others = Socket(uuid4(), stuck=True), Socket(uuid4()), Socket(uuid4())
+    await live(stuck, *others).announce_restart()
+    for socket in others:
+        assert 0 <= socket.told[0] <= module.RECONNECT_SPREAD

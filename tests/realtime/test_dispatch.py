@@ -1,0 +1,139 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from realtime.dispatch import Answer, execute, purge_receipts
+from realtime.models import CommandReceipt
+from realtime.protocol import decode_frame, encode
+from realtime.routes import ROUTES
+from rides.models import Beacon, Payment
+from rides.services import beacons
+from tests.cast import arrive, told_types
+from users.models import User
+
+
+def send(user: User, frame_type: str, data: dict[str, Any], command_id: str | None = "1") -> Answer:
+    frame: dict[str, Any] = {"type": frame_type, "data": data}
+    if command_id is not None:
+        frame["id"] = command_id
+    return execute(user.pk, user.role, ROUTES[frame_type], decode_frame(encode(frame)))
+
+
+def code(answer: Answer) -> str:
+    return str(answer["data"].get("code", answer["type"]))
+
+
+def test_a_command_that_is_sent_again_is_not_carried_out_again(dewi: User) -> None:
+    assert send(dewi, "beacon_update", {"is_active": True}) == {"type": "ack", "data": {}}
+    Beacon.objects.update(is_active=False)
+    assert send(dewi, "beacon_update", {"is_active": True}) == {"type": "ack", "data": {}}
+    assert not Beacon.objects.get().is_active
+    assert told_types(dewi) == ["beacon_update"]
+
+
+def test_white_space_and_the_order_of_keys_do_not_make_another_command(dewi: User) -> None:
+    for text in (
+        '{"type":"beacon_update","id":"1","data":{"is_active":true,"latitude":1,"longitude":2}}',
+        '{"id":"1","type":"beacon_update","data": {"longitude": 2, "latitude": 1, "is_active": true}}',
+    ):
+        answer = execute(dewi.pk, dewi.role, ROUTES["beacon_update"], decode_frame(text))
+        assert answer["type"] == "ack"
+
+
+@pytest.mark.parametrize(
+    ("frame_type", "data"), [("beacon_update", {"is_active": False}), ("ride_cancel", {"is_active": True})]
+)
+def test_the_same_id_for_something_else_is_refused(dewi: User, frame_type: str, data: dict[str, Any]) -> None:
+    send(dewi, "beacon_update", {"is_active": True})
+    answer = send(dewi, frame_type, data)
+    assert (code(answer), answer["data"]["field"]) == ("VALIDATION_FAILED", "id")
+    assert Beacon.objects.get().is_active
+    assert send(dewi, "beacon_update", {"is_active": True})["type"] == "ack"
+
+
+def test_an_id_is_of_one_user(dewi: User, joko: User) -> None:
+    for user in (dewi, joko):
+        send(user, "beacon_update", {"is_active": True})
+    assert Beacon.objects.filter(is_active=True).count() == 2
+
+
+def test_refusals_are_stored_too(dewi: User, putri: User) -> None:
+    first = send(putri, "finder_update", {"is_active": True})
+    assert code(first) == "VALIDATION_FAILED"
+    assert send(putri, "finder_update", {"is_active": True}) == first
+    assert code(send(putri, "finder_update", {"is_active": False})) == "VALIDATION_FAILED"
+    wrong_role = send(putri, "beacon_update", {"is_active": True}, "2")
+    assert wrong_role["data"] == {"code": "UNAUTHORIZED", "message": "Authentication required"}
+    assert CommandReceipt.objects.count() == 2
+
+
+def test_bad_fields_are_answered_the_same_again(dewi: User) -> None:
+    first = send(dewi, "beacon_update", {"is_active": "x"})
+    assert code(first) == "VALIDATION_FAILED"
+    assert send(dewi, "beacon_update", {"is_active": "x"}) == first
+    assert send(dewi, "beacon_update", {"is_active": True})["data"]["field"] == "id"
+
+
+def test_a_fault_of_ours_leaves_nothing_behind_so_that_it_may_be_tried_again(
+    dewi: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_event: object) -> None:
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(beacons, "emit", broken)
+        with pytest.raises(RuntimeError):
+            send(dewi, "beacon_update", {"is_active": True})
+    assert not CommandReceipt.objects.exists()
+    assert not Beacon.objects.exists()
+    assert send(dewi, "beacon_update", {"is_active": True})["type"] == "ack"
+
+
+def test_without_an_id_nothing_is_stored(dewi: User) -> None:
+    send(dewi, "beacon_update", {"is_active": True}, None)
+    assert not CommandReceipt.objects.exists()
+
+
+def test_after_ten_minutes_an_id_is_free_again(dewi: User) -> None:
+    send(dewi, "beacon_update", {"is_active": True})
+    assert purge_receipts() == 0
+    CommandReceipt.objects.update(created_at=timezone.now() - timedelta(minutes=11))
+    send(dewi, "beacon_update", {"is_active": False})
+    assert not Beacon.objects.get().is_active
+    CommandReceipt.objects.update(created_at=timezone.now() - timedelta(minutes=11))
+    assert purge_receipts() == 1
+
+
+def at_once(*calls: Callable[[], Answer]) -> list[Answer]:
+    """Make all calls at the same moment, each in a thread and a connection of its own."""
+
+    def run(call: Callable[[], Answer]) -> Answer:
+        try:
+            return call()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_command_on_many_connections_at_once_happens_once(dewi: User) -> None:
+    answers = at_once(*[lambda: send(dewi, "beacon_update", {"is_active": True})] * 6)
+    assert answers == [{"type": "ack", "data": {}}] * 6
+    assert told_types(dewi) == ["beacon_update"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_eight_payments_at_once_one_wins(dewi: User, putri: User) -> None:
+    ride = arrive(dewi, putri, tracked_km=1)
+    pay = {"ride_id": str(ride.pk), "total_cost": 3000, "status": "ACCEPTED"}
+    answers = at_once(*[lambda n=n: send(putri, "payment_process", pay, str(n)) for n in range(8)])
+    assert sorted(code(answer) for answer in answers) == ["VALIDATION_FAILED"] * 7 + ["ack"]
+    assert Payment.objects.get().status == "ACCEPTED"
+    assert told_types(dewi).count("ride_completed") == 1

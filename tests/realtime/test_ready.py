@@ -1,0 +1,65 @@
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from nebengjek.errors import Unauthorized
+from realtime.ready import Resume, limits, parse_resume, read_state, ready_frame
+from users.models import User
+from users.tokens import Claims
+
+
+@pytest.mark.parametrize(
+    ("query", "resume"),
+    [
+        (b"resume=abc_-9:42", Resume("abc_-9", 42)),
+        (b"a=1&resume=abc%3A0&b=2", Resume("abc", 0)),
+        (b"resume=abc:1&resume=x", Resume("abc", 1)),
+        (b"", None),
+        (b"resume=", None),
+        (b"resume=abc", None),
+        (b"resume=abc:", None),
+        (b"resume=:1", None),
+        (b"resume=abc:-1", None),
+        (b"resume=abc:1.5", None),
+        (b"resume=abc:1:2", None),
+        (b"resume=abc:" + b"9" * 19, None),
+        (b"resume=" + b"a" * 65 + b":1", None),
+        (b"resume=a b:1", None),
+        (b"resume=\xff:1", None),
+        ("resume=abc:\u0661".encode(), None),
+        (b"a=1&" * 5000, None),
+        (b"a=%zz&%", None),
+    ],
+)
+def test_a_resume_is_read_or_ignored(query: bytes, resume: Resume | None) -> None:
+    assert parse_resume(query) == resume
+
+
+def claims(user: User, ver: int = 0) -> Claims:
+    return Claims(user_id=user.pk, role=user.role, exp=9e9, ver=ver)
+
+
+def test_the_state_is_only_for_who_may_still_be_here(putri: User) -> None:
+    assert read_state(claims(putri))["finder"] == {"is_active": False}
+    with pytest.raises(Unauthorized):
+        read_state(claims(putri, ver=1))
+
+
+def test_the_frame_has_the_fields_of_the_contract(putri: User) -> None:
+    raw = ready_frame(claims(putri), UUID(int=5), "epoch", 7, recovered=True, state={})
+    frame = msgspec.json.decode(raw)
+    assert frame["type"] == "session_ready"
+    data = frame["data"]
+    assert data.pop("server_time").endswith("Z")
+    assert data == {
+        "user_id": str(putri.pk),
+        "role": "passenger",
+        "connection_id": str(UUID(int=5)),
+        "epoch": "epoch",
+        "seq": 7,
+        "recovered": True,
+        "state": {},
+        "limits": limits(),
+    }
+    assert set(limits()) == {"max_message_size", "command_rate", "command_burst", "location_rate"}
