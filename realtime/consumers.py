@@ -215,7 +215,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             frame = protocol.decode_frame(text)
             return await self._carry_out(frame)
         except BadFrame as exc:
-            logger.info("Bad frame from user %s: %r", self.user_id, str(exc))
+            logger.info("Bad frame from user %s: %.200r", self.user_id, str(exc))
             return protocol.error(exc.error, exc.command_id)
         except DomainError as exc:
             logger.info("A frame of user %s was refused: %s", self.user_id, exc.message)

@@ -18,7 +18,7 @@ SHUTDOWN_TIMEOUT = 10
 """Seconds that connections get to finish what they are doing when the server is told to stop."""
 
 CLOSE_GRACE = 5
-"""Seconds that a client gets to answer the closing frame of a server that stops."""
+"""Seconds that a client gets to take our last frames and to answer the closing one."""
 
 
 class Protocol(WebSocketsSansIOProtocol):
@@ -36,14 +36,21 @@ class Protocol(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.http.response.body":
             self.handshake_complete = True  # uvicorn forgets it, and then logs an error for every refusal
 
+    async def run_asgi(self) -> None:
+        """Run the consumer; after its end the client has `CLOSE_GRACE` to take what is left, and then is cut off."""
+        try:
+            await super().run_asgi()
+        finally:
+            self.loop.call_later(CLOSE_GRACE, self._abort)
+
     def shutdown(self) -> None:
         """Close with 1012, and cut the connection if that is not answered."""
         super().shutdown()
         self.loop.call_later(CLOSE_GRACE, self._abort)
 
     def _abort(self) -> None:
-        assert isinstance(self.transport, asyncio.Transport)
-        self.transport.abort()
+        transport: Any = self.transport  # uvloop's is no subclass of asyncio's
+        transport.abort()
 
 
 class Server(uvicorn.Server):
