@@ -1,0 +1,87 @@
+"""A frame through the consumer: the stock `AsyncJsonWebsocketConsumer` of Channels against ours.
+
+    python -m bench.dispatch
+
+Both answer each frame with one frame, without a network: the stock one echoes what it decoded, ours checks the
+envelope, finds no such command and says so, which is its shortest way. Printed is the time of one frame, the median of the turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import sys
+import time
+from typing import Any
+from uuid import UUID
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nebengjek.settings")
+django.setup()
+
+from channels.generic.websocket import AsyncJsonWebsocketConsumer  # noqa: E402
+from django.conf import settings  # noqa: E402
+
+from realtime import consumers  # noqa: E402
+from users.tokens import Claims  # noqa: E402
+
+FRAMES, TURNS = 5000, 5
+FRAME = '{"type": "probe", "data": {"latitude": -6.2, "longitude": 106.8}}'
+
+
+class Echo(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channels has no type hints
+    """What a tutorial would write."""
+
+    async def receive_json(self, content: Any, **_: Any) -> None:
+        """Send it back."""
+        await self.send_json(content)
+
+
+async def measure(app: Any) -> float:
+    """Return the seconds that one frame and its answer take."""
+    incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    answered = asyncio.Semaphore(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.send":
+            answered.release()
+
+    claims = Claims(user_id=UUID(int=1), role="passenger", exp=9e9)
+    scope = {
+        "type": "websocket",
+        "path": "/ws/",
+        "query_string": b"",
+        "headers": [],
+        "claims": claims,
+        "subprotocol": None,
+    }
+    await incoming.put({"type": "websocket.connect"})
+    task = asyncio.create_task(app(scope, incoming.get, send))
+    await asyncio.sleep(0.2)
+    begun = time.perf_counter()
+    for _ in range(FRAMES):
+        await incoming.put({"type": "websocket.receive", "text": FRAME})
+        await answered.acquire()
+    taken = time.perf_counter() - begun
+    await incoming.put({"type": "websocket.disconnect", "code": 1000})
+    await asyncio.gather(task, return_exceptions=True)
+    return taken / FRAMES
+
+
+async def main() -> None:
+    """Print both times and their ratio."""
+    vars(consumers)["read_state"] = lambda _claims: {}  # no database: this is about frames
+    settings.WS_COMMAND_RATE = 0
+    consumers.logger.setLevel("WARNING")
+    turns: list[list[float]] = [[], []]
+    for _ in range(TURNS):
+        for times, app in zip(turns, (Echo.as_asgi(), consumers.UserConsumer.as_asgi()), strict=True):
+            times.append(await measure(app))
+    stock, ours = (statistics.median(times) * 1e6 for times in turns)
+    sys.stdout.write(f"one frame and its answer: stock {stock:.1f} us, ours {ours:.1f} us, ratio {stock / ours:.1f}\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
