@@ -3,7 +3,8 @@
     python -m bench.dispatch
 
 Both answer each frame with one frame, without a network: the stock one echoes what it decoded, ours checks the
-envelope, finds no such command and says so, which is its shortest way. Printed is the time of one frame, the median of the turns.
+envelope, finds no such command and says so, which is its shortest way. Printed is the time of one frame, the median of
+the turns.
 """
 
 from __future__ import annotations

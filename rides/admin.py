@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -135,6 +138,11 @@ class RideAdmin(ReadOnlyAdmin[Ride]):
     def events(self, ride: Ride) -> SafeString:
         """List what was told about the ride and its match, and when it left the outbox."""
         rows = OutboxEvent.objects.filter(key__in=(str(ride.pk), str(ride.match_id))).order_by("id")
-        lines = ((row.created_at, row.subject, row.published_at or "waiting") for row in rows)
+        lines = ((_moment(row.created_at), row.subject, _moment(row.published_at)) for row in rows)
         table = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", lines)
         return format_html("<table><tr><th>happened</th><th>what</th><th>delivered</th></tr>{}</table>", table)
+
+
+def _moment(when: datetime | None) -> str:
+    """Return a time to the millisecond: that is what support wants to know of events."""
+    return f"{timezone.localtime(when):%Y-%m-%d %H:%M:%S.%f}"[:-3] if when else "waiting"
