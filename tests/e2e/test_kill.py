@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ NEVER = "1m"
 
 def waiting(server: ServerProcess) -> list[str]:
     """The subjects that are in the outbox and have not been delivered."""
-    with sqlite3.connect(server.folder / "e2e.sqlite3") as database:
+    with closing(sqlite3.connect(server.folder / "e2e.sqlite3")) as database:
         rows = database.execute("SELECT subject FROM events_outboxevent WHERE published_at IS NULL ORDER BY id")
         return [subject for (subject,) in rows]
 
