@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 import uuid
-from collections.abc import Coroutine
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from channels.exceptions import ChannelFull
@@ -22,6 +21,7 @@ from realtime import protocol
 from realtime.connections import connections
 from realtime.delivery import CHECK, DELIVER, RELAY, REPLACE, REVOKE, group_of
 from realtime.dispatch import execute, read_command, route_of
+from realtime.expiry import TokenWatch
 from realtime.history import Notification, history
 from realtime.limits import CommandLimit
 from realtime.protocol import BadFrame, CloseCode, Frame
@@ -37,9 +37,6 @@ logger = logging.getLogger(__name__)
 
 CLOSE_GRACE = 5.0
 """Seconds that a client gets to answer our closing frame."""
-
-LONGEST_TIMER = 24 * 3600.0
-"""Seconds; a longer wait is cut into pieces, because timers do not follow the wall clock."""
 
 Message = dict[str, Any]
 
@@ -63,11 +60,9 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         self.session = 0
         self.epoch, self.forwarded = "", 0
         self.closing = False
-        self.told_expiry = False
-        self.token_timer: asyncio.TimerHandle | None = None
+        self.token_watch = TokenWatch(self.warn_of_expiry, partial(self.close_with, CloseCode.UNAUTHORIZED))
         self.close_timer: asyncio.TimerHandle | None = None
         self.pump: asyncio.Task[None] | None = None
-        self.errands: set[asyncio.Task[None]] = set()
         self.task = asyncio.current_task()
         self.turn = asyncio.Lock()  # held while notifications may not be forwarded
         self.channel_layer = get_channel_layer()
@@ -123,7 +118,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             await self.close_with(CloseCode.SERVER_ERROR)
             return
         self.pump = asyncio.create_task(self._forward_all())
-        self._watch_token()
+        self.token_watch.start(self.claims.exp)
 
     async def _greet(self) -> None:
         """Send `session_ready`, and the missed notifications to a client that resumes."""
@@ -174,12 +169,10 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
     async def _leave(self) -> None:
         """Leave nothing behind, whatever ended the connection."""
         self.closing = True
-        for timer in (self.token_timer, self.close_timer):
-            if timer is not None:
-                timer.cancel()
-        for task in (self.pump, *self.errands):
-            if task is not None:
-                task.cancel()
+        self.token_watch.stop()
+        for waiting in (self.close_timer, self.pump):
+            if waiting is not None:
+                waiting.cancel()
         self.intake.stop()
         connections.remove(self)
         positions().disconnected(self.user_id, self.session)
@@ -259,8 +252,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         if user.pk != self.user_id:
             raise Unauthorized(f"user {self.user_id} sent the token of user {user.pk}")
         self.claims = claims
-        self.told_expiry = False
-        self._watch_token()
+        self.token_watch.start(claims.exp)
 
     # --- what happens ---
 
@@ -333,31 +325,11 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         with contextlib.suppress(ChannelFull):
             await self.channel_layer.send(self.channel_name, message)
 
+    async def warn_of_expiry(self, expires_at: datetime) -> None:
+        """Tell the client that his token is about to end."""
+        await self.send_frame(protocol.unnumbered("token_expiring", {"expires_at": expires_at}))
+
     async def announce_restart(self, reconnect_after: float) -> None:
         """Tell the client when to come back (seconds)."""
         data = {"reconnect_after": round(reconnect_after, 1)}
         await self.send_frame(protocol.unnumbered("server_restarting", data))
-
-    # --- the token's end ---
-
-    def _watch_token(self) -> None:
-        """Warn `WS_TOKEN_NOTICE` before the token expires, and close when it has."""
-        if self.token_timer is not None:
-            self.token_timer.cancel()
-        left = self.claims.exp - time.time()
-        notice = settings.WS_TOKEN_NOTICE.total_seconds()
-        if left <= 0:
-            self._send_on_errand(self.close_with(CloseCode.UNAUTHORIZED))
-            return
-        if left <= notice and not self.told_expiry:
-            self.told_expiry = True
-            expires_at = datetime.fromtimestamp(self.claims.exp, UTC)
-            self._send_on_errand(self.send_frame(protocol.unnumbered("token_expiring", {"expires_at": expires_at})))
-        wait = left if self.told_expiry else left - notice
-        self.token_timer = asyncio.get_running_loop().call_later(min(wait, LONGEST_TIMER), self._watch_token)
-
-    def _send_on_errand(self, errand: Coroutine[Any, Any, None]) -> None:
-        """Start something that a timer cannot wait for."""
-        task = asyncio.create_task(errand)
-        self.errands.add(task)
-        task.add_done_callback(self.errands.discard)

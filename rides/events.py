@@ -8,25 +8,10 @@ from uuid import UUID
 
 from events.base import Event, Moment
 from rides.geo import GeoPoint
+from users.events import UserEvent
 
 
-class SelfEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """What only the user himself is told."""
-
-    user_id: UUID
-
-    @property
-    def key(self) -> str:
-        """The user."""
-        return str(self.user_id)
-
-    @property
-    def audience(self) -> Sequence[UUID]:
-        """The user himself."""
-        return (self.user_id,)
-
-
-class BeaconUpdated(SelfEvent, frozen=True, kw_only=True, omit_defaults=True):
+class BeaconUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
     """A driver's beacon was switched."""
 
     type: ClassVar[str] = "beacon_update"
@@ -37,7 +22,7 @@ class BeaconUpdated(SelfEvent, frozen=True, kw_only=True, omit_defaults=True):
     longitude: float | None = None
 
 
-class FinderUpdated(SelfEvent, frozen=True, kw_only=True, omit_defaults=True):
+class FinderUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
     """A passenger's search began or ended."""
 
     type: ClassVar[str] = "finder_update"

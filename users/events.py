@@ -9,16 +9,10 @@ from uuid import UUID
 from events.base import Event
 
 
-class TokensRevoked(Event, frozen=True, kw_only=True):
-    """All tokens of a user with a version below `token_version` have ended; his open sockets close with 4401.
-
-    It is for the sockets, not for the people behind them, and so has no frame type.
-    """
-
-    subject: ClassVar[str] = "user.revoked"
+class UserEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """What concerns one user, and is told to nobody else."""
 
     user_id: UUID
-    token_version: int
 
     @property
     def key(self) -> str:
@@ -27,5 +21,16 @@ class TokensRevoked(Event, frozen=True, kw_only=True):
 
     @property
     def audience(self) -> Sequence[UUID]:
-        """The sockets of the user himself."""
+        """The user himself."""
         return (self.user_id,)
+
+
+class TokensRevoked(UserEvent, frozen=True, kw_only=True):
+    """All tokens of a user with a version below `token_version` have ended; his open sockets close with 4401.
+
+    It is for the sockets, not for the people behind them, and so has no frame type.
+    """
+
+    subject: ClassVar[str] = "user.revoked"
+
+    token_version: int
