@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from django.conf import settings
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nebengjek.settings")
-django_application = get_asgi_application()  # before anything that needs models
+django.setup(set_prefix=False)  # before anything that needs models
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.conf import settings  # noqa: E402
 from django.core.checks import ERROR, run_checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
+from nebengjek.handler import BoundedASGIHandler  # noqa: E402
 from realtime.background import background  # noqa: E402
 from realtime.consumers import UserConsumer  # noqa: E402
 from realtime.middleware import JWTAuthMiddleware, LoopbackOnly, OriginMiddleware, not_found  # noqa: E402
 
+django_application = BoundedASGIHandler()
 users_socket: Any = OriginMiddleware(JWTAuthMiddleware(UserConsumer.as_asgi()))
 nothing_here: Any = not_found
 websocket_application = URLRouter([re_path(r"^ws/$", users_socket), re_path(r"", nothing_here)])

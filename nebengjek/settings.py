@@ -100,6 +100,7 @@ AUTH_PASSWORD_VALIDATORS = [
 DATABASE_URL = env.text("DATABASE_URL", "sqlite:///var/nebengjek.sqlite3")
 DATABASE_TIMEOUT = env.duration("DATABASE_TIMEOUT", "20s")
 DB_READ_THREADS = env.integer("DB_READ_THREADS", 4, low=1, high=64)
+HTTP_THREADS = env.integer("HTTP_THREADS", 16, low=1, high=1000)
 DB_WRITE_THREADS = 1  # SQLite lets one writer in at a time
 
 

@@ -230,7 +230,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             return protocol.ack(frame.command_id) if frame.command_id else None
         await self.intake.settle()
         try:
-            answer = await in_write_thread(execute, self.user_id, self.role, route, frame)
+            answer = await in_write_thread(execute, self.claims, route, frame)
         finally:
             self.intake.ride_changed()
         if answer["type"] == "ack" and frame.command_id is None:

@@ -16,6 +16,7 @@ from nebengjek.errors import DomainError, InvalidFormat, Unauthorized, Validatio
 from realtime.models import CommandReceipt
 from realtime.protocol import BadFrame, Command, Frame, error_data, readable
 from realtime.routes import ROUTES, Route
+from users.tokens import Claims, user_of
 
 logger = logging.getLogger(__name__)
 
@@ -43,19 +44,19 @@ def read_command(route: Route, role: str, frame: Frame) -> Command:
         raise InvalidFormat(f"data: {exc}.", field="data") from exc
 
 
-def execute(user_id: UUID, role: str, route: Route, frame: Frame) -> Answer:
+def execute(claims: Claims, route: Route, frame: Frame) -> Answer:
     """Carry out a command of the domain and return its answer; with an `id` it happens once, and the answer is kept.
 
     Everything, also what is wrong with the command, is settled in one transaction with the receipt. Whatever is not a
     `DomainError` is raised, and then nothing has happened and nothing is stored.
     """
     if frame.command_id is None:
-        return _attempt(user_id, role, route, frame)
+        return _attempt(claims, route, frame)
     with transaction.atomic():
-        receipt, is_new = _receipt(user_id, frame)
+        receipt, is_new = _receipt(claims.user_id, frame)
         if not is_new:
             return _stored_answer(receipt, frame)
-        answer = _attempt(user_id, role, route, frame)
+        answer = _attempt(claims, route, frame)
         if answer["data"].get("code") == InvalidFormat.code:
             receipt.delete()
         else:
@@ -75,13 +76,20 @@ def error_answer(exc: DomainError) -> Answer:
     return {"type": "error", "data": error_data(exc)}
 
 
-def _attempt(user_id: UUID, role: str, route: Route, frame: Frame) -> Answer:
+def _attempt(claims: Claims, route: Route, frame: Frame) -> Answer:
+    """Call the service, unless the token's user, role or version have come to an end.
+
+    That is looked at last: the service has locked the user by then, so that nothing can come in between; a socket that
+    is about to be closed does not slip in one more command.
+    """
     assert route.service is not None
     try:
-        command = read_command(route, role, frame)
-        result = route.service(user_id=user_id, **_fields(command))
+        command = read_command(route, claims.role, frame)
+        with transaction.atomic():
+            result = route.service(user_id=claims.user_id, **_fields(command))
+            user_of(claims)
     except DomainError as exc:
-        logger.info("%s of %s was refused: %s", frame.type, user_id, exc.message)
+        logger.info("%s of %s was refused: %s", frame.type, claims.user_id, exc.message)
         return error_answer(exc)
     return {"type": "ack", "data": result or {}}
 

@@ -11,17 +11,22 @@ from realtime.dispatch import Answer, execute, purge_receipts
 from realtime.models import CommandReceipt
 from realtime.protocol import decode_frame, encode
 from realtime.routes import ROUTES
-from rides.models import Beacon, Payment
+from rides.models import Beacon, Finder, Payment
 from rides.services import beacons
 from tests.cast import arrive, told_types
 from users.models import User
+from users.tokens import Claims
 
 
 def send(user: User, frame_type: str, data: dict[str, Any], command_id: str | None = "1") -> Answer:
     frame: dict[str, Any] = {"type": frame_type, "data": data}
     if command_id is not None:
         frame["id"] = command_id
-    return execute(user.pk, user.role, ROUTES[frame_type], decode_frame(encode(frame)))
+    return execute(claims_of(user), ROUTES[frame_type], decode_frame(encode(frame)))
+
+
+def claims_of(user: User) -> Claims:
+    return Claims(user_id=user.pk, role=user.role, exp=9e9, ver=user.token_version)
 
 
 def code(answer: Answer) -> str:
@@ -41,7 +46,7 @@ def test_white_space_and_the_order_of_keys_do_not_make_another_command(dewi: Use
         '{"type":"beacon_update","id":"1","data":{"is_active":true,"latitude":1,"longitude":2}}',
         '{"id":"1","type":"beacon_update","data": {"longitude": 2, "latitude": 1, "is_active": true}}',
     ):
-        answer = execute(dewi.pk, dewi.role, ROUTES["beacon_update"], decode_frame(text))
+        answer = execute(claims_of(dewi), ROUTES["beacon_update"], decode_frame(text))
         assert answer["type"] == "ack"
 
 
@@ -92,6 +97,19 @@ def test_a_fault_of_ours_leaves_nothing_behind_so_that_it_may_be_tried_again(
     assert not CommandReceipt.objects.exists()
     assert not Beacon.objects.exists()
     assert send(dewi, "beacon_update", {"is_active": True})["type"] == "ack"
+
+
+@pytest.mark.parametrize("command_id", ["1", None])
+@pytest.mark.parametrize("change", [{"role": "driver"}, {"token_version": 1}, {"is_active": False}])
+def test_a_socket_that_is_about_to_be_closed_does_not_slip_in_one_more_command(
+    putri: User, change: dict[str, Any], command_id: str | None
+) -> None:
+    User.objects.filter(pk=putri.pk).update(**change)
+    place = {"latitude": 1, "longitude": 1}
+    search = {"is_active": True, "location": place, "target_location": place}
+    assert code(send(putri, "finder_update", search, command_id)) == "UNAUTHORIZED"
+    assert not Finder.objects.exists()
+    assert told_types(putri) == []
 
 
 def test_without_an_id_nothing_is_stored(dewi: User) -> None:

@@ -43,7 +43,9 @@ class Command(BaseCommand):
 
     def _welcome(self, address: str) -> None:
         self.stdout.write(f"NebengJek serves {address} (the WebSocket is {address.replace('http', 'ws', 1)}/ws/).")
-        self.stdout.write(f"Take a ride, in another terminal: make ride. Staff: {address}/admin/. Stop with Ctrl-C.")
+        port = address.rsplit(":", 1)[1]
+        ride = "make ride" if port == "8000" else f"make ride PORT={port}"
+        self.stdout.write(f"Take a ride, in another terminal: {ride}. Staff: {address}/admin/. Stop with Ctrl-C.")
         self.stdout.flush()
 
 
