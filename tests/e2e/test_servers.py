@@ -27,7 +27,7 @@ async def test_a_ride_is_booked_and_timers_run_on_daphne_too(start_server: Start
         "runserver": ("manage.py", "runserver", "--noreload", port),
     }
     url = f"http://127.0.0.1:{port}"
-    server = start_server(*commands[name], url=url, MATCH_RESPONSE_TIMEOUT="1s", MATCH_SEARCH_INTERVAL="200ms")
+    server = start_server(*commands[name], url=url, MATCH_RESPONSE_TIMEOUT="4s", MATCH_MAX_ATTEMPTS="1")
     tokens = server.log_in("+6281200000001", driver=True), server.log_in("+6281200000003")
     driver, passenger = [await Client.open(server.url, token) for token in tokens]
     ride_id = await ride_to_pickup(driver, passenger)
