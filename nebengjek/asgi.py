@@ -11,7 +11,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nebengjek.settings")
 django.setup(set_prefix=False)  # before anything that needs models
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from django.conf import settings  # noqa: E402
 from django.core.checks import ERROR, run_checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.urls import re_path  # noqa: E402
@@ -19,15 +18,15 @@ from django.urls import re_path  # noqa: E402
 from nebengjek.handler import BoundedASGIHandler  # noqa: E402
 from realtime.background import background  # noqa: E402
 from realtime.consumers import UserConsumer  # noqa: E402
-from realtime.middleware import JWTAuthMiddleware, LoopbackOnly, OriginMiddleware, not_found  # noqa: E402
+from realtime.middleware import JWTAuthMiddleware, LoopbackOnly, OriginMiddleware, has_public_secrets, not_found  # noqa: E402
 
 django_application = BoundedASGIHandler()
 users_socket: Any = OriginMiddleware(JWTAuthMiddleware(UserConsumer.as_asgi()))
 nothing_here: Any = not_found
 websocket_application = URLRouter([re_path(r"^ws/$", users_socket), re_path(r"", nothing_here)])
 router = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application})
-if settings.DEVELOPMENT_SECRET in (settings.SECRET_KEY, settings.JWT_SECRET):
-    router = LoopbackOnly(router)  # everybody knows these secrets
+if has_public_secrets():
+    router = LoopbackOnly(router)
 
 errors = [problem for problem in run_checks() if problem.level >= ERROR]
 if errors:  # servers other than `manage.py serve` run no checks of their own

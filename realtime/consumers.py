@@ -15,7 +15,7 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from nebengjek.errors import SERVER_MESSAGE, DomainError, ErrorCode, InvalidFormat, Unauthorized
+from nebengjek.errors import SERVER_MESSAGE, DomainError, InvalidFormat, Unauthorized
 from nebengjek.threads import in_read_thread, in_write_thread
 from realtime import protocol
 from realtime.connections import connections
@@ -217,8 +217,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             error_id = uuid.uuid4()
             kind = frame.type if frame else "?"
             logger.exception("Error %s: %s of user %s failed.", error_id, kind, self.user_id)
-            answer = {"type": "error", "data": {"code": ErrorCode.INTERNAL_ERROR.value, "message": SERVER_MESSAGE}}
-            return protocol.reply(answer, frame.command_id if frame else None)
+            return protocol.error(DomainError(SERVER_MESSAGE), frame.command_id if frame else None)
 
     async def _carry_out(self, frame: Frame) -> bytes | None:
         """Do what a frame asks for and return the answer, where it gets one."""

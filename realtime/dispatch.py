@@ -86,16 +86,12 @@ def _attempt(claims: Claims, route: Route, frame: Frame) -> Answer:
     try:
         command = read_command(route, claims.role, frame)
         with transaction.atomic():
-            result = route.service(user_id=claims.user_id, **_fields(command))
+            result = route.service(user_id=claims.user_id, **msgspec.structs.asdict(command))
             user_of(claims)
     except DomainError as exc:
         logger.info("%s of %s was refused: %s", frame.type, claims.user_id, exc.message)
         return error_answer(exc)
     return {"type": "ack", "data": result or {}}
-
-
-def _fields(command: Command) -> dict[str, Any]:
-    return {name: getattr(command, name) for name in command.__struct_fields__}
 
 
 def _receipt(user_id: UUID, frame: Frame) -> tuple[CommandReceipt, bool]:

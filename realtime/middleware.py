@@ -80,6 +80,11 @@ class LoopbackOnly:
         await refuse(scope, receive, send, status=403, code=ErrorCode.UNAUTHORIZED, message=text)
 
 
+def has_public_secrets() -> bool:
+    """Return whether a secret of this server stands in its source code."""
+    return settings.DEVELOPMENT_SECRET in (settings.SECRET_KEY, settings.JWT_SECRET)
+
+
 def is_loopback(host: str) -> bool:
     """Return whether an address is of this machine only."""
     try:

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from realtime.middleware import is_loopback
+from realtime.middleware import has_public_secrets, is_loopback
 from realtime.server import make_server
 
 
@@ -51,8 +51,7 @@ class Command(BaseCommand):
 
 def refuse_development_secrets(host: str) -> None:
     """Raise `CommandError` where other machines could reach a server whose secrets are in its source code."""
-    secrets = (settings.SECRET_KEY, settings.JWT_SECRET)
-    if settings.DEVELOPMENT_SECRET in secrets and not is_loopback(host):
+    if has_public_secrets() and not is_loopback(host):
         raise CommandError(f"Set SECRET_KEY and JWT_SECRET before listening on {host}: the defaults are public.")
 
 
