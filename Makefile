@@ -14,8 +14,8 @@ endif
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: migrate  ## Start the system on http://127.0.0.1:8000 (HOST=, PORT=)
-	@$(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
+run: migrate  ## Start the system, with a town that lives in it, on http://127.0.0.1:8000 (PORT=)
+	@$(BIN)/python manage.py serve --demo --host $(HOST) --port $(PORT)
 
 ride: $(VENV)/.run-ready  ## Watch one ride on the running system, frame by frame
 	@$(BIN)/python manage.py simulate --rides 1 --drivers 1 --passengers 1 --show-frames --url http://$(HOST):$(PORT)

@@ -13,6 +13,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from realtime.connections import connections
+from realtime.simulation.town import Town
 
 SHUTDOWN_TIMEOUT = 10
 """Seconds that connections get to finish what they are doing when the server is told to stop."""
@@ -54,27 +55,38 @@ class Protocol(WebSocketsSansIOProtocol):
 
 
 class Server(uvicorn.Server):
-    """Says where it listens, and tells clients of a restart before their sockets are closed (1012)."""
+    """Says where it listens, and tells clients of a restart before their sockets are closed (1012).
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[str], None]) -> None:
+    With `demo` a town lives in it.
+    """
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[str], None], *, demo: bool) -> None:
         super().__init__(config)
         self._on_started = on_started
+        self._demo = demo
+        self._town: Town | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
         await super().startup(sockets)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
-            self._on_started(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+            url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            self._on_started(url)
+            if self._demo:
+                self._town = Town(url)
+                self._town.start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye, then close everything."""
+        if self._town is not None:
+            await self._town.stop()
         await connections.announce_restart()
         await super().shutdown(sockets)
 
 
-def make_server(host: str, port: int, on_started: Callable[[str], None]) -> Server:
-    """Return a server for one process; `on_started` is called with its address."""
+def make_server(host: str, port: int, on_started: Callable[[str], None], *, demo: bool = False) -> Server:
+    """Return a server for one process; `on_started` is called with its address. With `demo` a town lives in it."""
     ping_period: float = settings.WS_PING_PERIOD.total_seconds()
     config = uvicorn.Config(
         "nebengjek.asgi:application",
@@ -92,4 +104,4 @@ def make_server(host: str, port: int, on_started: Callable[[str], None]) -> Serv
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )
-    return Server(config, on_started)
+    return Server(config, on_started, demo=demo)

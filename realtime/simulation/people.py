@@ -1,45 +1,60 @@
-"""Drivers and passengers around Monas, Jakarta."""
+"""Drivers and passengers, and what they do with their phones."""
 
 from __future__ import annotations
 
 import asyncio
-import math
+import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from realtime.simulation.phone import ANSWER_TIMEOUT, Data, FrameLog, Phone, Refused
+import msgspec
+
+from realtime.simulation.phone import ANSWER_TIMEOUT, Data, FrameLog, Login, Phone, Refused
+from realtime.simulation.streets import drive, place_near, straight
 from rides.geo import GeoPoint, distance_km
 
-MONAS = GeoPoint(-6.1754, 106.8272)
-PACE_KMH = 30.0
-"""The pace of a motorcycle in town, at speed 1."""
+logger = logging.getLogger(__name__)
 
-REPORT_INTERVAL = 1.0
-"""Seconds between two positions of a vehicle that moves."""
+PACE_KMH = 30.0
+"""The usual pace of a motorcycle in town, at speed 1."""
 
 IDLE_INTERVAL = 15.0
 """Seconds between two positions of a vehicle that waits."""
 
-APPROACH_STEPS = 3
-"""Positions on the way to a passenger."""
+HURRIED_STEPS = 3
+"""Positions on the way to a passenger of a driver in a hurry."""
 
+SHORTEST_RIDE_KM = 0.4
 FARE_TOLERANCE_KM = 0.000001
-METRES_PER_DEGREE = 111_195.0
+
+Seconds = tuple[float, float]
+"""From and to: how long something takes, each time another random time between."""
 
 
-def place_near(center: GeoPoint, metres: float, rng: random.Random) -> GeoPoint:
-    """Return a random place at most so many metres away."""
-    reach, angle = metres * math.sqrt(rng.random()), rng.random() * 2 * math.pi
-    return place_at(center, reach, angle)
+class Habits(msgspec.Struct, frozen=True, kw_only=True):
+    """Where people live and how they behave. By default they are in a hurry, and want every ride."""
 
-
-def place_at(center: GeoPoint, metres: float, angle: float) -> GeoPoint:
-    """Return the place so many metres away in the direction of `angle` (radians)."""
-    latitude = center.latitude + metres * math.sin(angle) / METRES_PER_DEGREE
-    shrink = math.cos(math.radians(center.latitude))
-    longitude = center.longitude + metres * math.cos(angle) / METRES_PER_DEGREE / shrink
-    return GeoPoint(round(latitude, 6), round(longitude, 6))
+    center: GeoPoint
+    reach_m: float = 500
+    speed: float = 1
+    report_interval: float = 1.0
+    hurries: bool = True
+    """Whether a driver comes to his passenger in a few steps; nobody pays for that way."""
+    answer_delay: Seconds = (0, 0)
+    declines: float = 0
+    """The share of proposals that a driver declines."""
+    calls_off: float = 0
+    """The share of rides that a passenger calls off while he waits for his driver."""
+    refuses_first: float = 0
+    """The share of payments that a passenger refuses at first."""
+    takes_break: float = 0
+    """The share of rides after which a driver takes a break."""
+    break_length: Seconds = (0, 0)
+    pause: Seconds = (0, 0)
+    """How long a passenger stays where he is between two rides."""
+    patience: float = ANSWER_TIMEOUT * 4
+    """Seconds that people wait for each other before they think that something is wrong."""
 
 
 def as_data(point: GeoPoint) -> Data:
@@ -47,70 +62,117 @@ def as_data(point: GeoPoint) -> Data:
     return {"latitude": point.latitude, "longitude": point.longitude}
 
 
+class CalledOff(Exception):
+    """The ride was cancelled; the message says by whom."""
+
+
+def no_log(_name: str, _direction: str, _frame: Data) -> None:
+    """Log nothing."""
+
+
 class Person:
     """Somebody with a phone, who remembers what he was told."""
 
-    def __init__(self, name: str, url: str, token: str, log: FrameLog, rng: random.Random) -> None:
+    def __init__(
+        self, name: str, url: str, login: Login, rng: random.Random, habits: Habits, *, log: FrameLog = no_log
+    ) -> None:
+        self.name = name
         self.rng = rng
+        self.habits = habits
         self.inbox: asyncio.Queue[Data] = asyncio.Queue()
-        self.phone = Phone(name, url, token, self.inbox.put_nowait, log)
+        self.called_off: dict[str, str] = {}  # the last ride that was, and by whom
+        self.phone = Phone(name, url, login, self._hear, log)
+        self.on_ride: Callable[[], object] = lambda: None
+
+    def _hear(self, frame: Data) -> None:
+        if frame["type"] == "ride_cancelled":
+            self.called_off = {frame["data"]["ride_id"]: frame["data"]["cancelled_by"]}
+        if frame["type"] != "location_update":
+            self.inbox.put_nowait(frame)
 
     async def next_of(self, *types: str, ride_id: str | None = None) -> Data:
         """Return the data of the next notification of these types, with its type; others are read over."""
-        async with asyncio.timeout(ANSWER_TIMEOUT * 4):
+        async with asyncio.timeout(self.habits.patience):
             while True:
                 frame = await self.inbox.get()
                 if frame["type"] == "closed":
-                    raise ConnectionError(f"{self.phone.name} was closed with {frame['data']['code']}")
+                    raise ConnectionError(f"{self.name} was closed with {frame['data']['code']}")
                 if frame["type"] in types and ride_id in (None, frame["data"].get("ride_id")):
                     return {**frame["data"], "type": frame["type"]}
+
+    async def call_off(self, ride_id: str, reason: str) -> None:
+        """Cancel a ride; that the other side was faster, to start it or to cancel it too, is no error."""
+        try:
+            await self.phone.do("ride_cancel", ride_id=ride_id, reason=reason)
+        except Refused as exc:
+            if exc.code != "VALIDATION_FAILED":
+                raise
+
+    async def sleep(self, seconds: Seconds) -> None:
+        """Wait for a random time."""
+        await asyncio.sleep(self.rng.uniform(*seconds))
+
+    def chance(self, share: float) -> bool:
+        """Return True in this share of the cases."""
+        return self.rng.random() < share
 
 
 class Driver(Person):
     """Waits for passengers and drives them."""
 
-    def __init__(self, *args: Any, speed: float, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.speed = speed
-        self.place = place_near(MONAS, 500, self.rng)
+        self.place = place_near(self.habits.center, self.habits.reach_m, self.rng)
         self.wrong_fares: list[str] = []
 
-    async def work(self) -> None:
+    async def live(self) -> None:
         """Take one passenger after the other, until cancelled."""
         await self._tidy_up()
-        await self.phone.do("beacon_update", is_active=True, **as_data(self.place))
         while True:
-            await self._take_passenger()
+            await self.phone.do("beacon_update", is_active=True, **as_data(self.place))
+            try:
+                await self._take_passenger()
+            except CalledOff:
+                continue
+            if self.chance(self.habits.takes_break):
+                await self.phone.do("beacon_update", is_active=False)
+                await self.sleep(self.habits.break_length)
 
     async def _tidy_up(self) -> None:
-        """Finish what an earlier run has left."""
+        """Finish what an earlier life has left."""
         ride = self.phone.ready["state"]["ride"]
         if ride and ride["status"] == "PICKUP":
-            await self.phone.do("ride_cancel", ride_id=ride["ride_id"], reason="left over")
+            await self.call_off(ride["ride_id"], "left over")
         elif ride:
             await self.phone.do("ride_arrived", ride_id=ride["ride_id"])
 
     async def _take_passenger(self) -> None:
         pickup = await self._wait_for_pickup()
-        match = pickup["match"]
-        here = GeoPoint(**match["location"])
-        hurry = distance_km(self.place, here) / APPROACH_STEPS  # nobody pays for the approach, so it may be quick
-        async for _ in self._drive_to(here, hurry):
+        ride_id, match = pickup["ride_id"], pickup["match"]
+        async for _ in self._drive_to(GeoPoint(**match["location"]), ride_id, hurry=self.habits.hurries):
             await self._report()
         await self._report()
-        await self.phone.do("ride_start", ride_id=pickup["ride_id"])
+        await self._do_on_ride("ride_start", ride_id)
         driven, last = 0.0, self.place
-        step = PACE_KMH * self.speed / 3600 * REPORT_INTERVAL
-        async for _ in self._drive_to(GeoPoint(**match["target_location"]), step):
+        async for _ in self._drive_to(GeoPoint(**match["target_location"]), ride_id):
             await self._report(timestamp=self.phone.now(), accuracy=5)
             driven += distance_km(last, self.place)
             last = self.place
-        await self.phone.do("ride_arrived", ride_id=pickup["ride_id"])
-        self._check_fare(driven, await self.next_of("ride_arrived", ride_id=pickup["ride_id"]))
+        await self._do_on_ride("ride_arrived", ride_id)
+        self._check_fare(driven, await self.next_of("ride_arrived", ride_id=ride_id))
+
+    async def _do_on_ride(self, command: str, ride_id: str) -> None:
+        """Send a command of a ride; raise `CalledOff` when somebody was faster and cancelled it."""
+        try:
+            await self.phone.do(command, ride_id=ride_id)
+        except Refused as exc:
+            if "CANCELLED" in str(exc):
+                raise CalledOff(str(exc)) from exc
+            raise
 
     async def _wait_for_pickup(self) -> Data:
-        """Accept every proposal until one becomes a ride; stay visible meanwhile."""
-        matches: dict[str, Data] = {}
+        """Accept the proposals one likes until one becomes a ride; stay visible meanwhile."""
+        matches: dict[str, Data] = {match["match_id"]: match for match in self.phone.ready["state"]["proposals"]}
         while True:
             try:
                 async with asyncio.timeout(IDLE_INTERVAL):
@@ -121,22 +183,21 @@ class Driver(Person):
             if told["type"] == "ride_pickup":
                 return {**told, "match": matches[told["match_id"]]}
             matches[told["match_id"]] = told
-            await confirm(self.phone, told["match_id"])
+            await self.sleep(self.habits.answer_delay)
+            await answer(self.phone, told["match_id"], accepted=not self.chance(self.habits.declines))
 
-    async def _drive_to(self, target: GeoPoint, step_km: float) -> AsyncIterator[None]:
+    async def _drive_to(self, target: GeoPoint, ride_id: str, *, hurry: bool = False) -> AsyncIterator[None]:
         """Move towards a place; yield after each step, the last of which is the place itself."""
-        while self.place != target:
-            await asyncio.sleep(REPORT_INTERVAL)
-            left = distance_km(self.place, target)
-            share = min(1.0, step_km / left) if left else 1.0
-            self.place = (
-                target
-                if share == 1
-                else GeoPoint(
-                    self.place.latitude + (target.latitude - self.place.latitude) * share,
-                    self.place.longitude + (target.longitude - self.place.longitude) * share,
-                )
-            )
+        if hurry:
+            steps = straight(self.place, target, max(distance_km(self.place, target) / HURRIED_STEPS, 0.001))
+        else:
+            step_km = PACE_KMH * self.habits.speed / 3600 * self.habits.report_interval
+            lights = self.habits.speed * self.habits.report_interval
+            steps = drive(self.place, target, step_km, lights, self.rng)
+        for self.place in steps:
+            await asyncio.sleep(self.habits.report_interval)
+            if ride_id in self.called_off:
+                raise CalledOff(f"by the {self.called_off[ride_id]}")
             yield
 
     async def _report(self, **more: Any) -> None:
@@ -144,20 +205,34 @@ class Driver(Person):
 
     def _check_fare(self, driven: float, bill: Data) -> None:
         if abs(driven - bill["distance_km"]) > FARE_TOLERANCE_KM:
-            self.wrong_fares.append(f"{bill['ride_id']}: driven {driven:.6f} km, billed {bill['distance_km']:.6f} km")
+            text = f"{bill['ride_id']}: driven {driven:.6f} km, billed {bill['distance_km']:.6f} km"
+            logger.error("Wrong fare: %s", text)
+            self.wrong_fares.append(text)
 
 
 class Passenger(Person):
     """Looks for a ride, rides, and pays."""
 
+    async def live(self) -> None:
+        """Take one ride after the other, until cancelled."""
+        await self.prepare()
+        await self.sleep(self.habits.answer_delay)
+        while True:
+            try:
+                await self.ride()
+                self.on_ride()
+            except CalledOff:
+                pass
+            await self.sleep(self.habits.pause)
+
     async def prepare(self) -> None:
-        """Finish what an earlier run has left."""
+        """Finish what an earlier life has left."""
         state = self.phone.ready["state"]
         if state["finder"]["is_active"]:
             await self.phone.do("finder_update", is_active=False)
         ride = state["ride"]
         if ride and ride["status"] == "PICKUP":
-            await self.phone.do("ride_cancel", ride_id=ride["ride_id"], reason="left over")
+            await self.call_off(ride["ride_id"], "left over")
         elif ride and ride["status"] == "ONGOING":
             await self.next_of("ride_arrived", ride_id=ride["ride_id"])
         if ride and ride["status"] in ("ONGOING", "ARRIVED"):
@@ -165,41 +240,56 @@ class Passenger(Person):
             await self._pay(self.phone.ready["state"]["payment"] or await self.next_of("payment_process"))
 
     async def ride(self) -> Data:
-        """Take one ride from the search to the payment, and return what `ride_completed` said."""
-        here = place_near(MONAS, 500, self.rng)
-        there = place_at(here, self.rng.uniform(400, 900), self.rng.random() * 2 * math.pi)
-        await self.phone.do("finder_update", is_active=True, location=as_data(here), target_location=as_data(there))
+        """Take one ride from the search to the payment, and return what `ride_completed` said.
+
+        Raises `CalledOff` when he or somebody else has cancelled it.
+        """
+        here, there = self._wish()
         pickup = await self._find_driver(here, there)
-        bill = await self.next_of("payment_process", "ride_cancelled", ride_id=pickup["ride_id"])
+        ride_id = pickup["ride_id"]
+        if self.chance(self.habits.calls_off):
+            await self.sleep(self.habits.answer_delay)
+            await self.call_off(ride_id, "I have changed my mind.")
+        bill = await self.next_of("payment_process", "ride_cancelled", ride_id=ride_id)
         if bill["type"] == "ride_cancelled":
-            raise RideFailed(f"the ride was cancelled by the {bill['cancelled_by']}")
+            raise CalledOff(f"by the {bill['cancelled_by']}")
+        await self.sleep(self.habits.answer_delay)
+        if self.chance(self.habits.refuses_first):
+            await self._pay(bill, "REJECTED")
+            await self.sleep(self.habits.answer_delay)
         await self._pay(bill)
         return await self.next_of("ride_completed")
 
+    def _wish(self) -> tuple[GeoPoint, GeoPoint]:
+        """Return from where to where he wants to go."""
+        here = place_near(self.habits.center, self.habits.reach_m, self.rng)
+        there = here
+        while distance_km(here, there) < SHORTEST_RIDE_KM:
+            there = place_near(self.habits.center, self.habits.reach_m, self.rng)
+        return here, there
+
     async def _find_driver(self, here: GeoPoint, there: GeoPoint) -> Data:
+        places = {"location": as_data(here), "target_location": as_data(there)}
+        await self.phone.do("finder_update", is_active=True, **places)
         while True:
             told = await self.next_of("match_confirm", "ride_pickup", "finder_update")
             if told["type"] == "ride_pickup":
                 return told
             if told["type"] == "match_confirm" and told["match_status"] == "DRIVER_CONFIRMED":
-                await confirm(self.phone, told["match_id"])
+                await self.sleep(self.habits.answer_delay)
+                await answer(self.phone, told["match_id"], accepted=True)
             elif told.get("reason") == "no_driver":  # all were busy: look again
-                places = {"location": as_data(here), "target_location": as_data(there)}
                 await self.phone.do("finder_update", is_active=True, **places)
 
-    async def _pay(self, bill: Data) -> None:
+    async def _pay(self, bill: Data, status: str = "ACCEPTED") -> None:
         cost = bill["total_cost"]
-        await self.phone.do("payment_process", ride_id=bill["ride_id"], total_cost=cost, status="ACCEPTED")
+        await self.phone.do("payment_process", ride_id=bill["ride_id"], total_cost=cost, status=status)
 
 
-class RideFailed(Exception):
-    """A ride did not come to its end; the message says why."""
-
-
-async def confirm(phone: Phone, match_id: str) -> None:
-    """Accept a proposal; that others were faster is no error."""
+async def answer(phone: Phone, match_id: str, *, accepted: bool) -> None:
+    """Accept or decline a proposal; that others were faster is no error."""
     try:
-        await phone.do("match_confirm", match_id=match_id, accepted=True)
+        await phone.do("match_confirm", match_id=match_id, accepted=accepted)
     except Refused as exc:
         if exc.code != "VALIDATION_FAILED":
             raise

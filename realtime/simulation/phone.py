@@ -7,7 +7,8 @@ import contextlib
 import itertools
 import json
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,8 +19,13 @@ Data = dict[str, Any]
 FrameLog = Callable[[str, str, Data], None]
 """Called with whose phone it is, `->` or `<-`, and the frame."""
 
+Login = Callable[[], Awaitable[str]]
+"""Returns an access token."""
+
 ANSWER_TIMEOUT = 30.0
-"""Seconds that an answer or a notification may take before the ride counts as failed."""
+"""Seconds that an answer may take before the ride counts as failed."""
+
+LATENCIES_KEPT = 100_000
 
 
 class Refused(Exception):
@@ -32,14 +38,19 @@ class Refused(Exception):
 
 
 class Phone:
-    """A connection of one user. `on_frame` sees every notification; `latencies` are seconds from command to answer."""
+    """A connection of one user.
 
-    def __init__(self, name: str, url: str, token: str, on_frame: Callable[[Data], None], log: FrameLog) -> None:
+    `on_frame` sees every notification; `latencies` are seconds from command to answer. Tokens come from `login`:
+    the first one, and another whenever one is about to expire.
+    """
+
+    def __init__(self, name: str, url: str, login: Login, on_frame: Callable[[Data], None], log: FrameLog) -> None:
         self.name = name
         self.ready: Data = {}
-        self.latencies: list[float] = []
+        self.latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self.clock_offset = timedelta()
-        self._url, self._token = url, token
+        self._url, self._login, self._token = url, login, ""
+        self._refreshing: asyncio.Task[None] | None = None
         self._on_frame, self._log = on_frame, log
         self._numbers = itertools.count(1)
         self._answers: dict[str, asyncio.Future[Data]] = {}
@@ -49,6 +60,7 @@ class Phone:
 
     async def open(self) -> None:
         """Connect, and wait for `session_ready`."""
+        self._token = await self._login()
         self._socket = await connect(
             self._url, additional_headers={"Authorization": f"Bearer {self._token}"}, compression=None
         )
@@ -60,6 +72,8 @@ class Phone:
 
     async def close(self) -> None:
         """Hang up."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
         if self._socket is not None:
             await self._socket.close()
         if self._reader is not None:
@@ -102,6 +116,14 @@ class Phone:
         result: Data = frame["data"]
         return result
 
+    async def _refresh_token(self) -> None:
+        token = await self._login()
+        if token == self._token:
+            return
+        self._token = token
+        with contextlib.suppress(Refused, ConnectionError, ConnectionClosed):
+            await self.do("token_refresh", token=token)
+
     async def _send(self, frame: Data) -> None:
         assert self._socket is not None
         self._log(self.name, "->", frame)
@@ -113,6 +135,10 @@ class Phone:
             async for text in self._socket:
                 frame: Data = json.loads(text)
                 self._log(self.name, "<-", frame)
+                if frame["type"] == "session_ready":
+                    self.ready = frame["data"]
+                elif frame["type"] == "token_expiring":
+                    self._refreshing = asyncio.create_task(self._refresh_token())
                 answer = self._answers.get(frame.get("id", ""))
                 if answer is not None and not answer.done():
                     answer.set_result(frame)

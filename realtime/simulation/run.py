@@ -12,8 +12,12 @@ import httpx
 import msgspec
 
 from realtime.simulation.login import log_in
-from realtime.simulation.people import Driver, Passenger
-from realtime.simulation.phone import FrameLog, Refused
+from realtime.simulation.people import Driver, Habits, Passenger
+from realtime.simulation.phone import FrameLog, Login, Refused
+from rides.geo import GeoPoint
+
+TAMAN_MINI = GeoPoint(-6.3024, 106.8951)
+"""Where simulated rides take place: out of reach of the town that lives around Monas."""
 
 DRIVER_NUMBER = "+628129{:07d}"
 PASSENGER_NUMBER = "+628138{:07d}"
@@ -50,16 +54,17 @@ async def simulate(plan: Plan, log: FrameLog, on_ride: Callable[[], object]) -> 
     rng = random.Random(plan.seed)  # noqa: S311
     socket_url = plan.url.replace("http", "ws", 1).rstrip("/") + "/ws/"
     outcome = Outcome()
+    habits = Habits(center=TAMAN_MINI, speed=plan.speed)
     async with httpx.AsyncClient(base_url=plan.url, timeout=30) as client:
-        tokens = [await log_in(client, DRIVER_NUMBER.format(n), driver=True) for n in range(plan.drivers)]
+        logins = [await _login(client, DRIVER_NUMBER.format(n), driver=True) for n in range(plan.drivers)]
         drivers = [
-            Driver(f"driver {n + 1}", socket_url, token, log, random.Random(rng.random()), speed=plan.speed)  # noqa: S311
-            for n, token in enumerate(tokens)
+            Driver(f"driver {n + 1}", socket_url, login, random.Random(rng.random()), habits, log=log)  # noqa: S311
+            for n, login in enumerate(logins)
         ]
-        tokens = [await log_in(client, PASSENGER_NUMBER.format(n), driver=False) for n in range(plan.passengers)]
+        logins = [await _login(client, PASSENGER_NUMBER.format(n), driver=False) for n in range(plan.passengers)]
         passengers = [
-            Passenger(f"passenger {n + 1}", socket_url, token, log, random.Random(rng.random()))  # noqa: S311
-            for n, token in enumerate(tokens)
+            Passenger(f"passenger {n + 1}", socket_url, login, random.Random(rng.random()), habits, log=log)  # noqa: S311
+            for n, login in enumerate(logins)
         ]
     await asyncio.gather(*(person.phone.open() for person in (*drivers, *passengers)))
     shifts = [asyncio.create_task(_shift(driver, outcome)) for driver in drivers]
@@ -79,9 +84,18 @@ async def simulate(plan: Plan, log: FrameLog, on_ride: Callable[[], object]) -> 
     return outcome
 
 
+async def _login(client: httpx.AsyncClient, msisdn: str, *, driver: bool) -> Login:
+    token = await log_in(client, msisdn, driver=driver)
+
+    async def login() -> str:
+        return token
+
+    return login
+
+
 async def _shift(driver: Driver, outcome: Outcome) -> None:
     try:
-        await driver.work()
+        await driver.live()
     except (Refused, ConnectionError, TimeoutError) as exc:
         outcome.errors[f"{driver.phone.name}: {exc!r}"] += 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,11 +14,17 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from realtime.simulation.phone import Phone, Refused
 
+TOKENS = itertools.count(1)
 Script = Callable[[ServerConnection, dict[str, Any]], Awaitable[None]]
 
 
 async def talk(socket: ServerConnection, **frame: Any) -> None:
     await socket.send(json.dumps(frame))
+
+
+async def log_in() -> str:
+    """A new token each time."""
+    return f"token {next(TOKENS)}"
 
 
 @asynccontextmanager
@@ -31,7 +39,7 @@ async def phone_to(script: Script) -> AsyncIterator[tuple[Phone, list[dict[str, 
 
     async with serve(handle, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        phone = Phone("test", f"ws://127.0.0.1:{port}/ws/", "token", told.append, lambda *_: None)
+        phone = Phone("test", f"ws://127.0.0.1:{port}/ws/", log_in, told.append, lambda *_: None)
         await phone.open()
         yield phone, told
         await phone.close()
@@ -85,3 +93,19 @@ async def test_a_lost_connection_ends_what_waits() -> None:
         with pytest.raises(ConnectionError, match="test lost the connection"):
             await phone.do("sync")
         assert told == [{"type": "closed", "data": {"code": 4409}}]
+
+
+async def test_a_token_that_expires_is_replaced_by_a_fresh_one() -> None:
+    async def script(socket: ServerConnection, frame: dict[str, Any]) -> None:
+        if frame["type"] == "sync":
+            await talk(socket, type="token_expiring", data={"expires_at": "2030-01-01T00:01:00Z"})
+            await talk(socket, type="ack", data={}, id=frame["id"])
+        else:
+            await talk(socket, type="ack", data={}, id=frame["id"])
+            refreshed.set_result((socket.request.headers["Authorization"] if socket.request else "", frame))
+
+    refreshed: asyncio.Future[tuple[str, dict[str, Any]]] = asyncio.get_running_loop().create_future()
+    async with phone_to(script) as (phone, _):
+        await phone.do("sync")
+        first, frame = await asyncio.wait_for(refreshed, 5)
+    assert (frame["type"], f"Bearer {frame['data']['token']}" != first) == ("token_refresh", True)

@@ -1,0 +1,72 @@
+"""`serve --demo`: the town that lives by itself."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from contextlib import closing
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import StartServer
+from tests.e2e.server import TIMEOUT, ServerProcess
+
+pytestmark = pytest.mark.e2e
+DEMO = ("manage.py", "serve", "--demo", "--port", "0")
+
+
+def wait_for_rides(server: ServerProcess, status: str, count: int) -> None:
+    """Wait until the database has so many rides of a status."""
+    deadline = time.monotonic() + TIMEOUT
+    with closing(sqlite3.connect(server.folder / "e2e.sqlite3")) as database:
+        while time.monotonic() < deadline:
+            found: Any = database.execute("SELECT count(*) FROM rides_ride WHERE status = ?", [status]).fetchone()
+            if found[0] >= count:
+                return
+            time.sleep(0.2)
+    raise AssertionError("".join(server.output))
+
+
+def test_rides_come_by_themselves_and_staff_can_look_at_them(start_server: StartServer) -> None:
+    server = start_server(*DEMO)
+    wait_for_rides(server, "PICKUP", 1)
+    found = re.search(r"Staff: \S+ with (\S+) and (\S+) \(", "".join(server.output))
+    assert found
+    with httpx.Client(base_url=server.url, follow_redirects=True, timeout=TIMEOUT) as browser:
+        browser.get("/admin/login/")
+        form = {"username": found[1], "password": found[2], "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        page = browser.post("/admin/login/?next=/admin/rides/ride/", data=form, headers={"Referer": server.url}).text
+    assert "PICKUP" in page
+    assert server.stop() in (0, -15)
+    assert "Traceback" not in "".join(server.output)
+
+
+def test_a_town_that_was_killed_lives_on_from_where_it_was(start_server: StartServer) -> None:
+    server = start_server(*DEMO)
+    wait_for_rides(server, "PICKUP", 2)
+    server.kill()
+    server = start_server(*DEMO)
+    wait_for_rides(server, "CANCELLED", 2)  # what was left over is called off, by either side
+    wait_for_rides(server, "PICKUP", 1)
+    assert "Traceback" not in "".join(server.output)
+
+
+@pytest.mark.parametrize(
+    ("host", "env", "reason"),
+    [
+        ("127.0.0.1", {"DEBUG": "false"}, "--demo is for development"),
+        ("0.0.0.0", {}, "--demo listens on the loopback address only, not on 0.0.0.0"),
+    ],
+)
+def test_where_a_town_would_be_a_danger_there_is_none(
+    start_server: StartServer, host: str, env: dict[str, str], reason: str
+) -> None:
+    server = start_server()
+    secrets = {"SECRET_KEY": "s" * 40, "JWT_SECRET": "j" * 40, "SMS_BACKEND": "users.sms.MemorySMS"}
+    server.env.update(secrets | env)
+    done = server.manage("serve", "--demo", "--host", host, "--port", "0", "--skip-checks")
+    assert done.returncode != 0
+    assert reason in done.stderr

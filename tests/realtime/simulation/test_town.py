@@ -1,0 +1,57 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from realtime.simulation import town
+from realtime.simulation.people import Driver, Habits
+from realtime.simulation.phone import Refused
+from realtime.simulation.town import DRIVERS, MONAS, PASSENGERS, STAFF_NUMBER, Town, access_token, staff_account
+from users.models import User
+from users.tokens import authenticate
+
+
+@pytest.mark.parametrize("driver", [True, False])
+def test_people_of_the_town_are_made_once_and_log_in_as_often_as_they_like(db: None, driver: bool) -> None:
+    first = access_token("+6281570000003", "Dewi", driver=driver)
+    again = access_token("+6281570000003", "Dewi", driver=driver)
+    for token in (first, again):
+        user, claims = authenticate(token)
+        assert (user.full_name, claims.role) == ("Dewi", "driver" if driver else "passenger")
+    assert User.objects.count() == 1
+
+
+def test_staff_have_a_new_password_at_each_start(db: None) -> None:
+    passwords = [staff_account()[1] for _ in range(2)]
+    staff = User.objects.get(msisdn=STAFF_NUMBER)
+    assert staff.is_staff
+    assert [staff.check_password(password) for password in passwords] == [False, True]
+
+
+async def test_whatever_ends_a_life_the_next_one_begins_and_all_end_with_the_town(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lives: list[str] = []
+    ends: dict[str, list[Exception]] = {
+        "Dewi": [Refused({"code": "VALIDATION_FAILED", "message": "no"}), KeyError("x"), ConnectionError("closed")]
+    }
+    lively = asyncio.Event()
+
+    async def one_life(_: Town, person: Driver) -> None:
+        lives.append(person.name)
+        if ends.get(person.name):
+            raise ends[person.name].pop(0)
+        if lives.count("Dewi") == 4:
+            lively.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Town, "_one_life", one_life)
+    monkeypatch.setattr(town, "NEXT_LIFE", (0, 0))
+    here = Town("http://127.0.0.1:1", Habits(center=MONAS))
+    here.start()
+    await asyncio.wait_for(lively.wait(), 5)
+    await here.stop()
+    assert (here.failures, len(lives)) == (3, len(DRIVERS) + len(PASSENGERS) + 3)
+    assert caplog.text.count("Dewi of the town starts over") == 3
+    running: Any = [task for task in asyncio.all_tasks() if "of the town" in task.get_name()]
+    assert not running
