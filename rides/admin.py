@@ -2,32 +2,71 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import TypeVar
+from uuid import UUID
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from events.models import OutboxEvent
 from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline
 from nebengjek.errors import ValidationFailed
-from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
+from rides.models import Beacon, Candidate, Finder, Match, Payment, Ride, TrackPoint
 from rides.services.rides import ride_cancel_by_staff
 from rides.services.tracks import ledger_recompute
+from rides.timeline import timeline
+from users.models import User
 
-PEOPLE = ("driver__msisdn", "driver__full_name", "passenger__msisdn", "passenger__full_name")
+M = TypeVar("M", bound=Model)
+
+BOTH = ("driver", "passenger")
+
+
+class PeopleAdmin(ReadOnlyAdmin[M]):
+    """Records of people, found by their own id or by a number or name of one of the `people`.
+
+    Django would look for the text in every row with every person joined to it; this asks for the persons first, and the
+    rest is done by indexes.
+    """
+
+    people: tuple[str, ...] = ()
+    search_help_text = "An id, or part of a phone number or of a name"
+    search_fields = ("id",)  # lets the box appear
+    show_full_result_count = False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[M], search_term: str
+    ) -> tuple[QuerySet[M], bool]:
+        """Return the records that the text asks for."""
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        try:
+            return queryset.filter(pk=UUID(text)), False
+        except ValueError:
+            pass
+        wanted = Q(full_name__icontains=text)
+        if digits := re.sub(r"[\s+().-]", "", text).removeprefix("0"):
+            wanted |= Q(msisdn__contains=digits)
+        users = User.objects.filter(wanted).values("pk")
+        return queryset.filter(reduce(or_, (Q(**{f"{name}__in": users}) for name in self.people))), False
 
 
 @admin.register(Beacon)
-class BeaconAdmin(ReadOnlyAdmin[Beacon]):
+class BeaconAdmin(PeopleAdmin[Beacon]):
     """Which drivers want passengers."""
 
     list_display = ("driver", "is_active", "changed_at")
     list_filter = ("is_active",)
-    search_fields = ("driver__msisdn", "driver__full_name")
+    people = ("driver",)
     list_select_related = ("driver",)
 
 
@@ -55,33 +94,24 @@ class MatchInline(ReadOnlyInline[Match, Finder]):
 
 
 @admin.register(Finder)
-class FinderAdmin(ReadOnlyAdmin[Finder]):
+class FinderAdmin(PeopleAdmin[Finder]):
     """Searches for a driver."""
 
     list_display = ("created_at", "passenger", "status", "attempts", "ended_at")
     list_filter = ("status", "created_at")
-    search_fields = ("id", "passenger__msisdn", "passenger__full_name")
+    people = ("passenger",)
     list_select_related = ("passenger",)
-    date_hierarchy = "created_at"
     inlines = (CandidateInline, MatchInline)
 
 
 @admin.register(Match)
-class MatchAdmin(ReadOnlyAdmin[Match]):
+class MatchAdmin(PeopleAdmin[Match]):
     """Proposals and their answers."""
 
     list_display = ("created_at", "driver", "passenger", "status", "reason", "distance_km")
     list_filter = ("status", "reason", "created_at")
-    search_fields = ("id", *PEOPLE)
+    people = BOTH
     list_select_related = ("driver", "passenger")
-    date_hierarchy = "created_at"
-
-
-class LedgerInline(ReadOnlyInline[LedgerEntry, Ride]):
-    """What was booked."""
-
-    model = LedgerEntry
-    fields = ("created_at", "distance_km", "cost")
 
 
 class PaymentInline(ReadOnlyInline[Payment, Ride]):
@@ -91,25 +121,31 @@ class PaymentInline(ReadOnlyInline[Payment, Ride]):
     fields = ("id", "status", "total_cost", "admin_fee", "driver_payout", "created_at", "processed_at")
 
 
-class TrackInline(ReadOnlyInline[TrackPoint, Ride]):
-    """What the driver's phone reported."""
+@admin.register(TrackPoint)
+class TrackPointAdmin(ReadOnlyAdmin[TrackPoint]):
+    """What drivers' phones reported; one comes here from a ride."""
 
-    model = TrackPoint
-    fields = ("timestamp", "latitude", "longitude", "accuracy", "accepted", "reason")
+    list_display = ("timestamp", "latitude", "longitude", "accuracy", "speed", "heading", "accepted", "reason")
+    list_display_links = None
+    list_filter = ("accepted",)
+    ordering = ("id",)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Leave the points of all rides together out of the menu."""
+        return False
 
 
 @admin.register(Ride)
-class RideAdmin(ReadOnlyAdmin[Ride]):
-    """Rides with their ledger, payment, track and events."""
+class RideAdmin(PeopleAdmin[Ride]):
+    """Rides with their payment, and everything that happened on them in one order."""
 
     list_display = ("created_at", "driver", "passenger", "status", "distance_km", "total_cost", "adjusted_cost")
     list_filter = ("status", "created_at")
-    search_fields = ("id", *PEOPLE)
+    people = BOTH
     list_select_related = ("driver", "passenger")
-    date_hierarchy = "created_at"
-    inlines = (LedgerInline, PaymentInline, TrackInline)
+    inlines = (PaymentInline,)
     actions = ("cancel",)
-    readonly_fields = ("fare_check", "events")
+    readonly_fields = ("fare_check", "points", "happened")
 
     @admin.action(description="Cancel rides that are not paid yet", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Ride]) -> None:
@@ -134,15 +170,20 @@ class RideAdmin(ReadOnlyAdmin[Ride]):
         cost = sum(booking.cost for booking in ledger_recompute(ride))
         return f"{cost}, as booked" if cost == ride.total_cost else f"{cost}, but {ride.total_cost} was booked"
 
-    @admin.display(description="events")
-    def events(self, ride: Ride) -> SafeString:
-        """List what was told about the ride and its match, and when it left the outbox."""
-        rows = OutboxEvent.objects.filter(key__in=(str(ride.pk), str(ride.match_id))).order_by("id")
-        lines = ((_moment(row.created_at), row.subject, _moment(row.published_at)) for row in rows)
+    @admin.display(description="points of the track")
+    def points(self, ride: Ride) -> SafeString:
+        """Lead to all that the driver's phone reported."""
+        address = reverse("admin:rides_trackpoint_changelist")
+        return format_html('<a href="{}?ride__id__exact={}">{}</a>', address, ride.pk, ride.track.count())
+
+    @admin.display(description="what happened (UTC)")
+    def happened(self, ride: Ride) -> SafeString:
+        """Tell the ride in one order."""
+        lines = ((_moment(moment.at), moment.kind, moment.text) for moment in timeline(ride))
         table = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", lines)
-        return format_html("<table><tr><th>happened</th><th>what</th><th>delivered</th></tr>{}</table>", table)
+        return format_html("<table>{}</table>", table)
 
 
-def _moment(when: datetime | None) -> str:
+def _moment(when: datetime) -> str:
     """Return a time to the millisecond: that is what support wants to know of events."""
-    return f"{timezone.localtime(when):%Y-%m-%d %H:%M:%S.%f}"[:-3] if when else "waiting"
+    return f"{timezone.localtime(when):%Y-%m-%d %H:%M:%S.%f}"[:-3]

@@ -54,7 +54,11 @@ class Finder(models.Model):
             models.UniqueConstraint(fields=("passenger",), condition=Q(status="OPEN"), name="one_open_finder"),
             models.CheckConstraint(condition=Q(status__in=FinderStatus.values), name="finder_status_known"),
         )
-        indexes = (models.Index(fields=("due_at",), condition=Q(status="OPEN"), name="finder_due"),)
+        indexes = (
+            models.Index(fields=("due_at",), condition=Q(status="OPEN"), name="finder_due"),
+            models.Index(fields=("-created_at", "-id"), name="finder_newest"),
+            models.Index(fields=("status", "-created_at"), name="finder_by_status"),
+        )
 
     def __str__(self) -> str:
         return f"{self.passenger} {self.created_at:%Y-%m-%d %H:%M:%S}"
@@ -99,6 +103,15 @@ class MatchStatus(models.TextChoices):
     REJECTED = "REJECTED"
 
 
+class RejectReason(models.TextChoices):
+    """Why a match came to nothing."""
+
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    TAKEN = "taken"
+    CANCELLED = "cancelled"
+
+
 OPEN_MATCH = (MatchStatus.PENDING, MatchStatus.DRIVER_CONFIRMED, MatchStatus.PASSENGER_CONFIRMED)
 
 
@@ -110,7 +123,7 @@ class Match(models.Model):
     driver = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="driver_matches")
     passenger = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="passenger_matches")
     status = models.CharField(max_length=24, choices=MatchStatus.choices, default=MatchStatus.PENDING)
-    reason = models.CharField(max_length=16, blank=True, help_text="Why it was rejected.")
+    reason = models.CharField(max_length=16, choices=RejectReason.choices, blank=True, help_text="Why it was rejected.")
     latitude = models.FloatField()
     longitude = models.FloatField()
     driver_latitude = models.FloatField()
@@ -132,6 +145,8 @@ class Match(models.Model):
             models.CheckConstraint(condition=~Q(driver=F("passenger")), name="match_of_two_people"),
         )
         indexes = (
+            models.Index(fields=("-created_at", "-id"), name="match_newest"),
+            models.Index(fields=("status", "-created_at"), name="match_by_status"),
             models.Index(fields=("expires_at",), condition=Q(status__in=OPEN_MATCH), name="match_due"),
             models.Index(fields=("driver",), condition=Q(status__in=OPEN_MATCH), name="match_open_driver"),
             models.Index(fields=("passenger",), condition=Q(status__in=OPEN_MATCH), name="match_open_passenger"),
@@ -213,6 +228,7 @@ class Ride(models.Model):
             models.CheckConstraint(condition=Q(adjusted_cost__lte=F("total_cost")), name="ride_adjusted_at_most_total"),
         )
         indexes = (
+            models.Index(fields=("-created_at", "-id"), name="ride_newest"),
             models.Index(fields=("driver", "-created_at"), name="ride_by_driver"),
             models.Index(fields=("passenger", "-created_at"), name="ride_by_passenger"),
             models.Index(fields=("status", "-created_at"), name="ride_by_status"),

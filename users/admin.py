@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.forms import ModelForm
+from django.contrib.auth.models import Permission
+from django.db.models import ManyToManyField, QuerySet
+from django.forms import ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
@@ -43,7 +45,6 @@ class UserAdmin(admin.ModelAdmin[User]):
     list_display = ("msisdn", "full_name", "role", "is_active", "is_staff", "created_at")
     list_filter = ("role", "is_active", "is_staff")
     search_fields = ("msisdn", "full_name", "id")
-    date_hierarchy = "created_at"
     actions = ("deactivate", "reactivate")
     inlines = (DriverInline,)
     filter_horizontal = ("groups", "user_permissions")
@@ -65,6 +66,14 @@ class UserAdmin(admin.ModelAdmin[User]):
         """Only a superuser hands out rights."""
         rights = ("is_staff", "is_superuser", "groups", "user_permissions")
         return self.readonly_fields if request.user.is_superuser else (*self.readonly_fields, *rights)
+
+    def formfield_for_manytomany(
+        self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelMultipleChoiceField[Any] | None:
+        """Fetch what permissions are called with one query."""
+        if db_field.name == "user_permissions":
+            kwargs["queryset"] = Permission.objects.select_related("content_type")
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     @admin.action(description="Deactivate: end all sessions and refuse new ones", permissions=["change"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
