@@ -48,6 +48,7 @@ from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment,
 from users.models import Role, User  # noqa: E402
 
 DRIVERS, PASSENGERS = 2000, 5000
+LONG = 10_000
 BATCH = 5000
 NOW = datetime.now(UTC)
 SPAN = timedelta(days=90)
@@ -133,6 +134,19 @@ def fill(rides: int, points: int) -> None:
     )  # fmt: skip
 
 
+def long_ride() -> Ride:
+    """Return a ride of almost three hours, with a point a second."""
+    ride = Ride.objects.order_by("created_at")[0]
+    if ride.track.count() < LONG:
+        ride.track.all().delete()
+        save(
+            TrackPoint(ride=ride, latitude=-6.1754 + n / 100_000, longitude=106.8272, accepted=n % 50 > 0,
+                       timestamp=ride.created_at + timedelta(seconds=n), reason="" if n % 50 else "inaccurate")
+            for n in range(LONG)
+        )  # fmt: skip
+    return ride
+
+
 def pages() -> Iterator[str]:
     """Yield the address of every list, of some with a search or a filter, and of a page of each kind."""
     for path, model in (
@@ -142,12 +156,15 @@ def pages() -> Iterator[str]:
         yield f"/admin/{path}/"
         yield f"/admin/{path}/{model._default_manager.order_by('-pk')[0].pk}/change/"
         yield f"/admin/{path}/?p=3"
+    longest = long_ride()
+    yield f"/admin/rides/ride/{longest.pk}/change/"
+    yield f"/admin/rides/trackpoint/?ride__id__exact={longest.pk}"
     ride = Ride.objects.order_by("pk")[500]
     for path, query in (
         ("rides/ride", f"q={ride.pk}"), ("rides/ride", f"q={ride.driver.msisdn}"), ("rides/ride", "q=Driver+17"),
         ("rides/ride", "status__exact=COMPLETED"), ("rides/ride", "q=nobody"), ("rides/match", "q=Driver+17"),
         ("rides/finder", "q=Passenger+17"), ("events/outboxevent", f"q={ride.pk}"), ("users/user", "q=0017"),
-        ("rides/ride", f"created_at__gte={(NOW - timedelta(days=7)).date()}"),
+        ("rides/ride", f"created_at__gte={(NOW - timedelta(days=7)).date()}+00:00:00Z"), ("rides/ride", "o=6"),
     ):  # fmt: skip
         yield f"/admin/{path}/?{query}"
 

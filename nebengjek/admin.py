@@ -15,6 +15,8 @@ P = TypeVar("P", bound=Model)
 class ReadOnlyAdmin(admin.ModelAdmin[M]):
     """Records that staff may look at; what changes goes through the services, never through a form."""
 
+    list_per_page = 50
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds a record by hand."""
         return False

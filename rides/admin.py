@@ -41,6 +41,7 @@ class PeopleAdmin(ReadOnlyAdmin[M]):
     search_help_text = "An id, or part of a phone number or of a name"
     search_fields = ("id",)  # lets the box appear
     show_full_result_count = False
+    sortable_by = ("created_at", "changed_at")  # what has an index; status and people have filter and search
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[M], search_term: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -83,7 +84,7 @@ def _runs(ride: Ride, cuts: list[datetime]) -> Iterable[Run]:
         TrackPoint.objects.filter(ride=ride).order_by("id").values_list(*fields)
     ):
         before, clock = clock, timestamp if accepted else clock
-        is_cut = any(before < cut <= clock for cut in cuts)
+        is_cut = bisect_right(cuts, before) < bisect_right(cuts, clock)
         if not runs or runs[-1].reason != reason or is_cut:
             runs.append(Run(clock, clock, reason))
         run = runs[-1]

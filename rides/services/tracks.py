@@ -54,11 +54,10 @@ def book_remainder(ride: Ride, now: datetime) -> None:
 
 def ledger_recompute(ride: Ride) -> list[Booking]:
     """Return the ledger that a ride's kept points give; of a ride that has ended it equals the one that was booked."""
-    points = list(TrackPoint.objects.filter(ride=ride, accepted=True).order_by("id"))
-    if not points:
-        return []
-    start, *rest = (_report(point) for point in points)
-    return recompute(_tariff(ride), start, rest)
+    points = TrackPoint.objects.filter(ride=ride, accepted=True).order_by("id")
+    kept = points.values_list("latitude", "longitude", "timestamp")
+    reports = [TrackReport(GeoPoint(latitude, longitude), timestamp) for latitude, longitude, timestamp in kept]
+    return recompute(_tariff(ride), reports[0], reports[1:]) if reports else []
 
 
 def _tariff(ride: Ride) -> Tariff:
@@ -93,7 +92,3 @@ def _point(ride: Ride, report: TrackReport, reason: str) -> TrackPoint:
         accepted=not reason,
         reason=reason,
     )
-
-
-def _report(point: TrackPoint) -> TrackReport:
-    return TrackReport(GeoPoint(point.latitude, point.longitude), point.timestamp, point.accuracy)
