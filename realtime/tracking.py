@@ -1,22 +1,24 @@
 """Positions on their way to the domain: who sees them at once, and what is kept for the fare.
 
 Every position is put into the position store. Those of a driver on a ride are also collected here and booked every
-`TRACK_FLUSH_INTERVAL`, in one transaction per ride, and at once before the driver's next command and when his
-connection ends.
+`TRACK_FLUSH_INTERVAL`, those of many rides in one transaction, and at once before the driver's next command and when
+his connection ends.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.db import OperationalError
 from django.utils import timezone
 
 from nebengjek.threads import in_read_thread, in_write_thread
@@ -28,7 +30,12 @@ from rides.geo import GeoPoint
 from rides.models import RideStatus
 from rides.positions import positions
 from rides.selectors import CurrentRide, ride_under_way
-from rides.services.tracks import ReceivedReport, track_record
+from rides.services.tracks import ReceivedReport, tracks_record
+
+logger = logging.getLogger(__name__)
+
+FLUSH_BATCH = 200
+"""Rides whose reports are written in one transaction."""
 
 
 class TrackBuffer:
@@ -36,35 +43,50 @@ class TrackBuffer:
 
     def __init__(self) -> None:
         self._waiting: defaultdict[UUID, list[ReceivedReport]] = defaultdict(list)
-        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self._lock = asyncio.Lock()  # held while reports are neither here nor in the database
 
     def add(self, ride_id: UUID, report: ReceivedReport) -> None:
         """Take a report of a ride's driver."""
         self._waiting[ride_id].append(report)
 
     async def flush_all(self) -> None:
-        """Book what was collected of all rides."""
-        for ride_id in list(self._waiting):
-            await self.flush(ride_id)
+        """Book what was collected of all rides, many in one transaction.
+
+        Where the reports of one ride cannot be booked, those of the others are.
+        """
+        ride_ids = list(self._waiting)
+        for start in range(0, len(ride_ids), FLUSH_BATCH):
+            batch = ride_ids[start : start + FLUSH_BATCH]
+            try:
+                await self._flush(*batch)
+            except OperationalError:  # the database, not a ride
+                raise
+            except Exception:
+                logger.exception("The tracks of %d rides could not be booked together; each is by itself.", len(batch))
+                await asyncio.gather(*(self._flush(ride_id) for ride_id in batch), return_exceptions=True)
 
     async def flush(self, ride_id: UUID) -> None:
-        """Book what was collected of a ride; return when it is in the database.
+        """Book what was collected of a ride; return when it is in the database."""
+        await self._flush(ride_id)
+
+    async def _flush(self, *ride_ids: UUID) -> None:
+        """Write the reports of these rides.
 
         What cannot be booked now goes back to the front of the buffer, and the error is raised. The write goes on when
         who waits for it is cancelled: once begun it is not undone.
         """
-        await asyncio.shield(asyncio.ensure_future(self._flush(ride_id)))
+        await asyncio.shield(asyncio.ensure_future(self._write(ride_ids)))
 
-    async def _flush(self, ride_id: UUID) -> None:
-        lock = self._locks.setdefault(ride_id, asyncio.Lock())
-        async with lock:
-            reports = self._waiting.pop(ride_id, [])
+    async def _write(self, ride_ids: Sequence[UUID]) -> None:
+        async with self._lock:
+            reports = {ride_id: self._waiting.pop(ride_id) for ride_id in ride_ids if ride_id in self._waiting}
             if not reports:
                 return
             try:
-                await in_write_thread(track_record, ride_id=ride_id, reports=reports)
+                await in_write_thread(tracks_record, reports=reports)
             except BaseException:
-                self._waiting[ride_id][:0] = reports
+                for ride_id, own in reports.items():
+                    self._waiting[ride_id][:0] = own
                 raise
 
 

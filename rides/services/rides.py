@@ -52,7 +52,7 @@ def ride_start(*, user_id: UUID, ride_id: UUID, latitude: float | None = None, l
 def ride_arrived(*, user_id: UUID, ride_id: UUID, adjustment_factor: float = 1.0) -> None:
     """End the drive: book the rest of the distance, apply the driver's adjustment and ask for payment.
 
-    The caller has booked what the phone reported before (`track_record`).
+    The caller has booked what the phone reported before (`tracks_record`).
     """
     ride = own_ride(user_id, ride_id, "driver")
     require_status(ride, RideStatus.ONGOING, "ended")

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from channels.layers import get_channel_layer
+from django.db import OperationalError
 from django.utils import timezone
 
 from nebengjek.threads import in_read_thread, in_write_thread
@@ -16,7 +17,7 @@ from rides.fares import TrackReport
 from rides.models import TrackPoint
 from rides.positions import positions
 from rides.services.rides import ride_arrived, ride_start
-from rides.services.tracks import ReceivedReport
+from rides.services.tracks import ReceivedReport, tracks_record
 from tests.cast import MONAS, book, start
 from users.models import User
 
@@ -32,7 +33,7 @@ async def points() -> int:
     return await in_read_thread(TrackPoint.objects.count)
 
 
-async def test_what_is_collected_is_written_ride_by_ride(dewi: User, putri: User) -> None:
+async def test_what_is_collected_is_written(dewi: User, putri: User) -> None:
     ride = await in_write_thread(start, dewi, putri)
     buffer = TrackBuffer()
     buffer.add(ride.pk, report())
@@ -47,12 +48,12 @@ async def test_what_is_collected_is_written_ride_by_ride(dewi: User, putri: User
 async def test_what_cannot_be_written_stays_in_front(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded: list[int] = []
 
-    def broken(*, ride_id: UUID, reports: list[ReceivedReport]) -> None:
-        recorded.append(len(reports))
+    def broken(*, reports: dict[UUID, list[ReceivedReport]]) -> None:
+        recorded.append(sum(map(len, reports.values())))
         if len(recorded) == 1:
             raise RuntimeError("no database")
 
-    monkeypatch.setattr(tracking, "track_record", broken)
+    monkeypatch.setattr(tracking, "tracks_record", broken)
     buffer, ride_id = TrackBuffer(), uuid4()
     buffer.add(ride_id, report())
     with pytest.raises(RuntimeError):
@@ -60,6 +61,43 @@ async def test_what_cannot_be_written_stays_in_front(monkeypatch: pytest.MonkeyP
     buffer.add(ride_id, report())
     await buffer.flush(ride_id)
     assert recorded == [1, 2]
+
+
+async def test_a_ride_that_cannot_be_booked_does_not_hold_up_the_others(
+    dewi: User, putri: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ride = await in_write_thread(start, dewi, putri)
+    bad = uuid4()
+
+    def record(*, reports: dict[UUID, list[ReceivedReport]]) -> None:
+        if bad in reports:
+            raise ValueError("a bug")
+        tracks_record(reports=reports)
+
+    monkeypatch.setattr(tracking, "tracks_record", record)
+    buffer = TrackBuffer()
+    for ride_id in (bad, ride.pk):
+        buffer.add(ride_id, report())
+    await buffer.flush_all()
+    assert await points() == 2
+    assert list(buffer._waiting) == [bad]
+    assert "2 rides could not be booked together" in caplog.text
+
+
+async def test_without_a_database_the_rides_are_not_tried_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def record(*, reports: dict[UUID, list[ReceivedReport]]) -> None:
+        tried.append(len(reports))
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(tracking, "tracks_record", record)
+    buffer = TrackBuffer()
+    for _ in range(3):
+        buffer.add(uuid4(), report())
+    with pytest.raises(OperationalError):
+        await buffer.flush_all()
+    assert (tried, len(buffer._waiting)) == ([3], 3)
 
 
 async def test_a_write_goes_on_when_nobody_waits_for_it_any_more(dewi: User, putri: User) -> None:

@@ -13,7 +13,7 @@ from rides.fares import TrackReport
 from rides.models import Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
 from rides.services.payments import payment_process
 from rides.services.rides import ride_arrived, ride_cancel_by_staff
-from rides.services.tracks import ReceivedReport, track_record
+from rides.services.tracks import ReceivedReport, tracks_record
 from tests.cast import MONAS, backdate, book, north_of, start
 from users.models import User
 
@@ -23,7 +23,7 @@ def ride_to_the_end(driver: User, passenger: User) -> Ride:
     backdate(ride, 600)
     assert ride.started_at
     said = TrackReport(north_of(MONAS, 2300), ride.started_at + timedelta(seconds=500))
-    track_record(ride_id=ride.pk, reports=[ReceivedReport(said, timezone.now())])
+    tracks_record(reports={ride.pk: [ReceivedReport(said, timezone.now())]})
     ride_arrived(user_id=driver.pk, ride_id=ride.pk)
     payment_process(user_id=passenger.pk, ride_id=ride.pk, total_cost=6900, status="ACCEPTED")
     Ride.objects.filter(pk=ride.pk).update(created_at=ride.started_at)

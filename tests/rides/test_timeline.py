@@ -9,7 +9,7 @@ from rides.fares import TrackReport
 from rides.models import Ride
 from rides.services.payments import payment_process
 from rides.services.rides import ride_arrived, ride_cancel
-from rides.services.tracks import ReceivedReport, track_record
+from rides.services.tracks import ReceivedReport, tracks_record
 from rides.timeline import timeline
 from tests.cast import MONAS, backdate, book, north_of, start
 from users.models import User
@@ -19,7 +19,7 @@ def report(ride: Ride, metres: float, seconds: float, accuracy: float = 5) -> No
     """Record a point that was received ten seconds ago, or was said to have been at another time."""
     assert ride.started_at
     said = TrackReport(north_of(MONAS, metres), ride.started_at + timedelta(seconds=seconds), accuracy)
-    track_record(ride_id=ride.pk, reports=[ReceivedReport(said, timezone.now())])
+    tracks_record(reports={ride.pk: [ReceivedReport(said, timezone.now())]})
 
 
 def told(ride: Ride) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from rides.fares import TrackReport
 from rides.models import LedgerEntry, Ride, TrackPoint
 from rides.services.rides import ride_arrived
-from rides.services.tracks import ReceivedReport, ledger_recompute, track_record
+from rides.services.tracks import ReceivedReport, ledger_recompute, tracks_record
 from tests.cast import MONAS, backdate, book, north_of, start
 from users.models import User
 
@@ -21,7 +21,7 @@ def drive(ride: Ride, *steps: tuple[float, float], accuracy: float = 5) -> None:
         for metres, seconds in steps
     ]
     now = timezone.now()
-    track_record(ride_id=ride.pk, reports=[ReceivedReport(report, now) for report in reports])
+    tracks_record(reports={ride.pk: [ReceivedReport(report, now) for report in reports]})
 
 
 @pytest.fixture
@@ -82,6 +82,28 @@ def test_a_new_tariff_does_not_change_the_price_of_a_ride_that_is_booked(ride: R
 def test_points_of_a_ride_that_is_not_under_way_are_dropped(dewi: User, putri: User) -> None:
     ride = book(dewi, putri)
     report = ReceivedReport(TrackReport(MONAS, timezone.now()), timezone.now())
-    track_record(ride_id=ride.pk, reports=[report])
+    tracks_record(reports={ride.pk: [report]})
     assert not TrackPoint.objects.exists()
     assert ledger_recompute(ride) == []
+
+
+def test_many_rides_are_written_at_once_each_with_its_own(
+    dewi: User, putri: User, joko: User, sari: User, django_assert_num_queries: Any
+) -> None:
+    rides = [start(dewi, putri), start(joko, sari)]
+    for ride in rides:
+        backdate(ride, 600)
+    now = timezone.now()
+    reports = {
+        ride.pk: [
+            ReceivedReport(TrackReport(north_of(MONAS, metres), ride.started_at + timedelta(seconds=seconds)), now)
+            for metres, seconds in way
+            if ride.started_at
+        ]
+        for ride, way in zip(rides, ([(1500, 100)], [(100, 10), (99_000, 11), (2100, 200)]), strict=True)
+    }
+    with django_assert_num_queries(8):  # with the transaction
+        tracks_record(reports=reports)
+    booked = {ride.pk: (ride.total_cost, ride.ledger.count(), ride.track.count()) for ride in Ride.objects.all()}
+    assert booked == {rides[0].pk: (3000, 1, 2), rides[1].pk: (6000, 2, 4)}
+    assert TrackPoint.objects.filter(accepted=False).get().ride == rides[1]
