@@ -29,7 +29,8 @@ class Protocol(WebSocketsSansIOProtocol):
         """Send; cut the connection when the client has read nothing for `WS_WRITE_TIMEOUT`."""
         if not self.writable.is_set():
             try:
-                await asyncio.wait_for(self.writable.wait(), settings.WS_WRITE_TIMEOUT.total_seconds())
+                async with asyncio.timeout(settings.WS_WRITE_TIMEOUT.total_seconds()):
+                    await self.writable.wait()
             except TimeoutError:
                 self._abort()
                 raise ClientDisconnected from None

@@ -64,7 +64,8 @@ class Phone:
         self._socket = await connect(
             self._url, additional_headers={"Authorization": f"Bearer {self._token}"}, compression=None
         )
-        frame = json.loads(await asyncio.wait_for(self._socket.recv(), ANSWER_TIMEOUT))
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            frame = json.loads(await self._socket.recv())
         self._log(self.name, "<-", frame)
         self.ready = frame["data"]
         self.clock_offset = datetime.fromisoformat(self.ready["server_time"]) - datetime.now(UTC)
@@ -107,7 +108,8 @@ class Phone:
         asked_at = time.perf_counter()
         try:
             await self._send({"type": command, "data": data, "id": command_id})
-            frame = await asyncio.wait_for(answer, ANSWER_TIMEOUT)
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                frame = await answer
         finally:
             del self._answers[command_id]
         self.latencies.append(time.perf_counter() - asked_at)

@@ -28,7 +28,8 @@ async def test_a_receiver_waits_and_is_woken() -> None:
     waiting = asyncio.create_task(layer.receive(channel))
     await asyncio.sleep(0)
     await layer.send(channel, {"type": "t"})
-    assert await asyncio.wait_for(waiting, 1) == {"type": "t"}
+    async with asyncio.timeout(1):
+        assert await waiting == {"type": "t"}
 
 
 async def test_a_group_reaches_its_members_only() -> None:
@@ -75,7 +76,8 @@ async def test_a_message_may_come_from_another_thread() -> None:
     await asyncio.sleep(0)
     sender = threading.Thread(target=lambda: asyncio.run(layer.send(channel, {"type": "t"})))
     sender.start()
-    assert await asyncio.wait_for(waiting, 2) == {"type": "t"}
+    async with asyncio.timeout(2):
+        assert await waiting == {"type": "t"}
     sender.join()
 
 

@@ -169,7 +169,8 @@ async def test_over_the_rate_only_the_latest_position_is_shown(dewi: User, putri
         while get_channel_layer()._mailboxes[channel].messages:
             seen.append(json.loads((await get_channel_layer().receive(channel))["frame"])["data"]["latitude"])
     assert seen == [0]
-    last = json.loads((await asyncio.wait_for(get_channel_layer().receive(channel), 5))["frame"])
+    async with asyncio.timeout(5):
+        last = json.loads((await get_channel_layer().receive(channel))["frame"])
     assert last["data"]["latitude"] == 29
     assert len(next(iter(track_buffer()._waiting.values()))) == 30
 

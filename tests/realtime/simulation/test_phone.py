@@ -45,6 +45,17 @@ async def phone_to(script: Script) -> AsyncIterator[tuple[Phone, list[dict[str, 
         await phone.close()
 
 
+async def test_who_is_told_to_stop_stops_even_as_the_answer_arrives() -> None:
+    async def script(socket: ServerConnection, frame: dict[str, Any]) -> None:
+        await talk(socket, type="ack", data={}, id=frame["id"])
+
+    async with phone_to(script) as (phone, _):
+        asking = asyncio.create_task(phone.do("sync"))
+        phone._log = lambda _name, direction, _frame: asking.cancel() if direction == "<-" else None
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+
 async def test_an_answer_finds_its_command_and_the_rest_is_told() -> None:
     async def script(socket: ServerConnection, frame: dict[str, Any]) -> None:
         await talk(socket, type="ride_start", data={}, seq=1)
@@ -107,5 +118,6 @@ async def test_a_token_that_expires_is_replaced_by_a_fresh_one() -> None:
     refreshed: asyncio.Future[tuple[str, dict[str, Any]]] = asyncio.get_running_loop().create_future()
     async with phone_to(script) as (phone, _):
         await phone.do("sync")
-        first, frame = await asyncio.wait_for(refreshed, 5)
+        async with asyncio.timeout(5):
+            first, frame = await refreshed
     assert (frame["type"], f"Bearer {frame['data']['token']}" != first) == ("token_refresh", True)

@@ -49,7 +49,8 @@ async def test_whatever_ends_a_life_the_next_one_begins_and_all_end_with_the_tow
     monkeypatch.setattr(town, "NEXT_LIFE", (0, 0))
     here = Town("http://127.0.0.1:1", Habits(center=MONAS))
     here.start()
-    await asyncio.wait_for(lively.wait(), 5)
+    async with asyncio.timeout(5):
+        await lively.wait()
     await here.stop()
     assert (here.failures, len(lives)) == (3, len(DRIVERS) + len(PASSENGERS) + 3)
     assert caplog.text.count("Dewi of the town starts over") == 3
