@@ -1,0 +1,298 @@
+"""The servers that the tests and `deploy.local` start, each the real one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import nats
+import nats.js.errors
+import psycopg
+import pytest
+import redis
+from nats.js import JetStreamContext
+
+from deploy import servers
+from deploy.process import ProcessError, free_port, until
+from deploy.servers import NatsServer, PostgresServer, Server, ValkeyServer
+from nebengjek.settings import BASE_DIR
+
+T = TypeVar("T")
+
+PATIENCE = 30
+"""Seconds that something may take before a test gives up on it."""
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root must change its account")
+
+
+@dataclass
+class Kind:
+    """A kind of server, and how to leave a word with it."""
+
+    server: type[Server]
+    write: Callable[[Server, str], None]
+    read: Callable[[Server], str | None]
+
+
+def valkey_write(server: Server, word: str) -> None:
+    with redis.Redis.from_url(server.url) as client:
+        client.set("word", word)
+
+
+def valkey_read(server: Server) -> str | None:
+    with redis.Redis.from_url(server.url, decode_responses=True) as client:
+        found: Any = client.get("word")
+    return None if found is None else str(found)
+
+
+def postgres_write(server: Server, word: str) -> None:
+    with psycopg.connect(server.url) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS words (word text)")
+        connection.execute("INSERT INTO words VALUES (%s)", [word])
+
+
+def postgres_read(server: Server) -> str | None:
+    with psycopg.connect(server.url) as connection:
+        try:
+            row = connection.execute("SELECT word FROM words").fetchone()
+        except psycopg.errors.UndefinedTable:
+            return None
+    return str(row[0]) if row else None
+
+
+def answer(port: int, question: bytes = b"PING\r\n", *, host: str = "127.0.0.1") -> bytes:
+    """Return the first that a server says; nothing where there is none."""
+    try:
+        with socket.create_connection((host, port), timeout=PATIENCE) as connection:
+            connection.sendall(question)
+            return connection.recv(4096)
+    except OSError:
+        return b""
+
+
+def with_jetstream(server: Server, use: Callable[[JetStreamContext], Awaitable[T]]) -> T:
+    async def connected() -> T:
+        client = await nats.connect(server.url)
+        try:
+            return await use(client.jetstream())
+        finally:
+            await client.close()
+
+    return asyncio.run(connected())
+
+
+def nats_write(server: Server, word: str) -> None:
+    async def write(stream: JetStreamContext) -> None:
+        await stream.add_stream(name="WORDS", subjects=["words"])
+        await stream.publish("words", word.encode())
+
+    with_jetstream(server, write)
+
+
+def nats_read(server: Server) -> str | None:
+    async def read(stream: JetStreamContext) -> str | None:
+        try:
+            message = await stream.get_last_msg("WORDS", "words")
+        except nats.js.errors.NotFoundError:
+            return None
+        assert message.data is not None
+        return message.data.decode()
+
+    return with_jetstream(server, read)
+
+
+KINDS = [
+    Kind(NatsServer, nats_write, nats_read),
+    Kind(ValkeyServer, valkey_write, valkey_read),
+    Kind(PostgresServer, postgres_write, postgres_read),
+]
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.server.name)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Each kind of server in turn."""
+    found: Kind = request.param
+    if found.server.find() is None:
+        pytest.skip(found.server.missing)
+    return found
+
+
+@pytest.fixture
+def server(kind: Kind, tmp_path: Path) -> Iterator[Server]:
+    """A running server."""
+    with kind.server(tmp_path / "server") as running:
+        yield running
+    running.wipe()
+
+
+def test_it_is_used_at_its_url(kind: Kind, server: Server) -> None:
+    assert kind.read(server) is None
+    kind.write(server, "hello")
+    assert kind.read(server) == "hello"
+    assert server.url.endswith((f"@127.0.0.1:{server.port}/postgres", f"127.0.0.1:{server.port}", f":{server.port}/0"))
+
+
+def test_it_listens_on_this_machine_only(server: Server) -> None:
+    """On Linux every address of 127.0.0.0/8 is this machine; only the one is listened on."""
+    assert answer(server.port, host="127.0.0.2") == b""
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_it_has_its_data_when_it_starts_again(kind: Kind, server: Server, end: str) -> None:
+    kind.write(server, "hello")
+    url, pid = server.url, server.pid
+    getattr(server, end)()
+    assert not server.running
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    server.start()
+    assert (server.url, kind.read(server)) == (url, "hello")
+    assert server.pid != pid
+
+
+def test_it_starts_empty_after_a_wipe(kind: Kind, server: Server) -> None:
+    kind.write(server, "hello")
+    server.kill()
+    server.wipe()
+    server.start()
+    assert kind.read(server) is None
+
+
+def test_another_object_finds_the_data_in_the_folder(kind: Kind, server: Server) -> None:
+    kind.write(server, "hello")
+    server.stop()
+    with kind.server(server.folder) as other:
+        assert kind.read(other) == "hello"
+
+
+def test_data_in_use_is_not_deleted(server: Server) -> None:
+    with pytest.raises(ProcessError, match="stop it before"):
+        server.wipe()
+
+
+def test_it_is_not_started_twice(server: Server) -> None:
+    pid = server.pid
+    with pytest.raises(ProcessError, match="runs already"):
+        server.start()
+    assert server.pid == pid
+
+
+def test_ending_it_twice_is_harmless(server: Server) -> None:
+    server.stop()
+    server.stop()
+    server.kill()
+    with pytest.raises(ProcessError, match="is not running"):
+        _ = server.pid
+
+
+def test_one_that_died_by_itself_can_be_started_again(kind: Kind, server: Server) -> None:
+    kind.write(server, "hello")
+    assert server.process is not None
+    os.kill(server.pid, 9)
+    server.process.wait(PATIENCE)
+    assert not server.running
+    assert kind.read(server.start()) == "hello"
+
+
+def test_a_start_that_fails_shows_the_log(kind: Kind, server: Server, tmp_path: Path) -> None:
+    other = kind.server(tmp_path / "other", server.port)
+    with pytest.raises(ProcessError, match=r"has ended before it answered:\n(.*\n)*.*[Aa]ddress already in use"):
+        other.start()
+    assert not other.running
+    other.wipe()
+
+
+def test_it_says_how_to_get_what_is_missing(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kind.server, "find", classmethod(lambda cls: None))
+    with pytest.raises(ProcessError, match=r"requirements-dev\.txt"):
+        kind.server(tmp_path / "server").start()
+
+
+def test_the_packages_come_before_what_the_machine_has(kind: Kind) -> None:
+    """Only the servers of the packages have the versions that the tests are made for."""
+    program = kind.server.find()
+    assert program is not None
+    assert program.is_relative_to(sys.prefix)
+
+
+def test_nats_takes_a_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "nats.conf"
+    config.write_text("server_name: the-one-of-this-test\n")
+    with NatsServer(tmp_path / "nats", config=config) as server:
+        assert b"the-one-of-this-test" in answer(server.port)
+
+
+def test_valkey_without_its_file_starts_empty(tmp_path: Path) -> None:
+    with ValkeyServer(tmp_path / "valkey", appendonly=False) as server:
+        valkey_write(server, "hello")
+        server.kill()
+        assert valkey_read(server.start()) is None
+
+
+def test_postgres_does_without_fsync(tmp_path: Path) -> None:
+    with PostgresServer(tmp_path / "postgres", fsync=False) as server:
+        with psycopg.connect(server.url) as connection:
+            settings = [connection.execute(f"SHOW {name}").fetchone() for name in ("fsync", "max_connections")]
+        assert settings == [("off",), ("100",)]
+        server.kill()
+        assert postgres_read(server.start()) is None
+        server.stop()
+        server.wipe()
+
+
+@root_only
+def test_root_runs_postgres_as_nobody_even_where_nobody_can_get_to_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "_open_to_all", lambda path: False)
+    with PostgresServer(tmp_path / "postgres") as server:
+        outside = server.home
+        assert Path(f"/proc/{server.pid}").stat().st_uid == server.account()["user"]
+        assert Path(f"/proc/{server.pid}/exe").readlink().is_relative_to(outside)
+        postgres_write(server, "hello")
+        server.stop()
+        assert postgres_read(server.start()) == "hello"
+    server.wipe()
+    assert not outside.exists()
+    assert not (server.folder / "home").is_symlink()
+
+
+@root_only
+def test_postgres_does_without_a_temporary_directory_that_was_cleaned_up(tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path / "postgres")
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "home").symlink_to(tmp_path / "gone")
+    with server:
+        assert postgres_read(server) is None
+    server.wipe()
+
+
+def test_servers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    """Also when that process has no chance to do anything about it."""
+    port = free_port()
+    script = (
+        "import os, signal; from pathlib import Path; from deploy.servers import ValkeyServer;"
+        f"ValkeyServer(Path({str(tmp_path)!r}), {port}).start(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, timeout=PATIENCE, check=False)
+    assert done.returncode == -9
+    assert "Ready to accept connections" in (tmp_path / "valkey.log").read_text()
+    until(lambda: not answer(port), PATIENCE, "The server is still there.")
+
+
+def test_servers_end_with_a_process_that_forgets_them(tmp_path: Path) -> None:
+    port = free_port()
+    script = (
+        "from pathlib import Path; from deploy.servers import ValkeyServer;"
+        f"ValkeyServer(Path({str(tmp_path)!r}), {port}).start()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, timeout=PATIENCE, check=False)
+    assert done.returncode == 0
+    until(lambda: not answer(port), PATIENCE, "The server is still there.")
