@@ -1,4 +1,4 @@
-"""The outbox: events that wait to be handed to the bus, and for a while those that were."""
+"""The outbox (events that wait for the bus, and for a while those that were handed out), and dead letters."""
 
 from __future__ import annotations
 
@@ -40,3 +40,28 @@ class OutboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} {self.key}"
+
+
+class DeadLetter(models.Model):
+    """A message from NATS that could not be delivered, whole, with the reason. It may be published once more."""
+
+    stream_id = models.CharField(max_length=64, help_text="The stream, and when it was made.")
+    sequence = models.PositiveBigIntegerField(help_text="The message's number in the stream.")
+    subject = models.CharField(max_length=255)
+    payload = models.BinaryField()
+    headers = models.JSONField()
+    reason = models.TextField()
+    created_at = models.DateTimeField()
+    replay_requested_at = models.DateTimeField(null=True, blank=True)
+    replayed_at = models.DateTimeField(null=True, blank=True)
+    replays = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (models.UniqueConstraint(fields=("stream_id", "sequence"), name="one_letter_per_message"),)
+        indexes = (
+            models.Index(fields=("id",), name="dead_letter_to_replay", condition=Q(replay_requested_at__isnull=False)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subject} #{self.sequence}"

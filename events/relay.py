@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from events import nudge, outbox
-from events.buses.base import Bus
+from events.buses.base import Bus, BusUnavailable
 from events.models import OutboxEvent
 from nebengjek.threads import in_read_thread, in_write_thread
 
@@ -27,6 +27,7 @@ class Relay:
     """Moves committed events from the outbox to `bus`, in the order of their numbers."""
 
     def __init__(self, bus: Bus) -> None:
+        self.relayed = 0
         self._bus = bus
         self._woken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -53,6 +54,7 @@ class Relay:
         while rows := await in_read_thread(outbox.pending_events, settings.RELAY_BATCH):
             done = await self._hand_out(rows)
             total += done
+            self.relayed += done
             if done < len(rows):
                 await asyncio.sleep(RETRY_DELAY)
         return total
@@ -60,6 +62,9 @@ class Relay:
     async def _hand_out(self, rows: list[OutboxEvent]) -> int:
         try:
             await self._publish(rows)
+        except BusUnavailable as exc:
+            logger.warning("%d events wait: %s", len(rows), exc)
+            return 0
         except Exception:
             logger.exception("The bus did not take a batch of %d events; each is tried by itself.", len(rows))
             return await self._hand_out_singly(rows)
@@ -70,6 +75,8 @@ class Relay:
         for done, row in enumerate(rows):
             try:
                 await self._publish([row])
+            except BusUnavailable:
+                return done
             except Exception as exc:
                 if not await in_write_thread(outbox.mark_attempt, row, f"{type(exc).__name__}: {exc}"):
                     return done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import phonenumbers
@@ -74,12 +75,25 @@ def check_countries(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_backends(**_: Any) -> list[CheckMessage]:
-    """What is set must be used: a Redis or NATS that is configured and silently ignored would lose events."""
-    hint = "Leave it empty: this version runs in one process, on its embedded parts."
-    names = [name for name in ("REDIS_URL", "NATS_URL") if getattr(settings, name)]
-    return [
-        Error(f"{name} is set, but this version has no use for it.", hint=hint, id="nebengjek.E007") for name in names
-    ]
+    """Many processes need all three: a database server, Redis and NATS."""
+    problems: list[CheckMessage] = []
+    if bool(settings.REDIS_URL) != bool(settings.NATS_URL):
+        one, other = ("REDIS_URL", "NATS_URL") if settings.REDIS_URL else ("NATS_URL", "REDIS_URL")
+        hint = "Set both to run in many processes, or neither to run in one."
+        problems.append(Error(f"{one} is set without {other}.", hint=hint, id="nebengjek.E007"))
+    if settings.NATS_TLS_KEY and not settings.NATS_TLS_CERT:
+        hint = "Set NATS_TLS_CERT to the file of the certificate that the key belongs to."
+        problems.append(Error("NATS_TLS_KEY is set without NATS_TLS_CERT.", hint=hint, id="nebengjek.E010"))
+    for name in ("NATS_CREDENTIALS", "NATS_TLS_CA", "NATS_TLS_CERT", "NATS_TLS_KEY"):
+        path = getattr(settings, name)
+        if path and not Path(path).is_file():
+            hint = "Give the path of a file that this process can read."
+            problems.append(Error(f"{name}={path!r} is no file.", hint=hint, id="nebengjek.E011"))
+    if settings.DISTRIBUTED and "sqlite" in settings.DATABASES["default"]["ENGINE"]:
+        hint = "All processes must run on one machine, and write one at a time; PostgreSQL lets them work at once."
+        text = "Many processes share an SQLite file (REDIS_URL and NATS_URL are set)."
+        problems.append(CheckWarning(text, hint=hint, id="nebengjek.W002"))
+    return problems
 
 
 @register()

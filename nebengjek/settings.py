@@ -101,17 +101,24 @@ DATABASE_URL = env.text("DATABASE_URL", "sqlite:///var/nebengjek.sqlite3")
 DATABASE_TIMEOUT = env.duration("DATABASE_TIMEOUT", "20s")
 DB_READ_THREADS = env.integer("DB_READ_THREADS", 4, low=1, high=64)
 HTTP_THREADS = env.integer("HTTP_THREADS", 16, low=1, high=1000)
-DB_WRITE_THREADS = 1  # SQLite lets one writer in at a time
+DB_WRITE_THREADS = env.integer("DB_WRITE_THREADS", 4, low=1, high=64)
 
 
 def _database() -> dict[str, Any]:
     """Return the settings of the database that DATABASE_URL names."""
+    form = "sqlite:///var/nebengjek.sqlite3 or postgres://user:password@host:5432/name"
     try:
         config: dict[str, Any] = dict(dj_database_url.parse(DATABASE_URL))
     except ValueError as exc:
-        raise ConfigError(f"DATABASE_URL={DATABASE_URL!r} must be like sqlite:///var/nebengjek.sqlite3.") from exc
+        raise ConfigError(f"DATABASE_URL must be like {form}.") from exc
+    if config["ENGINE"] == "django.db.backends.postgresql":
+        return {**config, "OPTIONS": {"connect_timeout": 5, "application_name": "nebengjek", **config["OPTIONS"]}}
     if config["ENGINE"] != "django.db.backends.sqlite3":
-        raise ConfigError("DATABASE_URL must start with sqlite:// (other databases come with the distributed engine).")
+        raise ConfigError(f"DATABASE_URL must be like {form}.")
+    return _sqlite(config)
+
+
+def _sqlite(config: dict[str, Any]) -> dict[str, Any]:
     if not config["NAME"] or config["NAME"] == ":memory:":
         raise ConfigError("DATABASE_URL must name a file: what is in memory is lost with the process.")
     path = BASE_DIR / str(config["NAME"])
@@ -128,12 +135,48 @@ def _database() -> dict[str, Any]:
 
 
 DATABASES = {"default": _database()}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DB_WRITE_THREADS = 1  # SQLite lets one writer in at a time
+
+# --- One process, or many ---------------------------------------------------------------------------------------------
+
 REDIS_URL = env.text("REDIS_URL")
 NATS_URL = env.text("NATS_URL")
+NATS_CREDENTIALS = env.text("NATS_CREDENTIALS")
+NATS_TLS_CA = env.text("NATS_TLS_CA")
+NATS_TLS_CERT = env.text("NATS_TLS_CERT")
+NATS_TLS_KEY = env.text("NATS_TLS_KEY")
+NATS_STREAM_MAX_AGE = env.duration("NATS_STREAM_MAX_AGE", "24h", low="1m")
+DISTRIBUTED = bool(REDIS_URL and NATS_URL)
+
+HISTORY_STORE = "realtime.history.redis.RedisHistory" if DISTRIBUTED else "realtime.history.memory.MemoryHistory"
+SESSION_STORE = "realtime.sessions.RedisSessions" if DISTRIBUTED else "realtime.sessions.MemorySessions"
+COSTLY_LIMIT = "realtime.limits.RedisCostlyLimit" if DISTRIBUTED else "realtime.limits.MemoryCostlyLimit"
+POSITION_STORE = "rides.positions.redis.RedisPositions" if DISTRIBUTED else "rides.positions.memory.MemoryPositions"
+
+
+def _channel_layer() -> dict[str, Any]:
+    capacity = {"capacity": 1000}
+    if DISTRIBUTED:
+        return {"BACKEND": "realtime.layers.redis.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL], **capacity}}
+    return {"BACKEND": "realtime.layers.memory.InProcessChannelLayer", "CONFIG": capacity}
+
+
+def _cache() -> dict[str, Any]:
+    if DISTRIBUTED:
+        return {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": "nebengjek",
+        }
+    return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+
+
+CHANNEL_LAYERS = {"default": _channel_layer()}
+CACHES = {"default": _cache()}
 
 # --- Events and delivery ----------------------------------------------------------------------------------------------
 
-EVENT_BUS = "events.buses.memory.MemoryBus"
 RELAY_INTERVAL = env.duration("RELAY_INTERVAL", "1s", high="1m")
 RELAY_BATCH = env.integer("RELAY_BATCH", 500, low=1, high=10_000)
 RELAY_MAX_ATTEMPTS = env.integer("RELAY_MAX_ATTEMPTS", 5, low=1, high=100)
@@ -141,9 +184,10 @@ OUTBOX_RETENTION = env.duration("OUTBOX_RETENTION", "7d")
 HISTORY_MAX = env.integer("HISTORY_MAX", 5000, low=1)
 HISTORY_TTL = env.duration("HISTORY_TTL", "1h")
 
-CHANNEL_LAYERS = {"default": {"BACKEND": "realtime.layers.InProcessChannelLayer", "CONFIG": {"capacity": 1000}}}
-POSITION_STORE = "rides.positions.memory.MemoryPositions"
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+BRIDGE_BATCH = env.integer("BRIDGE_BATCH", 500, low=2, high=10_000)
+BRIDGE_LEASE = env.duration("BRIDGE_LEASE", "3s", low="500ms", high="1m")
+BRIDGE_MAX_ATTEMPTS = env.integer("BRIDGE_MAX_ATTEMPTS", 5, low=1, high=100)
+POSITIONS_INTERVAL = env.duration("POSITIONS_INTERVAL", "50ms", low="1ms", high="1s")
 
 # --- The WebSocket ----------------------------------------------------------------------------------------------------
 
@@ -206,7 +250,7 @@ REST_FRAMEWORK = {
 
 LOCATION_MAX_AGE = env.duration("LOCATION_MAX_AGE", "60s", low="1s")
 MATCH_SEARCH_RADIUS_KM = env.decimal("MATCH_SEARCH_RADIUS_KM", "5", low="0.1", high="500")
-MATCH_MAX_DRIVERS = env.integer("MATCH_MAX_DRIVERS", 5, low=1, high=100)
+MATCH_MAX_DRIVERS = env.integer("MATCH_MAX_DRIVERS", 5, low=0, high=100)
 MATCH_RESPONSE_TIMEOUT = env.duration("MATCH_RESPONSE_TIMEOUT", "30s", low="100ms", high="1h")
 MATCH_MAX_ATTEMPTS = env.integer("MATCH_MAX_ATTEMPTS", 3, low=1, high=100)
 MATCH_SEARCH_INTERVAL = env.duration("MATCH_SEARCH_INTERVAL", "3s", low="100ms", high="1h")

@@ -2,7 +2,9 @@
 
 The event loop never waits for the database: services and selectors are plain functions that run here. Writes on SQLite
 have one thread, because SQLite lets one writer in at a time and makes the others poll; reads have a few of their own
-and never wait for a writer (WAL). Each thread keeps its connection, and throws it away after an error.
+and never wait for a writer (WAL). Each thread keeps its connection, so `DB_WRITE_THREADS + DB_READ_THREADS` is what a
+process has open beside HTTP. A connection is thrown away after an error; on a database server it is tried before use,
+because the server may have been started anew meanwhile.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from functools import cache, partial
 from typing import ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import Error, connections
+from django.db import Error, connection, connections
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,6 +44,7 @@ async def in_read_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kw
 
 async def _run(threads: Executor, call: Callable[[], R]) -> R:
     def work() -> R:
+        _drop_dead_connection()
         try:
             return call()
         except Error:
@@ -49,3 +52,9 @@ async def _run(threads: Executor, call: Callable[[], R]) -> R:
             raise
 
     return await asyncio.get_running_loop().run_in_executor(threads, work)
+
+
+def _drop_dead_connection() -> None:
+    is_remote = connection.vendor != "sqlite"
+    if is_remote and connection.connection is not None and not connection.is_usable():
+        connection.close()

@@ -1,36 +1,37 @@
-"""What runs beside the sockets in a server process: the relay, the timers, the heartbeat, the tracks, the cleaning.
+"""What runs beside the sockets in a server process, and what is due, in a server or a process of its own.
 
-It starts with the server (ASGI lifespan), or with the first request where the server sends no lifespan (Daphne).
+In a server it starts with the server (ASGI lifespan), or with the first request where the server sends no lifespan
+(Daphne). With Redis and NATS, the relay and the deliveries are the bridge's (`manage.py run_nats_bridge`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections as databases
+from django.db.backends.base.base import BaseDatabaseWrapper
 from filelock import FileLock, Timeout
 
-from events.buses import make_bus
+from events.buses.memory import MemoryBus
 from events.outbox import purge_published
 from events.relay import Relay
-from nebengjek.threads import in_write_thread
+from nebengjek.redis import close_async_redis
+from nebengjek.threads import in_read_thread, in_write_thread
 from realtime.connections import connections
 from realtime.delivery import deliver
 from realtime.dispatch import purge_receipts
 from realtime.history import history
-from realtime.limits import costly_buckets
+from realtime.limits import costly_limit
+from realtime.link import link
+from realtime.loops import Loops, Work, every
 from realtime.tracking import track_buffer
 from rides.positions import positions
 from rides.timers import run_due
 from users.codes import purge_codes
 from users.services import purge_tokens
-
-logger = logging.getLogger(__name__)
 
 PURGE_INTERVAL = 60.0
 """Seconds between two rounds of cleaning."""
@@ -38,47 +39,52 @@ PURGE_INTERVAL = 60.0
 TOKEN_CHECK_INTERVAL = 15.0
 """Seconds between two looks at whether the users of open sockets may still be here; usually they are told at once."""
 
-RESTART_DELAY = 1.0
-"""Seconds before a loop that failed goes on."""
+SERVER_LOCK = 0x6E656265
+"""Our number among the advisory locks of a PostgreSQL database."""
 
 
 class Background:
     """The background work of one server process."""
 
     def __init__(self) -> None:
-        self._tasks: list[asyncio.Task[None]] = []
-        self._lock: FileLock | None = None
+        self._loops = Loops()
+        self._lock: OnlyServer | None = None
+        self._started = False
 
     @property
     def is_running(self) -> bool:
         """Whether everything that was started still runs."""
-        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+        return self._loops.are_running
 
     def ensure_started(self) -> None:
         """Start, unless that has happened. Raises `ImproperlyConfigured` when another server has this database."""
-        if self._tasks:
+        if self._started:
             return
-        self._lock = _only_server()
-        relay = Relay(make_bus(deliver))
-        loops: dict[str, Callable[[], Awaitable[None]]] = {
-            "relay": relay.run,
-            "heartbeat": _every(settings.WS_HEARTBEAT.total_seconds(), connections.heartbeat),
-            "tracks": _every(settings.TRACK_FLUSH_INTERVAL.total_seconds(), track_buffer().flush_all),
+        loops: dict[str, Work] = {
+            "heartbeat": every(settings.WS_HEARTBEAT.total_seconds(), connections.heartbeat),
+            "tracks": every(settings.TRACK_FLUSH_INTERVAL.total_seconds(), track_buffer().flush_all),
+            "tokens": every(TOKEN_CHECK_INTERVAL, connections.check_tokens),
+            "memory": every(PURGE_INTERVAL, purge_memory),
         }
-        loops["tokens"] = _every(TOKEN_CHECK_INTERVAL, connections.check_tokens)
-        loops["memory"] = _every(PURGE_INTERVAL, purge_memory)
+        if settings.DISTRIBUTED:
+            loops["link"] = link().run
+            loops["positions"] = every(settings.POSITIONS_INTERVAL.total_seconds(), settle_positions)
+        else:
+            self._lock = OnlyServer()
+            loops["relay"] = Relay(MemoryBus(deliver)).run
         if settings.SERVE_TIMERS:
-            loops["timers"] = _every(settings.TIMERS_INTERVAL.total_seconds(), _timers)
-            loops["database"] = _every(PURGE_INTERVAL, purge_database)
-        self._tasks = [asyncio.create_task(_keep_running(name, loop), name=name) for name, loop in loops.items()]
+            loops |= due_loops()
+        self._loops.start(loops)
+        self._started = True
 
     async def stop(self) -> None:
         """Stop everything, and book what was reported until now."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        await self._loops.stop()
+        self._started = False
         await track_buffer().flush_all()
+        if settings.DISTRIBUTED:
+            await settle_positions()
+            await close_async_redis()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -87,11 +93,47 @@ class Background:
 background = Background()
 
 
+class Dispatcher:
+    """What is due, in a process of its own."""
+
+    def __init__(self) -> None:
+        self._loops = Loops()
+
+    def start(self) -> None:
+        """Look after what is due until `stop`; where there is NATS, the relay is told of what was done."""
+        self._loops.start(
+            {**due_loops(), **({"link": lambda: link().run("dispatcher")} if settings.DISTRIBUTED else {})}
+        )
+
+    async def stop(self) -> None:
+        """Stop."""
+        await self._loops.stop()
+
+
+def due_loops() -> dict[str, Work]:
+    """Return the loops that any number of processes may run, because each thing that is due is done by one."""
+    return {
+        "timers": every(settings.TIMERS_INTERVAL.total_seconds(), run_timers),
+        "database": every(PURGE_INTERVAL, purge_database),
+    }
+
+
+async def run_timers() -> None:
+    """Do what is due now."""
+    while await in_write_thread(run_due):
+        pass
+
+
+async def settle_positions() -> None:
+    """Let other processes see the positions that were reported to this one."""
+    await in_read_thread(positions().settle)
+
+
 async def purge_memory() -> None:
-    """Forget what this process keeps and nobody needs any more."""
+    """Forget what this process keeps, or Redis does not forget by itself, and nobody needs any more."""
     history().purge()
-    costly_buckets().purge()
-    positions().forget(time.time() - settings.HISTORY_TTL.total_seconds())
+    costly_limit().purge()
+    await in_read_thread(positions().forget, time.time() - settings.HISTORY_TTL.total_seconds())
 
 
 async def purge_database() -> None:
@@ -102,37 +144,43 @@ async def purge_database() -> None:
     await in_write_thread(purge_published, settings.OUTBOX_RETENTION)
 
 
-async def _timers() -> None:
-    while await in_write_thread(run_due):
-        pass
+class OnlyServer:
+    """The lock that makes this process the only server of its database: without a bus, events stay within a process.
 
+    It is a file beside an SQLite database, and an advisory lock in PostgreSQL, on a connection of its own.
+    """
 
-def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    async def loop() -> None:
-        while True:
-            await work()
-            await asyncio.sleep(seconds)
+    def __init__(self) -> None:
+        self._file: FileLock | None = None
+        self._session: BaseDatabaseWrapper | None = None
+        database = settings.DATABASES["default"]
+        taken = self._lock_file(database["NAME"]) if "sqlite" in database["ENGINE"] else self._lock_session()
+        if not taken:
+            name = Path(str(database["NAME"])).name
+            text = f"Another server runs on {name}; without REDIS_URL and NATS_URL there can be one."
+            raise ImproperlyConfigured(text)
 
-    return loop
+    def release(self) -> None:
+        """Let another process be the server."""
+        if self._file is not None:
+            self._file.release()
+        if self._session is not None:
+            self._session.close()
 
-
-async def _keep_running(name: str, loop: Callable[[], Awaitable[None]]) -> None:
-    """Run a loop for ever: an error is logged, and the loop goes on."""
-    while True:
+    def _lock_file(self, database: object) -> bool:
+        self._file = FileLock(Path(f"{database}.server-lock"))
         try:
-            await loop()
-        except Exception:
-            logger.exception("The %s failed and goes on in %g s.", name, RESTART_DELAY)
-        await asyncio.sleep(RESTART_DELAY)
+            self._file.acquire(timeout=0)
+        except Timeout:
+            return False
+        return True
 
-
-def _only_server() -> FileLock:
-    """Take the lock that makes this process the only server of its database: events are delivered within a process."""
-    path = Path(f"{settings.DATABASES['default']['NAME']}.server-lock")
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as exc:
-        text = f"Another server runs on {path.with_suffix('').name}; without REDIS_URL and NATS_URL there can be one."
-        raise ImproperlyConfigured(text) from exc
-    return lock
+    def _lock_session(self) -> bool:
+        self._session = databases.create_connection("default")
+        self._session.inc_thread_sharing()  # opened and closed by different threads, never used by two at once
+        with self._session.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [SERVER_LOCK])
+            taken = bool(cursor.fetchone()[0])
+        if not taken:
+            self._session.close()
+        return taken

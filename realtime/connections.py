@@ -8,6 +8,9 @@ import random
 from typing import TYPE_CHECKING
 
 from nebengjek.threads import in_read_thread
+from realtime.history import history
+from realtime.sessions import sessions
+from rides.positions import positions
 from users.tokens import token_versions
 
 if TYPE_CHECKING:
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 
 CHECK_BATCH = 500
 """Users whose tokens are looked at with one query."""
+
+HEARTBEAT_BATCH = 1000
+"""Connections looked after with one question to the stores."""
 
 ANNOUNCE_TIMEOUT = 1.0
 """Seconds for telling all clients of a restart."""
@@ -41,9 +47,16 @@ class Connections:
         self._live.discard(consumer)
 
     async def heartbeat(self) -> None:
-        """Let every connection see whether it missed something."""
-        for consumer in tuple(self._live):
-            await consumer.heartbeat()
+        """Let every connection see whether it missed something, and its user be seen as connected."""
+        consumers = list(self._live)
+        positions().keep_online({consumer.user_id: consumer.session for consumer in consumers})
+        for start in range(0, len(consumers), HEARTBEAT_BATCH):
+            batch = consumers[start : start + HEARTBEAT_BATCH]
+            user_ids = [consumer.user_id for consumer in batch]
+            sessions_now = await sessions().newest(user_ids)
+            epoch, heads = await history().heads(user_ids)
+            for consumer, newest, head in zip(batch, sessions_now, heads, strict=True):
+                await consumer.heartbeat(newest=newest, epoch=epoch, head=head)
 
     async def check_tokens(self) -> None:
         """Let those connections end whose user was shut out or whose token was revoked, if nobody has told them."""

@@ -19,10 +19,10 @@ from nebengjek.errors import SERVER_MESSAGE, DomainError, InvalidFormat, Unautho
 from nebengjek.threads import in_read_thread, in_write_thread
 from realtime import protocol
 from realtime.connections import connections
-from realtime.delivery import CHECK, DELIVER, RELAY, REPLACE, REVOKE, group_of
 from realtime.dispatch import execute, read_command, route_of
 from realtime.expiry import TokenWatch
-from realtime.history import Notification, history
+from realtime.groups import CHECK, DELIVER, RELAY, REPLACE, REVOKE, group_of
+from realtime.history import Notification, Place, history
 from realtime.limits import CommandLimit
 from realtime.protocol import BadFrame, CloseCode, Frame
 from realtime.ready import parse_resume, read_state, ready_frame
@@ -102,35 +102,36 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         event could fall in between. What arrives meanwhile waits in the channel.
         """
         await self.accept(self.scope["subprotocol"])
+        try:
+            await self._join()
+            await self._greet()
+        except Unauthorized:
+            await self.close_with(CloseCode.UNAUTHORIZED)
+            return
+        except Exception:
+            logger.exception("Connection %s of user %s could not begin.", self.connection_id, self.user_id)
+            await self.close_with(CloseCode.SERVER_ERROR)
+            return
+        self.pump = asyncio.create_task(self._forward_all())
+        self.token_watch.start(self.claims.exp)
+
+    async def _join(self) -> None:
+        """Hear what is sent to the user, and become his newest connection."""
         await self.channel_layer.group_add(self.group, self.channel_name)
         self.session = await sessions().take(self.user_id)
         connections.add(self)
         positions().connected(self.user_id, self.session)
         await self.channel_layer.group_send(self.group, {"type": REPLACE, "session": self.session})
         logger.info("Connected: user %s, connection %s.", self.user_id, self.connection_id)
-        try:
-            await self._greet()
-        except Unauthorized:
-            await self.close_with(CloseCode.UNAUTHORIZED)
-            return
-        except Exception:
-            logger.exception("The state of user %s could not be read.", self.user_id)
-            await self.close_with(CloseCode.SERVER_ERROR)
-            return
-        self.pump = asyncio.create_task(self._forward_all())
-        self.token_watch.start(self.claims.exp)
 
     async def _greet(self) -> None:
         """Send `session_ready`, and the missed notifications to a client that resumes."""
         resume = parse_resume(self.scope["query_string"])
-        epoch, seq = history().epoch, await history().head(self.user_id)
-        missed = None
-        if resume is not None and resume.epoch == epoch:
-            missed = await history().since(self.user_id, resume.seq)
-        if resume is not None and missed is not None:
-            seq = resume.seq
-        await self._send_ready(epoch, seq, recovered=missed is not None)
-        for item in missed or ():
+        reading = await history().read(self.user_id, resume)
+        recovered = resume is not None and reading.missed is not None
+        seq = resume.seq if resume and recovered else reading.head
+        await self._send_ready(reading.epoch, seq, recovered=recovered)
+        for item in reading.missed or ():
             await self._forward(item)
 
     async def _send_ready(self, epoch: str, seq: int, *, recovered: bool) -> None:
@@ -157,12 +158,12 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         with contextlib.suppress(OSError, RuntimeError):
             await self.base_send({"type": "websocket.close", "code": int(code)})
 
-    async def send_frame(self, frame: bytes) -> None:
+    async def send_frame(self, frame: str) -> None:
         """Send an encoded frame; to a client who has gone it is not sent, and `receive` will say so."""
         if self.closing:
             return
         try:
-            await self.base_send({"type": "websocket.send", "text": frame.decode()})
+            await self.base_send({"type": "websocket.send", "text": frame})
         except (OSError, RuntimeError):
             self.closing = True
 
@@ -176,14 +177,16 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         self.intake.stop()
         connections.remove(self)
         positions().disconnected(self.user_id, self.session)
-        await sessions().release(self.user_id, self.session)
-        await self.channel_layer.group_discard(self.group, self.channel_name)
-        if hasattr(self.channel_layer, "close_channel"):
-            await self.channel_layer.close_channel(self.channel_name)
-        try:
-            await self.intake.settle()
-        except Exception:
-            logger.exception("The track of user %s waits for the next flush.", self.user_id)
+        for leave in (
+            self.intake.settle,
+            partial(self.channel_layer.group_discard, self.group, self.channel_name),
+            partial(self.channel_layer.close_channel, self.channel_name),
+            partial(sessions().release, self.user_id, self.session),
+        ):
+            try:
+                await leave()
+            except Exception:  # that one thing cannot be tidied up now is no reason to leave the others
+                logger.exception("Connection %s of user %s leaves something behind.", self.connection_id, self.user_id)
         logger.info("Disconnected: user %s, connection %s.", self.user_id, self.connection_id)
 
     # --- what the client says ---
@@ -200,7 +203,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         if reply is not None:
             await self.send_frame(reply)
 
-    async def _reply_to(self, text: str | None) -> bytes | None:
+    async def _reply_to(self, text: str | None) -> str | None:
         frame: Frame | None = None
         try:
             if text is None:
@@ -219,11 +222,11 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             logger.exception("Error %s: %s of user %s failed.", error_id, kind, self.user_id)
             return protocol.error(DomainError(SERVER_MESSAGE), frame.command_id if frame else None)
 
-    async def _carry_out(self, frame: Frame) -> bytes | None:
+    async def _carry_out(self, frame: Frame) -> str | None:
         """Do what a frame asks for and return the answer, where it gets one."""
         route = route_of(frame)
         if route.command is not protocol.LocationUpdate:
-            self.limit.take(costly=route.costly)
+            await self.limit.take(costly=route.costly)
         if route.service is None:
             await self._handle_here(route, frame)
             return protocol.ack(frame.command_id) if frame.command_id else None
@@ -240,6 +243,8 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         match read_command(route, self.role, frame):
             case protocol.LocationUpdate() as update:
                 await self.intake.report(update)
+                if frame.command_id:  # who asks for an answer may go on in another process
+                    await in_read_thread(positions().settle)
             case protocol.TokenRefresh(token=token):
                 await self._refresh_token(token)
             case protocol.Sync():
@@ -278,14 +283,11 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
 
     async def history_check(self, message: Message) -> None:
         """Forward what the history has and the channel layer did not bring; without it, send the whole state."""
-        missed = None
-        if self.epoch == history().epoch:
-            missed = await history().since(self.user_id, self.forwarded)
+        reading = await history().read(self.user_id, Place(self.epoch, self.forwarded))
         self.intake.ride_changed()
-        if missed is None:
-            head = await history().head(self.user_id)
-            await self._send_ready(history().epoch, head, recovered=False)
-        for item in missed or ():
+        if reading.missed is None:
+            await self._send_ready(reading.epoch, reading.head, recovered=False)
+        for item in reading.missed or ():
             await self._forward(item)
 
     async def _forward(self, item: Notification) -> None:
@@ -306,12 +308,11 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         if self.claims.ver < message["token_version"]:
             await self.close_with(CloseCode.UNAUTHORIZED)
 
-    async def heartbeat(self) -> None:
+    async def heartbeat(self, *, newest: int, epoch: str, head: int) -> None:
         """Notice what the channel layer lost: a newer session, or notifications at the end of the stream."""
-        newest = sessions().newest_now(self.user_id)
         if newest > self.session:
             await self._remind({"type": REPLACE, "session": newest})
-        elif self.epoch and self.forwarded != history().head_now(self.user_id):
+        elif self.epoch and (self.epoch, self.forwarded) != (epoch, head):
             await self._remind({"type": CHECK})
 
     async def notice_version(self, version: int) -> None:

@@ -1,58 +1,44 @@
-"""From an event to the sockets of its audience: number it, keep it, send it to the group of each user."""
+"""From the outbox to the sockets: each event to its audience, numbered by the history."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import groupby
 from uuid import UUID
 
 from channels.layers import get_channel_layer
 
 from events.models import OutboxEvent
-from realtime.history import history
+from realtime.groups import REVOKE, group_of
+from realtime.history import Delivery, history
 from realtime.protocol import encode
-
-DELIVER = "event.deliver"
-REVOKE = "session.revoke"
-REPLACE = "session.replace"
-RELAY = "location.relay"
-CHECK = "history.check"
-"""The types of the messages on the channel layer: constants of ours, never taken from an event or a client."""
-
-
-def group_of(user_id: UUID) -> str:
-    """Return the name of the group in which all connections of a user are."""
-    return f"user_{user_id}"
 
 
 async def deliver(events: Sequence[OutboxEvent]) -> None:
     """Deliver a batch in order. Doing it again is harmless: an event keeps its number, and sockets drop repetitions."""
-    for event in events:
-        if event.type:
-            await _notify(event)
+    await deliver_with(history().deliver, events)
+
+
+async def deliver_with(
+    numbered: Callable[[Sequence[Delivery]], Awaitable[None]], events: Sequence[OutboxEvent]
+) -> None:
+    """Deliver a batch in order, what is for people by way of `numbered`."""
+    for is_for_people, batch in groupby(events, key=lambda event: bool(event.type)):
+        if is_for_people:
+            await numbered([delivery_of(event) for event in batch])
         else:
-            await _control(event)
+            for event in batch:
+                await _control(event)
 
 
-async def _notify(event: OutboxEvent) -> None:
-    layer = get_channel_layer()
-    common = encode(event.data)
-    for recipient, view in event.audience.items():
-        user_id = UUID(recipient)
-        data = common if view is None else encode(view)
-        item = await history().append(user_id, str(event.event_id), event.type, data)
-        message = {
-            "type": DELIVER,
-            "epoch": history().epoch,
-            "seq": item.seq,
-            "event": event.type,
-            "frame": item.frame,
-        }
-        await layer.group_send(group_of(user_id), message)
+def delivery_of(event: OutboxEvent) -> Delivery:
+    """Return an event of the outbox as the history takes it."""
+    views = {UUID(user_id): None if view is None else encode(view) for user_id, view in event.audience.items()}
+    return Delivery(str(event.event_id), event.type, encode(event.data), views)
 
 
 async def _control(event: OutboxEvent) -> None:
     """Tell the sockets, and not the people, that tokens were revoked."""
-    message: dict[str, Any] = {"type": REVOKE, "token_version": event.data["token_version"]}
+    message = {"type": REVOKE, "token_version": event.data["token_version"]}
     for recipient in event.audience:
         await get_channel_layer().group_send(group_of(UUID(recipient)), message)

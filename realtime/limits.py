@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from typing import Protocol
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from nebengjek.errors import RateLimited
+from nebengjek.redis import AWAY, PREFIX, async_redis
 
 MINUTE = 60
 
@@ -53,22 +56,32 @@ class CommandLimit:
         self._bucket = TokenBucket(settings.WS_COMMAND_RATE, settings.WS_COMMAND_BURST)
         self._user_id = user_id
 
-    def take(self, *, costly: bool) -> None:
+    async def take(self, *, costly: bool) -> None:
         """Count one command. Raises `RateLimited`; the command may be sent again with the same `id`."""
         if wait := self._bucket.take():
             text = f"At most {settings.WS_COMMAND_RATE} commands a second, and {settings.WS_COMMAND_BURST} at once."
             raise RateLimited(text, retry_after=wait)
-        if costly and (wait := costly_buckets().take(self._user_id)):
+        if costly and settings.WS_COSTLY_RATE and (wait := await costly_limit().take(self._user_id)):
             raise RateLimited(f"At most {settings.WS_COSTLY_RATE} of these commands a minute.", retry_after=wait)
 
 
-class CostlyBuckets:
-    """The costly commands of each user of this process; used from the event loop only."""
+class CostlyLimit(Protocol):
+    """Counts the costly commands of each user; used from the event loop only."""
+
+    async def take(self, user_id: UUID) -> float:
+        """Take one; return 0, or after how many seconds there will be one."""
+
+    def purge(self) -> None:
+        """Forget the users whose buckets are full again."""
+
+
+class MemoryCostlyLimit:
+    """The buckets of the one process of the embedded default."""
 
     def __init__(self) -> None:
         self._buckets: dict[UUID, TokenBucket] = {}
 
-    def take(self, user_id: UUID) -> float:
+    async def take(self, user_id: UUID) -> float:
         """Take one; return 0, or after how many seconds there will be one."""
         bucket = self._buckets.get(user_id)
         if bucket is None:
@@ -82,7 +95,38 @@ class CostlyBuckets:
             del self._buckets[user_id]
 
 
+_TAKE = """
+local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local bucket = redis.call('HMGET', KEYS[1], 'level', 'seen')
+local level = math.min(burst, (tonumber(bucket[1]) or burst) + (now - (tonumber(bucket[2]) or now)) * rate)
+local wait = 0
+if level < 1 then wait = (1 - level) / rate else level = level - 1 end
+redis.call('HSET', KEYS[1], 'level', string.format('%.6f', level), 'seen', string.format('%.6f', now))
+redis.call('EXPIRE', KEYS[1], math.ceil(burst / rate) + 1)
+return string.format('%.6f', wait)
+"""
+
+
+class RedisCostlyLimit:
+    """The buckets of all processes. While Redis is away nobody is held up."""
+
+    async def take(self, user_id: UUID) -> float:
+        """Take one; return 0, or after how many seconds there will be one."""
+        per_minute = settings.WS_COSTLY_RATE
+        script = async_redis().register_script(_TAKE)
+        try:
+            return float(await script(keys=[f"{PREFIX}costly:{user_id}"], args=[per_minute / MINUTE, per_minute]))
+        except AWAY:
+            return 0.0
+
+    def purge(self) -> None:
+        """Do nothing: what is in Redis ends by itself."""
+
+
 @cache
-def costly_buckets() -> CostlyBuckets:
-    """Return the buckets of this process."""
-    return CostlyBuckets()
+def costly_limit() -> CostlyLimit:
+    """Return the limit of this process."""
+    limit: CostlyLimit = import_string(settings.COSTLY_LIMIT)()
+    return limit

@@ -212,14 +212,14 @@ def readable(reason: str) -> ValidationFailed:
 # --- What the server answers ------------------------------------------------------------------------------------------
 
 
-def ack(command_id: str, data: dict[str, Any] | None = None) -> bytes:
+def ack(command_id: str, data: dict[str, Any] | None = None) -> str:
     """Return the answer to a command that was carried out."""
-    return encode({"type": "ack", "data": data or {}, "id": command_id})
+    return _reply("ack", data or {}, command_id)
 
 
-def error(exc: DomainError, command_id: str | None = None) -> bytes:
+def error(exc: DomainError, command_id: str | None = None) -> str:
     """Return the answer to a command that was not."""
-    return encode(_reply("error", error_data(exc), command_id))
+    return _reply("error", error_data(exc), command_id)
 
 
 def error_data(exc: DomainError) -> dict[str, Any]:
@@ -232,23 +232,28 @@ def error_data(exc: DomainError) -> dict[str, Any]:
     return data
 
 
-def reply(answer: dict[str, Any], command_id: str | None) -> bytes:
+def reply(answer: dict[str, Any], command_id: str | None) -> str:
     """Return an answer, fresh or stored (`{"type", "data"}`), as the frame for a client's `id`."""
-    return encode(_reply(answer["type"], answer["data"], command_id))
+    return _reply(answer["type"], answer["data"], command_id)
 
 
-def notification(frame_type: str, data: bytes, seq: int) -> bytes:
-    """Return an event's frame from its encoded data, which many recipients share."""
-    return b'{"type":%b,"data":%b,"seq":%d}' % (encode(frame_type), data, seq)
+def notification_head(frame_type: str, data: bytes) -> str:
+    """Return an event's frame up to its number: what all recipients of the same encoded data share."""
+    return f'{{"type":{encode(frame_type).decode()},"data":{data.decode()}'
 
 
-def unnumbered(frame_type: str, data: dict[str, Any]) -> bytes:
+def numbered(head: str, seq: int) -> str:
+    """Return the frame that begins with `head`, of the number `seq`."""
+    return f'{head},"seq":{seq}}}'
+
+
+def unnumbered(frame_type: str, data: dict[str, Any]) -> str:
     """Return a frame that stands outside the numbered notifications."""
-    return encode({"type": frame_type, "data": data})
+    return _reply(frame_type, data, None)
 
 
-def _reply(frame_type: str, data: dict[str, Any], command_id: str | None) -> dict[str, Any]:
+def _reply(frame_type: str, data: dict[str, Any], command_id: str | None) -> str:
     frame: dict[str, Any] = {"type": frame_type, "data": data}
     if command_id is not None:
         frame["id"] = command_id
-    return frame
+    return encode(frame).decode()

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
-import msgspec
 from django.conf import settings
 from django.utils import timezone
 
+from realtime.history import Place
 from realtime.protocol import unnumbered
 from rides.selectors import user_state
 from users.tokens import Claims, user_of
@@ -21,18 +21,14 @@ MAX_QUERY = 4096
 _RESUME = re.compile(r"([A-Za-z0-9_-]{1,64}):([0-9]{1,18})")
 
 
-class Resume(msgspec.Struct, frozen=True):
-    """The last that a client has seen, by its own word."""
+def parse_resume(query_string: bytes) -> Place | None:
+    """Return the last that a client has seen, by its own word; None where that is missing or cannot be read.
 
-    epoch: str
-    seq: int
-
-
-def parse_resume(query_string: bytes) -> Resume | None:
-    """Return the `?resume=<epoch>:<seq>` of a handshake; None where there is none, or none that can be read."""
+    It is `?resume=<epoch>:<seq>` in the query of the handshake.
+    """
     values = parse_qs(query_string[:MAX_QUERY].decode("latin-1")).get("resume", [])
     found = _RESUME.fullmatch(values[0]) if values else None
-    return Resume(found[1], int(found[2])) if found else None
+    return Place(found[1], int(found[2])) if found else None
 
 
 def limits() -> dict[str, Any]:
@@ -53,7 +49,7 @@ def read_state(claims: Claims) -> dict[str, Any]:
 
 def ready_frame(
     claims: Claims, connection_id: UUID, epoch: str, seq: int, *, recovered: bool, state: dict[str, Any]
-) -> bytes:
+) -> str:
     """Return the encoded `session_ready`."""
     data = {
         "user_id": claims.user_id,

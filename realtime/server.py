@@ -71,8 +71,8 @@ class Server(uvicorn.Server):
         """Begin to listen."""
         await super().startup(sockets)
         if self.started:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            listener = sockets[0] if sockets else self.servers[0].sockets[0]
+            url = address_of(*listener.getsockname()[:2])
             self._on_started(url)
             if self._demo:
                 self._town = Town(url)
@@ -84,6 +84,11 @@ class Server(uvicorn.Server):
             await self._town.stop()
         await connections.announce_restart()
         await super().shutdown(sockets)
+
+
+def address_of(host: str, port: int) -> str:
+    """Return the HTTP address of a server."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def make_server(host: str, port: int, on_started: Callable[[str], None], *, demo: bool = False) -> Server:

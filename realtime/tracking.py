@@ -22,8 +22,9 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from nebengjek.threads import in_read_thread, in_write_thread
-from realtime.delivery import RELAY, group_of
+from realtime.groups import RELAY, group_of
 from realtime.limits import TokenBucket
+from realtime.link import LOCATION_SUBJECT, link
 from realtime.protocol import LocationUpdate, unnumbered
 from rides.fares import TrackReport
 from rides.geo import GeoPoint
@@ -96,6 +97,11 @@ def track_buffer() -> TrackBuffer:
     return TrackBuffer()
 
 
+def position_data(user_id: UUID, point: GeoPoint, when: datetime) -> dict[str, Any]:
+    """Return a position as the contract writes it."""
+    return {"user_id": user_id, "latitude": point.latitude, "longitude": point.longitude, "timestamp": when}
+
+
 class PositionIntake:
     """Takes the positions of one connection. Its ride is read once, and again when something may have changed."""
 
@@ -118,11 +124,12 @@ class PositionIntake:
         """Take a position: for the store, for the track of a ride under way, and for the other party."""
         now = timezone.now()
         point = GeoPoint(update.latitude, update.longitude)
+        when = update.timestamp.astimezone(UTC) if update.timestamp else now
         positions().report(self._user_id, point, now.timestamp(), driver=self._driver)
+        await link().publish(LOCATION_SUBJECT, position_data(self._user_id, point, when))
         ride = await self._current_ride()
         if ride is None:
             return
-        when = update.timestamp.astimezone(UTC) if update.timestamp else now
         if ride.is_driver and ride.status == RideStatus.ONGOING:
             report = TrackReport(point, when, update.accuracy, update.speed, update.heading)
             track_buffer().add(ride.ride_id, ReceivedReport(report, now))
@@ -152,14 +159,7 @@ class PositionIntake:
 
     async def _relay(self, ride: CurrentRide, point: GeoPoint, when: datetime) -> None:
         """Show the position to the other party; over `WS_LOCATION_RATE` only the latest, when its time has come."""
-        data = {
-            "ride_id": ride.ride_id,
-            "user_id": self._user_id,
-            "latitude": point.latitude,
-            "longitude": point.longitude,
-            "timestamp": when,
-        }
-        frame = unnumbered("location_update", data)
+        frame = unnumbered("location_update", {"ride_id": ride.ride_id, **position_data(self._user_id, point, when)})
         self._latest = (group_of(ride.other_id), {"type": RELAY, "latest": str(self._user_id), "frame": frame})
         if self._timer is not None:
             return

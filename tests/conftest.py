@@ -13,12 +13,16 @@ from django.core.cache import cache
 from realtime.background import Background
 from realtime.connections import connections
 from realtime.history import history
-from realtime.limits import costly_buckets
+from realtime.limits import costly_limit
+from realtime.link import link
 from realtime.sessions import sessions
 from realtime.tracking import track_buffer
 from rides.positions import positions
 from tests.cast import make_driver, make_user
+from tests.servers import distributed, nats_client, nats_server, redis_url, valkey
 from users.models import User
+
+__all__ = ["distributed", "nats_client", "nats_server", "redis_url", "valkey"]
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +36,7 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 def _fresh_process() -> Iterator[None]:
     """Begin every test with the memory of a process that has just started."""
     yield
-    for store in (positions, history, sessions, track_buffer, costly_buckets):
+    for store in (positions, history, sessions, track_buffer, costly_limit, link):
         store.cache_clear()
     connections._live.clear()
     channel_layers.backends.clear()

@@ -13,6 +13,8 @@ SHARED = {
     "nebengjek.db",
     "nebengjek.admin",
     "nebengjek.addresses",
+    "nebengjek.redis",
+    "nebengjek.nats",
 }
 BASE = Path(settings.BASE_DIR)
 

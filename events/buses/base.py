@@ -11,8 +11,15 @@ Handler = Callable[[Sequence[OutboxEvent]], Awaitable[None]]
 """Delivers a batch of events; an exception means that none of the batch may be taken as delivered."""
 
 
+class BusUnavailable(Exception):
+    """The bus cannot be reached: no fault of the events, which wait."""
+
+
 class Bus(Protocol):
     """Carries events from the relay to a handler, in order, at least once."""
 
     async def publish(self, events: Sequence[OutboxEvent]) -> None:
-        """Return when all of `events` are safe with the bus; raise when any may not be."""
+        """Return when all of `events` are safe with the bus; raise when any may not be.
+
+        Raises `BusUnavailable` when that has nothing to do with the events.
+        """

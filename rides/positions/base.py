@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 from uuid import UUID
 
@@ -43,5 +44,11 @@ class PositionStore(Protocol):
     def disconnected(self, user_id: UUID, connection: int) -> None:
         """Note that this connection of a user has ended."""
 
+    def keep_online(self, connections: Mapping[UUID, int]) -> None:
+        """Note that these users are still connected, each by the connection of his number."""
+
+    def settle(self) -> None:
+        """Make sure that what was reported here is seen everywhere."""
+
     def forget(self, received_before: float) -> int:
-        """Drop positions of users who are offline and were last heard before; return how many."""
+        """Drop positions that were received before; return how many."""

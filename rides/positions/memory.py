@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from threading import Lock
 from uuid import UUID
 
@@ -57,14 +58,16 @@ class MemoryPositions:
             if self._connections.get(user_id) == connection:
                 del self._connections[user_id]
 
+    def keep_online(self, connections: Mapping[UUID, int]) -> None:
+        """Do nothing: in this process connections are noted until they end."""
+
+    def settle(self) -> None:
+        """Do nothing: what is reported is there at once."""
+
     def forget(self, received_before: float) -> int:
-        """Drop positions of users who are offline and were last heard before; return how many."""
+        """Drop positions that were received before; return how many."""
         with self._lock:
-            old = [
-                user_id
-                for user_id, (_, at) in self._places.items()
-                if at < received_before and user_id not in self._connections
-            ]
+            old = [user_id for user_id, (_, at) in self._places.items() if at < received_before]
             for user_id in old:
                 del self._places[user_id]
                 self._drivers.discard(user_id)

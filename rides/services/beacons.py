@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -28,8 +29,7 @@ def beacon_update(
     """
     point = _point(latitude, longitude)
     if point is not None:
-        received_at = time.time()
-        transaction.on_commit(lambda: positions().report(user_id, point, received_at, driver=True))
+        transaction.on_commit(partial(_report, user_id, point, time.time()))
     lock_affairs(user_id)
     beacon, _ = Beacon.objects.get_or_create(driver_id=user_id, defaults={"changed_at": timezone.now()})
     if beacon.is_active == is_active:
@@ -40,6 +40,12 @@ def beacon_update(
     emit(BeaconUpdated(user_id=user_id, is_active=is_active, latitude=latitude, longitude=longitude))
     if not is_active:
         matches_reject(Match.objects.filter(driver_id=user_id, status__in=OPEN_MATCH), "cancelled")
+
+
+def _report(user_id: UUID, point: GeoPoint, received_at: float) -> None:
+    """Make the position known before the command is answered: the next passenger may be looking already."""
+    positions().report(user_id, point, received_at, driver=True)
+    positions().settle()
 
 
 def _point(latitude: float | None, longitude: float | None) -> GeoPoint | None:

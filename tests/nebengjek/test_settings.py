@@ -55,7 +55,7 @@ def test_the_names_and_defaults_of_the_contract_are_kept(name: str) -> None:
         ("WS_PING_PERIOD", "often", "a duration such as"),
         ("JWT_EXPIRATION", "0", "a whole number from 1"),
         ("DEBUG", "perhaps", "true or false"),
-        ("DATABASE_URL", "postgres://x/y", "sqlite://"),
+        ("DATABASE_URL", "mysql://x/y", "postgres://"),
         ("DATABASE_URL", "sqlite://", "name a file"),
         ("DATABASE_URL", "nonsense", "sqlite"),
     ],

@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from events.models import OutboxEvent
 from nebengjek.threads import in_read_thread, in_write_thread
-from realtime import background as module
 from realtime.background import Background, purge_database, purge_memory
 from realtime.models import CommandReceipt
 from rides.models import Match
@@ -44,28 +43,9 @@ async def test_the_timers_may_run_elsewhere(settings: Any, dewi: User, putri: Us
     settings.SERVE_TIMERS = False
     running = Background()
     running.ensure_started()
-    names = {task.get_name() for task in running._tasks}
+    names = {task.get_name() for task in running._loops._tasks}
     await running.stop()
     assert {"relay", "heartbeat", "tracks", "memory", "tokens"} == names
-
-
-async def test_a_loop_that_fails_goes_on(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(module, "RESTART_DELAY", 0.01)
-    runs: list[int] = []
-
-    async def fragile() -> None:
-        runs.append(1)
-        if len(runs) < 3:
-            raise RuntimeError("broken")
-        await asyncio.Event().wait()
-
-    task = asyncio.create_task(module._keep_running("loop", fragile))
-    async with asyncio.timeout(5):
-        while len(runs) < 3:
-            await asyncio.sleep(0.01)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert caplog.text.count("The loop failed") == 2
 
 
 async def test_what_nobody_needs_any_more_is_deleted(dewi: User, settings: Any) -> None:

@@ -7,6 +7,8 @@ import pytest
 from nebengjek.threads import in_write_thread
 from realtime import connections as module
 from realtime.connections import Connections
+from realtime.history import Delivery, history
+from realtime.sessions import sessions
 from users.models import User
 from users.services import user_deactivate
 
@@ -16,13 +18,14 @@ class Socket:
 
     def __init__(self, user_id: Any, *, stuck: bool = False) -> None:
         self.user_id = user_id
+        self.session = 7
         self.stuck = stuck
         self.versions: list[int] = []
         self.told: list[float] = []
-        self.beats = 0
+        self.beats: list[dict[str, Any]] = []
 
-    async def heartbeat(self) -> None:
-        self.beats += 1
+    async def heartbeat(self, **beat: Any) -> None:
+        self.beats.append(beat)
 
     async def notice_version(self, version: int) -> None:
         self.versions.append(version)
@@ -46,7 +49,17 @@ async def test_everybody_hears_the_heartbeat_until_he_leaves() -> None:
     await connections.heartbeat()
     connections.remove(second)  # type: ignore[arg-type]
     await connections.heartbeat()
-    assert (first.beats, second.beats, len(connections)) == (2, 1, 1)
+    assert (len(first.beats), len(second.beats), len(connections)) == (2, 1, 1)
+
+
+async def test_each_is_told_where_his_stream_and_his_sessions_stand() -> None:
+    first, second = Socket(uuid4()), Socket(uuid4())
+    newest = await sessions().take(first.user_id)
+    await history().deliver([Delivery("e", "t", b"{}", {second.user_id: None})])
+    epoch = (await history().read(first.user_id)).epoch
+    await live(first, second).heartbeat()
+    assert first.beats == [{"newest": newest, "epoch": epoch, "head": 0}]
+    assert second.beats == [{"newest": 0, "epoch": epoch, "head": 1}]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -79,7 +79,7 @@ async def test_who_leaves_has_his_track_booked_and_is_gone(dewi: User, putri: Us
     await phone.hang_up()
     assert await in_read_thread(TrackPoint.objects.filter(ride=ride).count) == 2
     assert len(connections) == 0
-    assert sessions().newest_now(dewi.pk) == 0
+    assert await sessions().newest([dewi.pk]) == [0]
     assert not get_channel_layer()._groups
     assert not get_channel_layer()._mailboxes
     last = positions().last(dewi.pk)

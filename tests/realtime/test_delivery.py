@@ -5,8 +5,9 @@ from uuid import UUID
 from channels.layers import get_channel_layer
 
 from events.models import OutboxEvent
-from realtime.delivery import DELIVER, REVOKE, deliver, group_of
-from realtime.history import history
+from realtime.delivery import deliver
+from realtime.groups import DELIVER, REVOKE, group_of
+from realtime.history import Delivery, Place, history
 
 A, B = UUID(int=1), UUID(int=2)
 
@@ -23,12 +24,12 @@ def event(number: int, **fields: Any) -> OutboxEvent:
 
 
 async def test_everybody_of_the_audience_is_told_in_his_own_count() -> None:
-    await history().append(B, "earlier", "x", b"{}")
+    await history().deliver([Delivery("earlier", "x", b"{}", {B: None})])
     first, second = await mailbox(A), await mailbox(B)
     await deliver([event(1)])
     for channel, seq in ((first, 1), (second, 2)):
         message = await get_channel_layer().receive(channel)
-        assert (message["type"], message["seq"], message["epoch"]) == (DELIVER, seq, history().epoch)
+        assert (message["type"], message["seq"], message["epoch"]) == (DELIVER, seq, (await history().read(A)).epoch)
         assert json.loads(message["frame"]) == {"type": "ride_start", "data": {"n": 1}, "seq": seq}
 
 
@@ -48,7 +49,8 @@ async def test_a_repetition_keeps_its_number() -> None:
 
 async def test_who_is_not_connected_finds_it_in_the_history() -> None:
     await deliver([event(1)])
-    missed = await history().since(A, 0)
+    epoch = (await history().read(A)).epoch
+    missed = (await history().read(A, Place(epoch, 0))).missed
     assert missed is not None
     assert [item.seq for item in missed] == [1]
 
@@ -57,4 +59,4 @@ async def test_a_revocation_is_no_notification() -> None:
     channel = await mailbox(A)
     await deliver([event(1, type="", data={"token_version": 4}, audience={str(A): None})])
     assert await get_channel_layer().receive(channel) == {"type": REVOKE, "token_version": 4}
-    assert await history().head(A) == 0
+    assert (await history().read(A)).head == 0

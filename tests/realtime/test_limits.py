@@ -4,7 +4,8 @@ from uuid import UUID
 import pytest
 
 from nebengjek.errors import RateLimited
-from realtime.limits import CommandLimit, CostlyBuckets, TokenBucket
+from nebengjek.redis import close_async_redis
+from realtime.limits import CommandLimit, CostlyLimit, MemoryCostlyLimit, RedisCostlyLimit, TokenBucket
 
 A, B = UUID(int=1), UUID(int=2)
 
@@ -34,33 +35,58 @@ def test_a_rate_of_zero_is_no_limit(clock: list[float]) -> None:
     assert {bucket.take() for _ in range(100)} == {0}
 
 
-def test_commands_are_limited_by_connection(clock: list[float], settings: Any) -> None:
+async def test_commands_are_limited_by_connection(clock: list[float], settings: Any) -> None:
     settings.WS_COMMAND_RATE, settings.WS_COMMAND_BURST = 10, 2
     limit, other = CommandLimit(A), CommandLimit(A)
-    limit.take(costly=False)
-    limit.take(costly=False)
+    await limit.take(costly=False)
+    await limit.take(costly=False)
     with pytest.raises(RateLimited, match="At most 10 commands a second, and 2 at once") as caught:
-        limit.take(costly=False)
+        await limit.take(costly=False)
     assert caught.value.retry_after == pytest.approx(0.1)
-    other.take(costly=False)
+    await other.take(costly=False)
 
 
-def test_what_costs_is_limited_by_user_over_all_connections(clock: list[float], settings: Any) -> None:
+async def test_what_costs_is_limited_by_user_over_all_connections(clock: list[float], settings: Any) -> None:
     settings.WS_COSTLY_RATE = 2
-    CommandLimit(A).take(costly=True)
-    CommandLimit(A).take(costly=True)
+    await CommandLimit(A).take(costly=True)
+    await CommandLimit(A).take(costly=True)
     with pytest.raises(RateLimited, match="At most 2 of these commands a minute"):
-        CommandLimit(A).take(costly=True)
-    CommandLimit(A).take(costly=False)
-    CommandLimit(B).take(costly=True)
+        await CommandLimit(A).take(costly=True)
+    await CommandLimit(A).take(costly=False)
+    await CommandLimit(B).take(costly=True)
 
 
-def test_those_who_have_rested_are_forgotten(clock: list[float], settings: Any) -> None:
+async def test_those_who_have_rested_are_forgotten(clock: list[float], settings: Any) -> None:
     settings.WS_COSTLY_RATE = 60
-    buckets = CostlyBuckets()
-    buckets.take(A)
-    buckets.purge()
-    assert list(buckets._buckets) == [A]
+    limit = MemoryCostlyLimit()
+    await limit.take(A)
+    limit.purge()
+    assert list(limit._buckets) == [A]
     clock[0] += 2
-    buckets.purge()
-    assert not buckets._buckets
+    limit.purge()
+    assert not limit._buckets
+
+
+@pytest.fixture(params=[MemoryCostlyLimit, RedisCostlyLimit])
+def costly(request: pytest.FixtureRequest) -> CostlyLimit:
+    """A limit of which nothing has been taken."""
+    if request.param is RedisCostlyLimit:
+        request.getfixturevalue("redis_url")
+    limit: CostlyLimit = request.param()
+    return limit
+
+
+async def test_every_store_lets_so_many_through_and_says_when_to_come_back(costly: CostlyLimit, settings: Any) -> None:
+    settings.WS_COSTLY_RATE = 3
+    assert [await costly.take(A) for _ in range(3)] == [0, 0, 0]
+    assert 19 < await costly.take(A) <= 20
+    assert await costly.take(B) == 0
+    costly.purge()
+    assert await costly.take(A) > 0
+
+
+async def test_while_redis_is_away_nobody_is_held_up(settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.WS_COSTLY_RATE = 1
+    assert [await RedisCostlyLimit().take(A) for _ in range(3)] == [0, 0, 0]
+    await close_async_redis()

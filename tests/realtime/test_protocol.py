@@ -194,5 +194,6 @@ def test_answers_have_the_form_of_the_contract() -> None:
 
 
 def test_a_notification_is_put_together_from_encoded_data() -> None:
-    frame = protocol.notification("ride_start", msgspec.json.encode({"a": 1}), 7)
+    head = protocol.notification_head("ride_start", msgspec.json.encode({"a": 1}))
+    frame = protocol.numbered(head, 7)
     assert json.loads(frame) == {"type": "ride_start", "data": {"a": 1}, "seq": 7}

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from nebengjek.errors import Unauthorized
-from realtime.ready import Resume, limits, parse_resume, read_state, ready_frame
+from realtime.history import Place
+from realtime.ready import limits, parse_resume, read_state, ready_frame
 from users.models import User
 from users.tokens import Claims
 
@@ -12,9 +13,9 @@ from users.tokens import Claims
 @pytest.mark.parametrize(
     ("query", "resume"),
     [
-        (b"resume=abc_-9:42", Resume("abc_-9", 42)),
-        (b"a=1&resume=abc%3A0&b=2", Resume("abc", 0)),
-        (b"resume=abc:1&resume=x", Resume("abc", 1)),
+        (b"resume=abc_-9:42", Place("abc_-9", 42)),
+        (b"a=1&resume=abc%3A0&b=2", Place("abc", 0)),
+        (b"resume=abc:1&resume=x", Place("abc", 1)),
         (b"", None),
         (b"resume=", None),
         (b"resume=abc", None),
@@ -32,7 +33,7 @@ from users.tokens import Claims
         (b"a=%zz&%", None),
     ],
 )
-def test_a_resume_is_read_or_ignored(query: bytes, resume: Resume | None) -> None:
+def test_a_resume_is_read_or_ignored(query: bytes, resume: Place | None) -> None:
     assert parse_resume(query) == resume
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from nebengjek.threads import in_read_thread, in_write_thread
 from realtime import tracking
-from realtime.delivery import group_of
+from realtime.groups import group_of
 from realtime.protocol import LocationUpdate
 from realtime.tracking import PositionIntake, TrackBuffer, track_buffer
 from rides.fares import TrackReport

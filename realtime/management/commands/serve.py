@@ -1,8 +1,12 @@
-"""`manage.py serve`: the whole system in one process."""
+"""`manage.py serve`: HTTP and the WebSocket, in one process with everything that belongs to them, or in several."""
 
 from __future__ import annotations
 
+import sys
+from argparse import SUPPRESS
+from collections.abc import Callable
 from functools import partial
+from socket import socket as Socket  # noqa: N812
 from typing import Any
 
 from django.conf import settings
@@ -11,8 +15,11 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from realtime.middleware import has_public_secrets, is_loopback
-from realtime.server import make_server
+from realtime.server import address_of, make_server
 from realtime.simulation.town import DRIVERS, PASSENGERS, staff_account
+from realtime.workers import Workers, listen
+
+MOST_WORKERS = 64
 
 
 class Command(BaseCommand):
@@ -27,12 +34,16 @@ class Command(BaseCommand):
             "--port", type=int, default=8000, help="port to listen on, 0 for any (default: %(default)s)"
         )
         parser.add_argument("--workers", type=int, default=1, help="processes; more than one needs Redis and NATS")
-
         parser.add_argument("--demo", action="store_true", help="with a small town around Monas that lives by itself")
+        parser.add_argument("--socket", type=int, help=SUPPRESS)  # of a worker: the socket it was started with
 
-    def handle(self, *args: Any, host: str, port: int, workers: int, demo: bool, **options: Any) -> None:
+    def handle(
+        self, *args: Any, host: str, port: int, workers: int, demo: bool, socket: int | None, **options: Any
+    ) -> None:
         """Refuse what cannot work, then serve."""
-        if workers != 1:
+        if not 1 <= workers <= MOST_WORKERS:
+            raise CommandError(f"--workers must be a number from 1 to {MOST_WORKERS}.")
+        if workers > 1 and not settings.DISTRIBUTED:
             raise CommandError("--workers must be 1: without REDIS_URL and NATS_URL one process does everything.")
         if not 0 <= port <= 65535:
             raise CommandError("--port must be a number from 0 to 65535.")
@@ -42,14 +53,32 @@ class Command(BaseCommand):
         refuse_old_database()
         if settings.DEBUG and not is_loopback(host):
             self.stderr.write(f"DEBUG is on: whoever reaches {host} sees error pages with source code and settings.")
-        staff = staff_account() if demo else None
-        server = make_server(host, port, partial(self._welcome, staff=staff), demo=demo)
-        server.run()
+        staff = staff_account() if demo and socket is None else None
+        welcome = partial(self._welcome, staff=staff)
+        if workers > 1:
+            self._serve_with(workers, host, port, demo=demo, welcome=welcome)
+            return
+        server = make_server(host, port, welcome if socket is None else lambda _: None, demo=demo)
+        server.run(sockets=None if socket is None else [Socket(fileno=socket)])
         if not server.started:
             raise CommandError("The server could not start; the lines above say why.")
 
+    def _serve_with(self, workers: int, host: str, port: int, *, demo: bool, welcome: Callable[[str], None]) -> None:
+        """Serve with several processes; the town, if any, lives in the first."""
+        try:
+            listener = listen(host, port)
+        except OSError as exc:
+            raise CommandError(f"Cannot listen on {host}:{port}: {exc.strerror}.") from exc
+        port = listener.getsockname()[1]
+        command = [sys.argv[0], "serve", "--host", host, "--port", str(port)]
+        commands = [[*command, *(["--demo"] if demo and not place else []), "--socket"] for place in range(workers)]
+        welcome(address_of(host, port))
+        Workers(listener, commands).run()
+
     def _welcome(self, address: str, *, staff: tuple[str, str] | None) -> None:
         self.stdout.write(f"NebengJek serves {address} (the WebSocket is {address.replace('http', 'ws', 1)}/ws/).")
+        if settings.DISTRIBUTED:
+            self.stdout.write("Events go over NATS: `manage.py run_nats_bridge` must run beside it.")
         port = address.rsplit(":", 1)[1]
         ride = "make ride" if port == "8000" else f"make ride PORT={port}"
         if staff:

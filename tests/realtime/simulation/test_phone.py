@@ -51,7 +51,12 @@ async def test_who_is_told_to_stop_stops_even_as_the_answer_arrives() -> None:
 
     async with phone_to(script) as (phone, _):
         asking = asyncio.create_task(phone.do("sync"))
-        phone._log = lambda _name, direction, _frame: asking.cancel() if direction == "<-" else None
+
+        def stop_as_it_arrives(_name: str, direction: str, _frame: dict[str, Any]) -> None:
+            if direction == "<-":
+                asking.cancel()
+
+        phone._log = stop_as_it_arrives
         with pytest.raises(asyncio.CancelledError):
             await asking
 

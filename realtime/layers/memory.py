@@ -1,80 +1,19 @@
 """The channel layer of the embedded default: groups and mailboxes in the memory of one process.
 
 It does what Channels asks of a layer (at most once, bounded mailboxes) at a cost that does not grow with the number of
-users. A full mailbox drops the new message and counts it; the consumer finds the gap and refills it from the history.
-A message with the key `latest` takes the place of the one of the same value that still waits, and needs no room of its
-own: so positions neither pile up nor push anything else out.
+users.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict, deque
+from collections import defaultdict
 from typing import Any
 from uuid import uuid4
 
 from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer
 
-Message = dict[str, Any]
-
-
-class Mailbox:
-    """The messages that wait for one channel, and the receiver that waits for them."""
-
-    __slots__ = ("capacity", "latest", "loop", "messages", "waiter")
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.messages: deque[Message] = deque()
-        self.latest: dict[str, Message] = {}
-        self.waiter: asyncio.Future[None] | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
-
-    def put(self, message: Message) -> bool:
-        """Add a message and wake the receiver; return False where there is no room."""
-        key = message.get("latest")
-        if key is not None:
-            waiting = self.latest.get(key)
-            if waiting is not None:
-                waiting.update(message)
-                return True
-            message = self.latest[key] = dict(message)
-        elif len(self.messages) - len(self.latest) >= self.capacity:
-            return False
-        self.messages.append(message)
-        self.wake()
-        return True
-
-    def take(self) -> Message:
-        """Return the oldest message."""
-        message = self.messages.popleft()
-        self.latest.pop(message.get("latest", ""), None)
-        return message
-
-    def wake(self) -> None:
-        """Let the receiver look again; may be called from another event loop than the receiver's."""
-        if self.waiter is None or self.loop is None:
-            return
-        if self.loop is asyncio.get_running_loop():
-            self._release(self.waiter)
-        elif not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self._release, self.waiter)
-
-    async def wait(self) -> None:
-        """Wait until there may be a message."""
-        self.loop = asyncio.get_running_loop()
-        self.waiter = self.loop.create_future()
-        try:
-            if not self.messages:
-                await self.waiter
-        finally:
-            self.waiter = None
-
-    @staticmethod
-    def _release(waiter: asyncio.Future[None]) -> None:
-        if not waiter.done():
-            waiter.set_result(None)
+from realtime.layers.mailbox import Mailbox, Message
 
 
 class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has no type hints
@@ -106,10 +45,7 @@ class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels
 
     async def receive(self, channel: str) -> Message:
         """Return the next message of a channel, waiting for it."""
-        mailbox = self._mailbox(channel)
-        while not mailbox.messages:
-            await mailbox.wait()
-        return mailbox.take()
+        return await self._mailbox(channel).receive()
 
     async def group_add(self, group: str, channel: str) -> None:
         """Let a channel have what is sent to a group."""

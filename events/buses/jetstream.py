@@ -1,0 +1,123 @@
+"""The bus between processes and services: NATS JetStream, and core NATS for what is in no stream.
+
+What is in the stream comes back to whoever delivers (the bridge) in the order of the stream. What is not (`user.*`) is
+delivered by this bus itself; so that a user still hears of everything in order, it first waits until the stream has
+been delivered up to the last message that is for the same user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+from nats.aio.client import Client
+from nats.js.api import PubAck
+
+from events.buses.base import BusUnavailable, Handler
+from events.models import OutboxEvent
+from events.stream import ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
+from nebengjek.nats import ANSWER_TIMEOUT, AWAY
+
+INTERNAL = ("user.revoked",)
+"""Subjects that are no business of other services."""
+
+KEPT = 10_000
+"""Users whose last message in the stream is remembered; of others it is taken to be the newest."""
+
+encode = msgspec.json.encode
+
+
+class Delivered(Protocol):
+    """Says how far the stream has been delivered."""
+
+    async def __call__(self, sequence: int) -> None:
+        """Return when everything in the stream up to `sequence` has been delivered."""
+
+
+class JetStreamBus:
+    """Publishes to the stream, pipelined; `deliver` takes what is in no stream.
+
+    `newest` is the last sequence of the stream when the bus begins: what was published before may still be under way.
+    """
+
+    def __init__(self, client: Client, deliver: Handler, delivered: Delivered, *, newest: int) -> None:
+        self._client = client
+        self._context = client.jetstream(timeout=ANSWER_TIMEOUT)
+        self._deliver, self._delivered = deliver, delivered
+        self._newest = newest
+        self._last: dict[str, int] = {}
+
+    async def publish(self, events: Sequence[OutboxEvent]) -> None:
+        """Return when all of `events` are in the stream or delivered.
+
+        Events that somebody hears of both are never under way at the same time: where the first is lost, so that it has
+        to be published again, the second must not be there before it.
+        """
+        try:
+            for batch in rounds(events):
+                await self._deliver_unstreamed([event for event in batch if not is_streamed(event.subject)])
+                await self._publish_streamed([event for event in batch if is_streamed(event.subject)])
+        except AWAY as exc:
+            raise BusUnavailable(f"NATS: {exc or type(exc).__name__}") from exc
+
+    async def _publish_streamed(self, events: Sequence[OutboxEvent]) -> None:
+        acks: list[asyncio.Future[PubAck]] = []
+        try:
+            for event in events:
+                payload, headers = encode(event.data), headers_of(event)
+                acks.append(await self._context.publish_async(event.subject, payload, stream=STREAM, headers=headers))
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                for event, ack in zip(events, acks, strict=True):
+                    self._note(event, (await ack).seq)
+        finally:
+            for ack in acks:
+                ack.cancel()
+
+    async def _deliver_unstreamed(self, events: Sequence[OutboxEvent]) -> None:
+        if not events:
+            return
+        await self._delivered(max(self._last.get(user, self._newest) for event in events for user in _hearers(event)))
+        await self._deliver(events)
+        for event in events:
+            if event.subject not in INTERNAL:
+                await self._client.publish(event.subject, encode(event.data), headers={ID_HEADER: str(event.event_id)})
+
+    def _note(self, event: OutboxEvent, sequence: int) -> None:
+        if len(self._last) >= KEPT:
+            self._newest = max(self._last.values())
+            self._last.clear()
+        for user in _hearers(event):
+            self._last[user] = sequence
+
+
+def rounds(events: Sequence[OutboxEvent]) -> list[list[OutboxEvent]]:
+    """Return the events in rounds: within one, nobody hears of two, and each is in a later one than what came before.
+
+    What came before is every earlier event of the same key or with a recipient in common.
+    """
+    result: list[list[OutboxEvent]] = []
+    last: dict[str, int] = {}
+    for event in events:
+        concerned = (event.key, *_hearers(event))
+        number = max(last.get(name, -1) for name in concerned) + 1
+        last.update(dict.fromkeys(concerned, number))
+        if number == len(result):
+            result.append([])
+        result[number].append(event)
+    return result
+
+
+def headers_of(event: OutboxEvent) -> dict[str, str]:
+    """Return the headers of an event's message: the id, the frame type, and what else the payload does not say."""
+    headers = {ID_HEADER: str(event.event_id), TYPE_HEADER: event.type}
+    if event.valid_until is not None:
+        headers[VALID_UNTIL_HEADER] = event.valid_until.isoformat()
+    if any(view is not None for view in event.audience.values()):
+        headers[VIEWS_HEADER] = encode(event.audience).decode()
+    return headers
+
+
+def _hearers(event: OutboxEvent) -> Sequence[str]:
+    return tuple(event.audience)

@@ -1,0 +1,68 @@
+"""The NATS stream: what is in it, and what our messages look like.
+
+One stream for all of it, because several would lose the order between a match and its ride.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from django.conf import settings
+from nats.js import JetStreamContext
+from nats.js.api import RetentionPolicy, StorageType, StreamConfig, StreamInfo
+from nats.js.errors import NotFoundError
+
+logger = logging.getLogger(__name__)
+
+STREAM = "NEBENGJEK"
+SUBJECTS = ("match.*", "ride.*", "payment.*")
+DURABLE = "bridge"
+DUPLICATE_WINDOW = 3600.0
+"""Seconds within which the stream takes a message of the same `Nats-Msg-Id` only once."""
+
+OUTBOX_SUBJECT = "nebengjek.outbox"
+"""Core NATS: something was committed; whoever relays may look. No payload."""
+
+ID_HEADER = "Nats-Msg-Id"
+TYPE_HEADER = "Nebengjek-Type"
+"""The frame type; on messages of ours only."""
+VIEWS_HEADER = "Nebengjek-Views"
+"""JSON: what single recipients see instead of the payload, by user id."""
+VALID_UNTIL_HEADER = "Nebengjek-Valid-Until"
+"""A moment after which nobody needs to be told any more."""
+
+
+class StreamMismatch(Exception):
+    """There is a stream of our name that cannot do what we need."""
+
+
+def is_streamed(subject: str) -> bool:
+    """Return whether what is published on a subject is kept in the stream."""
+    return any(subject.startswith(pattern.removesuffix("*")) for pattern in SUBJECTS)
+
+
+async def ensure_stream(context: JetStreamContext) -> StreamInfo:
+    """Return the stream, made where there is none. Raises `StreamMismatch` where it loses or refuses our messages."""
+    wanted = StreamConfig(
+        name=STREAM,
+        subjects=list(SUBJECTS),
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        duplicate_window=DUPLICATE_WINDOW,
+        max_age=settings.NATS_STREAM_MAX_AGE.total_seconds(),
+    )
+    try:
+        info = await context.stream_info(STREAM)
+    except NotFoundError:
+        logger.info("Making the stream %s for %s.", STREAM, ", ".join(SUBJECTS))
+        return await context.add_stream(wanted)
+    config = info.config
+    if missing := set(SUBJECTS) - set(config.subjects or ()):
+        raise StreamMismatch(f"The stream {STREAM} lacks the subjects {', '.join(sorted(missing))}.")
+    if config.retention != RetentionPolicy.LIMITS:
+        raise StreamMismatch(f"The stream {STREAM} has the retention {config.retention}; it must be limits.")
+    if config.storage != StorageType.FILE:
+        logger.warning("The stream %s is in memory: a restart of NATS loses what was not delivered.", STREAM)
+    if (config.duplicate_window or 0) < DUPLICATE_WINDOW:
+        logger.warning("The stream %s forgets message ids after %s s.", STREAM, config.duplicate_window)
+    return info

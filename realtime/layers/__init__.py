@@ -1,0 +1,1 @@
+"""Channel layers: within one process (`memory`), and between processes (`redis`)."""

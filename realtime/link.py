@@ -1,0 +1,68 @@
+"""The connection of a server process to NATS: it says what happened, and hears nothing.
+
+Nothing waits for it. What it says is a hint (something was committed) or ephemeral (a position): while NATS is away it
+is not said, and nobody is the worse for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import cache
+from typing import Any
+
+from nats.aio.client import Client
+
+from events import nudge
+from events.stream import OUTBOX_SUBJECT
+from nebengjek.nats import AWAY, connect_to_nats
+from realtime.protocol import encode
+
+LOCATION_SUBJECT = "location.update"
+
+
+class Link:
+    """Publishes to core NATS; does nothing where there is no `NATS_URL`."""
+
+    def __init__(self) -> None:
+        self._client: Client | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._nudging: asyncio.Task[None] | None = None
+
+    async def run(self, name: str = "web") -> None:
+        """Be connected until cancelled; whoever relays the outbox is told of each commit of this process."""
+        self._loop = asyncio.get_running_loop()
+        self._client = await connect_to_nats(name)
+        nudge.listen(self._wake)
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            nudge.ignore(self._wake)
+            client, self._client = self._client, None
+            await client.close()
+
+    async def publish(self, subject: str, data: dict[str, Any]) -> None:
+        """Say something to other services, if they can be reached."""
+        if self._client is not None and self._client.is_connected:
+            with contextlib.suppress(*AWAY):
+                await self._client.publish(subject, encode(data))
+
+    def _wake(self) -> None:
+        """Tell the relay that something was committed; called from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._nudge)
+
+    def _nudge(self) -> None:
+        if self._nudging is None or self._nudging.done():
+            self._nudging = asyncio.ensure_future(self._say_committed())
+
+    async def _say_committed(self) -> None:
+        if self._client is not None and self._client.is_connected:
+            with contextlib.suppress(*AWAY):
+                await self._client.publish(OUTBOX_SUBJECT)
+
+
+@cache
+def link() -> Link:
+    """Return the link of this process."""
+    return Link()

@@ -1,0 +1,81 @@
+"""`manage.py run_nats_bridge`: both directions of the bridge between NATS and the sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from events.stream import STREAM, SUBJECTS, StreamMismatch
+from nebengjek.nats import connect_to_nats
+from nebengjek.redis import close_async_redis
+from realtime.bridge.bridge import Bridge
+from realtime.bridge.inbound import events_by_subject
+
+
+class Command(BaseCommand):
+    """Relay the outbox to the stream, and deliver the stream to the users."""
+
+    help = "Bridge NATS and the sockets: one process is active, others stand by."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Say whether to stay."""
+        parser.add_argument("--once", action="store_true", help="hand out what waits, and exit")
+
+    def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        """Run until SIGTERM or Ctrl-C, then finish the batch in hand."""
+        if not settings.DISTRIBUTED:
+            raise CommandError("Set REDIS_URL and NATS_URL: without them `manage.py serve` does all of this itself.")
+        self.stdout.write(f"Bridging the stream {STREAM} ({', '.join(SUBJECTS)}) and the sockets:")
+        for subject, event in events_by_subject().items():
+            self.stdout.write(f"  {subject:18} -> {event.type}")
+        self.stdout.flush()
+        try:
+            asyncio.run(self._run(once=once))
+        except StreamMismatch as exc:
+            raise CommandError(str(exc)) from exc
+
+    async def _run(self, *, once: bool) -> None:
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        while not stopping.is_set():
+            await self._with_one_connection(stopping, once=once)
+            if once:
+                return
+
+    async def _with_one_connection(self, stopping: asyncio.Event, *, once: bool) -> None:
+        """Bridge over one connection to NATS: until told to stop, or until the library gives the connection up."""
+        bridge: Bridge | None = None
+
+        async def lost() -> None:
+            if bridge is not None:
+                bridge.connection_was_lost()
+
+        async def closed() -> None:
+            if bridge is not None:
+                bridge.stop()
+
+        connecting = asyncio.create_task(connect_to_nats("bridge", disconnected_cb=lost, closed_cb=closed))
+        stopped = asyncio.create_task(stopping.wait())
+        await asyncio.wait((connecting, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not connecting.done():
+            connecting.cancel()
+            return
+        client = await connecting
+        bridge = Bridge(client)
+        stopped.add_done_callback(lambda _: bridge.stop())
+        try:
+            if not once:
+                await bridge.run()
+            elif not await bridge.run_once():
+                self.stdout.write("Another bridge is active and does this.")
+        finally:
+            stopped.cancel()
+            self.stdout.write(f"Done: {bridge.progress}")
+            self.stdout.flush()
+            await client.close()
+            await close_async_redis()

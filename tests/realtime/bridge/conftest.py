@@ -1,0 +1,85 @@
+"""A bridge within the test's own event loop, on real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from nats.aio.client import Client
+
+from events.stream import DURABLE, STREAM
+from nebengjek.nats import connect_to_nats
+from realtime.bridge.bridge import Bridge
+from realtime.history import Place, history
+
+TIMEOUT = 15.0
+
+
+@asynccontextmanager
+async def running_bridge() -> AsyncIterator[Bridge]:
+    """Run a bridge, and let it stop in its own way."""
+    client = await connect_to_nats("bridge")
+    bridge = Bridge(client)
+    work = asyncio.create_task(bridge.run())
+    yield bridge
+    bridge.stop()
+    await work
+    await client.close()
+
+
+@pytest.fixture
+async def bridge(distributed: None, transactional_db: None) -> AsyncIterator[Bridge]:
+    """A running bridge."""
+    async with running_bridge() as running:
+        await until_async(lambda: has_consumer(running))
+        yield running
+
+
+async def has_consumer(bridge: Bridge) -> bool:
+    """Tell whether the bridge has asked for messages."""
+    return bool(bridge._stream_id) and bool(await bridge._context.consumers_info(STREAM))
+
+
+async def until(done: Callable[[], bool]) -> None:
+    """Wait until something is true."""
+    async with asyncio.timeout(TIMEOUT):
+        while not done():
+            await asyncio.sleep(0.01)
+
+
+async def until_async(done: Callable[[], Any]) -> None:
+    """Wait until something is true that has to be asked for."""
+    async with asyncio.timeout(TIMEOUT):
+        while not await done():
+            await asyncio.sleep(0.02)
+
+
+async def all_is_delivered(client: Client) -> None:
+    """Wait until the stream has nothing left for the bridge, and nothing that was not acknowledged."""
+
+    async def done() -> bool:
+        context = client.jetstream()
+        info = await context.consumer_info(STREAM, DURABLE)
+        newest = (await context.stream_info(STREAM)).state.last_seq
+        return (
+            not info.num_pending
+            and not info.num_ack_pending
+            and (info.ack_floor.stream_seq if info.ack_floor else 0) >= newest
+        )
+
+    await until_async(done)
+
+
+async def told(user_id: UUID) -> list[dict[str, Any]]:
+    """Return the frames of a user's history, in the order of their numbers."""
+    epoch = (await history().read(user_id)).epoch
+    missed = (await history().read(user_id, Place(epoch, 0))).missed
+    assert missed is not None
+    frames = [json.loads(item.frame) for item in missed]
+    assert [frame["seq"] for frame in frames] == list(range(1, len(frames) + 1))
+    return frames

@@ -1,0 +1,74 @@
+"""Real servers for the tests: started once for a test process that needs them, stopped at its end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+from nats.js.errors import NotFoundError
+
+from deploy.servers import NatsServer, Server, ValkeyServer
+from events.stream import STREAM
+from nebengjek.nats import connect_to_nats
+from nebengjek.redis import close_async_redis, sync_redis
+
+STORES = {
+    "HISTORY_STORE": "realtime.history.redis.RedisHistory",
+    "SESSION_STORE": "realtime.sessions.RedisSessions",
+    "COSTLY_LIMIT": "realtime.limits.RedisCostlyLimit",
+    "POSITION_STORE": "rides.positions.redis.RedisPositions",
+}
+
+
+def started(kind: type[Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Start a server in a folder of its own."""
+    with kind(tmp_path_factory.mktemp(kind.__name__)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A running Valkey."""
+    yield from started(ValkeyServer, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """A running NATS with JetStream."""
+    yield from started(NatsServer, tmp_path_factory)
+
+
+@pytest.fixture
+async def redis_url(valkey: ValkeyServer, settings: Any) -> AsyncIterator[str]:
+    """The settings have an empty Valkey; the stores on it are for each test to make."""
+    settings.REDIS_URL = valkey.url
+    sync_redis.cache_clear()
+    sync_redis().flushall()
+    yield valkey.url
+    await close_async_redis()
+    sync_redis().close()
+    sync_redis.cache_clear()
+
+
+@pytest.fixture
+async def nats_client(nats_server: NatsServer, settings: Any) -> AsyncIterator[Client]:
+    """The settings have a NATS without a stream; this is the connection of another service."""
+    settings.NATS_URL = nats_server.url
+    client = await connect_to_nats("other")
+    with contextlib.suppress(NotFoundError):
+        await client.jetstream().delete_stream(STREAM)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+def distributed(redis_url: str, nats_client: Client, settings: Any) -> None:
+    """This process is one of many: the settings that REDIS_URL and NATS_URL make."""
+    settings.DISTRIBUTED = True
+    for name, path in STORES.items():
+        setattr(settings, name, path)
+    layer = {"BACKEND": "realtime.layers.redis.RedisChannelLayer", "CONFIG": {"hosts": [redis_url], "capacity": 1000}}
+    settings.CHANNEL_LAYERS = {"default": layer}
