@@ -9,7 +9,7 @@ ifneq ($(HOST):$(PORT),127.0.0.1:8000)
 export PUBLIC_URL ?= http://$(HOST):$(PORT)
 endif
 
-.PHONY: help run ride migrate test check format clean
+.PHONY: help run run-distributed ride migrate test test-faults check format clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,8 +23,15 @@ ride: $(VENV)/.run-ready  ## Watch one ride on the running system, frame by fram
 migrate: $(VENV)/.run-ready
 	@$(BIN)/python manage.py migrate --verbosity 0
 
-test: $(VENV)/.dev-ready  ## Run all tests
+test: $(VENV)/.dev-ready  ## Run all tests, and what touches the database on PostgreSQL too
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m tests.on_postgres -n auto --dist loadfile $(ARGS) tests/events tests/users tests/rides tests/realtime
+
+test-faults: $(VENV)/.dev-ready  ## Pull every plug of the distributed system under load, in full size
+	@$(BIN)/python -m bench.faults $(ARGS)
+
+run-distributed: migrate $(VENV)/.dev-ready  ## Start the system as many processes, on PostgreSQL, Valkey and NATS (PORT=)
+	@$(BIN)/python -m deploy.local --port $(PORT)
 
 check: $(VENV)/.dev-ready  ## Lint, format, types, system checks, migrations
 	@$(BIN)/ruff check .

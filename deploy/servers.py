@@ -27,9 +27,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from deploy.process import Server, ProcessError
+from deploy.process import ProcessError, Server
 
-__all__ = ["NatsServer", "PostgresServer", "Server", "ProcessError", "ValkeyServer"]
+__all__ = ["NatsServer", "PostgresServer", "ProcessError", "Server", "ValkeyServer"]
 
 
 class NatsServer(Server):

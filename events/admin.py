@@ -1,16 +1,17 @@
-"""The outbox in the admin: to look at, not to change."""
+"""The outbox and the dead letters in the admin: to look at, not to change; a letter can be replayed."""
 
 from __future__ import annotations
 
 import contextlib
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from events.base import Event
-from events.models import OutboxEvent
+from events.dead_letters import dead_letters_request_replay
+from events.models import DeadLetter, OutboxEvent
 from nebengjek.admin import ReadOnlyAdmin
 
 
@@ -59,3 +60,33 @@ class OutboxEventAdmin(ReadOnlyAdmin[OutboxEvent]):
         with contextlib.suppress(ValueError):
             wanted |= Q(event_id=UUID(text))
         return queryset.filter(wanted), False
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
+    """Messages that could not be delivered, and why."""
+
+    list_display = ("id", "subject", "reason", "created_at", "replay_requested_at", "replayed_at", "replays")
+    list_filter = (("replayed_at", admin.EmptyFieldListFilter),)
+    fields = (
+        "subject", "reason", "text", "headers", "stream_id", "sequence", "created_at",
+        "replay_requested_at", "replayed_at", "replays",
+    )  # fmt: skip
+    actions = ("replay",)
+    show_full_result_count = False
+
+    @admin.display(description="payload")
+    def text(self, letter: DeadLetter) -> str:
+        """Return the payload as far as it is text."""
+        return bytes(letter.payload).decode("utf-8", "backslashreplace")
+
+    @admin.action(description="Replay", permissions=["replay"])
+    def replay(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
+        """Let the bridge publish the chosen letters once more."""
+        count = dead_letters_request_replay(ids=queryset.values_list("pk", flat=True))
+        text = f"{count} messages will be published again within a second, if a bridge runs."
+        self.message_user(request, text, messages.SUCCESS)
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change dead letters may replay them; nobody may edit one."""
+        return request.user.has_perm("events.change_deadletter")

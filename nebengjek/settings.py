@@ -112,7 +112,8 @@ def _database() -> dict[str, Any]:
     except ValueError as exc:
         raise ConfigError(f"DATABASE_URL must be like {form}.") from exc
     if config["ENGINE"] == "django.db.backends.postgresql":
-        return {**config, "OPTIONS": {"connect_timeout": 5, "application_name": "nebengjek", **config["OPTIONS"]}}
+        options = {"connect_timeout": 5, "application_name": "nebengjek", **config.get("OPTIONS", {})}
+        return {**config, "OPTIONS": options}
     if config["ENGINE"] != "django.db.backends.sqlite3":
         raise ConfigError(f"DATABASE_URL must be like {form}.")
     return _sqlite(config)

@@ -7,7 +7,10 @@ In a server it starts with the server (ASGI lifespan), or with the first request
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -32,6 +35,8 @@ from rides.positions import positions
 from rides.timers import run_due
 from users.codes import purge_codes
 from users.services import purge_tokens
+
+R = TypeVar("R")
 
 PURGE_INTERVAL = 60.0
 """Seconds between two rounds of cleaning."""
@@ -154,7 +159,8 @@ class OnlyServer:
         self._file: FileLock | None = None
         self._session: BaseDatabaseWrapper | None = None
         database = settings.DATABASES["default"]
-        taken = self._lock_file(database["NAME"]) if "sqlite" in database["ENGINE"] else self._lock_session()
+        is_file = "sqlite" in database["ENGINE"]
+        taken = self._lock_file(database["NAME"]) if is_file else off_loop(self._lock_session)
         if not taken:
             name = Path(str(database["NAME"])).name
             text = f"Another server runs on {name}; without REDIS_URL and NATS_URL there can be one."
@@ -165,7 +171,7 @@ class OnlyServer:
         if self._file is not None:
             self._file.release()
         if self._session is not None:
-            self._session.close()
+            off_loop(self._session.close)
 
     def _lock_file(self, database: object) -> bool:
         self._file = FileLock(Path(f"{database}.server-lock"))
@@ -184,3 +190,9 @@ class OnlyServer:
         if not taken:
             self._session.close()
         return taken
+
+
+def off_loop(call: Callable[[], R]) -> R:
+    """Call something that waits for the database, as a server may when it begins and ends."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(call).result()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from channels.layers import channel_layers
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connection
 
 from realtime.background import Background
 from realtime.connections import connections
@@ -26,10 +29,25 @@ __all__ = ["distributed", "nats_client", "nats_server", "redis_url", "valkey"]
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep the test database, and what SQLite puts beside it, in a folder of this run."""
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Keep the test database of SQLite, and what it puts beside it, in a folder of this run."""
+    if "sqlite" not in settings.DATABASES["default"]["ENGINE"]:
+        return
     folder: Path = tmp_path_factory.mktemp("database")
     settings.DATABASES["default"]["TEST"]["NAME"] = str(folder / "test.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _threads_let_go_of_the_database(django_db_setup: None) -> Iterator[None]:
+    """End the connections that our threads keep open, before PostgreSQL is asked to drop the database."""
+    yield
+    if connection.vendor == "postgresql":
+        database = connection.settings_dict["NAME"]
+        with psycopg.connect(os.environ["TESTS_DATABASE_URL"], autocommit=True) as session:
+            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+            session.execute(others, [database])
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,8 @@ from datetime import timedelta
 os.environ["DOTENV"] = ".env.of-no-tests"
 for _name in ("DEBUG", "DATABASE_URL", "SECRET_KEY", "JWT_SECRET", "REDIS_URL", "NATS_URL", "SMS_BACKEND"):
     os.environ.pop(_name, None)
+if "TESTS_DATABASE_URL" in os.environ:  # see tests/on_postgres.py
+    os.environ["DATABASE_URL"] = os.environ["TESTS_DATABASE_URL"]
 
 from nebengjek.settings import *  # noqa: E402, F403
 
