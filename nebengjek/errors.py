@@ -81,3 +81,8 @@ class RateLimited(DomainError):
     def __init__(self, message: str, *, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+def brief(exc: BaseException) -> str:
+    """Return what an exception says, in one line, or its kind where it says nothing."""
+    return str(exc).partition("\n")[0] or type(exc).__name__

@@ -13,6 +13,8 @@ import nats.js.errors
 from django.conf import settings
 from nats.aio.client import Client
 
+from nebengjek.errors import brief
+
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 2
@@ -61,7 +63,7 @@ async def connect_to_nats(name: str, **callbacks: Any) -> Client:
                 )
         except Exception as exc:
             await client.close()
-            if said != (said := f"{exc or type(exc).__name__}"):
+            if said != (said := f"{brief(exc)}"):
                 logger.warning("NATS cannot be reached, trying on: %s", said)
             await asyncio.sleep(RETRY_DELAY)
         else:
@@ -84,4 +86,4 @@ def credentials() -> dict[str, Any]:
 async def _log_error(error: Exception) -> None:
     """Say what the library reports; that a server is still away is said once, by who notices it."""
     level = logging.DEBUG if isinstance(error, OSError) else logging.WARNING
-    logger.log(level, "NATS: %s", error or type(error).__name__)
+    logger.log(level, "NATS: %s", brief(error))

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from django.db import InterfaceError, OperationalError
 
+from nebengjek.errors import brief
 from nebengjek.redis import AWAY
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ async def _keep_running(name: str, loop: Work) -> None:
         try:
             await loop()
         except UNAVAILABLE as exc:
-            logger.warning("The %s waits: %s", name, exc or type(exc).__name__)
+            logger.warning("The %s waits: %s", name, brief(exc))
         except Exception:
             logger.exception("The %s failed and goes on in %g s.", name, RESTART_DELAY)
         await asyncio.sleep(RESTART_DELAY)

@@ -18,6 +18,7 @@ from nats.js.api import PubAck
 from events.buses.base import BusUnavailable, Handler
 from events.models import OutboxEvent
 from events.stream import ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
+from nebengjek.errors import brief
 from nebengjek.nats import ANSWER_TIMEOUT, AWAY
 
 INTERNAL = ("user.revoked",)
@@ -60,7 +61,7 @@ class JetStreamBus:
                 await self._deliver_unstreamed([event for event in batch if not is_streamed(event.subject)])
                 await self._publish_streamed([event for event in batch if is_streamed(event.subject)])
         except AWAY as exc:
-            raise BusUnavailable(f"NATS: {exc or type(exc).__name__}") from exc
+            raise BusUnavailable(f"NATS: {brief(exc)}") from exc
 
     async def _publish_streamed(self, events: Sequence[OutboxEvent]) -> None:
         acks: list[asyncio.Future[PubAck]] = []

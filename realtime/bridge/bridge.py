@@ -31,6 +31,7 @@ from events.dead_letters import Dead
 from events.models import OutboxEvent
 from events.relay import Relay
 from events.stream import DURABLE, ID_HEADER, OUTBOX_SUBJECT, STREAM, ensure_stream
+from nebengjek.errors import brief
 from nebengjek.nats import ANSWER_TIMEOUT
 from nebengjek.nats import AWAY as NATS_AWAY
 from nebengjek.redis import AWAY as REDIS_AWAY
@@ -121,9 +122,9 @@ class Bridge:
             try:
                 await self._be_active()
             except (LeaseLost, Fenced) as exc:
-                logger.warning("Not active any more: %s", exc or type(exc).__name__)
+                logger.warning("Not active any more: %s", brief(exc))
             except PASSING as exc:
-                logger.warning("The bridge starts over: %s", exc or type(exc).__name__)
+                logger.warning("The bridge starts over: %s", brief(exc))
                 await asyncio.sleep(RETRY_DELAY)
             finally:
                 await self._lease.release()
@@ -155,7 +156,7 @@ class Bridge:
         others = [
             asyncio.create_task(self._lease.keep(), name="lease"),
             asyncio.create_task(self._for_ever("relay", relay.run), name="relay"),
-            asyncio.create_task(self._for_ever("replays", self._replay_for_ever), name="replays"),
+            asyncio.create_task(self._for_ever("replay of dead letters", self._replay_for_ever), name="replays"),
         ]
         try:
             await _first_of(inbound, *others)
@@ -197,7 +198,7 @@ class Bridge:
             except (Fenced, LeaseLost):
                 raise
             except PASSING as exc:
-                logger.warning("The %s waits: %s", name, exc or type(exc).__name__)
+                logger.warning("The %s waits: %s", name, brief(exc))
             except Exception:
                 logger.exception("The %s failed and goes on.", name)
             await asyncio.sleep(RETRY_DELAY)
@@ -356,7 +357,7 @@ class Bridge:
             try:
                 return await work()
             except PASSING as exc:
-                if said != (said := f"{type(exc).__name__}: {exc}"):
+                if said != (said := brief(exc)):
                     logger.warning("Holding %d messages: %s", len(messages), said)
             await asyncio.sleep(RETRY_DELAY)
             if self._stopping.is_set():

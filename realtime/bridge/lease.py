@@ -10,6 +10,7 @@ import socket
 
 from django.conf import settings
 
+from nebengjek.errors import brief
 from nebengjek.redis import AWAY, PREFIX, async_redis
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class Lease:
                 renewed_at = asked_at
             except AWAY as exc:
                 # Without Redis nobody can take the lease, and nothing can be delivered: hold on.
-                logger.warning("The lease of %.1f s ago could not be renewed: %s", loop.time() - renewed_at, exc)
+                logger.warning("The lease of %.1f s ago could not be renewed: %s", loop.time() - renewed_at, brief(exc))
 
     async def release(self) -> None:
         """Let another process have the lease at once."""
@@ -79,5 +80,5 @@ class Lease:
         try:
             return await self.try_take()
         except AWAY as exc:
-            logger.warning("Redis cannot be reached, trying on: %s", exc)
+            logger.warning("Redis cannot be reached, trying on: %s", brief(exc))
             return False

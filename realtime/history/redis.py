@@ -104,25 +104,24 @@ class RedisHistory:
 
         Raises `Fenced`, having done nothing, when there is a `fence` and its lease is not held any more.
         """
-        client = async_redis()
-        script = client.register_script(_DELIVER)
-        pipeline = client.pipeline(transaction=False)
         keys = [fence.lease_key, fence.position_key] if fence else []
         starts = range(0, max(len(deliveries), 1), EVENTS_PER_CALL)
-        for start in starts:
-            events = [_packed(delivery) for delivery in deliveries[start : start + EVENTS_PER_CALL]]
-            arguments: list[Any] = [*_settings(), msgspec.msgpack.encode(events)]
-            if fence:
-                arguments.append(fence.token)
-                if fence.position is not None and start == starts[-1]:
-                    arguments.append(fence.position)
-            await script(keys=keys, args=arguments, client=pipeline)
-        try:
-            await pipeline.execute()
-        except redis.ResponseError as exc:
-            if "FENCED" in str(exc):
-                raise Fenced from exc
-            raise
+        script = async_redis().register_script(_DELIVER)
+        async with async_redis().pipeline(transaction=False) as pipeline:
+            for start in starts:
+                events = [_packed(delivery) for delivery in deliveries[start : start + EVENTS_PER_CALL]]
+                arguments: list[Any] = [*_settings(), msgspec.msgpack.encode(events)]
+                if fence:
+                    arguments.append(fence.token)
+                    if fence.position is not None and start == starts[-1]:
+                        arguments.append(fence.position)
+                await script(keys=keys, args=arguments, client=pipeline)
+            try:
+                await pipeline.execute()
+            except redis.ResponseError as exc:
+                if "FENCED" in str(exc):
+                    raise Fenced("the lease is not held any more") from exc
+                raise
 
     async def read(self, user_id: UUID, place: Place | None = None) -> Reading:
         """Return where a user's stream stands, and the notifications after `place`, where they are all kept."""
@@ -136,10 +135,10 @@ class RedisHistory:
 
     async def heads(self, user_ids: Sequence[UUID]) -> tuple[str, list[int]]:
         """Return the epoch and the number of each user's newest notification; 0 before the first."""
-        pipeline = async_redis().pipeline(transaction=False)
-        pipeline.info("server")
-        pipeline.mget([f"{PREFIX}head:{user_id}" for user_id in user_ids])
-        server, heads = await pipeline.execute()
+        async with async_redis().pipeline(transaction=False) as pipeline:
+            pipeline.info("server")
+            pipeline.mget([f"{PREFIX}head:{user_id}" for user_id in user_ids])
+            server, heads = await pipeline.execute()
         return server["run_id"][:16], [int(head or 0) for head in heads]
 
     def purge(self) -> None:

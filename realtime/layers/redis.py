@@ -7,14 +7,24 @@ groups alone: one subscription for a user, and one command for a message to a gr
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from channels.exceptions import ChannelFull
-from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
-from channels_redis.utils import _wrap_close
+from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer, RedisSingleShardConnection
+from channels_redis.utils import _wrap_close, decode_hosts
 
-from nebengjek.redis import PREFIX
+from nebengjek.errors import brief
+from nebengjek.redis import AWAY, PREFIX
 from realtime.layers.mailbox import Mailbox, Message
+
+logger = logging.getLogger(__name__)
+
+RETRY_DELAY = 0.5
+"""Seconds between two attempts to hear from Redis again."""
+
+LISTEN = 1.0
+"""Seconds for which one call waits for a message."""
 
 
 def group_channel(group: str) -> str:
@@ -37,11 +47,33 @@ class Inbox(Mailbox):
             self._layer.dropped += 1
 
 
+class Shard(RedisSingleShardConnection):  # type: ignore[misc]
+    """The connection that hears; while Redis is away it says so once, and tries on."""
+
+    async def _do_receiving(self) -> None:
+        said = ""
+        while True:
+            try:
+                if self._pubsub is not None and self._pubsub.subscribed:
+                    message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=LISTEN)
+                    said = ""
+                    self._receive_message(message)
+                else:
+                    await asyncio.sleep(RETRY_DELAY / 5)
+            except AWAY as exc:
+                if said != (said := brief(exc)):
+                    logger.warning("Nothing is heard from Redis: %s", said)
+                await asyncio.sleep(RETRY_DELAY)
+            except Exception:
+                logger.exception("A message could not be received.")
+
+
 class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # Channels has no type hints
     """The layer of one event loop."""
 
-    def __init__(self, *args: Any, capacity: int, **kwargs: Any) -> None:
-        super().__init__(*args, prefix=PREFIX, **kwargs)
+    def __init__(self, hosts: list[Any], capacity: int, **kwargs: Any) -> None:
+        super().__init__(hosts, prefix=PREFIX, **kwargs)
+        self._shards = [Shard(host, self) for host in decode_hosts(hosts)]
         self.capacity = capacity
         self.dropped = 0
 

@@ -25,7 +25,8 @@ Login = Callable[[], Awaitable[str]]
 ANSWER_TIMEOUT = 30.0
 """Seconds that an answer may take before the ride counts as failed."""
 
-LATENCIES_KEPT = 100_000
+LATENCIES_KEPT = 10_000
+"""Enough for the figures of a simulation, and little for a town that runs for weeks."""
 
 
 class Refused(Exception):

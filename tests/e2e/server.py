@@ -53,17 +53,28 @@ class ServerProcess:
 
     def start(self, url: str = "") -> ServerProcess:
         """Start, and wait until it says where it listens, or until it answers at `url`."""
+        self.launch()
+        self.url = url or self.wait_for(r"NebengJek serves (http://\S+) ")
+        self.wait_until_it_answers()
+        return self
+
+    def launch(self) -> ServerProcess:
+        """Start, and wait for nothing."""
         self.process = subprocess.Popen(
             [sys.executable, *self.command],
             cwd=BASE_DIR, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.url = url or self.wait_for(r"NebengJek serves (http://\S+) ")
-        self._wait_for_answer()
         return self
 
-    def _wait_for_answer(self) -> None:
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def wait_until_it_answers(self) -> None:
+        """Wait until it answers at its `url`."""
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             try:

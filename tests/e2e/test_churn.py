@@ -1,0 +1,43 @@
+"""What people who come and go leave behind in a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+
+import pytest
+
+from bench.census import census_of
+from bench.churn import come_and_go
+from bench.database import count_rows
+from tests.e2e.conftest import StartServer
+from tests.e2e.server import TIMEOUT, ServerProcess
+
+pytestmark = pytest.mark.e2e
+
+
+def settled(server: ServerProcess) -> dict[str, int]:
+    """What the server has in hand once that does not change any more, and the rows of its database."""
+    deadline = time.monotonic() + TIMEOUT
+    seen: list[dict[str, int]] = []
+    while len(seen) < 3 or seen[-1] != seen[-2] or seen[-2] != seen[-3]:
+        assert time.monotonic() < deadline, seen[-3:]
+        time.sleep(0.2)
+        counts = census_of(server)
+        del counts["objects"]
+        seen.append(counts)
+    return seen[-1] | count_rows(server.folder / "e2e.sqlite3")
+
+
+def test_nothing_is_left_of_those_who_came_and_went(start_server: StartServer) -> None:
+    server = start_server("-m", "bench.census", "serve", "--port", "0")
+    people = [server.log_in(f"+62812000000{n:02d}", driver=n % 2 == 0) for n in range(12)]
+    url = server.url.replace("http", "ws", 1) + "/ws/"
+    tokens = itertools.cycle(people)
+    asyncio.run(come_and_go(url, tokens, 24, 4))  # by now every thread has begun, and everybody was seen somewhere
+    before = settled(server)
+    assert (before["connections"], before["groups"], before["positions"]) == (0, 0, 12)
+    asyncio.run(come_and_go(url, tokens, 120, 4))
+    assert settled(server) == before
+    assert "Traceback" not in "".join(server.output)
