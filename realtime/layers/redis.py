@@ -13,9 +13,11 @@ from typing import Any
 from channels.exceptions import ChannelFull
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer, RedisSingleShardConnection
 from channels_redis.utils import _wrap_close, decode_hosts
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
 
 from nebengjek.errors import brief
-from nebengjek.redis import AWAY, PREFIX
+from nebengjek.redis import AWAY, CONNECT_TIMEOUT, PREFIX, RETRIES
 from realtime.layers.mailbox import Mailbox, Message
 
 logger = logging.getLogger(__name__)
@@ -73,7 +75,9 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # Channels has no 
 
     def __init__(self, hosts: list[Any], capacity: int, **kwargs: Any) -> None:
         super().__init__(hosts, prefix=PREFIX, **kwargs)
-        self._shards = [Shard(host, self) for host in decode_hosts(hosts)]
+        # A connection that has gone is made again at once: the first message after a restart is not lost.
+        retry = {"retry": Retry(ExponentialBackoff(), RETRIES), "socket_connect_timeout": CONNECT_TIMEOUT}
+        self._shards = [Shard({**host, **retry}, self) for host in decode_hosts(hosts)]
         self.capacity = capacity
         self.dropped = 0
 

@@ -24,6 +24,8 @@ RETRY_DELAY = 0.1
 RECONNECT_DELAY = 0.05
 ANSWER_TIMEOUT = 10.0
 CONNECTS_AT_ONCE = 20
+QUIET = 3.0
+"""Seconds, longer than the heartbeat of a server."""
 
 
 class Faults(msgspec.Struct):
@@ -45,6 +47,7 @@ class Listener:
         self.ready = asyncio.Event()
         self.epoch, self.seq = "", 0
         self.faults = Faults()
+        self.heard_at = 0.0
         self._token, self._urls, self._place = token, urls, first
         self._socket: ClientConnection | None = None
 
@@ -69,6 +72,7 @@ class Listener:
 
     async def _listen(self, socket: ClientConnection) -> None:
         async for text in socket:
+            self.heard_at = asyncio.get_running_loop().time()
             frame = json.loads(text)
             if frame["type"] == "session_ready":
                 self._take_state(frame["data"])
@@ -138,17 +142,19 @@ class Crowd:
         finally:
             await client.close()
 
-    async def all_is_told(self, timeout: float) -> None:
-        """Wait until everybody has the last number, or was given the state and is connected; give up after a while."""
+    async def all_is_told(self, timeout: float) -> bool:
+        """Wait until everybody has the last number; return False where some have the state instead, or hear nothing."""
         last = self.published - 1
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                while not all(self._is_done(listener, last) for listener in self.listeners):
-                    await asyncio.sleep(0.02)
-
-    @staticmethod
-    def _is_done(listener: Listener, last: int) -> bool:
-        return listener.ready.is_set() and bool(listener.numbers) and listener.numbers[-1] == last
+        now = asyncio.get_running_loop().time
+        began = now()
+        while now() < began + timeout:
+            missing = [listener for listener in self.listeners if not listener.numbers or listener.numbers[-1] != last]
+            if not missing:
+                return True
+            if all(listener.resets and now() > max(listener.heard_at, began) + QUIET for listener in missing):
+                return False
+            await asyncio.sleep(0.02)
+        return False
 
     async def _publish_round(self, context: JetStreamContext, number: int) -> None:
         """Publish a message to each pair; one that was not taken is published again under the same id."""

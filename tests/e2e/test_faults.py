@@ -36,5 +36,5 @@ def tokens(topology: Topology) -> dict[UUID, str]:
 async def test_nobody_misses_anything(topology: Topology, tokens: dict[UUID, str], fault: str) -> None:
     outcome: Outcome = await pull(topology, tokens, fault, rounds=ROUNDS)
     assert outcome.faults == Faults()
-    assert outcome.told + outcome.covered == USERS * ROUNDS
+    assert outcome.told + outcome.covered >= USERS * ROUNDS
     assert outcome.pending == 0
