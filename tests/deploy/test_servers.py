@@ -54,14 +54,14 @@ def valkey_read(server: Server) -> str | None:
 
 def postgres_write(server: Server, word: str) -> None:
     with psycopg.connect(server.url) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS words (word text)")
-        connection.execute("INSERT INTO words VALUES (%s)", [word])
+        connection.execute("CREATE TABLE IF NOT EXISTS words (number serial, word text)")
+        connection.execute("INSERT INTO words (word) VALUES (%s)", [word])
 
 
 def postgres_read(server: Server) -> str | None:
     with psycopg.connect(server.url) as connection:
         try:
-            row = connection.execute("SELECT word FROM words").fetchone()
+            row = connection.execute("SELECT word FROM words ORDER BY number DESC").fetchone()
         except psycopg.errors.UndefinedTable:
             return None
     return str(row[0]) if row else None
@@ -115,7 +115,7 @@ KINDS = [
 ]
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.server.name)
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.server.name)
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Each kind of server in turn."""
     found: Kind = request.param
@@ -124,18 +124,29 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return found
 
 
-@pytest.fixture
-def server(kind: Kind, tmp_path: Path) -> Iterator[Server]:
-    """A running server."""
-    with kind.server(tmp_path / "server") as running:
+@pytest.fixture(scope="module")
+def shared(kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One of each kind for all tests of this module: making a database takes a second."""
+    with kind.server(tmp_path_factory.mktemp("server") / "server") as running:
         yield running
     running.wipe()
 
 
-def test_it_is_used_at_its_url(kind: Kind, server: Server) -> None:
-    assert kind.read(server) is None
-    kind.write(server, "hello")
-    assert kind.read(server) == "hello"
+@pytest.fixture
+def server(shared: Server) -> Server:
+    """A running server, maybe with data."""
+    return shared if shared.running else shared.start()
+
+
+@pytest.fixture
+def word(request: pytest.FixtureRequest) -> str:
+    """A word that no other test leaves with the server."""
+    return str(request.node.name)
+
+
+def test_it_is_used_at_its_url(kind: Kind, server: Server, word: str) -> None:
+    kind.write(server, word)
+    assert kind.read(server) == word
     assert server.url.endswith((f"@127.0.0.1:{server.port}/postgres", f"127.0.0.1:{server.port}", f":{server.port}/0"))
 
 
@@ -145,31 +156,31 @@ def test_it_listens_on_this_machine_only(server: Server) -> None:
 
 
 @pytest.mark.parametrize("end", ["kill", "stop"])
-def test_it_has_its_data_when_it_starts_again(kind: Kind, server: Server, end: str) -> None:
-    kind.write(server, "hello")
+def test_it_has_its_data_when_it_starts_again(kind: Kind, server: Server, word: str, end: str) -> None:
+    kind.write(server, word)
     url, pid = server.url, server.pid
     getattr(server, end)()
     assert not server.running
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     server.start()
-    assert (server.url, kind.read(server)) == (url, "hello")
+    assert (server.url, kind.read(server)) == (url, word)
     assert server.pid != pid
 
 
-def test_it_starts_empty_after_a_wipe(kind: Kind, server: Server) -> None:
-    kind.write(server, "hello")
+def test_it_starts_empty_after_a_wipe(kind: Kind, server: Server, word: str) -> None:
+    kind.write(server, word)
     server.kill()
     server.wipe()
     server.start()
     assert kind.read(server) is None
 
 
-def test_another_object_finds_the_data_in_the_folder(kind: Kind, server: Server) -> None:
-    kind.write(server, "hello")
+def test_another_object_finds_the_data_in_the_folder(kind: Kind, server: Server, word: str) -> None:
+    kind.write(server, word)
     server.stop()
     with kind.server(server.folder) as other:
-        assert kind.read(other) == "hello"
+        assert kind.read(other) == word
 
 
 def test_data_in_use_is_not_deleted(server: Server) -> None:
@@ -192,13 +203,13 @@ def test_ending_it_twice_is_harmless(server: Server) -> None:
         _ = server.pid
 
 
-def test_one_that_died_by_itself_can_be_started_again(kind: Kind, server: Server) -> None:
-    kind.write(server, "hello")
+def test_one_that_died_by_itself_can_be_started_again(kind: Kind, server: Server, word: str) -> None:
+    kind.write(server, word)
     assert server.process is not None
     os.kill(server.pid, 9)
     server.process.wait(PATIENCE)
     assert not server.running
-    assert kind.read(server.start()) == "hello"
+    assert kind.read(server.start()) == word
 
 
 def test_a_start_that_fails_shows_the_log(kind: Kind, server: Server, tmp_path: Path) -> None:

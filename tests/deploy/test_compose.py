@@ -1,0 +1,178 @@
+"""compose.yaml, the Dockerfile and the proxy's configuration, as far as they can be checked without containers."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+from django.conf import settings
+from django.core.management import get_commands, load_command_class
+
+from nebengjek.env import _period
+from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
+from realtime.server import CLOSE_GRACE, SHUTDOWN_TIMEOUT
+
+TEXT = (BASE_DIR / "compose.yaml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+WEB = ["web-1", "web-2"]
+DOCKERFILE = (BASE_DIR / "Dockerfile").read_text()
+CADDYFILE = (BASE_DIR / "deploy" / "Caddyfile").read_text()
+EXAMPLE = dict(
+    line.split("=", 1)
+    for line in (BASE_DIR / "deploy" / "example.env").read_text().splitlines()
+    if re.match(r"[A-Z]", line)
+)
+VARIABLE = r"\$\{([A-Z_]+)(:\?set it in \.env)?\}"
+
+
+class SilentSMS:
+    """Sends nothing."""
+
+    def send(self, msisdn: str, text: str) -> None:
+        """Send nothing."""
+
+
+def assert_is_a_command(words: list[str]) -> None:
+    """Fail unless `manage.py` takes these words."""
+    name, *options = words
+    command = load_command_class(get_commands()[name], name)
+    command.create_parser("manage.py", name).parse_args(options)
+
+
+def test_it_is_the_whole_system() -> None:
+    assert sorted(OURS) == ["bridge", "dispatcher", "migrate", "web-1", "web-2"]
+    assert set(SERVICES) - set(OURS) == {"proxy", "postgres", "valkey", "nats"}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_process_runs_a_command_that_exists(name: str) -> None:
+    assert_is_a_command(SERVICES[name]["command"])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_variable_is_a_setting(name: str) -> None:
+    assert set(SERVICES[name]["environment"]) <= set(DECLARED_VARIABLES)
+
+
+def test_what_must_be_set_is_asked_for_and_listed() -> None:
+    used = re.findall(VARIABLE, TEXT)
+    assert all(required for _, required in used)
+    assert {name for name, _ in used} == set(EXAMPLE)
+    assert TEXT.count("${") == len(used)
+
+
+def test_the_settings_agree_with_what_compose_sets() -> None:
+    """With secrets and a way to send codes, the system checks of production have nothing to say."""
+    values = {name: value or "x" * 40 for name, value in EXAMPLE.items()}
+    values["SMS_BACKEND"] = "tests.deploy.test_compose.SilentSMS"
+    environment = SERVICES["web-1"]["environment"]
+    filled = {name: re.sub(VARIABLE, lambda match: values[match[1]], value) for name, value in environment.items()}
+    clean = {name: value for name, value in os.environ.items() if name not in DECLARED_VARIABLES}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check", "--fail-level", "WARNING"],
+        cwd=BASE_DIR, env={**clean, **filled, "DOTENV": "none", "DJANGO_SETTINGS_MODULE": "nebengjek.settings"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_only_the_proxy_can_be_reached_from_outside() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
+    assert COMPOSE["networks"]["back"]["internal"] is True
+    on_front = {name for name, service in SERVICES.items() if "front" in service["networks"]}
+    assert on_front == {"proxy", *WEB}
+
+
+def test_the_proxys_address_is_the_one_that_is_believed() -> None:
+    address = SERVICES["proxy"]["networks"]["front"]["ipv4_address"]
+    subnet = COMPOSE["networks"]["front"]["ipam"]["config"][0]["subnet"]
+    assert ipaddress.ip_address(address) in ipaddress.ip_network(subnet)
+    assert {SERVICES[name]["environment"]["TRUSTED_PROXIES"] for name in WEB} == {address}
+
+
+def test_everything_is_started_again_and_looked_after() -> None:
+    assert all("restart" in service for service in SERVICES.values())
+    without_health = {name for name, service in SERVICES.items() if "healthcheck" not in service}
+    assert without_health == {"proxy", "migrate"}
+
+
+@pytest.mark.parametrize("name", ["bridge", "dispatcher"])
+def test_the_health_of_workers_is_a_command_that_exists(name: str) -> None:
+    kind, python, manage, *words = SERVICES[name]["healthcheck"]["test"]
+    assert (kind, python, manage) == ("CMD", "python", "manage.py")
+    assert_is_a_command(words)
+
+
+@pytest.mark.parametrize("name", WEB)
+def test_the_health_of_the_web_is_valid_python_that_asks_whether_it_is_ready(name: str) -> None:
+    kind, python, option, code = SERVICES[name]["healthcheck"]["test"]
+    assert (kind, python, option) == ("CMD", "python", "-c")
+    compile(code, "healthcheck", "exec")
+    assert "http://localhost:8000/health/ready" in code
+
+
+def test_nobody_waits_for_the_health_of_what_has_none() -> None:
+    for service in SERVICES.values():
+        for name, needed in service.get("depends_on", {}).items():
+            if needed["condition"] == "service_healthy":
+                assert "healthcheck" in SERVICES[name]
+            else:
+                assert name == "migrate"
+
+
+def test_the_tables_are_there_before_anything_uses_them() -> None:
+    for name in OURS:
+        if name != "migrate":
+            assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_process_has_the_time_to_finish_what_it_has_in_hand(name: str) -> None:
+    assert _period(SERVICES[name]["stop_grace_period"]).total_seconds() > SHUTDOWN_TIMEOUT + CLOSE_GRACE
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_processes_may_do_as_little_as_possible(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_everything_that_is_kept_is_in_a_volume() -> None:
+    named = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
+    assert named == {*COMPOSE["volumes"], "./deploy/Caddyfile"}
+    assert SERVICES["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]  # since 18; /data before
+    assert {"postgres", "valkey", "nats"} <= named
+
+
+def test_the_proxy_knows_every_web_process() -> None:
+    ports = {SERVICES[name]["command"][-1] for name in WEB}
+    assert ports == {"8000"}
+    assert re.findall(r"\{\$WEB_\d:(\S+)\}", CADDYFILE) == [f"{name}:8000" for name in WEB]
+    assert set(re.findall(r"\{\$(\w+)", CADDYFILE)) - {"WEB_1", "WEB_2"} == set(SERVICES["proxy"]["environment"])
+
+
+def test_the_image_has_the_code_and_nothing_else() -> None:
+    named = {
+        line[1:] for line in (BASE_DIR / ".dockerignore").read_text().splitlines() if line.startswith("!")
+    }  # fmt: skip
+    apps = {name for name in settings.INSTALLED_APPS if (BASE_DIR / name).is_dir()}
+    assert named == {*apps, "manage.py", "requirements.txt"}
+
+
+def test_the_image_runs_one_process_as_nobody_in_particular() -> None:
+    steps = [line for line in DOCKERFILE.splitlines() if re.match(r"[A-Z]+ ", line)]
+    assert steps.index("RUN pip install -r requirements.txt") < steps.index("COPY . .")
+    assert "USER 10001" in steps
+    assert steps[-2:] == ['ENTRYPOINT ["python", "manage.py"]', 'CMD ["serve", "--host", "0.0.0.0"]']
+    assert "requirements-dev" not in DOCKERFILE
+    assert "DEBUG=false" in DOCKERFILE
