@@ -30,7 +30,7 @@ test: $(VENV)/.dev-ready  ## Run all tests, and what touches the database on Pos
 test-faults: $(VENV)/.dev-ready  ## Pull every plug of the distributed system under load, in full size
 	@$(BIN)/python -m bench.faults $(ARGS)
 
-run-distributed: migrate $(VENV)/.dev-ready  ## Start the system as many processes, on PostgreSQL, Valkey and NATS (PORT=)
+run-distributed: $(VENV)/.dev-ready  ## Start the system as many processes, on PostgreSQL, Valkey and NATS (PORT=)
 	@$(BIN)/python -m deploy.local --port $(PORT)
 
 check: $(VENV)/.dev-ready  ## Lint, format, types, system checks, migrations

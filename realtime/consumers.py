@@ -15,7 +15,7 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from nebengjek.errors import SERVER_MESSAGE, DomainError, InvalidFormat, Unauthorized
+from nebengjek.errors import SERVER_MESSAGE, DomainError, InvalidFormat, Unauthorized, brief
 from nebengjek.threads import in_read_thread, in_write_thread
 from realtime import protocol
 from realtime.connections import connections
@@ -24,6 +24,7 @@ from realtime.expiry import TokenWatch
 from realtime.groups import CHECK, DELIVER, RELAY, REPLACE, REVOKE, group_of
 from realtime.history import Notification, Place, history
 from realtime.limits import CommandLimit
+from realtime.loops import UNAVAILABLE
 from realtime.protocol import BadFrame, CloseCode, Frame
 from realtime.ready import parse_resume, read_state, ready_frame
 from realtime.routes import Route
@@ -216,10 +217,12 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         except DomainError as exc:
             logger.info("A frame of user %s was refused: %s", self.user_id, exc.message)
             return protocol.error(exc, frame.command_id if frame else None)
-        except Exception:
+        except Exception as exc:
             error_id = uuid.uuid4()
             kind = frame.type if frame else "?"
-            logger.exception("Error %s: %s of user %s failed.", error_id, kind, self.user_id)
+            traceback = not isinstance(exc, UNAVAILABLE)
+            said = "Error %s: %s of user %s failed: %s"
+            logger.error(said, error_id, kind, self.user_id, brief(exc), exc_info=traceback)
             return protocol.error(DomainError(SERVER_MESSAGE), frame.command_id if frame else None)
 
     async def _carry_out(self, frame: Frame) -> str | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from types import FrameType
@@ -23,7 +25,8 @@ LOOK_INTERVAL = 0.2
 class Workers:
     """Starts `count` processes of a command that serve one listening socket, and keeps as many running.
 
-    The command gets the number of the socket as its last argument.
+    The command gets the number of the socket as its last argument, and a standard input that ends when this process
+    does, however that happens (see `end_with_parent`).
     """
 
     def __init__(self, listener: socket.socket, commands: Sequence[Sequence[str]]) -> None:
@@ -49,19 +52,32 @@ class Workers:
         number = self._listener.fileno()
         command = [sys.executable, *self._commands[place], str(number)]
         # A group of its own: Ctrl-C in a terminal reaches us alone, and we tell the workers.
-        self._running[place] = subprocess.Popen(command, pass_fds=[number], process_group=0)  # noqa: S603
+        self._running[place] = subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.PIPE, pass_fds=[number], process_group=0
+        )
         logger.info("Worker %d has the pid %d.", place + 1, self._running[place].pid)
 
     def _follow(self, place: int, process: subprocess.Popen[bytes]) -> None:
         if not self._stopping:
             logger.error("Worker %d (pid %d) ended with %d.", place + 1, process.pid, process.returncode)
             time.sleep(RESTART_DELAY)
+        if not self._stopping:
             self._start(place)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
         for process in self._running.values():
             process.terminate()
+
+
+def end_with_parent() -> None:
+    """Let this worker stop in its own way when the process that started it is gone, and with it our standard input."""
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -21,12 +21,12 @@ async def test_nobody_finds_the_database_locked(start_server: StartServer) -> No
     before = count_rows(server.folder / "e2e.sqlite3")
     url = server.url.replace("http", "ws", 1) + "/ws/"
     await asyncio.gather(
-        *(over_socket(url, token, 60) for token in people[:3]),
-        *(over_http(server.url, token, 40) for token in people[3:6]),
-        *(in_another_process(server, number, 60) for number in numbers[6:]),
+        *(over_socket(url, token, 40) for token in people[:3]),
+        *(over_http(server.url, token, 30) for token in people[3:6]),
+        *(in_another_process(server, number, 40) for number in numbers[6:]),
     )
     after = count_rows(server.folder / "e2e.sqlite3")
-    assert after["events_outboxevent"] - before["events_outboxevent"] == (3 + 2) * 60
+    assert after["events_outboxevent"] - before["events_outboxevent"] == (3 + 2) * 40
     assert server.stop() in (0, -15)
     output = "".join(server.output)
     assert "locked" not in output

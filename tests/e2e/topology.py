@@ -28,6 +28,7 @@ class Topology:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
+            stack.callback(self.postgres.wipe)
             for server in (self.postgres, self.valkey, self.nats):
                 stack.enter_context(server)
             done = self.webs[0].manage("migrate", "--verbosity", "0")

@@ -17,7 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from realtime.middleware import has_public_secrets, is_loopback
 from realtime.server import address_of, make_server
 from realtime.simulation.town import DRIVERS, PASSENGERS, staff_account
-from realtime.workers import Workers, listen
+from realtime.workers import Workers, end_with_parent, listen
 
 MOST_WORKERS = 64
 
@@ -58,6 +58,8 @@ class Command(BaseCommand):
         if workers > 1:
             self._serve_with(workers, host, port, demo=demo, welcome=welcome)
             return
+        if socket is not None:
+            end_with_parent()
         server = make_server(host, port, welcome if socket is None else lambda _: None, demo=demo)
         server.run(sockets=None if socket is None else [Socket(fileno=socket)])
         if not server.started:

@@ -1,0 +1,138 @@
+"""The distributed system as people and operators meet it: several web processes, bridges, and a dispatcher."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import pytest
+
+from bench.faults import unacknowledged
+from tests.e2e.client import PLACE, TARGET, Client, ride_to_pickup
+from tests.e2e.server import TIMEOUT, ServerProcess
+from tests.e2e.topology import Topology
+
+pytestmark = pytest.mark.e2e
+DRIVER, PASSENGER = "+6281200000001", "+6281200000003"
+
+
+@pytest.fixture(scope="module")
+def topology() -> Iterator[Topology]:
+    """The whole system, with one bridge; every test leaves it running."""
+    with TemporaryDirectory() as folder, Topology(Path(folder), bridges=1) as running:
+        yield running
+
+
+async def pair(topology: Topology) -> tuple[Client, Client]:
+    """A driver on one web process and a passenger on the other."""
+    one, other = topology.webs
+    tokens = one.log_in(DRIVER, driver=True), other.log_in(PASSENGER)
+    return await Client.open(one.url, tokens[0]), await Client.open(other.url, tokens[1])
+
+
+async def finish(driver: Client, passenger: Client, ride_id: str) -> None:
+    """Drive a short way, arrive and pay."""
+    assert (await driver.do("ride_start", ride_id=ride_id))["type"] == "ack"
+    await passenger.next("ride_start")
+    assert (await driver.do("ride_arrived", ride_id=ride_id))["type"] == "ack"
+    bill = await passenger.next("payment_process")
+    await passenger.do("payment_process", ride_id=ride_id, total_cost=bill["total_cost"], status="ACCEPTED")
+    for person in (driver, passenger):
+        assert (await person.next("ride_completed"))["ride"]["status"] == "COMPLETED"
+        assert person.numbers == list(range(person.numbers[0], person.numbers[0] + len(person.numbers)))
+
+
+async def test_two_people_on_two_processes_take_a_ride(topology: Topology) -> None:
+    driver, passenger = await pair(topology)
+    ride_id = await ride_to_pickup(driver, passenger)
+    await driver.do("location_update", **PLACE)
+    assert (await passenger.next("location_update"))["ride_id"] == ride_id
+    await finish(driver, passenger, ride_id)
+    assert not await unacknowledged(topology.nats.url)
+    await driver.close()
+    await passenger.close()
+
+
+async def test_a_user_has_one_session_over_all_processes(topology: Topology) -> None:
+    token = topology.webs[0].log_in(DRIVER, driver=True)
+    sockets = [await Client.open(web.url, token) for web in (*topology.webs, *topology.webs)]
+    for socket in sockets[:-1]:
+        assert await socket.closed() == 4409
+    assert (await sockets[-1].do("sync"))["type"] == "ack"
+    await sockets[-1].close()
+
+
+async def test_a_logout_on_one_process_closes_the_socket_on_another(topology: Topology) -> None:
+    one, other = topology.webs
+    async with httpx.AsyncClient(base_url=one.url, timeout=TIMEOUT) as client:
+        await client.post("/api/auth/otp/", json={"msisdn": PASSENGER})
+        code = await asyncio.to_thread(one.wait_for, rf"SMS to {re.escape(PASSENGER)}: (\d{{6}})")
+        session = (await client.post("/api/auth/token/", json={"msisdn": PASSENGER, "otp": code})).json()
+        socket = await Client.open(other.url, session["access"])
+        await socket.next("session_ready")
+        assert (await client.post("/api/auth/logout/", json={"refresh": session["refresh"]})).status_code == 204
+    assert await socket.closed() == 4401
+
+
+async def test_after_redis_came_back_empty_everybody_has_the_state_and_drivers_are_found(topology: Topology) -> None:
+    driver, passenger = await pair(topology)
+    assert (await driver.do("beacon_update", is_active=True, **PLACE))["type"] == "ack"
+    epoch = (await driver.find(lambda frame: frame["type"] == "session_ready"))["data"]["epoch"]
+    topology.valkey.kill()
+    topology.valkey.wipe()
+    topology.valkey.start()
+    for person in (driver, passenger):
+        ready = await person.find(lambda frame: _is_new_state(frame, epoch))
+        assert ready["data"]["recovered"] is False
+    await driver.do("location_update", **PLACE)
+    await passenger.do("finder_update", is_active=True, location=PLACE, target_location=TARGET)
+    proposal = await driver.find(lambda frame: frame["type"] == "match_proposal")
+    match_id = proposal["data"]["match_id"]
+    for person in (driver, passenger):
+        assert (await person.do("match_confirm", match_id=match_id, accepted=True))["type"] == "ack"
+    pickup = await passenger.find(lambda frame: frame["type"] == "ride_pickup")
+    await driver.do("location_update", **PLACE)
+    await finish(driver, passenger, pickup["data"]["ride_id"])
+    await driver.close()
+    await passenger.close()
+
+
+def _is_new_state(frame: dict[str, Any], epoch: str) -> bool:
+    return bool(frame["type"] == "session_ready" and frame["data"]["epoch"] != epoch)
+
+
+async def test_what_is_due_is_done_by_one_of_many(topology: Topology) -> None:
+    driver, passenger = await pair(topology)
+    await driver.do("beacon_update", is_active=False)
+    await passenger.do("finder_update", is_active=True, location=PLACE, target_location=TARGET)
+    await passenger.do("finder_update", is_active=False)
+    ended = await passenger.find(lambda frame: frame["type"] == "finder_update" and not frame["data"]["is_active"])
+    assert "seq" in ended
+    assert topology.dispatcher.is_alive
+    await driver.close()
+    await passenger.close()
+
+
+def test_a_bridge_that_is_told_to_stop_says_what_it_did(topology: Topology) -> None:
+    bridge = topology.bridges[0]
+    again = _bridge(topology, "--once")
+    assert "Another bridge is active" in again.stdout, again.stdout + again.stderr
+    assert bridge.stop() == 0
+    said = "".join(bridge.output)
+    assert "match.found        -> match_proposal" in said
+    assert re.search(r"Done: delivered=[1-9]\d* ignored=0 dead=0 relayed=[1-9]\d*", said), said[-500:]
+    once = _bridge(topology, "--once")
+    assert once.returncode == 0
+    assert "Done: delivered=0" in once.stdout
+    bridge.launch()
+
+
+def _bridge(topology: Topology, *args: str) -> subprocess.CompletedProcess[str]:
+    process: ServerProcess = topology.webs[0]
+    return process.manage("run_nats_bridge", *args)
