@@ -1,6 +1,8 @@
 import threading
+from typing import Any
 
 import pytest
+from django.db import connection
 
 from nebengjek.threads import in_read_thread, in_write_thread
 from users.models import User
@@ -22,3 +24,12 @@ async def test_arguments_results_and_errors_come_through() -> None:
     assert await in_read_thread(User.objects.get, pk=user.pk) == user
     with pytest.raises(User.DoesNotExist):
         await in_read_thread(User.objects.get, full_name="Nobody")
+
+
+async def test_with_debug_on_no_log_of_queries_is_kept(settings: Any) -> None:
+    def queries() -> int:
+        User.objects.count()
+        return len(connection.queries_log)
+
+    settings.DEBUG = True
+    assert await in_write_thread(queries) == await in_read_thread(queries) == 0

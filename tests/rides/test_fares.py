@@ -19,6 +19,7 @@ from rides.fares import (
     recompute,
     refusal,
     remainder,
+    round_half_up,
     share,
 )
 from tests.cast import MONAS, north_of
@@ -85,6 +86,15 @@ def test_the_ledger_adds_up_to_the_distance_and_to_its_price(kilometres: float) 
     total = sum((entry.distance_km for entry in entries), Decimal(0))
     assert total == billed_distance(kilometres)
     assert sum(entry.cost for entry in entries) == int((total * 3000).quantize(Decimal(1), rounding="ROUND_HALF_UP"))
+
+
+@given(st.floats(0, 300), st.integers(0, 100_000), st.decimals("0.1", 20, places=1))
+def test_by_any_tariff_the_ledger_is_the_price_rounded_once(kilometres: float, rate: int, unit: Decimal) -> None:
+    tariff = Tariff(rate, unit)
+    entries = ledger(kilometres, tariff)
+    assert sum(entry.cost for entry in entries) == round_half_up(tariff.price(billed_distance(kilometres)))
+    assert all(entry.cost >= 0 for entry in entries)
+    assert [entry.distance_km for entry in entries[:-1]] == [unit] * (len(entries) - 1)
 
 
 @pytest.mark.parametrize("seconds", [1, 15, 60])

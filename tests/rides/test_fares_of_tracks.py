@@ -10,12 +10,16 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from hypothesis import given
+from django.utils import timezone
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rides.fares import Tariff, TrackReport, TrackState, advance, full_units, recompute, refusal, remainder
 from rides.geo import GeoPoint, distance_km
-from tests.cast import MONAS, north_of
+from rides.services.rides import ride_arrived
+from rides.services.tracks import ReceivedReport, tracks_record
+from tests.cast import MONAS, backdate, north_of, start
+from users.models import User
 
 START = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 TARIFF = Tariff(3000, Decimal(1))
@@ -104,6 +108,62 @@ def test_what_is_refused_costs_nothing_and_the_ledger_is_the_sum(wild: list[tupl
     places = [MONAS, *(item.report.point for item in kept)]
     km = sum(distance_km(a, b) for a, b in itertools.pairwise(places))
     assert abs(cost - km * 3000) <= 1
+
+
+def between(start: GeoPoint, end: GeoPoint, share: float) -> GeoPoint:
+    """The place after this share of the shortest way."""
+    a, b = (_vector(place) for place in (start, end))
+    angle = math.acos(min(1.0, sum(x * y for x, y in zip(a, b, strict=True))))
+    x, y, z = (
+        (math.sin((1 - share) * angle) * p + math.sin(share * angle) * q) / math.sin(angle)
+        for p, q in zip(a, b, strict=True)
+    )
+    return GeoPoint(math.degrees(math.atan2(z, math.hypot(x, y))), math.degrees(math.atan2(y, x)))
+
+
+def _vector(place: GeoPoint) -> tuple[float, float, float]:
+    latitude, longitude = math.radians(place.latitude), math.radians(place.longitude)
+    return (
+        math.cos(latitude) * math.cos(longitude),
+        math.cos(latitude) * math.sin(longitude),
+        math.sin(latitude),
+    )
+
+
+@given(st.floats(-0.2, 0.2), st.floats(-0.2, 0.2), st.sets(st.integers(1, 999), max_size=60))
+def test_in_any_direction_the_number_of_reports_moves_the_price_by_rounding_only(
+    north: float, east: float, thousandths: set[int]
+) -> None:
+    assume(abs(north) + abs(east) > 0.001)
+    end = GeoPoint(MONAS.latitude + north, MONAS.longitude + east)
+    km = distance_km(MONAS, end)
+    reports = []
+    for share in (n / 1000 for n in sorted(thousandths | {1000})):
+        at = share * km * 1000 / PACE
+        reports.append(Sent(TrackReport(between(MONAS, end, share), START + timedelta(seconds=at)), at))
+    cost, refusals = bill(reports)
+    assert set(refusals) == {""}
+    assert abs(cost - km * 3000) <= 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_it_does_not_matter_how_many_reports_are_booked_at_once(dewi: User, putri: User, size: int) -> None:
+    ride = start(dewi, putri)
+    backdate(ride, 600)
+    assert ride.started_at
+    shift = ride.started_at - START
+    received = [
+        ReceivedReport(msgspec.structs.replace(item.report, timestamp=item.report.timestamp + shift), timezone.now())
+        for item in straight(3500, PACE)
+    ]
+    for first in range(0, len(received), size):
+        tracks_record(reports={ride.pk: received[first : first + size]})
+    ride_arrived(user_id=dewi.pk, ride_id=ride.pk)
+    ride.refresh_from_db()
+    assert ride.total_cost == sum(entry.cost for entry in ride.ledger.all()) == price(3500)
+    assert ride.distance_km == sum(entry.distance_km for entry in ride.ledger.all())
+    assert ride.track.filter(accepted=True).count() == len(received) + 1
 
 
 def test_a_phone_whose_clock_is_a_minute_slow_is_billed_the_whole_way() -> None:

@@ -1,0 +1,25 @@
+"""What benchmarks put into a database, and what they find there."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+
+def make_people(count: int) -> list[str]:
+    """Make users, every other one a driver, and return their access tokens; Django has been set up."""
+    from users.models import Role, User
+    from users.tokens import tokens_issue
+
+    roles = (Role.DRIVER, Role.PASSENGER)
+    users = [User(msisdn=f"+62812{n:08d}", role=roles[n % 2], password="!") for n in range(count)]  # noqa: S106
+    User.objects.bulk_create(users, 500)
+    return [tokens_issue(user)["access"] for user in users]
+
+
+def count_rows(database: Path) -> dict[str, int]:
+    """Return the number of rows of each table."""
+    with closing(sqlite3.connect(database)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {table: connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in tables}  # noqa: S608
