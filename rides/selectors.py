@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -79,6 +80,12 @@ def ride_under_way(user_id: UUID) -> CurrentRide | None:
     is_driver = ride.driver_id == user_id
     other = ride.passenger_id if is_driver else ride.driver_id
     return CurrentRide(ride.pk, other, ride.status, is_driver)
+
+
+def passengers_searching(passenger_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the passengers who look for a driver."""
+    finders = Finder.objects.filter(passenger_id__in=passenger_ids, status=FinderStatus.OPEN)
+    return set(finders.values_list("passenger_id", flat=True))
 
 
 def rides_of(user_id: UUID) -> QuerySet[Ride]:

@@ -42,6 +42,7 @@ from realtime.bridge.lease import KEY, Lease, LeaseLost
 from realtime.bridge.pull import Pull, PullBroken
 from realtime.delivery import deliver_with
 from realtime.history.redis import Fence, Fenced, RedisHistory
+from rides.selectors import passengers_searching
 from rides.services.proposals import match_adopt
 from users.selectors import users_missing
 
@@ -307,15 +308,23 @@ class Bridge:
                     names = ", ".join(sorted(map(str, nobody)))
                     dead.append(self._dead(by_sequence[item.sequence], f"no such user: {names}"))
             good = [item for item in good if item.is_ours or not missing.intersection(item.delivery.audience)]
-        for item in good:
-            if item.subject == "match.found" and not item.is_ours:
-                await in_write_thread(match_adopt, **proposal_of(item))
+        await self._adopt([proposal_of(item) for item in good if item.subject == "match.found" and not item.is_ours])
         if dead:
             await self._bury(dead)
         position = messages[-1].metadata.sequence.stream
         await self._history.deliver([item.delivery for item in good if not item.expired], self._fence(position))
         self.progress.delivered += len(good)
         self.progress.ignored += ignored
+
+    async def _adopt(self, proposals: Sequence[dict[str, Any]]) -> None:
+        """Make matches of the proposals that fit; one query says that most of them do not."""
+        passengers = {proposal["passenger_id"] for proposal in proposals if "passenger_id" in proposal}
+        if not passengers:
+            return
+        searching = await in_read_thread(passengers_searching, passengers)
+        for proposal in proposals:
+            if proposal.get("passenger_id") in searching:
+                await in_write_thread(match_adopt, **proposal)
 
     def _read(self, messages: Sequence[Msg]) -> tuple[list[Inbound], list[Dead], int]:
         good: list[Inbound] = []
