@@ -18,10 +18,17 @@ from django.urls import re_path  # noqa: E402
 from nebengjek.handler import BoundedASGIHandler  # noqa: E402
 from realtime.background import background  # noqa: E402
 from realtime.consumers import UserConsumer  # noqa: E402
-from realtime.middleware import JWTAuthMiddleware, LoopbackOnly, OriginMiddleware, has_public_secrets, not_found  # noqa: E402
+from realtime.middleware import (  # noqa: E402
+    ConnectRateMiddleware,
+    JWTAuthMiddleware,
+    LoopbackOnly,
+    OriginMiddleware,
+    has_public_secrets,
+    not_found,
+)
 
 django_application = BoundedASGIHandler()
-users_socket: Any = OriginMiddleware(JWTAuthMiddleware(UserConsumer.as_asgi()))
+users_socket: Any = OriginMiddleware(ConnectRateMiddleware(JWTAuthMiddleware(UserConsumer.as_asgi())))
 nothing_here: Any = not_found
 websocket_application = URLRouter([re_path(r"^ws/$", users_socket), re_path(r"", nothing_here)])
 router = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application})

@@ -152,7 +152,7 @@ DISTRIBUTED = bool(REDIS_URL and NATS_URL)
 
 HISTORY_STORE = "realtime.history.redis.RedisHistory" if DISTRIBUTED else "realtime.history.memory.MemoryHistory"
 SESSION_STORE = "realtime.sessions.RedisSessions" if DISTRIBUTED else "realtime.sessions.MemorySessions"
-COSTLY_LIMIT = "realtime.limits.RedisCostlyLimit" if DISTRIBUTED else "realtime.limits.MemoryCostlyLimit"
+MINUTE_LIMIT = "realtime.limits.RedisMinuteLimit" if DISTRIBUTED else "realtime.limits.MemoryMinuteLimit"
 POSITION_STORE = "rides.positions.redis.RedisPositions" if DISTRIBUTED else "rides.positions.memory.MemoryPositions"
 
 
@@ -206,6 +206,8 @@ WS_COMMAND_RATE = env.integer("WS_COMMAND_RATE", 10)
 WS_COMMAND_BURST = env.integer("WS_COMMAND_BURST", 30, low=1)
 WS_LOCATION_RATE = env.integer("WS_LOCATION_RATE", 5)
 WS_COSTLY_RATE = env.integer("WS_COSTLY_RATE", 30)
+WS_CONNECT_RATE = env.integer("WS_CONNECT_RATE", 60)
+WS_FLOOD_TOLERANCE = env.integer("WS_FLOOD_TOLERANCE", 100, low=1)
 COMMAND_ID_TTL = env.duration("COMMAND_ID_TTL", "10m")
 
 # --- Users, tokens and REST -------------------------------------------------------------------------------------------

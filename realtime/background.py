@@ -27,7 +27,7 @@ from realtime.connections import connections
 from realtime.delivery import deliver
 from realtime.dispatch import purge_receipts
 from realtime.history import history
-from realtime.limits import costly_limit
+from realtime.limits import purge_limits
 from realtime.link import link
 from realtime.loops import Loops, Work, every
 from realtime.tracking import track_buffer
@@ -137,7 +137,7 @@ async def settle_positions() -> None:
 async def purge_memory() -> None:
     """Forget what this process keeps, or Redis does not forget by itself, and nobody needs any more."""
     history().purge()
-    costly_limit().purge()
+    purge_limits()
     await in_read_thread(positions().forget, time.time() - settings.HISTORY_TTL.total_seconds())
 
 

@@ -15,7 +15,7 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from nebengjek.errors import SERVER_MESSAGE, DomainError, InvalidFormat, Unauthorized, brief
+from nebengjek.errors import SERVER_MESSAGE, DomainError, InvalidFormat, RateLimited, Unauthorized, brief
 from nebengjek.threads import in_read_thread, in_write_thread
 from realtime import protocol
 from realtime.connections import connections
@@ -23,7 +23,7 @@ from realtime.dispatch import execute, read_command, route_of
 from realtime.expiry import TokenWatch
 from realtime.groups import CHECK, DELIVER, RELAY, REPLACE, REVOKE, group_of
 from realtime.history import Notification, Place, history
-from realtime.limits import CommandLimit
+from realtime.limits import CommandLimit, Flooding
 from realtime.loops import UNAVAILABLE
 from realtime.protocol import BadFrame, CloseCode, Frame
 from realtime.ready import parse_resume, read_state, ready_frame
@@ -213,7 +213,9 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             return await self._carry_out(frame)
         except BadFrame as exc:
             logger.info("Bad frame from user %s: %.200r", self.user_id, str(exc))
-            return protocol.error(exc.error, exc.command_id)
+            return await self._refuse_bad_frame(exc)
+        except RateLimited as exc:
+            return await self._refuse_more(exc, frame.command_id if frame else None)
         except DomainError as exc:
             logger.info("A frame of user %s was refused: %s", self.user_id, exc.message)
             return protocol.error(exc, frame.command_id if frame else None)
@@ -225,10 +227,29 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             logger.error(said, error_id, kind, self.user_id, brief(exc), exc_info=traceback)
             return protocol.error(DomainError(SERVER_MESSAGE), frame.command_id if frame else None)
 
+    async def _refuse_bad_frame(self, exc: BadFrame) -> str | None:
+        """Say what is wrong; nonsense counts as a command."""
+        try:
+            await self.limit.take(costly=False)
+        except RateLimited as limited:
+            return await self._refuse_more(limited, exc.command_id)
+        return protocol.error(exc.error, exc.command_id)
+
+    async def _refuse_more(self, exc: RateLimited, command_id: str | None) -> str | None:
+        """Say when to come back; who goes on all the same is closed."""
+        try:
+            self.limit.refused()
+        except Flooding:
+            await self.close_with(CloseCode.FLOODING)
+            return None
+        return protocol.error(exc, command_id)
+
     async def _carry_out(self, frame: Frame) -> str | None:
         """Do what a frame asks for and return the answer, where it gets one."""
         route = route_of(frame)
-        if route.command is not protocol.LocationUpdate:
+        if route.command is protocol.LocationUpdate:
+            self.limit.take_location()
+        else:
             await self.limit.take(costly=route.costly)
         if route.service is None:
             await self._handle_here(route, frame)

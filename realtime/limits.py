@@ -15,6 +15,9 @@ from nebengjek.redis import AWAY, PREFIX, async_redis
 
 MINUTE = 60
 
+LOCATION_FACTOR = 10
+"""Positions that are taken for each one that is shown: phones may send late what they have collected in a tunnel."""
+
 
 class TokenBucket:
     """Lets through `rate` a second on average and `burst` at once; a rate of 0 is no limit."""
@@ -44,55 +47,81 @@ class TokenBucket:
         return self._level + (time.monotonic() - self._seen) * self._rate >= self._burst
 
 
+class Flooding(Exception):
+    """The client goes on and on, whatever he is told."""
+
+
 class CommandLimit:
     """The commands of one connection: `WS_COMMAND_RATE` a second, `WS_COMMAND_BURST` at once.
 
     Those that cost a search or a booking are also counted by user, over all his connections: `WS_COSTLY_RATE` a minute.
+    Positions have a limit of their own, `LOCATION_FACTOR` times the rate at which they are shown. Who is refused more
+    than `WS_FLOOD_TOLERANCE` times, and one more for each second, is flooding.
     """
 
-    __slots__ = ("_bucket", "_user_id")
+    __slots__ = ("_bucket", "_locations", "_patience", "_user_id")
 
     def __init__(self, user_id: UUID) -> None:
         self._bucket = TokenBucket(settings.WS_COMMAND_RATE, settings.WS_COMMAND_BURST)
+        per_second = LOCATION_FACTOR * settings.WS_LOCATION_RATE
+        self._locations = TokenBucket(per_second, LOCATION_FACTOR * per_second)
+        self._patience = TokenBucket(1, settings.WS_FLOOD_TOLERANCE)
         self._user_id = user_id
+
+    def take_location(self) -> None:
+        """Count one position. Raises `RateLimited`; what is refused is not kept for the fare."""
+        if wait := self._locations.take():
+            text = f"At most {LOCATION_FACTOR * settings.WS_LOCATION_RATE} positions a second."
+            raise RateLimited(text, retry_after=wait)
+
+    def refused(self) -> None:
+        """Count a refusal. Raises `Flooding` when it was one too many."""
+        if self._patience.take():
+            raise Flooding
 
     async def take(self, *, costly: bool) -> None:
         """Count one command. Raises `RateLimited`; the command may be sent again with the same `id`."""
         if wait := self._bucket.take():
             text = f"At most {settings.WS_COMMAND_RATE} commands a second, and {settings.WS_COMMAND_BURST} at once."
             raise RateLimited(text, retry_after=wait)
-        if costly and settings.WS_COSTLY_RATE and (wait := await costly_limit().take(self._user_id)):
+        if costly and (wait := await minute_limit("WS_COSTLY_RATE").take(str(self._user_id))):
             raise RateLimited(f"At most {settings.WS_COSTLY_RATE} of these commands a minute.", retry_after=wait)
 
 
-class CostlyLimit(Protocol):
-    """Counts the costly commands of each user; used from the event loop only."""
+class MinuteLimit(Protocol):
+    """Counts by a key, over all connections; the setting that it is named for says how many a minute (0 is no limit).
 
-    async def take(self, user_id: UUID) -> float:
+    Used from the event loop only.
+    """
+
+    async def take(self, key: str) -> float:
         """Take one; return 0, or after how many seconds there will be one."""
 
     def purge(self) -> None:
-        """Forget the users whose buckets are full again."""
+        """Forget those whose buckets are full again."""
 
 
-class MemoryCostlyLimit:
+class MemoryMinuteLimit:
     """The buckets of the one process of the embedded default."""
 
-    def __init__(self) -> None:
-        self._buckets: dict[UUID, TokenBucket] = {}
+    def __init__(self, setting: str) -> None:
+        self._setting = setting
+        self._buckets: dict[str, TokenBucket] = {}
 
-    async def take(self, user_id: UUID) -> float:
+    async def take(self, key: str) -> float:
         """Take one; return 0, or after how many seconds there will be one."""
-        bucket = self._buckets.get(user_id)
+        per_minute: int = getattr(settings, self._setting)
+        if not per_minute:
+            return 0.0
+        bucket = self._buckets.get(key)
         if bucket is None:
-            per_minute = settings.WS_COSTLY_RATE
-            bucket = self._buckets[user_id] = TokenBucket(per_minute / MINUTE, per_minute)
+            bucket = self._buckets[key] = TokenBucket(per_minute / MINUTE, per_minute)
         return bucket.take()
 
     def purge(self) -> None:
-        """Forget the users whose buckets are full again."""
-        for user_id in [user_id for user_id, bucket in self._buckets.items() if bucket.is_full()]:
-            del self._buckets[user_id]
+        """Forget those whose buckets are full again."""
+        for key in [key for key, bucket in self._buckets.items() if bucket.is_full()]:
+            del self._buckets[key]
 
 
 _TAKE = """
@@ -109,15 +138,21 @@ return string.format('%.6f', wait)
 """
 
 
-class RedisCostlyLimit:
+class RedisMinuteLimit:
     """The buckets of all processes. While Redis is away nobody is held up."""
 
-    async def take(self, user_id: UUID) -> float:
+    def __init__(self, setting: str) -> None:
+        self._setting = setting
+
+    async def take(self, key: str) -> float:
         """Take one; return 0, or after how many seconds there will be one."""
-        per_minute = settings.WS_COSTLY_RATE
+        per_minute: int = getattr(settings, self._setting)
+        if not per_minute:
+            return 0.0
         script = async_redis().register_script(_TAKE)
         try:
-            return float(await script(keys=[f"{PREFIX}costly:{user_id}"], args=[per_minute / MINUTE, per_minute]))
+            name = f"{PREFIX}limit:{self._setting}:{key}"
+            return float(await script(keys=[name], args=[per_minute / MINUTE, per_minute]))
         except AWAY:
             return 0.0
 
@@ -126,7 +161,13 @@ class RedisCostlyLimit:
 
 
 @cache
-def costly_limit() -> CostlyLimit:
-    """Return the limit of this process."""
-    limit: CostlyLimit = import_string(settings.COSTLY_LIMIT)()
+def minute_limit(setting: str) -> MinuteLimit:
+    """Return the limit of this process that is named for a setting."""
+    limit: MinuteLimit = import_string(settings.MINUTE_LIMIT)(setting)
     return limit
+
+
+def purge_limits() -> None:
+    """Forget those whom no limit holds up any more."""
+    for setting in ("WS_COSTLY_RATE", "WS_CONNECT_RATE"):
+        minute_limit(setting).purge()

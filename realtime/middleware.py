@@ -1,13 +1,14 @@
 """The handshake: who may open a socket, decided before the upgrade.
 
-The origin is looked at first (403), then the token (401, with the JSON body of the contract). On a server without the
-ASGI extension for refusals (Daphne) both are a bare 403.
+The origin is looked at first (403), then how often the address has tried (429), then the token (401, with the JSON body
+of the contract). On a server without the ASGI extension for refusals (Daphne) all of them are a bare 403.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,8 +16,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import validate_host
 
+from nebengjek.addresses import client_address
 from nebengjek.errors import SECURITY_MESSAGE, ErrorCode, Unauthorized
 from nebengjek.threads import in_read_thread
+from realtime.limits import minute_limit
 from realtime.protocol import encode
 from users.tokens import authenticate
 
@@ -44,6 +47,27 @@ class OriginMiddleware:
         else:
             logger.info("Handshake refused: origin %s", origins)
             await refuse(scope, receive, send, status=403, code=ErrorCode.UNAUTHORIZED, message="Origin not allowed")
+
+
+class ConnectRateMiddleware:
+    """Lets an address try `WS_CONNECT_RATE` handshakes a minute, good or bad."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse more with 429, and say when to come back."""
+        peer = (scope.get("client") or ("",))[0]
+        address = client_address(peer, ",".join(_headers(scope, b"x-forwarded-for")))
+        wait = await minute_limit("WS_CONNECT_RATE").take(address)
+        if not wait:
+            await self._app(scope, receive, send)
+            return
+        logger.info("Handshake refused: too many from %s", address)
+        text = f"At most {settings.WS_CONNECT_RATE} connections a minute from one address."
+        await refuse(
+            scope, receive, send, status=429, code=ErrorCode.RATE_LIMIT, message=text, retry_after=math.ceil(wait)
+        )
 
 
 class JWTAuthMiddleware:
@@ -123,7 +147,16 @@ def find_token(scope: Scope) -> tuple[str, str | None]:
     raise Unauthorized("no token")
 
 
-async def refuse(scope: Scope, receive: Receive, send: Send, *, status: int, code: ErrorCode, message: str) -> None:
+async def refuse(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    status: int,
+    code: ErrorCode,
+    message: str,
+    retry_after: int | None = None,
+) -> None:
     """Answer a handshake, or a request, with an HTTP status and the JSON body of an error."""
     prefix = "http.response" if scope["type"] == "http" else "websocket.http.response"
     if prefix.startswith("websocket"):
@@ -133,6 +166,8 @@ async def refuse(scope: Scope, receive: Receive, send: Send, *, status: int, cod
             return
     body = encode({"code": code.value, "message": message})
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if retry_after is not None:
+        headers.append((b"retry-after", str(retry_after).encode()))
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": f"{prefix}.start", "status": status, "headers": headers})

@@ -32,10 +32,16 @@ class CloseCode(IntEnum):
     """The server could not read the state; come back in a while."""
     RESTARTING = 1012
     """The server restarts; connect again after the `reconnect_after` of `server_restarting`."""
+    TOO_SLOW = 1013
+    """The client took nothing for `WS_WRITE_TIMEOUT`; come back with `?resume=` when the network is better."""
     UNAUTHORIZED = 4401
     """The token has expired or was revoked; log in again, do not just reconnect."""
+    NOTHING_HEARD = 4408
+    """Nothing was heard for `WS_READ_TIMEOUT`, not even the answer to a ping; connect again."""
     REPLACED = 4409
     """A newer connection of the same user took over; do not reconnect by yourself."""
+    FLOODING = 4429
+    """The client went on after many a `RATE_LIMIT`; come back slower."""
 
 
 # --- What a client may say --------------------------------------------------------------------------------------------

@@ -1,4 +1,8 @@
-"""The server behind `manage.py serve`: uvicorn with the limits of the contract."""
+"""The server behind `manage.py serve`: uvicorn with the limits of the contract.
+
+`WS_HANDSHAKE_TIMEOUT`, `WS_PING_PERIOD`, `WS_READ_TIMEOUT`, `WS_READ_BUFFER_SIZE`, `WS_WRITE_TIMEOUT`,
+`WS_WRITE_BUFFER_SIZE` and `WS_MAX_MESSAGE_SIZE` have their effect here.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,12 @@ from typing import Any
 
 import uvicorn
 from django.conf import settings
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from realtime.connections import connections
+from realtime.protocol import CloseCode
 from realtime.simulation.town import Town
 
 SHUTDOWN_TIMEOUT = 10
@@ -22,21 +28,106 @@ CLOSE_GRACE = 5
 """Seconds that a client gets to take our last frames and to answer the closing one."""
 
 
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP, which does not wait for ever for the head of a request."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Give the client `WS_HANDSHAKE_TIMEOUT` for his first request."""
+        super().connection_made(transport)
+        timeout = settings.WS_HANDSHAKE_TIMEOUT.total_seconds()
+        self._head_timer = self.loop.call_later(timeout, self._give_up)
+
+    def on_headers_complete(self) -> None:
+        """Stop the clock."""
+        self._head_timer.cancel()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._head_timer.cancel()
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        self.transport.write(b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        self.transport.close()
+
+
 class Protocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, which does not wait for ever for a client that does not read."""
+    """uvicorn's WebSocket, with bounds in both directions.
+
+    Frames that wait for the consumer are bounded by `WS_READ_BUFFER_SIZE`: beyond it nothing is read, and TCP slows the
+    client down. What waits for the client is bounded by `WS_WRITE_BUFFER_SIZE`: beyond it `send` waits, and a client
+    who takes nothing for `WS_WRITE_TIMEOUT` is closed with 1013. One of whom nothing is heard for `WS_READ_TIMEOUT`,
+    not even the answer to a ping, is closed with 4408; while we do not read, that is no fault of his.
+    """
+
+    def connection_made(self, transport: Any) -> None:
+        """Set the bounds, and give the handshake its time."""
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=settings.WS_WRITE_BUFFER_SIZE)
+        self._waiting = 0
+        self._heard_at = self.loop.time()
+        timeout = settings.WS_HANDSHAKE_TIMEOUT.total_seconds()
+        self._handshake_timer = self.loop.call_later(timeout, self._give_up)
+        self._read_timer: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop all clocks."""
+        self._handshake_timer.cancel()
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Note that the client lives, whatever he says."""
+        self._heard_at = self.loop.time()
+        super().data_received(data)
+
+    def start_keepalive(self) -> None:
+        """Begin to ping and to listen for life: the handshake is done."""
+        self._handshake_timer.cancel()
+        super().start_keepalive()
+        self._listen_for_life()
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message to the consumer; stop reading when more waits than `WS_READ_BUFFER_SIZE`."""
+        size = sum(map(len, self.frames))
+        before, paused = self.queue.qsize(), self.read_paused
+        self.read_paused = True  # keeps uvicorn from stopping at the first message
+        super().send_receive_event_to_app()
+        self.read_paused = paused
+        if self.queue.qsize() > before:
+            self._waiting += size
+        if self._waiting >= settings.WS_READ_BUFFER_SIZE and not self.read_paused and not self.transport.is_closing():
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    async def receive(self) -> Any:
+        """Return the next message, and read on when there is room."""
+        message: Any = await self.queue.get()
+        if message["type"] == "websocket.receive":
+            text = message.get("text")
+            self._waiting -= len(text.encode()) if text is not None else len(message["bytes"])
+        if self.read_paused and self._waiting < settings.WS_READ_BUFFER_SIZE:
+            self.read_paused = False
+            self._heard_at = self.loop.time()
+            self.transport.resume_reading()
+        return message
 
     async def send(self, message: Any) -> None:
-        """Send; cut the connection when the client has read nothing for `WS_WRITE_TIMEOUT`."""
+        """Send; close the connection when the client has read nothing for `WS_WRITE_TIMEOUT`."""
         if not self.writable.is_set():
             try:
                 async with asyncio.timeout(settings.WS_WRITE_TIMEOUT.total_seconds()):
                     await self.writable.wait()
             except TimeoutError:
-                self._abort()
+                self._close(CloseCode.TOO_SLOW)
                 raise ClientDisconnected from None
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
             self.handshake_complete = True  # uvicorn forgets it, and then logs an error for every refusal
+        if self.handshake_complete:
+            self._handshake_timer.cancel()
 
     async def run_asgi(self) -> None:
         """Run the consumer; after its end the client has `CLOSE_GRACE` to take what is left, and then is cut off."""
@@ -48,6 +139,31 @@ class Protocol(WebSocketsSansIOProtocol):
     def shutdown(self) -> None:
         """Close with 1012, and cut the connection if that is not answered."""
         super().shutdown()
+        self.loop.call_later(CLOSE_GRACE, self._abort)
+
+    def _listen_for_life(self) -> None:
+        timeout: float = settings.WS_READ_TIMEOUT.total_seconds()
+        silent = 0.0 if self.read_paused else self.loop.time() - self._heard_at
+        if silent >= timeout:
+            self._close(CloseCode.NOTHING_HEARD)
+        else:
+            self._read_timer = self.loop.call_later(timeout - silent, self._listen_for_life)
+
+    def _close(self, code: CloseCode) -> None:
+        """Close from our side; who does not take the closing frame within `CLOSE_GRACE` is cut off."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.stop_keepalive()
+        self.conn.send_close(code)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": int(code), "reason": ""})
+        self.close_timer = self.loop.call_later(CLOSE_GRACE, self._abort)
+
+    def _give_up(self) -> None:
+        """End a handshake that takes too long."""
+        self.send_500_response()
+        self.transport.close()
         self.loop.call_later(CLOSE_GRACE, self._abort)
 
     def _abort(self) -> None:
@@ -93,15 +209,15 @@ def address_of(host: str, port: int) -> str:
 
 def make_server(host: str, port: int, on_started: Callable[[str], None], *, demo: bool = False) -> Server:
     """Return a server for one process; `on_started` is called with its address. With `demo` a town lives in it."""
-    ping_period: float = settings.WS_PING_PERIOD.total_seconds()
     config = uvicorn.Config(
         "nebengjek.asgi:application",
         host=host,
         port=port,
+        http=HttpProtocol,
         ws=Protocol,
         ws_max_size=settings.WS_MAX_MESSAGE_SIZE,
-        ws_ping_interval=ping_period,
-        ws_ping_timeout=settings.WS_READ_TIMEOUT.total_seconds() - ping_period,
+        ws_ping_interval=settings.WS_PING_PERIOD.total_seconds(),
+        ws_ping_timeout=None,  # the read time-out does this
         ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,

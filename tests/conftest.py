@@ -16,7 +16,7 @@ from django.db import connection
 from realtime.background import Background
 from realtime.connections import connections
 from realtime.history import history
-from realtime.limits import costly_limit
+from realtime.limits import minute_limit
 from realtime.link import link
 from realtime.sessions import sessions
 from realtime.tracking import track_buffer
@@ -54,7 +54,7 @@ def _threads_let_go_of_the_database(django_db_setup: None) -> Iterator[None]:
 def _fresh_process() -> Iterator[None]:
     """Begin every test with the memory of a process that has just started."""
     yield
-    for store in (positions, history, sessions, track_buffer, costly_limit, link):
+    for store in (positions, history, sessions, track_buffer, minute_limit, link):
         store.cache_clear()
     connections._live.clear()
     channel_layers.backends.clear()

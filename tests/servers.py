@@ -18,7 +18,7 @@ from nebengjek.redis import close_async_redis, sync_redis
 STORES = {
     "HISTORY_STORE": "realtime.history.redis.RedisHistory",
     "SESSION_STORE": "realtime.sessions.RedisSessions",
-    "COSTLY_LIMIT": "realtime.limits.RedisCostlyLimit",
+    "MINUTE_LIMIT": "realtime.limits.RedisMinuteLimit",
     "POSITION_STORE": "rides.positions.redis.RedisPositions",
 }
 

@@ -10,10 +10,11 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 Data = dict[str, Any]
 FrameLog = Callable[[str, str, Data], None]
@@ -62,15 +63,24 @@ class Phone:
     async def open(self) -> None:
         """Connect, and wait for `session_ready`."""
         self._token = await self._login()
-        self._socket = await connect(
-            self._url, additional_headers={"Authorization": f"Bearer {self._token}"}, compression=None
-        )
+        self._socket = await self._connect()
         async with asyncio.timeout(ANSWER_TIMEOUT):
             frame = json.loads(await self._socket.recv())
         self._log(self.name, "<-", frame)
         self.ready = frame["data"]
         self.clock_offset = datetime.fromisoformat(self.ready["server_time"]) - datetime.now(UTC)
         self._reader = asyncio.create_task(self._read())
+
+    async def _connect(self) -> ClientConnection:
+        """Connect; where too many did before, when the server says so."""
+        while True:
+            try:
+                headers = {"Authorization": f"Bearer {self._token}"}
+                return await connect(self._url, additional_headers=headers, compression=None)
+            except InvalidStatus as exc:
+                if exc.response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+                    raise
+                await asyncio.sleep(float(exc.response.headers["Retry-After"]))
 
     async def close(self) -> None:
         """Hang up."""

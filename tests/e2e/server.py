@@ -36,6 +36,7 @@ class ServerProcess:
             "OTP_MAX_PER_HOUR": "0",
             "WS_COMMAND_RATE": "0",
             "WS_COSTLY_RATE": "0",
+            "WS_CONNECT_RATE": "0",
             **env,
         }
         self.url = ""

@@ -5,7 +5,7 @@ import pytest
 
 from nebengjek.errors import RateLimited
 from nebengjek.redis import close_async_redis
-from realtime.limits import CommandLimit, CostlyLimit, MemoryCostlyLimit, RedisCostlyLimit, TokenBucket
+from realtime.limits import CommandLimit, Flooding, MemoryMinuteLimit, MinuteLimit, RedisMinuteLimit, TokenBucket
 
 A, B = UUID(int=1), UUID(int=2)
 
@@ -58,35 +58,56 @@ async def test_what_costs_is_limited_by_user_over_all_connections(clock: list[fl
 
 async def test_those_who_have_rested_are_forgotten(clock: list[float], settings: Any) -> None:
     settings.WS_COSTLY_RATE = 60
-    limit = MemoryCostlyLimit()
-    await limit.take(A)
+    limit = MemoryMinuteLimit("WS_COSTLY_RATE")
+    await limit.take("A")
     limit.purge()
-    assert list(limit._buckets) == [A]
+    assert list(limit._buckets) == ["A"]
     clock[0] += 2
     limit.purge()
     assert not limit._buckets
 
 
-@pytest.fixture(params=[MemoryCostlyLimit, RedisCostlyLimit])
-def costly(request: pytest.FixtureRequest) -> CostlyLimit:
+@pytest.fixture(params=[MemoryMinuteLimit, RedisMinuteLimit])
+def costly(request: pytest.FixtureRequest) -> MinuteLimit:
     """A limit of which nothing has been taken."""
-    if request.param is RedisCostlyLimit:
+    if request.param is RedisMinuteLimit:
         request.getfixturevalue("redis_url")
-    limit: CostlyLimit = request.param()
+    limit: MinuteLimit = request.param("WS_COSTLY_RATE")
     return limit
 
 
-async def test_every_store_lets_so_many_through_and_says_when_to_come_back(costly: CostlyLimit, settings: Any) -> None:
+async def test_every_store_lets_so_many_through_and_says_when_to_come_back(costly: MinuteLimit, settings: Any) -> None:
     settings.WS_COSTLY_RATE = 3
-    assert [await costly.take(A) for _ in range(3)] == [0, 0, 0]
-    assert 19 < await costly.take(A) <= 20
-    assert await costly.take(B) == 0
+    assert [await costly.take("A") for _ in range(3)] == [0, 0, 0]
+    assert 19 < await costly.take("A") <= 20
+    assert await costly.take("B") == 0
     costly.purge()
-    assert await costly.take(A) > 0
+    assert await costly.take("A") > 0
 
 
 async def test_while_redis_is_away_nobody_is_held_up(settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     settings.WS_COSTLY_RATE = 1
-    assert [await RedisCostlyLimit().take(A) for _ in range(3)] == [0, 0, 0]
+    assert [await RedisMinuteLimit("WS_COSTLY_RATE").take("A") for _ in range(3)] == [0, 0, 0]
     await close_async_redis()
+
+
+def test_positions_have_a_limit_of_their_own(clock: list[float], settings: Any) -> None:
+    settings.WS_LOCATION_RATE = 2
+    limit = CommandLimit(A)
+    for _ in range(200):
+        limit.take_location()
+    with pytest.raises(RateLimited, match="At most 20 positions a second") as caught:
+        limit.take_location()
+    assert caught.value.retry_after == pytest.approx(0.05)
+
+
+def test_who_goes_on_and_on_is_flooding(clock: list[float], settings: Any) -> None:
+    settings.WS_FLOOD_TOLERANCE = 3
+    limit = CommandLimit(A)
+    for _ in range(3):
+        limit.refused()
+    with pytest.raises(Flooding):
+        limit.refused()
+    clock[0] += 1
+    limit.refused()

@@ -1,0 +1,111 @@
+"""Time-outs, buffers and limits of the socket, each seen from outside on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from tests.e2e.client import PLACE, Client
+from tests.e2e.conftest import StartServer
+from tests.e2e.server import TIMEOUT
+from tests.e2e.test_server import clog, connect_raw
+
+pytestmark = pytest.mark.e2e
+PASSENGER = "+6281200000003"
+
+
+def read_all(raw: socket.socket) -> bytes:
+    """Read until the other side ends the connection."""
+    raw.settimeout(TIMEOUT)
+    data = b""
+    try:
+        while chunk := raw.recv(65536):
+            data += chunk
+    except ConnectionResetError:
+        pass
+    return data
+
+
+def close_code(data: bytes) -> int:
+    """Return the code of the closing frame at the end of what a server has sent."""
+    assert data[-4:-2] == b"\x88\x02", data[-40:]
+    return int(struct.unpack("!H", data[-2:])[0])
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET /ws/ HTTP/1.1\r\nHost: x\r\nUpgrade: websock"])
+def test_a_handshake_that_is_not_finished_is_given_up(start_server: StartServer, beginning: bytes) -> None:
+    server = start_server(WS_HANDSHAKE_TIMEOUT="500ms")
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as raw:
+        raw.sendall(beginning)
+        assert read_all(raw).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_who_answers_no_ping_is_closed_and_who_does_is_not(start_server: StartServer) -> None:
+    server = start_server(WS_PING_PERIOD="200ms", WS_READ_TIMEOUT="1s")
+    answers = await Client.open(server.url, server.log_in("+6281200000004"))
+    silent = connect_raw(server, server.log_in(PASSENGER))
+    data = await asyncio.to_thread(read_all, silent)
+    assert close_code(data) == 4408
+    assert data.count(b"\x89\x04") >= 3  # pings
+    silent.close()
+    assert (await answers.do("sync"))["type"] == "ack"
+    await answers.close()
+
+
+def test_who_takes_nothing_is_told_so_when_he_does_at_last(start_server: StartServer) -> None:
+    server = start_server(WS_WRITE_TIMEOUT="500ms", WS_READ_TIMEOUT="60s")
+    raw = connect_raw(server, server.log_in(PASSENGER))
+    assert not clog(raw, 1.5)
+    assert close_code(read_all(raw)) == 1013
+    raw.close()
+
+
+async def test_who_goes_on_after_many_refusals_is_closed(start_server: StartServer) -> None:
+    server = start_server(WS_COMMAND_RATE="1", WS_COMMAND_BURST="2", WS_FLOOD_TOLERANCE="5")
+    client = await Client.open(server.url, server.log_in(PASSENGER))
+    for number in range(20):
+        await client.say("nonsense" if number % 2 else "sync")
+    assert await client.closed() == 4429
+    errors = [frame["data"]["code"] for frame in client.frames if frame["type"] == "error"]
+    assert errors == ["INVALID_FORMAT", *["RATE_LIMIT"] * 5]
+    refusal = [frame["data"] for frame in client.frames if frame["type"] == "error"][-1]
+    assert 0 < refusal["retry_after"] <= 1
+
+
+async def test_positions_have_a_limit_of_their_own(start_server: StartServer) -> None:
+    server = start_server(WS_COMMAND_RATE="1", WS_COMMAND_BURST="1", WS_LOCATION_RATE="1")
+    client = await Client.open(server.url, server.log_in(PASSENGER))
+    for number in range(120):
+        await client.say("location_update", str(number), **PLACE)
+    last = await client.find(lambda frame: frame.get("id") == "119")
+    assert (last["type"], last["data"]["code"]) == ("error", "RATE_LIMIT")
+    assert sum(frame["type"] == "ack" for frame in client.frames) >= 100
+    assert (await client.do("sync"))["type"] == "ack"
+    await client.close()
+
+
+async def test_an_address_may_connect_only_so_often(start_server: StartServer) -> None:
+    server = start_server(WS_CONNECT_RATE="2", TRUSTED_PROXIES="127.0.0.1")
+    token = server.log_in(PASSENGER)
+    url = server.url.replace("http", "ws", 1) + "/ws/"
+
+    async def attempt(address: str, bearer: str = token) -> int:
+        headers = {"Authorization": f"Bearer {bearer}", "X-Forwarded-For": address}
+        try:
+            async with connect(url, additional_headers=headers):
+                return 101
+        except InvalidStatus as exc:
+            if exc.response.status_code == 429:
+                assert 0 < int(exc.response.headers["Retry-After"]) <= 30
+                assert b'"code":"RATE_LIMIT"' in exc.response.body
+            return exc.response.status_code
+
+    assert [await attempt("192.0.2.1"), await attempt("192.0.2.1", "bad")] == [101, 401]
+    assert await attempt("192.0.2.1") == 429
+    assert await attempt("192.0.2.2") == 101
