@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache, partial
 from typing import ParamSpec, TypeVar
 
@@ -60,7 +61,7 @@ async def _run(threads: Executor, call: Callable[[], R]) -> R:
             connections.close_all()
             raise
 
-    return await asyncio.get_running_loop().run_in_executor(threads, work)
+    return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, work)
 
 
 def _drop_dead_connection() -> None:

@@ -16,6 +16,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from nebengjek.errors import SERVER_MESSAGE, DomainError, InvalidFormat, RateLimited, Unauthorized, brief
+from nebengjek.logs import log_about
 from nebengjek.threads import in_read_thread, in_write_thread
 from realtime import protocol
 from realtime.connections import connections
@@ -27,7 +28,7 @@ from realtime.limits import CommandLimit, Flooding
 from realtime.loops import UNAVAILABLE
 from realtime.protocol import BadFrame, CloseCode, Frame
 from realtime.ready import parse_resume, read_state, ready_frame
-from realtime.routes import Route
+from realtime.routes import ROUTES, Route
 from realtime.sessions import sessions
 from realtime.tracking import PositionIntake
 from rides.positions import positions
@@ -65,6 +66,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         self.close_timer: asyncio.TimerHandle | None = None
         self.pump: asyncio.Task[None] | None = None
         self.task = asyncio.current_task()
+        log_about(connection=self.connection_id, user=self.user_id)
         self.turn = asyncio.Lock()  # held while notifications may not be forwarded
         self.channel_layer = get_channel_layer()
         self.channel_name: str = await self.channel_layer.new_channel()
@@ -110,7 +112,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             await self.close_with(CloseCode.UNAUTHORIZED)
             return
         except Exception:
-            logger.exception("Connection %s of user %s could not begin.", self.connection_id, self.user_id)
+            logger.exception("The connection could not begin.")
             await self.close_with(CloseCode.SERVER_ERROR)
             return
         self.pump = asyncio.create_task(self._forward_all())
@@ -123,7 +125,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         connections.add(self)
         positions().connected(self.user_id, self.session)
         await self.channel_layer.group_send(self.group, {"type": REPLACE, "session": self.session})
-        logger.info("Connected: user %s, connection %s.", self.user_id, self.connection_id)
+        logger.info("Connected.")
 
     async def _greet(self) -> None:
         """Send `session_ready`, and the missed notifications to a client that resumes."""
@@ -153,7 +155,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         if self.closing:
             return
         self.closing = True
-        logger.info("Closing connection %s of user %s with %d.", self.connection_id, self.user_id, code)
+        logger.info("Closing with %d.", code)
         if self.task is not None:
             self.close_timer = asyncio.get_running_loop().call_later(CLOSE_GRACE, self.task.cancel)
         with contextlib.suppress(OSError, RuntimeError):
@@ -187,8 +189,8 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             try:
                 await leave()
             except Exception:  # that one thing cannot be tidied up now is no reason to leave the others
-                logger.exception("Connection %s of user %s leaves something behind.", self.connection_id, self.user_id)
-        logger.info("Disconnected: user %s, connection %s.", self.user_id, self.connection_id)
+                logger.exception("The connection leaves something behind.")
+        logger.info("Disconnected.")
 
     # --- what the client says ---
 
@@ -210,21 +212,22 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             if text is None:
                 raise BadFrame(InvalidFormat("Binary frames are not part of the protocol."))
             frame = protocol.decode_frame(text)
+            log_about(frame=frame.type if frame.type in ROUTES else "unknown")
             return await self._carry_out(frame)
         except BadFrame as exc:
-            logger.info("Bad frame from user %s: %.200r", self.user_id, str(exc))
+            logger.info("Bad frame: %.200r", str(exc))
             return await self._refuse_bad_frame(exc)
         except RateLimited as exc:
             return await self._refuse_more(exc, frame.command_id if frame else None)
         except DomainError as exc:
-            logger.info("A frame of user %s was refused: %s", self.user_id, exc.message)
+            logger.info("Refused: %s", exc.message)
             return protocol.error(exc, frame.command_id if frame else None)
         except Exception as exc:
             error_id = uuid.uuid4()
-            kind = frame.type if frame else "?"
             traceback = not isinstance(exc, UNAVAILABLE)
-            said = "Error %s: %s of user %s failed: %s"
-            logger.error(said, error_id, kind, self.user_id, brief(exc), exc_info=traceback)
+            said = "Error %s of user %s: %s"
+            extra = {"error_id": str(error_id)}
+            logger.error(said, error_id, self.user_id, brief(exc), exc_info=traceback, extra=extra)
             return protocol.error(DomainError(SERVER_MESSAGE), frame.command_id if frame else None)
 
     async def _refuse_bad_frame(self, exc: BadFrame) -> str | None:
@@ -294,7 +297,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
                 except Unauthorized:
                     await self.close_with(CloseCode.UNAUTHORIZED)
                 except Exception:
-                    logger.exception("Connection %s could not handle %s.", self.connection_id, message["type"])
+                    logger.exception("%s could not be handled.", message["type"])
 
     async def event_deliver(self, message: Message) -> None:
         """Forward a notification once and in order; one that is missing is fetched from the history."""

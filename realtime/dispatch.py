@@ -89,7 +89,7 @@ def _attempt(claims: Claims, route: Route, frame: Frame) -> Answer:
             result = route.service(user_id=claims.user_id, **msgspec.structs.asdict(command))
             user_of(claims)
     except DomainError as exc:
-        logger.info("%s of %s was refused: %s", frame.type, claims.user_id, exc.message)
+        logger.info("Refused: %s", exc.message)
         return error_answer(exc)
     return {"type": "ack", "data": result or {}}
 

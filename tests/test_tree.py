@@ -14,6 +14,7 @@ SHARED = {
     "nebengjek.admin",
     "nebengjek.addresses",
     "nebengjek.redis",
+    "nebengjek.logs",
     "nebengjek.nats",
 }
 BASE = Path(settings.BASE_DIR)
