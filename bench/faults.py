@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -30,6 +31,9 @@ from tests.e2e.topology import Topology
 STREAM, DURABLE = "NEBENGJEK", "bridge"
 SETTLE_TIMEOUT = 30.0
 COLUMNS = ("published", "told", "by state", "resets", "reconnects", "lost", "doubled", "disordered", "unacked")
+PAUSE = 4.5
+"""Seconds; the lease ends after 3."""
+
 OUTAGE = 1.0
 """Seconds for which what was killed stays away."""
 
@@ -63,6 +67,16 @@ def kill_bridge(topology: Topology) -> None:
     bridge.launch()
 
 
+def pause_bridge(topology: Topology) -> None:
+    """Stop the active bridge for longer than its lease; when it goes on, it must not disturb the one that took over."""
+    bridge = topology.active_bridge()
+    assert bridge.process is not None
+    bridge.process.send_signal(signal.SIGSTOP)
+    time.sleep(PAUSE)
+    bridge.process.send_signal(signal.SIGCONT)
+    bridge.output.clear()
+
+
 def kill_web(topology: Topology) -> None:
     """Kill a web process; its clients come back to the other one."""
     web = topology.webs[0]
@@ -89,6 +103,7 @@ def nothing(_: Topology) -> None:
 FAULTS: dict[str, Callable[[Topology], None]] = {
     "nothing": nothing,
     "bridge": kill_bridge,
+    "bridge-paused": pause_bridge,
     "web": kill_web,
     "nats": partial(restart, server="nats"),
     "valkey": partial(restart, server="valkey"),

@@ -28,16 +28,21 @@ def dead_letters_keep(letters: Iterable[Dead]) -> None:
             DeadLetter(
                 stream_id=letter.stream_id,
                 sequence=letter.sequence,
-                subject=letter.subject[:255],
+                subject=storable(letter.subject)[:255],
                 payload=letter.payload,
-                headers=dict(letter.headers),
-                reason=letter.reason[:2000],
+                headers={storable(name): storable(value) for name, value in letter.headers.items()},
+                reason=storable(letter.reason)[:2000],
                 created_at=timezone.now(),
             )
             for letter in letters
         ],
         ignore_conflicts=True,
     )
+
+
+def storable(text: str) -> str:
+    """Return a stranger's text without what a database does not take: NUL, and halves of surrogate pairs."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def dead_letters_request_replay(*, ids: Iterable[int] | None = None) -> int:

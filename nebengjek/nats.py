@@ -40,8 +40,8 @@ async def connect_to_nats(name: str, **callbacks: Any) -> Client:
     """Return a connection, however long that takes; once made, it is made again for ever when it is lost.
 
     `name` is shown in the server's list of connections, and begins the subjects of the answers (`_INBOX_name`), which
-    the server's permissions may allow to us alone. (The library's own patience for the first connection cannot be
-    told from success, so every attempt is ours.)
+    the server's permissions may allow to us alone. (Where the library is to try for ever it does so for the first
+    connection too, and neither says so nor can be told to stop; so these attempts are ours.)
     """
     said = ""
     while True:
@@ -55,18 +55,22 @@ async def connect_to_nats(name: str, **callbacks: Any) -> Client:
                     error_cb=_log_error,
                     connect_timeout=CONNECT_TIMEOUT,
                     reconnect_time_wait=RETRY_DELAY,
-                    max_reconnect_attempts=-1,
+                    max_reconnect_attempts=1,
                     ping_interval=5,
                     max_outstanding_pings=2,
                     **credentials(),
                     **callbacks,
                 )
+        except asyncio.CancelledError:
+            await client.close()
+            raise
         except Exception as exc:
             await client.close()
             if said != (said := f"{brief(exc)}"):
                 logger.warning("NATS cannot be reached, trying on: %s", said)
             await asyncio.sleep(RETRY_DELAY)
         else:
+            client.options["max_reconnect_attempts"] = -1  # from now on
             return client
 
 

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +20,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
 from nats.js.errors import NotFoundError
 
 from events import dead_letters
@@ -68,6 +67,10 @@ REPLAY_INTERVAL = 1.0
 
 REPLAY_BATCH = 100
 KNOWN_USERS = 100_000
+
+
+class StreamReplaced(Exception):
+    """The stream was deleted, and there is another one of its name: what we know of it is about the old one."""
 
 
 class Progress(msgspec.Struct):
@@ -122,7 +125,7 @@ class Bridge:
             logger.info("Active: lease=%s", self._lease.token)
             try:
                 await self._be_active()
-            except (LeaseLost, Fenced) as exc:
+            except (LeaseLost, Fenced, StreamReplaced) as exc:
                 logger.warning("Not active any more: %s", brief(exc))
             except PASSING as exc:
                 logger.warning("The bridge starts over: %s", brief(exc))
@@ -147,6 +150,7 @@ class Bridge:
             await inbound
         finally:
             keeper.cancel()
+            await self._stop_asking()
             await self._lease.release()
         return True
 
@@ -165,6 +169,7 @@ class Bridge:
             for task in (*others, inbound):
                 task.cancel()
             await asyncio.gather(*others, inbound, return_exceptions=True)
+            await self._stop_asking()
             self.progress.relayed += relay.relayed
             if self._client.is_connected:
                 await subscription.unsubscribe()
@@ -172,8 +177,9 @@ class Bridge:
     async def _prepare(self) -> Relay:
         """Find the stream and our place in it, and return a relay to it."""
         info = await ensure_stream(self._context)
-        self._stream_id = f"{STREAM}:{_made_at(info.created)}"
-        self._position = await self._last_position()
+        self._stream_id = _identity(info)
+        self._position = await self._last_position(info.state.last_seq)
+        self._awaited = 0
         deliver = self._deliver_directly
         bus = JetStreamBus(self._client, deliver, self.wait_delivered, newest=info.state.last_seq)
         return Relay(bus)
@@ -196,7 +202,7 @@ class Bridge:
         while True:
             try:
                 await loop()
-            except (Fenced, LeaseLost):
+            except (Fenced, LeaseLost, StreamReplaced):
                 raise
             except PASSING as exc:
                 logger.warning("The %s waits: %s", name, brief(exc))
@@ -212,22 +218,34 @@ class Bridge:
         async with self._moved:
             await self._moved.wait_for(lambda: self._position >= sequence)
 
-    async def _last_position(self) -> int:
-        """Return the last sequence that is known to be delivered: by Redis, or by the acknowledgements."""
+    async def _last_position(self, newest: int) -> int:
+        """Return the last sequence that is known to be delivered: by Redis, or by the acknowledgements.
+
+        A consumer that has come further than the stream is one of a stream before.
+        """
         noted = int(await async_redis().get(self._position_key) or 0)
         try:
             info = await self._context.consumer_info(STREAM, DURABLE)
         except NotFoundError:
             return noted
-        return max(noted, info.ack_floor.stream_seq if info.ack_floor else 0)
+        floor = info.ack_floor.stream_seq if info.ack_floor else 0
+        return max(noted, floor if floor <= newest else 0)
 
     @property
     def _position_key(self) -> str:
         return f"{PREFIX}bridge:position:{self._stream_id}"
 
     async def _open(self) -> Pull:
-        """Make the consumer anew, just after what was delivered, and ask it for messages."""
+        """Make the consumer anew, just after what was delivered, and ask it for messages.
+
+        Raises `LeaseLost` when it is another bridge's, and `StreamReplaced` when the stream is not what it was.
+        """
         self._reopen = False
+        await self._stop_asking()
+        if _identity(await ensure_stream(self._context)) != self._stream_id:
+            raise StreamReplaced(f"the stream {STREAM} was made anew")
+        if not await self._lease.try_take():
+            raise LeaseLost("another bridge has taken over")
         with contextlib.suppress(NotFoundError):
             await self._context.delete_consumer(STREAM, DURABLE)
         start: dict[str, Any] = {"deliver_policy": DeliverPolicy.ALL}
@@ -241,8 +259,9 @@ class Bridge:
             **start,
         )
         await self._context.add_consumer(STREAM, config)
-        self._pull = pull = Pull(self._client, settings.BRIDGE_BATCH)
+        pull = Pull(self._client, settings.BRIDGE_BATCH)
         await pull.open()
+        self._pull = pull
         logger.info("Bridging: stream=%s consumer=%s after=%d", STREAM, DURABLE, self._position)
         return pull
 
@@ -254,19 +273,24 @@ class Bridge:
                 logger.warning("Asking anew for messages: %s", exc)
                 messages, self._reopen = [], True
             if self._reopen:
-                await pull.close()
                 pull = await self._patiently([], self._open)
             elif messages:
                 await self._handle(messages)
             elif self._awaited > self._position:
                 await self._patiently([], self._skip_deleted)
-        await pull.close()
+
+    async def _stop_asking(self) -> None:
+        """Let NATS send us nothing more: it would be lost to whoever is next."""
+        pull, self._pull = self._pull, None
+        if pull is not None:
+            with contextlib.suppress(*PASSING):
+                await pull.close()
 
     async def _handle(self, messages: Sequence[Msg]) -> None:
         """Deliver a batch and acknowledge it, however long that takes."""
         try:
             await self._patiently(messages, lambda: self._deliver(messages))
-        except (Fenced, LeaseLost):
+        except (Fenced, LeaseLost, StreamReplaced):
             raise
         except Exception:
             logger.exception("A batch of %d messages failed; each is tried by itself.", len(messages))
@@ -282,6 +306,7 @@ class Bridge:
 
     async def _handle_by_itself(self, message: Msg) -> None:
         """Deliver one message; one that fails `BRIDGE_MAX_ATTEMPTS` times for a reason of its own is given up."""
+        sequence = message.metadata.sequence.stream
         for attempt in range(1, settings.BRIDGE_MAX_ATTEMPTS + 1):
             try:
                 await self._patiently([message], lambda: self._deliver([message]))
@@ -289,25 +314,31 @@ class Bridge:
                 raise
             except Exception as exc:
                 reason = f"failed {attempt} times: {type(exc).__name__}: {exc}"
-                logger.warning("Message %d on %s %s", message.metadata.sequence.stream, message.subject, reason)
+                logger.warning("Message %d on %s %s", sequence, message.subject, reason)
                 await asyncio.sleep(RETRY_DELAY)
             else:
                 return
-        await self._patiently([message], lambda: self._bury([self._dead(message, reason)]))
+        try:
+            await self._patiently([message], lambda: self._bury([self._dead(message, reason)]))
+        except (Fenced, LeaseLost):
+            raise
+        except Exception:  # it must not hold up all others
+            logger.exception("Message %d is lost: %r %r", sequence, message.subject, message.data)
+            self._given_up.add(sequence)
 
     async def _deliver(self, messages: Sequence[Msg]) -> None:
         """Deliver what can be delivered and keep the rest as dead letters. Doing it again is harmless."""
         good, dead, ignored = self._read(messages)
-        strangers = {user for item in good if not item.is_ours for user in item.delivery.audience} - self._known
+        strangers = {user for item in good for user in item.delivery.audience} - self._known
         if strangers:
             missing = await in_read_thread(users_missing, strangers)
             self._remember(strangers - missing)
             by_sequence = {message.metadata.sequence.stream: message for message in messages}
             for item in good:
-                if nobody := missing.intersection(() if item.is_ours else item.delivery.audience):
+                if nobody := missing.intersection(item.delivery.audience):
                     names = ", ".join(sorted(map(str, nobody)))
                     dead.append(self._dead(by_sequence[item.sequence], f"no such user: {names}"))
-            good = [item for item in good if item.is_ours or not missing.intersection(item.delivery.audience)]
+            good = [item for item in good if not missing.intersection(item.delivery.audience)]
         await self._adopt([proposal_of(item) for item in good if item.subject == "match.found" and not item.is_ours])
         if dead:
             await self._bury(dead)
@@ -438,7 +469,7 @@ def _waking(relay: Relay) -> Callable[[Msg], Awaitable[None]]:
     return wake
 
 
-def _made_at(created: Any) -> str:
-    """Return the moment in which a stream was made, short."""
-    moment = created if isinstance(created, datetime) else datetime.fromisoformat(str(created)[:19]).replace(tzinfo=UTC)
-    return f"{moment.timestamp():.0f}"
+def _identity(info: StreamInfo) -> str:
+    """Return what tells a stream from another one of its name: the moment in which it was made."""
+    assert info.created is not None
+    return f"{STREAM}:{info.created.timestamp():.6f}"

@@ -56,11 +56,12 @@ def read_message(message: Msg, stream_id: str) -> Inbound | None:
     if len(message.data) > MAX_PAYLOAD:
         raise Unreadable(f"the payload has {len(message.data)} bytes; at most {MAX_PAYLOAD} are delivered")
     sequence = message.metadata.sequence.stream
-    is_ours = TYPE_HEADER in headers
-    event_id = headers.get(ID_HEADER, "") if is_ours else f"{stream_id}:{sequence}"
+    is_ours = TYPE_HEADER in headers and _is_event_id(headers.get(ID_HEADER, ""))
+    event_id = headers[ID_HEADER] if is_ours else f"{stream_id}:{sequence}"
     try:
+        message.data.decode()  # what is not known is not looked at below, but sent as text
         fields = _reader(event).decode(message.data)
-        views = _views(headers) or dict.fromkeys(_people(fields))
+        views = (is_ours and _views(headers)) or dict.fromkeys(_people(fields))
         expired = timezone.now() >= _moment(headers[VALID_UNTIL_HEADER]) if VALID_UNTIL_HEADER in headers else False
     except (msgspec.ValidationError, msgspec.DecodeError, RecursionError, ValueError) as exc:
         raise Unreadable(f"not of the contract: {exc}") from exc
@@ -87,7 +88,17 @@ def _views(headers: Mapping[str, str]) -> dict[UUID, bytes | None]:
     if VIEWS_HEADER not in headers:
         return {}
     views = msgspec.json.decode(headers[VIEWS_HEADER], type=dict[UUID, msgspec.Raw])
+    if not all(bytes(view) == b"null" or bytes(view).startswith(b"{") for view in views.values()):
+        raise ValueError(f"{VIEWS_HEADER}: each must be an object or null")
     return {user_id: None if bytes(view) == b"null" else bytes(view) for user_id, view in views.items()}
+
+
+def _is_event_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _moment(text: str) -> datetime:

@@ -25,13 +25,16 @@ STATUS = "Status"
 OVER = ("404", "408")
 """The request has ended, because there is nothing (more) or its time is over."""
 
+ACK_SUBJECT = "$JS.ACK."
+"""Messages of the stream are answered there; without it, it is a word of the server about our request."""
+
 
 class PullBroken(Exception):
     """The consumer or the connection is not what it was; it has to be opened anew."""
 
 
 class Pull:
-    """The messages of the durable consumer `bridge`."""
+    """The messages of the durable consumer `bridge`, from its first: it is made anew for each of these."""
 
     def __init__(self, client: Client, batch: int) -> None:
         self._client = client
@@ -39,6 +42,7 @@ class Pull:
         self._arrived: deque[Msg] = deque()
         self._something = asyncio.Event()
         self._wanted = 0
+        self._delivered = 0
         self._heard_at = 0.0
         self._subscription: Subscription | None = None
         self._inbox = client.new_inbox()
@@ -60,7 +64,7 @@ class Pull:
     async def next(self, seconds: float) -> list[Msg]:
         """Return what has arrived, at most a batch, waiting so long for the first; empty where nothing came.
 
-        Raises `PullBroken` when no more will come.
+        Raises `PullBroken` when no more will come, or not all that should have.
         """
         loop = asyncio.get_running_loop()
         if not self._arrived:
@@ -74,8 +78,9 @@ class Pull:
         messages: list[Msg] = []
         while self._arrived and len(messages) < self._batch:
             message = self._arrived.popleft()
-            status = (message.headers or {}).get(STATUS)
-            if status is None:
+            status = (message.headers or {}).get(STATUS, "")
+            if message.reply.startswith(ACK_SUBJECT):
+                self._check_order(message)
                 messages.append(message)
                 self._wanted -= 1
             elif status in OVER:
@@ -86,6 +91,13 @@ class Pull:
         if self._wanted <= 0:
             await self._request()
         return messages
+
+    def _check_order(self, message: Msg) -> None:
+        """Notice that a message of this consumer went elsewhere, or got lost on the way: none may be skipped."""
+        self._delivered += 1
+        number = message.metadata.sequence.consumer
+        if number != self._delivered:
+            raise PullBroken(f"message {self._delivered} of the consumer did not come, but {number}")
 
     async def _receive(self, message: Msg) -> None:
         self._arrived.append(message)

@@ -3,7 +3,7 @@
 Kept for each user: the number of the newest notification, a list of the newest frames, and by day the numbers of the
 events. One script numbers, keeps and publishes a whole batch in the form of the channel layer, so a batch costs one
 round trip. The epoch is the server's run id: a server that was started anew, empty or from an old snapshot, is a new
-generation.
+generation, and so is one that was emptied: a key in it has a name of its own.
 """
 
 from __future__ import annotations
@@ -27,8 +27,16 @@ DAY = 24 * 3600
 EVENTS_PER_CALL = 100
 """Events of one script call; a longer batch is sent as several calls at once, between which others are served."""
 
-_EPOCH = """
-local epoch = string.sub(string.match(redis.call('INFO', 'server'), 'run_id:(%x+)'), 1, 16)
+GENERATION = f"{PREFIX}generation"
+
+_EPOCH = f"""
+local generation = redis.call('GET', '{GENERATION}')
+if not generation then
+  local time = redis.call('TIME')
+  generation = string.format('%x%05x', time[1], time[2])
+  redis.call('SET', '{GENERATION}', generation)
+end
+local epoch = string.sub(string.match(redis.call('INFO', 'server'), 'run_id:(%x+)'), 1, 12) .. '-' .. generation
 """
 
 _DELIVER = (
@@ -79,6 +87,16 @@ if seq == head then return {epoch, head, {}} end
 local frames = prefix .. 'frames:' .. user
 if redis.call('LLEN', frames) < head - seq then return {epoch, head, false} end
 return {epoch, head, redis.call('LRANGE', frames, seq - head, -1)}
+"""
+)
+
+
+_HEADS = (
+    _EPOCH
+    + """
+local answer = {epoch}
+for index, key in ipairs(ARGV) do answer[index + 1] = redis.call('GET', key) end
+return answer
 """
 )
 
@@ -135,11 +153,9 @@ class RedisHistory:
 
     async def heads(self, user_ids: Sequence[UUID]) -> tuple[str, list[int]]:
         """Return the epoch and the number of each user's newest notification; 0 before the first."""
-        async with async_redis().pipeline(transaction=False) as pipeline:
-            pipeline.info("server")
-            pipeline.mget([f"{PREFIX}head:{user_id}" for user_id in user_ids])
-            server, heads = await pipeline.execute()
-        return server["run_id"][:16], [int(head or 0) for head in heads]
+        script = async_redis().register_script(_HEADS)
+        epoch, *heads = await script(args=[f"{PREFIX}head:{user_id}" for user_id in user_ids])
+        return epoch.decode(), [int(head or 0) for head in heads]
 
     def purge(self) -> None:
         """Do nothing: what is in Redis ends by itself."""

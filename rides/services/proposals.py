@@ -90,7 +90,9 @@ def _is_known(identity: UUID, finder: Finder, driver_id: UUID) -> bool:
 
 
 def _as_uuid(text: str) -> UUID | None:
+    """Return an id that is written as we write it, which is how the clients will repeat it."""
     try:
-        return UUID(text)
+        identity = UUID(text)
     except ValueError:
         return None
+    return identity if str(identity) == text.lower() else None

@@ -183,3 +183,16 @@ async def test_who_does_not_hold_the_lease_delivers_nothing() -> None:
     assert await async_redis().get("position") == b"7"
     await history.deliver([], Fence("lease", "mine", "position", 8))
     assert await async_redis().get("position") == b"8"
+
+
+@pytest.mark.usefixtures("redis_url")
+async def test_a_redis_that_was_emptied_is_another_generation() -> None:
+    history = RedisHistory()
+    await fill(history, 3)
+    before, _ = await history.heads([A])
+    await async_redis().flushall()
+    await fill(history, 5)
+    after, heads = await history.heads([A])
+    assert after != before
+    assert heads == [5]
+    assert (await history.read(A, Place(before, 3))).missed is None

@@ -12,10 +12,11 @@ from django.db import OperationalError
 from django.utils import timezone
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js.errors import NotFoundError
 
 from events import dead_letters
 from events.models import DeadLetter, OutboxEvent
-from events.stream import DURABLE, ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER
+from events.stream import DURABLE, ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER
 from nebengjek.nats import connect_to_nats
 from nebengjek.redis import async_redis
 from nebengjek.threads import in_read_thread, in_write_thread
@@ -126,6 +127,7 @@ async def test_a_fitting_proposal_of_another_service_becomes_a_match(
         (b"not json", "not of the contract"),
         (b"[1]", "Expected `object`"),
         (b"{}", "no audience"),
+        (b'{"driver_id": "DEWI", "x": "\xff"}', "codec can't decode"),
         (b'{"driver_id": 7}', "Expected `uuid`"),
         (b'{"driver_id": "%s"}' % str(UUID(int=9)).encode(), "no such user: 00000000-0000-0000-0000-000000000009"),
         (b'{"driver_id": "DEWI", "distance_km": "far"}', "distance_km"),
@@ -146,6 +148,60 @@ async def test_what_can_never_be_delivered_is_kept_and_blocks_nobody(
     assert (bytes(letter.payload), letter.subject, letter.sequence) == (payload, "match.found", 1)
     assert letter.headers == {"X-From": "somebody"}
     assert reason in letter.reason
+
+
+@pytest.mark.parametrize("status", ["100", "404", "503"])
+async def test_a_header_of_another_service_is_no_word_of_the_server(
+    bridge: Bridge, nats_client: Client, dewi: User, status: str
+) -> None:
+    payload = json.dumps({"driver_id": str(dewi.pk)}).encode()
+    await nats_client.publish("match.found", payload, headers={"Status": status})
+    await until_async(lambda: _has(dewi, 1))
+    await all_is_delivered(nats_client)
+
+
+async def test_a_dead_letter_may_have_what_no_database_takes(bridge: Bridge, nats_client: Client, dewi: User) -> None:
+    headers = b"NATS/1.0\r\nX-A: a\0b\r\n\r\n"
+    payload = b"not json \0 \xff"
+    size = len(headers), len(headers) + len(payload)
+    assert nats_client._transport is not None
+    nats_client._transport.write(b"HPUB match.rejected %d %d\r\n%b%b\r\n" % (*size, headers, payload))
+    await say(nats_client, "match.found", driver_id=dewi.pk)
+    await until_async(lambda: _has(dewi, 1))
+    await all_is_delivered(nats_client)
+    [letter] = await letters()
+    assert bytes(letter.payload) == payload
+    assert letter.headers == {"X-A": "a\ufffdb"}
+
+
+async def test_forged_headers_deliver_nothing_to_who_does_not_exist(
+    bridge: Bridge, nats_client: Client, dewi: User
+) -> None:
+    headers = {ID_HEADER: str(uuid4()), TYPE_HEADER: "match_proposal", VIEWS_HEADER: f'{{"{uuid4()}": {{"n": 1}}}}'}
+    await nats_client.publish("match.found", json.dumps({"driver_id": str(dewi.pk)}).encode(), headers=headers)
+    await until(lambda: bridge.progress.dead == 1)
+    assert "no such user" in (await letters())[0].reason
+
+
+async def test_a_stream_that_was_made_anew_is_bridged_like_the_first(
+    bridge: Bridge, nats_client: Client, dewi: User
+) -> None:
+    for number in range(3):
+        await say(nats_client, "match.found", driver_id=dewi.pk, n=number)
+    await until_async(lambda: _has(dewi, 3))
+    await nats_client.jetstream().delete_stream(STREAM)
+    await until_async(lambda: _exists(nats_client))
+    await say(nats_client, "match.found", driver_id=dewi.pk, n=3)
+    await until_async(lambda: _has(dewi, 4))
+    await in_write_thread(beacon_update, user_id=dewi.pk, is_active=True)
+    await until_async(lambda: _has(dewi, 5))
+
+
+async def _exists(client: Client) -> bool:
+    try:
+        return bool(await client.jetstream().stream_info(STREAM))
+    except NotFoundError:
+        return False
 
 
 async def test_a_dead_letter_can_be_replayed_after_a_fix(
