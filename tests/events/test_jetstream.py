@@ -1,0 +1,173 @@
+"""The bus on a real NATS: what is in the stream, what is delivered at once, and in which order."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from events.buses import jetstream as module
+from events.buses.base import BusUnavailable
+from events.buses.jetstream import JetStreamBus, headers_of, rounds
+from events.models import OutboxEvent
+from events.stream import ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, ensure_stream
+
+
+def event(subject: str = "match.found", *hearers: str, key: str = "k", **data: Any) -> OutboxEvent:
+    audience = dict.fromkeys(hearers or ("dewi", "putri"))
+    return OutboxEvent(event_id=uuid4(), key=key, type="t", subject=subject, data=data, audience=audience)
+
+
+class Desk:
+    """A bus, and what it asks for: how far the stream has to be delivered, and what to deliver then."""
+
+    def __init__(self, client: Client, newest: int = 0) -> None:
+        self.done: list[Any] = []
+        self.bus = JetStreamBus(client, self.deliver, self.delivered, newest=newest)
+
+    async def deliver(self, events: Sequence[OutboxEvent]) -> None:
+        self.done += [item.subject for item in events]
+
+    async def delivered(self, sequence: int) -> None:
+        self.done.append(sequence)
+
+
+async def stream_of(client: Client) -> list[Any]:
+    """Return what is in the stream."""
+    context = client.jetstream()
+    newest = (await context.stream_info(STREAM)).state.last_seq
+    return [await context.get_msg(STREAM, number) for number in range(1, newest + 1)]
+
+
+def names(item: OutboxEvent) -> set[str]:
+    return {item.key, *item.audience}
+
+
+events_of_a_town = st.lists(
+    st.builds(
+        lambda key, hearers: event("match.found", *hearers, key=key),
+        st.sampled_from([f"ride {number}" for number in range(5)]),
+        st.lists(st.sampled_from([f"user {number}" for number in range(6)]), min_size=1, max_size=3, unique=True),
+    ),
+    max_size=30,
+)
+
+
+@given(events_of_a_town)
+def test_in_rounds_nobody_and_nothing_is_concerned_twice_and_the_order_holds(events: list[OutboxEvent]) -> None:
+    place = {id(item): number for number, batch in enumerate(rounds(events)) for item in batch}
+    assert len(place) == len(events) == sum(map(len, rounds(events)))
+    for position, later in enumerate(events):
+        before = [place[id(earlier)] for earlier in events[:position] if names(earlier) & names(later)]
+        assert place[id(later)] == max(before, default=-1) + 1  # after all of them, and no later than that
+
+
+@given(events_of_a_town)
+def test_within_a_round_events_stay_in_the_order_of_their_numbers(events: list[OutboxEvent]) -> None:
+    number = {id(item): position for position, item in enumerate(events)}
+    for batch in rounds(events):
+        assert batch
+        positions = [number[id(item)] for item in batch]
+        assert positions == sorted(positions)
+
+
+def test_an_event_that_nobody_hears_of_still_keeps_to_its_key() -> None:
+    first, second, other = (event(key=key) for key in ("a", "a", "b"))
+    for item in (first, second, other):
+        item.audience = {}
+    assert rounds([first, second, other]) == [[first, other], [second]]
+
+
+def test_headers_say_what_the_payload_does_not() -> None:
+    item = event("match.found", "dewi", "putri")
+    assert headers_of(item) == {ID_HEADER: str(item.event_id), TYPE_HEADER: "t"}
+    item.valid_until = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    item.audience = {"dewi": None, "putri": {"n": 1}}
+    headers = headers_of(item)
+    assert headers[VALID_UNTIL_HEADER] == "2026-01-31T12:00:00+00:00"
+    assert json.loads(headers[VIEWS_HEADER]) == item.audience
+
+
+async def test_what_is_published_is_in_the_stream_in_order_and_once(nats_client: Client) -> None:
+    await ensure_stream(nats_client.jetstream())
+    events = [event("match.found", f"user {n % 7}", key=f"key {n % 5}", n=n) for n in range(100)]
+    await Desk(nats_client).bus.publish(events)
+    await Desk(nats_client).bus.publish(events)  # as after a crash before they were marked
+    messages = await stream_of(nats_client)
+    assert sorted(json.loads(message.data)["n"] for message in messages) == list(range(100))
+    for name in {name for item in events for name in names(item)}:
+        about = [item.data["n"] for item in events if name in names(item)]
+        found = [json.loads(message.data)["n"] for message in messages]
+        assert [n for n in found if n in about] == about
+
+
+async def test_a_message_is_as_the_contract_says(nats_client: Client) -> None:
+    await ensure_stream(nats_client.jetstream())
+    item = event("ride.started", "dewi", "putri", street="Jl. Käfer", n=1)
+    item.audience["putri"] = {"street": "Jalan „Ü“\n"}
+    heard: asyncio.Queue[Msg] = asyncio.Queue()
+    await nats_client.subscribe("ride.*", cb=heard.put)
+    await Desk(nats_client).bus.publish([item])
+    message = await heard.get()
+    assert message.headers is not None
+    assert (message.subject, json.loads(message.data)) == ("ride.started", {"street": "Jl. Käfer", "n": 1})
+    assert message.headers[ID_HEADER] == str(item.event_id)
+    assert json.loads(message.headers[VIEWS_HEADER]) == item.audience
+
+
+async def test_what_is_in_no_stream_is_delivered_after_what_the_same_user_heard_before(nats_client: Client) -> None:
+    await ensure_stream(nats_client.jetstream())
+    desk = Desk(nats_client, newest=7)
+    await desk.bus.publish([event("user.beacon", "dewi")])
+    assert desk.done == [7, "user.beacon"]  # whatever was under way when the bus began
+    await desk.bus.publish([event("match.found", "dewi", "putri"), event("match.rejected", "putri", key="other")])
+    desk.done.clear()
+    await desk.bus.publish([event("user.beacon", "dewi")])
+    await desk.bus.publish([event("user.finder", "putri")])
+    assert desk.done == [1, "user.beacon", 2, "user.finder"]
+
+
+async def test_of_many_users_the_last_messages_are_forgotten_and_the_newest_is_waited_for(
+    nats_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT", 2)
+    await ensure_stream(nats_client.jetstream())
+    desk = Desk(nats_client)
+    for number, user in enumerate(["dewi", "joko", "putri"]):
+        await desk.bus.publish([event("match.found", user, key=f"key {number}")])
+    await desk.bus.publish([event("user.beacon", "dewi")])
+    assert desk.done == [2, "user.beacon"]  # at least hers, which was the first
+
+
+async def test_other_services_hear_of_users_but_not_of_what_is_internal(nats_client: Client) -> None:
+    heard: asyncio.Queue[Msg] = asyncio.Queue()
+    await nats_client.subscribe("user.*", cb=heard.put)
+    desk = Desk(nats_client)
+    revoked, beacon = event("user.revoked", "dewi", token_version=1), event("user.beacon", "dewi", is_active=True)
+    await desk.bus.publish([revoked, beacon])
+    message = await heard.get()
+    await nats_client.flush()
+    assert heard.empty()
+    assert (message.subject, json.loads(message.data)) == ("user.beacon", {"is_active": True})
+    assert message.headers == {ID_HEADER: str(beacon.event_id)}
+    assert desk.done == [0, "user.revoked", 0, "user.beacon"]
+
+
+async def test_without_a_stream_the_bus_is_not_available(nats_client: Client) -> None:
+    with pytest.raises(BusUnavailable, match="NATS: "):
+        await Desk(nats_client).bus.publish([event()])
+
+
+async def test_without_a_connection_the_bus_is_not_available(nats_client: Client) -> None:
+    desk = Desk(nats_client)
+    await nats_client.close()
+    for subject in ("match.found", "user.beacon"):
+        with pytest.raises(BusUnavailable, match="NATS: "):
+            await desk.bus.publish([event(subject)])

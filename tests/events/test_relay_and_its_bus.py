@@ -1,0 +1,75 @@
+"""The relay while its bus cannot be reached: everything waits, and nothing is held against an event."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from nats.aio.client import Client
+
+from events import relay as relay_module
+from events.buses.base import BusUnavailable
+from events.buses.jetstream import JetStreamBus
+from events.models import OutboxEvent
+from events.relay import Relay
+from events.stream import STREAM, ensure_stream
+from nebengjek.threads import in_read_thread, in_write_thread
+from tests.events.test_relay import happen, outbox_of
+from tests.realtime.bridge.conftest import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _short_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "RETRY_DELAY", 0.01)
+
+
+async def deliver(_events: Sequence[OutboxEvent]) -> None:
+    raise AssertionError("everything here is in the stream")
+
+
+async def delivered(sequence: int) -> None:
+    raise AssertionError(f"nobody needs to wait for {sequence}")
+
+
+async def test_while_nats_is_away_events_wait_and_no_attempt_is_counted(
+    nats_client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    await happen(*range(5))
+    await in_write_thread(OutboxEvent.objects.update, subject="match.found")
+    relay = Relay(JetStreamBus(nats_client, deliver, delivered, newest=0))
+    draining = asyncio.create_task(relay.drain())
+    await until(lambda: sum("5 events wait: NATS: " in record.getMessage() for record in caplog.records) >= 10)
+    assert not await in_read_thread(OutboxEvent.objects.filter(published_at__isnull=False).exists)
+    await ensure_stream(nats_client.jetstream())
+    assert await draining == 5
+    rows = await in_read_thread(lambda: list(OutboxEvent.objects.order_by("id")))
+    assert [(row.attempts, row.failed_at, row.error) for row in rows] == [(0, None, "")] * 5
+    assert all(row.published_at for row in rows)
+    assert (await nats_client.jetstream().stream_info(STREAM)).state.messages == 5
+
+
+class FaultyBus:
+    """Takes no batch because of one event; then cannot be reached for a while, event by event."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self.away = 20
+
+    async def publish(self, events: Sequence[OutboxEvent]) -> None:
+        if len(events) > 1:
+            raise RuntimeError("one of them")
+        for event in events:
+            if event.data["number"] == 2 and self.away:
+                self.away -= 1
+                raise BusUnavailable("away")
+            self.numbers.append(event.data["number"])
+
+
+async def test_also_an_event_that_is_tried_by_itself_waits_for_the_bus(caplog: pytest.LogCaptureFixture) -> None:
+    await happen(1, 2, 3)
+    bus = FaultyBus()
+    assert await Relay(bus).drain() == 3
+    assert bus.numbers == [1, 2, 3]
+    assert [(await outbox_of(number)).attempts for number in (1, 2, 3)] == [0, 0, 0]
+    assert (await outbox_of(2)).published_at is not None

@@ -1,0 +1,83 @@
+"""The stream on a real NATS: made where there is none, taken where it fits, refused where it does not."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+from nats.js.api import RetentionPolicy, StorageType
+
+from events.stream import DUPLICATE_WINDOW, STREAM, SUBJECTS, StreamMismatch, ensure_stream, is_streamed
+
+
+@pytest.mark.parametrize(
+    ("subject", "kept"),
+    [
+        ("match.found", True),
+        ("ride.pickup", True),
+        ("payment.processed", True),
+        ("user.beacon", False),
+        ("location.update", False),
+        ("rides.pickup", False),
+        ("nebengjek.outbox", False),
+    ],
+)
+def test_what_is_about_matches_rides_and_payments_is_kept(subject: str, kept: bool) -> None:
+    assert is_streamed(subject) == kept
+
+
+async def test_where_there_is_no_stream_it_is_made(nats_client: Client, settings: Any) -> None:
+    settings.NATS_STREAM_MAX_AGE = timedelta(hours=5)
+    made = await ensure_stream(nats_client.jetstream())
+    config = (await nats_client.jetstream().stream_info(STREAM)).config
+    assert set(config.subjects or ()) == set(SUBJECTS)
+    assert (config.retention, config.storage) == (RetentionPolicy.LIMITS, StorageType.FILE)
+    assert (config.duplicate_window, config.max_age) == (DUPLICATE_WINDOW, 5 * 3600)
+    again = await ensure_stream(nats_client.jetstream())
+    assert again.created == made.created
+
+
+async def test_a_stream_that_fits_is_left_as_it_is(nats_client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    context = nats_client.jetstream()
+    subjects = [*SUBJECTS, "weather.*"]
+    await context.add_stream(name=STREAM, subjects=subjects, duplicate_window=DUPLICATE_WINDOW, max_msgs=9)
+    info = await ensure_stream(context)
+    assert info.config.max_msgs == 9
+    assert set(info.config.subjects or ()) == set(subjects)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        ({"subjects": ["match.*"]}, r"lacks the subjects payment\.\*, ride\.\*"),
+        (
+            {"subjects": list(SUBJECTS), "retention": RetentionPolicy.WORK_QUEUE},
+            "retention workqueue; it must be limits",
+        ),
+        ({"subjects": list(SUBJECTS), "retention": RetentionPolicy.INTEREST}, "retention interest; it must be limits"),
+    ],
+)
+async def test_a_stream_that_loses_our_messages_is_refused(
+    nats_client: Client, config: dict[str, Any], complaint: str
+) -> None:
+    await nats_client.jetstream().add_stream(name=STREAM, **config)
+    with pytest.raises(StreamMismatch, match=complaint):
+        await ensure_stream(nats_client.jetstream())
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        ({"storage": StorageType.MEMORY, "duplicate_window": DUPLICATE_WINDOW}, "is in memory"),
+        ({"duplicate_window": 120.0}, "forgets message ids after 120.0 s"),
+    ],
+)
+async def test_a_stream_that_does_less_than_ours_is_taken_with_a_warning(
+    nats_client: Client, caplog: pytest.LogCaptureFixture, config: dict[str, Any], complaint: str
+) -> None:
+    await nats_client.jetstream().add_stream(name=STREAM, subjects=list(SUBJECTS), **config)
+    await ensure_stream(nats_client.jetstream())
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert complaint in record.getMessage()
