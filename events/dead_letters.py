@@ -62,3 +62,8 @@ def dead_letter_mark_replayed(letter: DeadLetter) -> None:
     DeadLetter.objects.filter(pk=letter.pk).update(
         replayed_at=timezone.now(), replay_requested_at=None, replays=letter.replays + 1
     )
+
+
+def dead_letter_give_up_replay(letter: DeadLetter) -> None:
+    """Note that NATS does not take a letter as it is; the request for its replay has ended."""
+    DeadLetter.objects.filter(pk=letter.pk).update(replay_requested_at=None)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import nats
 import nats.errors
@@ -27,13 +28,20 @@ ANSWER_TIMEOUT = 5.0
 """Seconds for an answer of JetStream."""
 
 AWAY = (
-    nats.errors.Error,  # closed, timed out, no servers, no responders
+    nats.errors.ConnectionClosedError,
+    nats.errors.ConnectionDrainingError,
+    nats.errors.ConnectionReconnectingError,
+    nats.errors.NoRespondersError,
+    nats.errors.NoServersError,
+    nats.errors.OutboundBufferLimitError,
+    nats.errors.StaleConnectionError,
+    nats.errors.UnexpectedEOF,
     nats.js.errors.ServiceUnavailableError,
     nats.js.errors.NoStreamResponseError,
     OSError,
     TimeoutError,
 )
-"""What is raised while the server is away."""
+"""What is raised while the server is away; anything else it says is about what it was asked."""
 
 
 async def connect_to_nats(name: str, **callbacks: Any) -> Client:
@@ -49,7 +57,7 @@ async def connect_to_nats(name: str, **callbacks: Any) -> Client:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT + 1):
                 await client.connect(
-                    settings.NATS_URL.split(","),
+                    servers(),
                     name=name,
                     inbox_prefix=f"_INBOX_{name}",
                     error_cb=_log_error,
@@ -66,6 +74,8 @@ async def connect_to_nats(name: str, **callbacks: Any) -> Client:
             raise
         except Exception as exc:
             await client.close()
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError from exc  # the library has taken it for a failure
             if said != (said := f"{brief(exc)}"):
                 logger.warning("NATS cannot be reached, trying on: %s", said)
             await asyncio.sleep(RETRY_DELAY)
@@ -74,9 +84,20 @@ async def connect_to_nats(name: str, **callbacks: Any) -> Client:
             return client
 
 
+def servers() -> list[str]:
+    """Return the addresses of the servers, without user and password."""
+    parts = [urlsplit(url.strip()) for url in settings.NATS_URL.split(",")]
+    return [part._replace(netloc=part.netloc.rpartition("@")[2]).geturl() for part in parts]
+
+
 def credentials() -> dict[str, Any]:
-    """Return what proves who we are: a credentials file, or a TLS certificate (user and password may be in the URL)."""
+    """Return what proves who we are: user and password of the URL, a credentials file, or a TLS certificate."""
     options: dict[str, Any] = {}
+    url = urlsplit(settings.NATS_URL.split(",")[0].strip())
+    if url.username and url.password:
+        options |= {"user": unquote(url.username), "password": unquote(url.password)}
+    elif url.username:
+        options["token"] = unquote(url.username)
     if settings.NATS_CREDENTIALS:
         options["user_credentials"] = settings.NATS_CREDENTIALS
     if settings.NATS_TLS_CA or settings.NATS_TLS_CERT:

@@ -147,7 +147,7 @@ NATS_CREDENTIALS = env.text("NATS_CREDENTIALS")
 NATS_TLS_CA = env.text("NATS_TLS_CA")
 NATS_TLS_CERT = env.text("NATS_TLS_CERT")
 NATS_TLS_KEY = env.text("NATS_TLS_KEY")
-NATS_STREAM_MAX_AGE = env.duration("NATS_STREAM_MAX_AGE", "24h", low="1m")
+NATS_STREAM_MAX_AGE = env.duration("NATS_STREAM_MAX_AGE", "24h", low="1h")  # the window for duplicates
 DISTRIBUTED = bool(REDIS_URL and NATS_URL)
 
 HISTORY_STORE = "realtime.history.redis.RedisHistory" if DISTRIBUTED else "realtime.history.memory.MemoryHistory"

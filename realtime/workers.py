@@ -74,7 +74,8 @@ def end_with_parent() -> None:
     """Let this worker stop in its own way when the process that started it is gone, and with it our standard input."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1024):
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()

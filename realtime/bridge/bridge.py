@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import nats.errors
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from nats.aio.client import Client
@@ -29,7 +30,7 @@ from events.buses.jetstream import JetStreamBus
 from events.dead_letters import Dead
 from events.models import OutboxEvent
 from events.relay import Relay
-from events.stream import DURABLE, ID_HEADER, OUTBOX_SUBJECT, STREAM, ensure_stream
+from events.stream import DURABLE, ID_HEADER, OUTBOX_SUBJECT, STREAM, StreamMismatch, ensure_stream
 from nebengjek.errors import brief
 from nebengjek.nats import ANSWER_TIMEOUT
 from nebengjek.nats import AWAY as NATS_AWAY
@@ -47,7 +48,7 @@ from users.selectors import users_missing
 
 logger = logging.getLogger(__name__)
 
-PASSING = (*REDIS_AWAY, *NATS_AWAY, OperationalError, InterfaceError, BusUnavailable)
+PASSING = (*REDIS_AWAY, *NATS_AWAY, nats.errors.Error, OperationalError, InterfaceError, BusUnavailable)
 """Faults that have nothing to do with the message in hand."""
 
 RETRY_DELAY = 0.5
@@ -129,6 +130,11 @@ class Bridge:
                 logger.warning("Not active any more: %s", brief(exc))
             except PASSING as exc:
                 logger.warning("The bridge starts over: %s", brief(exc))
+                await asyncio.sleep(RETRY_DELAY)
+            except StreamMismatch:
+                raise
+            except Exception:
+                logger.exception("The bridge failed and starts over.")
                 await asyncio.sleep(RETRY_DELAY)
             finally:
                 await self._lease.release()
@@ -441,8 +447,16 @@ class Bridge:
         """Publish the letters whose replay was asked for, each with an id of its own."""
         for letter in await in_read_thread(dead_letters.dead_letters_to_replay, REPLAY_BATCH):
             original = letter.headers.get(ID_HEADER) or f"{letter.stream_id}:{letter.sequence}"
-            headers = {**letter.headers, ID_HEADER: f"{original}:replay:{letter.pk}:{letter.replays + 1}"}
-            await self._context.publish(letter.subject, bytes(letter.payload), stream=STREAM, headers=headers)
+            others = {name: value for name, value in letter.headers.items() if not name.startswith("Nats-")}
+            headers = {**others, ID_HEADER: f"{original}:replay:{letter.pk}:{letter.replays + 1}"}
+            try:
+                await self._context.publish(letter.subject, bytes(letter.payload), stream=STREAM, headers=headers)
+            except NATS_AWAY:
+                raise
+            except nats.errors.Error as exc:
+                logger.error("Not replayed: subject=%s sequence=%d %s", letter.subject, letter.sequence, brief(exc))
+                await in_write_thread(dead_letters.dead_letter_give_up_replay, letter)
+                continue
             await in_write_thread(dead_letters.dead_letter_mark_replayed, letter)
             self.progress.replayed += 1
             logger.info("Replayed: subject=%s sequence=%d", letter.subject, letter.sequence)

@@ -96,8 +96,8 @@ def _search(finder: Finder, now: datetime) -> None:
     for verdict in chosen:
         if verdict.driver_id in free:
             _propose(finder, verdict, now)
-    if free:  # the attempt lasts as long as its proposals
-        finder.attempt_ends_at = now + settings.MATCH_RESPONSE_TIMEOUT
+    if free:  # the attempt lasts as long as its proposals, also those of another service
+        finder.attempt_ends_at = max(finder.attempt_ends_at, now + settings.MATCH_RESPONSE_TIMEOUT)
     again = now + (settings.MATCH_RESPONSE_TIMEOUT if free else settings.MATCH_SEARCH_INTERVAL)
     finder.due_at = min(again, finder.attempt_ends_at)
     finder.save(update_fields=["attempts", "attempt_ends_at", "due_at"])

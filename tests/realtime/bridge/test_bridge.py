@@ -221,6 +221,26 @@ async def test_a_dead_letter_can_be_replayed_after_a_fix(
     await until_async(lambda: _has(dewi, 2))
 
 
+async def test_a_letter_that_nats_refuses_blocks_no_other(bridge: Bridge, nats_client: Client) -> None:
+    context = nats_client.jetstream()
+    await context.publish("match.found", b"1")
+    await context.publish("match.found", b"2", headers={"Nats-Expected-Last-Sequence": "1"})
+    await context.publish("match.found", b"3")
+    await until(lambda: bridge.progress.dead == 3)
+    await in_write_thread(dead_letters.dead_letters_request_replay)
+    await until(lambda: bridge.progress.replayed == 3)
+
+
+async def test_an_event_that_nats_does_not_take_is_given_up(bridge: Bridge, dewi: User, putri: User) -> None:
+    for user, data in ((putri, {"x": "x" * 2_000_000}), (dewi, {"driver_id": str(dewi.pk)})):
+        audience = {str(user.pk): None}
+        await in_write_thread(
+            OutboxEvent.objects.create, key=str(user.pk), type="t", subject="match.found", data=data, audience=audience
+        )
+    await until_async(lambda: _has(dewi, 1))
+    await until_async(lambda: in_read_thread(OutboxEvent.objects.filter(failed_at__isnull=False).exists))
+
+
 async def test_a_message_that_always_fails_is_given_up_and_the_others_go_on(
     bridge: Bridge, nats_client: Client, monkeypatch: pytest.MonkeyPatch, dewi: User, settings: Any
 ) -> None:

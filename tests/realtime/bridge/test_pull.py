@@ -146,6 +146,10 @@ async def test_nothing_is_skipped_that_another_has_taken(nats_client: Client) ->
     for asker in (pull, other):
         found: list[int] = []
         with pytest.raises(PullBroken, match="did not come"):
-            while True:
-                found += numbers_of(await asker.next(TIMEOUT))
+            await read_into(found, asker)
         assert found == list(range(len(found)))
+
+
+async def read_into(found: list[int], pull: Pull) -> None:
+    while True:
+        found += numbers_of(await pull.next(TIMEOUT))

@@ -121,6 +121,20 @@ def test_the_search_is_not_cut_short_by_a_proposal_that_ends_sooner(dewi: User, 
     assert open_finder(putri).attempt_ends_at == before
 
 
+def test_it_is_still_waited_for_when_another_driver_is_found(
+    dewi: User, joko: User, putri: User, settings: Any
+) -> None:
+    stand_by(dewi)
+    finder = look(putri)
+    adopt(dewi, putri, expires_at=timezone.now() + timedelta(minutes=5))
+    settings.MATCH_MAX_DRIVERS = 1
+    stand_by(joko)
+    Finder.objects.update(due_at=timezone.now())
+    finder_continue(finder_id=finder.pk)
+    assert Match.objects.filter(driver=joko).exists()
+    assert open_finder(putri).attempt_ends_at >= Match.objects.get(driver=dewi).expires_at
+
+
 def test_the_next_drivers_are_asked_when_it_is_declined(dewi: User, joko: User, putri: User, settings: Any) -> None:
     stand_by(dewi)
     finder = look(putri)
