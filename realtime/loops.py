@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from django.db import InterfaceError, OperationalError
 
@@ -14,6 +15,9 @@ from nebengjek.redis import AWAY
 logger = logging.getLogger(__name__)
 
 Work = Callable[[], Awaitable[None]]
+
+CANCEL_AGAIN = 0.5
+"""Seconds after which a task that has not ended is cancelled once more."""
 
 RESTART_DELAY = 1.0
 """Seconds before a loop that failed goes on."""
@@ -39,10 +43,18 @@ class Loops:
 
     async def stop(self) -> None:
         """Stop all of them."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         self._tasks = []
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks until they have ended: in Python 3.11 `asyncio.wait_for`, which libraries use, may swallow that."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def every(seconds: float, work: Work) -> Work:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +42,7 @@ from realtime.bridge.lease import KEY, Lease, LeaseLost
 from realtime.bridge.pull import Pull, PullBroken
 from realtime.delivery import deliver_with
 from realtime.history.redis import Fence, Fenced, RedisHistory
+from realtime.loops import end
 from rides.selectors import passengers_searching
 from rides.services.proposals import match_adopt
 from users.selectors import users_missing
@@ -155,7 +156,7 @@ class Bridge:
             self.stop()
             await inbound
         finally:
-            keeper.cancel()
+            await end(keeper)
             await self._stop_asking()
             await self._lease.release()
         return True
@@ -172,9 +173,7 @@ class Bridge:
         try:
             await _first_of(inbound, *others)
         finally:
-            for task in (*others, inbound):
-                task.cancel()
-            await asyncio.gather(*others, inbound, return_exceptions=True)
+            await end(*others, inbound)
             await self._stop_asking()
             self.progress.relayed += relay.relayed
             if self._client.is_connected:
@@ -190,17 +189,16 @@ class Bridge:
         bus = JetStreamBus(self._client, deliver, self.wait_delivered, newest=info.state.last_seq)
         return Relay(bus)
 
-    async def _unless_stopped(self, work: Awaitable[None]) -> bool:
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
         """Wait for some work; return False, and give it up, when told to stop before."""
-        task = asyncio.ensure_future(work)
+        task = asyncio.create_task(work)
         stopped = asyncio.create_task(self._stopping.wait())
         await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if task.done():
             await task
             return True
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
         return False
 
     async def _for_ever(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:

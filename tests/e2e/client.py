@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import secrets
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -23,6 +24,7 @@ class Client:
         self.frames: list[dict[str, Any]] = []
         self._read = 0
         self._ids = itertools.count()
+        self._name = secrets.token_hex(6)
         self._reader = asyncio.create_task(self._collect())
         self._news = asyncio.Event()
 
@@ -41,7 +43,7 @@ class Client:
 
     async def do(self, kind: str, **data: Any) -> dict[str, Any]:
         """Send a command and return its answer."""
-        command_id = f"{id(self)}-{next(self._ids)}"
+        command_id = f"{self._name}-{next(self._ids)}"
         await self.say(kind, command_id, **data)
         return await self.find(lambda frame: frame.get("id") == command_id)
 

@@ -4,7 +4,7 @@ import pytest
 from django.db import OperationalError
 
 from realtime import loops as module
-from realtime.loops import Loops, every
+from realtime.loops import Loops, end, every
 
 
 async def wait_for(count: int, runs: list[int]) -> None:
@@ -46,3 +46,20 @@ async def test_work_is_done_again_and_again() -> None:
     loops.start({"work": every(0.001, work)})
     await wait_for(3, runs)
     await loops.stop()
+
+
+async def test_who_swallows_a_cancellation_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CANCEL_AGAIN", 0.01)
+    told: list[int] = []
+
+    async def deaf() -> None:
+        while len(told) < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                told.append(1)
+
+    task = asyncio.create_task(deaf())
+    await asyncio.sleep(0)
+    await end(task)
+    assert len(told) == 3
