@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F, Min, QuerySet
 from django.utils import timezone
 
 from events.base import Event
 from events.models import OutboxEvent
 from events.nudge import nudge
+
+
+class Backlog(NamedTuple):
+    """How many events wait for the bus, and for how many seconds the oldest of them does."""
+
+    events: int
+    age: float
 
 
 def emit(event: Event) -> None:
@@ -36,8 +44,18 @@ def emit(event: Event) -> None:
 
 def pending_events(limit: int) -> list[OutboxEvent]:
     """Return the oldest events that were neither handed to the bus nor given up, in the order of their numbers."""
-    rows = OutboxEvent.objects.filter(published_at__isnull=True, failed_at__isnull=True)
-    return list(rows.order_by("id")[:limit])
+    return list(_pending().order_by("id")[:limit])
+
+
+def backlog() -> Backlog:
+    """Return what waits."""
+    found = _pending().aggregate(count=Count("id"), oldest=Min("created_at"))
+    age = (timezone.now() - found["oldest"]).total_seconds() if found["oldest"] else 0.0
+    return Backlog(found["count"], max(0.0, age))
+
+
+def _pending() -> QuerySet[OutboxEvent]:
+    return OutboxEvent.objects.filter(published_at__isnull=True, failed_at__isnull=True)
 
 
 def mark_published(rows: Sequence[OutboxEvent]) -> None:

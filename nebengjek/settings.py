@@ -153,6 +153,7 @@ DISTRIBUTED = bool(REDIS_URL and NATS_URL)
 HISTORY_STORE = "realtime.history.redis.RedisHistory" if DISTRIBUTED else "realtime.history.memory.MemoryHistory"
 SESSION_STORE = "realtime.sessions.RedisSessions" if DISTRIBUTED else "realtime.sessions.MemorySessions"
 MINUTE_LIMIT = "realtime.limits.RedisMinuteLimit" if DISTRIBUTED else "realtime.limits.MemoryMinuteLimit"
+PRESENCE_STORE = "realtime.presence.RedisPresence" if DISTRIBUTED else "realtime.presence.MemoryPresence"
 POSITION_STORE = "rides.positions.redis.RedisPositions" if DISTRIBUTED else "rides.positions.memory.MemoryPositions"
 
 
@@ -270,6 +271,13 @@ TRACK_FLUSH_INTERVAL = env.duration("TRACK_FLUSH_INTERVAL", "500ms", low="10ms",
 PRICING_RATE_PER_KM = env.integer("PRICING_RATE_PER_KM", 3000, high=10_000_000)
 PRICING_ADMIN_FEE_PERCENT = env.decimal("PRICING_ADMIN_FEE_PERCENT", "5", high="100")
 PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY", "rides.gateways.QRLinkGateway")
+
+# --- Health and metrics -----------------------------------------------------------------------------------------------
+
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+HEALTH_MAX_OUTBOX_AGE = env.duration("HEALTH_MAX_OUTBOX_AGE", "30s")
+HEALTH_MAX_BRIDGE_LAG = env.integer("HEALTH_MAX_BRIDGE_LAG", 10_000, low=1)
+METRICS_FOLDER = env.text("METRICS_FOLDER")
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 

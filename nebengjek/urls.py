@@ -13,10 +13,13 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("users.urls")),
     path("api/", include("rides.urls")),
+    path("api/", include("realtime.urls")),
     # JSON, also for a POST without a CSRF token, and while DEBUG shows pages of its own
     re_path("^api/", csrf_exempt(page_not_found), {"exception": None}),
     path("health/live", views.live),
     path("health/ready", views.ready),
+    path("health/detailed", views.HealthView.as_view()),
+    path("metrics", views.MetricsView.as_view()),
 ]
 
 handler400 = "users.exception_handler.bad_request"

@@ -30,6 +30,7 @@ from realtime.history import history
 from realtime.limits import purge_limits
 from realtime.link import link
 from realtime.loops import Loops, Work, every
+from realtime.presence import presence
 from realtime.tracking import track_buffer
 from rides.positions import positions
 from rides.timers import run_due
@@ -130,8 +131,9 @@ async def run_timers() -> None:
 
 
 async def settle_positions() -> None:
-    """Let other processes see the positions that were reported to this one."""
+    """Let other processes see the positions that were reported to this one, and who is connected to it."""
     await in_read_thread(positions().settle)
+    await in_read_thread(presence().settle)
 
 
 async def purge_memory() -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from typing import TYPE_CHECKING
 
 from nebengjek.threads import in_read_thread
+from realtime import metrics
 from realtime.history import history
+from realtime.presence import REFRESH, Presence, heard_at, presence, presence_of
 from realtime.sessions import sessions
 from rides.positions import positions
 from users.tokens import token_versions
@@ -33,21 +36,28 @@ class Connections:
     """Who is connected here; used from the event loop only."""
 
     def __init__(self) -> None:
-        self._live: set[UserConsumer] = set()
+        self._live: dict[UserConsumer, Presence] = {}
 
     def __len__(self) -> int:
         return len(self._live)
 
     def add(self, consumer: UserConsumer) -> None:
         """Note a new connection."""
-        self._live.add(consumer)
+        metrics.joined(consumer.role)
+        self._live[consumer] = here = presence_of(
+            consumer.connection_id, consumer.user_id, consumer.role, consumer.scope
+        )
+        presence().note([here])
 
     def remove(self, consumer: UserConsumer) -> None:
         """Note the end of a connection."""
-        self._live.discard(consumer)
+        if self._live.pop(consumer, None) is not None:
+            metrics.left(consumer.role)
+            presence().forget(consumer.connection_id)
 
     async def heartbeat(self) -> None:
         """Let every connection see whether it missed something, and its user be seen as connected."""
+        self._note_presence()
         consumers = list(self._live)
         positions().keep_online({consumer.user_id: consumer.session for consumer in consumers})
         for start in range(0, len(consumers), HEARTBEAT_BATCH):
@@ -57,6 +67,14 @@ class Connections:
             epoch, heads = await history().heads(user_ids)
             for consumer, newest, head in zip(batch, sessions_now, heads, strict=True):
                 await consumer.heartbeat(newest=newest, epoch=epoch, head=head)
+
+    def _note_presence(self) -> None:
+        """Note again the connections whose last note is old, and that this process lives."""
+        now = time.time()
+        due = [(consumer, here) for consumer, here in self._live.items() if now - here.noted >= REFRESH]
+        for consumer, here in due:
+            here.heard, here.noted = heard_at(consumer.scope, now), now
+        presence().note(here for _, here in due)
 
     async def check_tokens(self) -> None:
         """Let those connections end whose user was shut out or whose token was revoked, if nobody has told them."""

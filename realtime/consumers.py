@@ -8,6 +8,7 @@ import logging
 import uuid
 from datetime import datetime
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 from channels.exceptions import ChannelFull
@@ -18,7 +19,7 @@ from django.conf import settings
 from nebengjek.errors import SERVER_MESSAGE, DomainError, InvalidFormat, RateLimited, Unauthorized, brief
 from nebengjek.logs import log_about
 from nebengjek.threads import in_read_thread, in_write_thread
-from realtime import protocol
+from realtime import metrics, protocol
 from realtime.connections import connections
 from realtime.dispatch import execute, read_command, route_of
 from realtime.expiry import TokenWatch
@@ -62,6 +63,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         self.session = 0
         self.epoch, self.forwarded = "", 0
         self.closing = False
+        self.close_code = 0
         self.token_watch = TokenWatch(self.warn_of_expiry, partial(self.close_with, CloseCode.UNAUTHORIZED))
         self.close_timer: asyncio.TimerHandle | None = None
         self.pump: asyncio.Task[None] | None = None
@@ -147,6 +149,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
 
     async def websocket_disconnect(self, message: Message) -> None:
         """Note that the client has gone."""
+        self.close_code = self.close_code or message.get("code", 0)
         self.closing = True
         self.connected = False
 
@@ -155,6 +158,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         if self.closing:
             return
         self.closing = True
+        self.close_code = int(code)
         logger.info("Closing with %d.", code)
         if self.task is not None:
             self.close_timer = asyncio.get_running_loop().call_later(CLOSE_GRACE, self.task.cancel)
@@ -165,6 +169,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         """Send an encoded frame; to a client who has gone it is not sent, and `receive` will say so."""
         if self.closing:
             return
+        metrics.sent(frame)
         try:
             await self.base_send({"type": "websocket.send", "text": frame})
         except (OSError, RuntimeError):
@@ -178,6 +183,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             if waiting is not None:
                 waiting.cancel()
         self.intake.stop()
+        metrics.closed(self.close_code or 1006)
         connections.remove(self)
         positions().disconnected(self.user_id, self.session)
         for leave in (
@@ -208,6 +214,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
 
     async def _reply_to(self, text: str | None) -> str | None:
         frame: Frame | None = None
+        begun = perf_counter()
         try:
             if text is None:
                 raise BadFrame(InvalidFormat("Binary frames are not part of the protocol."))
@@ -229,6 +236,8 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             extra = {"error_id": str(error_id)}
             logger.error(said, error_id, self.user_id, brief(exc), exc_info=traceback, extra=extra)
             return protocol.error(DomainError(SERVER_MESSAGE), frame.command_id if frame else None)
+        finally:
+            metrics.handled(frame.type if frame else "", begun)
 
     async def _refuse_bad_frame(self, exc: BadFrame) -> str | None:
         """Say what is wrong; nonsense counts as a command."""
@@ -307,11 +316,14 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             if message["event"].startswith("ride_"):
                 self.intake.ride_changed()
             await self._forward(Notification(message["seq"], message["frame"]))
+            metrics.delivered(message.get("at", 0))
 
     async def history_check(self, message: Message) -> None:
         """Forward what the history has and the channel layer did not bring; without it, send the whole state."""
         reading = await history().read(self.user_id, Place(self.epoch, self.forwarded))
         self.intake.ride_changed()
+        if reading.missed != []:
+            metrics.refilled(by_state=reading.missed is None)
         if reading.missed is None:
             await self._send_ready(reading.epoch, reading.head, recovered=False)
         for item in reading.missed or ():

@@ -34,7 +34,7 @@ async def deliver_with(
 def delivery_of(event: OutboxEvent) -> Delivery:
     """Return an event of the outbox as the history takes it."""
     views = {UUID(user_id): None if view is None else encode(view) for user_id, view in event.audience.items()}
-    return Delivery(str(event.event_id), event.type, encode(event.data), views)
+    return Delivery(str(event.event_id), event.type, encode(event.data), views, event.created_at.timestamp())
 
 
 async def _control(event: OutboxEvent) -> None:

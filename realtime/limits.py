@@ -12,6 +12,7 @@ from django.utils.module_loading import import_string
 
 from nebengjek.errors import RateLimited
 from nebengjek.redis import AWAY, PREFIX, async_redis
+from realtime import metrics
 
 MINUTE = 60
 
@@ -71,6 +72,7 @@ class CommandLimit:
     def take_location(self) -> None:
         """Count one position. Raises `RateLimited`; what is refused is not kept for the fare."""
         if wait := self._locations.take():
+            metrics.limited("location")
             text = f"At most {LOCATION_FACTOR * settings.WS_LOCATION_RATE} positions a second."
             raise RateLimited(text, retry_after=wait)
 
@@ -82,9 +84,11 @@ class CommandLimit:
     async def take(self, *, costly: bool) -> None:
         """Count one command. Raises `RateLimited`; the command may be sent again with the same `id`."""
         if wait := self._bucket.take():
+            metrics.limited("command")
             text = f"At most {settings.WS_COMMAND_RATE} commands a second, and {settings.WS_COMMAND_BURST} at once."
             raise RateLimited(text, retry_after=wait)
         if costly and (wait := await minute_limit("WS_COSTLY_RATE").take(str(self._user_id))):
+            metrics.limited("costly")
             raise RateLimited(f"At most {settings.WS_COSTLY_RATE} of these commands a minute.", retry_after=wait)
 
 

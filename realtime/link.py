@@ -29,6 +29,11 @@ class Link:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._nudging: asyncio.Task[None] | None = None
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether NATS can be reached at this moment."""
+        return self._client is not None and self._client.is_connected
+
     async def run(self, name: str = "web") -> None:
         """Be connected until cancelled; whoever relays the outbox is told of each commit of this process."""
         self._loop = asyncio.get_running_loop()

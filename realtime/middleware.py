@@ -19,6 +19,7 @@ from django.http.request import validate_host
 from nebengjek.addresses import client_address
 from nebengjek.errors import SECURITY_MESSAGE, ErrorCode, Unauthorized
 from nebengjek.threads import in_read_thread
+from realtime import metrics
 from realtime.limits import minute_limit
 from realtime.protocol import encode
 from users.tokens import authenticate
@@ -50,7 +51,7 @@ class OriginMiddleware:
 
 
 class ConnectRateMiddleware:
-    """Lets an address try `WS_CONNECT_RATE` handshakes a minute, good or bad."""
+    """Lets an address try `WS_CONNECT_RATE` handshakes a minute, good or bad; puts the `address` into the scope."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -61,8 +62,9 @@ class ConnectRateMiddleware:
         address = client_address(peer, ",".join(_headers(scope, b"x-forwarded-for")))
         wait = await minute_limit("WS_CONNECT_RATE").take(address)
         if not wait:
-            await self._app(scope, receive, send)
+            await self._app({**scope, "address": address}, receive, send)
             return
+        metrics.limited("connect")
         logger.info("Handshake refused: too many from %s", address)
         text = f"At most {settings.WS_CONNECT_RATE} connections a minute from one address."
         await refuse(

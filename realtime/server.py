@@ -114,6 +114,10 @@ class Protocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
         return message
 
+    def silence(self) -> float:
+        """Return for how many seconds nothing came from the client; while we do not read, that is no fault of his."""
+        return 0.0 if self.read_paused else self.loop.time() - self._heard_at
+
     async def send(self, message: Any) -> None:
         """Send; close the connection when the client has read nothing for `WS_WRITE_TIMEOUT`."""
         if not self.writable.is_set():
@@ -131,6 +135,7 @@ class Protocol(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         """Run the consumer; after its end the client has `CLOSE_GRACE` to take what is left, and then is cut off."""
+        self.scope["state"]["silence"] = self.silence
         try:
             await super().run_asgi()
         finally:
@@ -143,7 +148,7 @@ class Protocol(WebSocketsSansIOProtocol):
 
     def _listen_for_life(self) -> None:
         timeout: float = settings.WS_READ_TIMEOUT.total_seconds()
-        silent = 0.0 if self.read_paused else self.loop.time() - self._heard_at
+        silent = self.silence()
         if silent >= timeout:
             self._close(CloseCode.NOTHING_HEARD)
         else:

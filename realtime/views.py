@@ -1,12 +1,30 @@
-"""Health over HTTP."""
+"""What operators look at over HTTP: health, statistics and metrics."""
 
 from __future__ import annotations
 
-from django.db import DatabaseError, connection
-from django.http import HttpRequest, JsonResponse
-from django.views.decorators.http import require_safe
+import hmac
+from collections import Counter
+from typing import Any
 
-from realtime.background import background
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
+from rest_framework.permissions import BasePermission, IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from realtime.exposition import CONTENT_TYPE, exposition
+from realtime.health import details, readiness
+from realtime.presence import presence
+from users.authentication import BearerAuthentication
+from users.models import Role
+
+METRICS = "metrics"
+"""`request.auth` of who has the `METRICS_TOKEN`."""
 
 
 @require_safe
@@ -17,16 +35,84 @@ def live(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """Say whether sockets can be served: the database answers, and the background work runs (503 otherwise)."""
-    checks = {"database": _database_answers(), "background": background.is_running}
-    good = all(checks.values())
+    """Say whether sockets can be served (503 if not)."""
+    checks = readiness()
+    return _health(checks, good=all(checks.values()))
+
+
+class MetricsToken(BaseAuthentication):
+    """`Authorization: Bearer <METRICS_TOKEN>`."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, str] | None:
+        """Let who has the token in; whatever else it is may be an access token."""
+        scheme, _, token = get_authorization_header(request).partition(b" ")
+        expected = settings.METRICS_TOKEN.encode()
+        if scheme.lower() == b"bearer" and expected and hmac.compare_digest(token.strip(), expected):
+            return AnonymousUser(), METRICS
+        return None
+
+    def authenticate_header(self, request: Request) -> str:
+        """Make a missing token a 401."""
+        return "Bearer"
+
+
+class IsOperator(BasePermission):
+    """Staff, who has the `METRICS_TOKEN`, and with `DEBUG` anybody."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Return whether the request may be answered."""
+        return settings.DEBUG or request.auth == METRICS or bool(getattr(request.user, "is_staff", False))
+
+
+class OperatorView(APIView):
+    """A view for staff and scrapers; with `DEBUG` on nobody is asked who he is."""
+
+    authentication_classes = (MetricsToken, BearerAuthentication, SessionAuthentication)
+    permission_classes = (IsOperator,)
+    throttle_classes = ()
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        """Return who can tell who asks."""
+        return [] if settings.DEBUG else super().get_authenticators()
+
+
+class HealthView(OperatorView):
+    """`GET /health/detailed`: how each dependency is; 503 where one is not well."""
+
+    def get(self, request: Request) -> HttpResponse:
+        """Ask all of them."""
+        checks = details()
+        return _health(checks, good=all(check["ok"] for check in checks.values()))
+
+
+class MetricsView(OperatorView):
+    """`GET /metrics`: for Prometheus."""
+
+    def get(self, request: Request) -> HttpResponse:
+        """Show everything."""
+        return HttpResponse(exposition(), content_type=CONTENT_TYPE)
+
+
+class StatsView(APIView):
+    """`GET /api/realtime/stats/`: who is connected, in numbers, over all processes; for staff."""
+
+    authentication_classes = (BearerAuthentication, SessionAuthentication)
+    permission_classes = (IsAdminUser,)
+
+    def get(self, request: Request) -> Response:
+        """Count."""
+        everyone = presence().everyone()
+        roles = Counter(one.role for one in everyone)
+        return Response(
+            {
+                "total_connections": len(everyone),
+                "connections_by_role": {role: roles[role] for role in Role.values},
+                "connections_by_process": dict(Counter(one.process for one in everyone)),
+                "stale_connections": sum(one.is_stale for one in everyone),
+                "timestamp": timezone.now(),
+            }
+        )
+
+
+def _health(checks: dict[str, Any], *, good: bool) -> JsonResponse:
     return JsonResponse({"status": "ok" if good else "unavailable", **checks}, status=200 if good else 503)
-
-
-def _database_answers() -> bool:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
-        return False
-    return True

@@ -8,9 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 
 logger = logging.getLogger(__name__)
@@ -20,6 +22,10 @@ RESTART_DELAY = 1.0
 
 LOOK_INTERVAL = 0.2
 """Seconds between two looks at whether all workers live."""
+
+
+LIVE, ENDED = ".live", ".ended"
+"""How the names of the files end in which workers keep what they count (see `metrics`)."""
 
 
 class Workers:
@@ -39,35 +45,49 @@ class Workers:
         """Run until SIGTERM or Ctrl-C, then let the workers end in their own way."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        with tempfile.TemporaryDirectory(prefix="nebengjek-metrics-") as folder:
+            self._run_in(Path(folder))
+
+    def _run_in(self, folder: Path) -> None:
+        """Run, with a folder in which the workers keep what they count."""
+        env = {**os.environ, "METRICS_FOLDER": str(folder)}
         for place in range(len(self._commands)):
-            self._start(place)
+            self._start(place, env)
         while self._running:
             time.sleep(LOOK_INTERVAL)
             for place, process in list(self._running.items()):
                 if process.poll() is not None:
                     del self._running[place]
-                    self._follow(place, process)
+                    worker_ended(folder, process.pid)
+                    self._follow(place, process, env)
 
-    def _start(self, place: int) -> None:
+    def _start(self, place: int, env: Mapping[str, str]) -> None:
         number = self._listener.fileno()
         command = [sys.executable, *self._commands[place], str(number)]
         # A group of its own: Ctrl-C in a terminal reaches us alone, and we tell the workers.
         self._running[place] = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.PIPE, pass_fds=[number], process_group=0
+            command, stdin=subprocess.PIPE, pass_fds=[number], process_group=0, env=env
         )
         logger.info("Worker %d has the pid %d.", place + 1, self._running[place].pid)
 
-    def _follow(self, place: int, process: subprocess.Popen[bytes]) -> None:
+    def _follow(self, place: int, process: subprocess.Popen[bytes], env: Mapping[str, str]) -> None:
         if not self._stopping:
             logger.error("Worker %d (pid %d) ended with %d.", place + 1, process.pid, process.returncode)
             time.sleep(RESTART_DELAY)
         if not self._stopping:
-            self._start(place)
+            self._start(place, env)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
         for process in self._running.values():
             process.terminate()
+
+
+def worker_ended(folder: Path, pid: int) -> None:
+    """Note that a worker is gone: what it counted counts on, its connections do not."""
+    path = folder / f"{pid}{LIVE}"
+    if path.exists():
+        path.rename(path.with_suffix(ENDED))
 
 
 def end_with_parent() -> None:

@@ -13,11 +13,13 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
+from realtime import metrics
 from realtime.background import Background
 from realtime.connections import connections
 from realtime.history import history
 from realtime.limits import minute_limit
 from realtime.link import link
+from realtime.presence import presence
 from realtime.sessions import sessions
 from realtime.tracking import track_buffer
 from rides.positions import positions
@@ -54,9 +56,11 @@ def _threads_let_go_of_the_database(django_db_setup: None) -> Iterator[None]:
 def _fresh_process() -> Iterator[None]:
     """Begin every test with the memory of a process that has just started."""
     yield
-    for store in (positions, history, sessions, track_buffer, minute_limit, link):
+    for store in (positions, presence, history, sessions, track_buffer, minute_limit, link):
         store.cache_clear()
     connections._live.clear()
+    for place in range(len(metrics.cells)):
+        metrics.cells[place] = 0
     channel_layers.backends.clear()
     cache.clear()
 

@@ -20,6 +20,7 @@ STORES = {
     "HISTORY_STORE": "realtime.history.redis.RedisHistory",
     "SESSION_STORE": "realtime.sessions.RedisSessions",
     "MINUTE_LIMIT": "realtime.limits.RedisMinuteLimit",
+    "PRESENCE_STORE": "realtime.presence.RedisPresence",
     "POSITION_STORE": "rides.positions.redis.RedisPositions",
 }
 

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from events import dead_letters
@@ -35,11 +35,12 @@ from nebengjek.errors import brief
 from nebengjek.nats import ANSWER_TIMEOUT
 from nebengjek.nats import AWAY as NATS_AWAY
 from nebengjek.redis import AWAY as REDIS_AWAY
-from nebengjek.redis import PREFIX, async_redis
+from nebengjek.redis import async_redis
 from nebengjek.threads import in_read_thread, in_write_thread
 from realtime.bridge.inbound import Inbound, Unreadable, read_message
 from realtime.bridge.lease import KEY, Lease, LeaseLost
 from realtime.bridge.pull import Pull, PullBroken
+from realtime.bridge.status import STATUS_INTERVAL, position_key, report_status, stream_id
 from realtime.delivery import deliver_with
 from realtime.history.redis import Fence, Fenced, RedisHistory
 from realtime.loops import end
@@ -91,8 +92,8 @@ class Progress(msgspec.Struct):
 class Bridge:
     """A bridge over a connection to NATS: `run` until `stop`, or `run_once` until there is nothing to do."""
 
-    def __init__(self, client: Client) -> None:
-        self.progress = Progress()
+    def __init__(self, client: Client, progress: Progress | None = None) -> None:
+        self.progress = progress or Progress()
         self._client = client
         self._context = client.jetstream(timeout=ANSWER_TIMEOUT)
         self._lease = Lease()
@@ -120,7 +121,15 @@ class Bridge:
         self._reopen = True
 
     async def run(self) -> None:
-        """Be the bridge, or stand by, until told to stop."""
+        """Be the bridge, or stand by, until told to stop; say how far it is in either case."""
+        reporter = asyncio.create_task(self._for_ever("report", self._report_for_ever))
+        try:
+            await self._take_turns()
+        finally:
+            reporter.cancel()
+            await asyncio.gather(reporter, return_exceptions=True)
+
+    async def _take_turns(self) -> None:
         while not self._stopping.is_set():
             if not await self._unless_stopped(self._lease.wait_for()):
                 return
@@ -182,7 +191,7 @@ class Bridge:
     async def _prepare(self) -> Relay:
         """Find the stream and our place in it, and return a relay to it."""
         info = await ensure_stream(self._context)
-        self._stream_id = _identity(info)
+        self._stream_id = stream_id(info)
         self._position = await self._last_position(info.state.last_seq)
         self._awaited = 0
         deliver = self._deliver_directly
@@ -200,6 +209,11 @@ class Bridge:
             return True
         await end(task)
         return False
+
+    async def _report_for_ever(self) -> None:
+        while True:
+            await report_status(self._context)
+            await asyncio.sleep(STATUS_INTERVAL)
 
     async def _for_ever(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Run a loop again after every fault, unless the fault is that we are not the one."""
@@ -237,7 +251,7 @@ class Bridge:
 
     @property
     def _position_key(self) -> str:
-        return f"{PREFIX}bridge:position:{self._stream_id}"
+        return position_key(self._stream_id)
 
     async def _open(self) -> Pull:
         """Make the consumer anew, just after what was delivered, and ask it for messages.
@@ -246,7 +260,7 @@ class Bridge:
         """
         self._reopen = False
         await self._stop_asking()
-        if _identity(await ensure_stream(self._context)) != self._stream_id:
+        if stream_id(await ensure_stream(self._context)) != self._stream_id:
             raise StreamReplaced(f"the stream {STREAM} was made anew")
         if not await self._lease.try_take():
             raise LeaseLost("another bridge has taken over")
@@ -479,9 +493,3 @@ def _waking(relay: Relay) -> Callable[[Msg], Awaitable[None]]:
         relay.wake()
 
     return wake
-
-
-def _identity(info: StreamInfo) -> str:
-    """Return what tells a stream from another one of its name: the moment in which it was made."""
-    assert info.created is not None
-    return f"{STREAM}:{info.created.timestamp():.6f}"

@@ -67,7 +67,7 @@ def read_message(message: Msg, stream_id: str) -> Inbound | None:
         raise Unreadable(f"not of the contract: {exc}") from exc
     if not views:
         raise Unreadable("no audience: neither driver_id nor passenger_id")
-    delivery = Delivery(event_id, event.type, message.data, views)
+    delivery = Delivery(event_id, event.type, message.data, views, message.metadata.timestamp.timestamp())
     return Inbound(sequence, delivery, message.subject, is_ours, expired, fields)
 
 

@@ -13,12 +13,16 @@ EVENT_ID_TTL = 24 * 3600
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """An event on its way to its audience: `data` is encoded, and so is what single recipients see instead of it."""
+    """An event on its way to its audience: `data` is encoded, and so is what single recipients see instead of it.
+
+    `at` is when it happened, in seconds since the epoch; 0 where that is not known.
+    """
 
     event_id: str
     type: str
     data: bytes
     audience: Mapping[UUID, bytes | None]
+    at: float = 0
 
 
 class Notification(msgspec.Struct, frozen=True):

@@ -54,6 +54,7 @@ class MemoryHistory:
                     "seq": item.seq,
                     "event": delivery.type,
                     "frame": item.frame,
+                    "at": delivery.at,
                 }
                 await layer.group_send(group_of(user_id), message)
 

@@ -50,7 +50,7 @@ end
     + _EPOCH
     + """
 for _, event in ipairs(cmsgpack.unpack(ARGV[8])) do
-  local id, kind, common = event[1], event[2], event[3]
+  local id, kind, common, at = event[1], event[2], event[3], event[5]
   for _, recipient in ipairs(event[4]) do
     local user = recipient[1]
     local ids = prefix .. 'ids:' .. today .. ':' .. user
@@ -70,7 +70,7 @@ for _, event in ipairs(cmsgpack.unpack(ARGV[8])) do
     redis.call('PUBLISH', channel .. user, cmsgpack.pack(
       {type = '"""
     + DELIVER
-    + """', epoch = epoch, seq = tonumber(seq), event = kind, frame = frame}))
+    + """', epoch = epoch, seq = tonumber(seq), event = kind, frame = frame, at = at}))
   end
 end
 if ARGV[10] then redis.call('SET', KEYS[2], ARGV[10]) end
@@ -173,4 +173,4 @@ def _packed(delivery: Delivery) -> list[Any]:
         [str(user_id)] if view is None else [str(user_id), notification_head(delivery.type, view)]
         for user_id, view in delivery.audience.items()
     ]
-    return [delivery.event_id, delivery.type, notification_head(delivery.type, delivery.data), recipients]
+    return [delivery.event_id, delivery.type, notification_head(delivery.type, delivery.data), recipients, delivery.at]

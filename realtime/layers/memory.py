@@ -13,6 +13,7 @@ from uuid import uuid4
 from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer
 
+from realtime import metrics
 from realtime.layers.mailbox import Mailbox, Message
 
 
@@ -40,7 +41,7 @@ class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels
     async def send(self, channel: str, message: Message) -> None:
         """Put a message into a channel. Raises `ChannelFull` where there is no room."""
         if not self._mailbox(channel).put(message):
-            self.dropped += 1
+            self._drop()
             raise ChannelFull
 
     async def receive(self, channel: str) -> Message:
@@ -64,12 +65,16 @@ class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels
         for channel in tuple(self._groups.get(group, ())):
             mailbox = self._mailboxes.get(channel)
             if mailbox is not None and not mailbox.put(message):
-                self.dropped += 1
+                self._drop()
 
     async def flush(self) -> None:
         """Forget everything."""
         self._mailboxes.clear()
         self._groups.clear()
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        metrics.dropped()
 
     def _mailbox(self, channel: str) -> Mailbox:
         mailbox = self._mailboxes.get(channel)

@@ -18,6 +18,7 @@ from redis.backoff import ExponentialBackoff
 
 from nebengjek.errors import brief
 from nebengjek.redis import AWAY, CONNECT_TIMEOUT, PREFIX, RETRIES
+from realtime import metrics
 from realtime.layers.mailbox import Mailbox, Message
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Inbox(Mailbox):
     def put_nowait(self, data: bytes) -> None:
         """Take a message as it came; drop and count it where there is no room."""
         if not self.put(self._layer.channel_layer.deserialize(data)):
-            self._layer.dropped += 1
+            self._layer.drop()
 
 
 class Shard(RedisSingleShardConnection):  # type: ignore[misc]
@@ -85,13 +86,18 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # Channels has no 
         """Put a message into a channel of this process. Raises `ChannelFull` where there is no room."""
         inbox = self.channels.get(channel)
         if inbox is not None and not inbox.put(message):
-            self.dropped += 1
+            self.drop()
             raise ChannelFull
 
     async def receive(self, channel: str) -> Message:
         """Return the next message of a channel, waiting for it."""
         message: Message = await self.channels[channel].receive()
         return message
+
+    def drop(self) -> None:
+        """Count a message for which there was no room."""
+        self.dropped += 1
+        metrics.dropped()
 
     async def close_channel(self, channel: str) -> None:
         """Forget a channel and what waits in it."""

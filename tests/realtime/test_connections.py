@@ -19,6 +19,8 @@ class Socket:
     def __init__(self, user_id: Any, *, stuck: bool = False) -> None:
         self.user_id = user_id
         self.session = 7
+        self.connection_id, self.role = uuid4(), "driver"
+        self.scope: dict[str, Any] = {"address": "198.51.100.7"}
         self.stuck = stuck
         self.versions: list[int] = []
         self.told: list[float] = []

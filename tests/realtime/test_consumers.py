@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from channels.layers import get_channel_layer
+from django.utils import timezone
 
 from events.models import OutboxEvent
 from nebengjek.threads import in_write_thread
@@ -32,7 +33,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def event(user: User, number: int, kind: str = "beacon_update") -> OutboxEvent:
     """An event for one user that only the delivery sees."""
-    return OutboxEvent(event_id=UUID(int=number), type=kind, data={"n": number}, audience={str(user.pk): None})
+    made = {"created_at": timezone.now(), "audience": {str(user.pk): None}}
+    return OutboxEvent(event_id=UUID(int=number), type=kind, data={"n": number}, **made)
 
 
 async def test_the_first_frame_is_the_complete_state(dewi: User) -> None:

@@ -3,6 +3,7 @@ from typing import Any
 from uuid import UUID
 
 from channels.layers import get_channel_layer
+from django.utils import timezone
 
 from events.models import OutboxEvent
 from realtime.delivery import deliver
@@ -20,7 +21,7 @@ async def mailbox(user_id: UUID) -> str:
 
 def event(number: int, **fields: Any) -> OutboxEvent:
     values = {"type": "ride_start", "data": {"n": number}, "audience": {str(A): None, str(B): None}}
-    return OutboxEvent(event_id=UUID(int=number), **{**values, **fields})
+    return OutboxEvent(event_id=UUID(int=number), created_at=timezone.now(), **{**values, **fields})
 
 
 async def test_everybody_of_the_audience_is_told_in_his_own_count() -> None:

@@ -162,7 +162,7 @@ async def test_a_batch_of_any_size_is_delivered_over_the_channel_layer(settings:
     assert [message["seq"] for message in messages] == list(range(1, count + 1))
     assert messages[0] == {
         "type": DELIVER, "epoch": (await history.read(A)).epoch, "seq": 1, "event": "t",
-        "frame": '{"type":"t","data":{},"seq":1}',
+        "frame": '{"type":"t","data":{},"seq":1}', "at": 0,
     }  # fmt: skip
     await layer.flush()
 

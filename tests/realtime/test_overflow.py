@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from channels.layers import get_channel_layer
+from django.utils import timezone
 
 from events.models import OutboxEvent
 from nebengjek.threads import in_write_thread
@@ -75,7 +76,13 @@ async def happen(user: User, first: int, last: int) -> None:
     """Deliver so many events, in batches as the relay does."""
     numbers = range(first, last + 1)
     events = [
-        OutboxEvent(event_id=UUID(int=n), type="beacon_update", data={"n": n}, audience={str(user.pk): None})
+        OutboxEvent(
+            event_id=UUID(int=n),
+            created_at=timezone.now(),
+            type="beacon_update",
+            data={"n": n},
+            audience={str(user.pk): None},
+        )
         for n in numbers
     ]
     for start in range(0, len(events), 7):

@@ -6,9 +6,10 @@ import asyncio
 import signal
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 from realtime.background import Dispatcher
+from realtime.exposition import serve_metrics
 
 
 class Command(BaseCommand):
@@ -16,8 +17,14 @@ class Command(BaseCommand):
 
     help = "Run the timers: any number of these may run, each thing that is due is done once."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Say whether to show metrics."""
+        parser.add_argument("--metrics-port", type=int, help="show metrics on this port of 127.0.0.1")
+
+    def handle(self, *args: Any, metrics_port: int | None, **options: Any) -> None:
         """Run until SIGTERM or Ctrl-C, then finish what is in hand."""
+        if metrics_port is not None:
+            serve_metrics(metrics_port)
         asyncio.run(self._run())
 
     async def _run(self) -> None:

@@ -6,14 +6,16 @@ import asyncio
 import signal
 from typing import Any
 
+import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from events.stream import STREAM, SUBJECTS, StreamMismatch
 from nebengjek.nats import connect_to_nats
 from nebengjek.redis import close_async_redis
-from realtime.bridge.bridge import Bridge
+from realtime.bridge.bridge import Bridge, Progress
 from realtime.bridge.inbound import events_by_subject
+from realtime.exposition import Done, serve_metrics
 
 
 class Command(BaseCommand):
@@ -24,19 +26,27 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Say whether to stay."""
         parser.add_argument("--once", action="store_true", help="hand out what waits, and exit")
+        parser.add_argument("--metrics-port", type=int, help="show metrics on this port of 127.0.0.1")
 
-    def handle(self, *args: Any, once: bool, **options: Any) -> None:
+    def handle(self, *args: Any, once: bool, metrics_port: int | None, **options: Any) -> None:
         """Run until SIGTERM or Ctrl-C, then finish the batch in hand."""
         if not settings.DISTRIBUTED:
             raise CommandError("Set REDIS_URL and NATS_URL: without them `manage.py serve` does all of this itself.")
+        self._progress = Progress()
         self.stdout.write(f"Bridging the stream {STREAM} ({', '.join(SUBJECTS)}) and the sockets:")
         for subject, event in events_by_subject().items():
             self.stdout.write(f"  {subject:18} -> {event.type}")
         self.stdout.flush()
+        if metrics_port is not None:
+            serve_metrics(metrics_port, Done(self._done))
         try:
             asyncio.run(self._run(once=once))
         except StreamMismatch as exc:
             raise CommandError(str(exc)) from exc
+
+    def _done(self) -> dict[str, int]:
+        """Return what has been done, over all connections to NATS."""
+        return msgspec.structs.asdict(self._progress)
 
     async def _run(self, *, once: bool) -> None:
         stopping = asyncio.Event()
@@ -66,7 +76,7 @@ class Command(BaseCommand):
             connecting.cancel()
             return
         client = await connecting
-        bridge = Bridge(client)
+        bridge = Bridge(client, self._progress)
         stopped.add_done_callback(lambda _: bridge.stop())
         try:
             if not once:

@@ -1,0 +1,212 @@
+"""What is counted while it happens; `exposition` shows it.
+
+Every label comes from a fixed list, so whatever a client or another service says, it makes no new series. And as all
+series are known beforehand, each has its place in a table of numbers: a count is one addition, and where several
+workers serve one port their tables are files in `METRICS_FOLDER`, which whoever is asked adds up.
+(The objects of prometheus-client cost three times as much, and with its files for several processes eight times.)
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from time import perf_counter, time
+from typing import Literal, TypeAlias
+
+import msgspec
+from django.conf import settings
+
+from nebengjek.errors import ErrorCode
+from realtime.protocol import CloseCode
+from realtime.routes import ROUTES
+from realtime.workers import ENDED, LIVE
+from rides.events import EVENTS
+from users.models import Role
+
+Cells: TypeAlias = "array[float] | memoryview[float]"
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Seconds: the upper bounds of the histograms."""
+
+OTHER = "other"
+"""The label of whatever stands in none of the lists."""
+
+INVALID = "invalid"
+"""The type of frames that are not of the contract."""
+
+ANSWERS = ("ack", "error", "location_update", "server_restarting", "session_ready", "token_expiring")
+CLOSE_CODES = (1000, 1001, 1005, 1006, 1007, *map(int, CloseCode))
+LIMITS = ("command", "costly", "location", "connect")
+
+
+class Family(msgspec.Struct, frozen=True):
+    """Series of one name: where the cells of each begin, by its labels.
+
+    A histogram has a cell for each bucket, one for what is above, and one for the sum.
+    """
+
+    kind: Literal["counter", "gauge", "histogram"]
+    name: str
+    text: str
+    labels: tuple[str, ...]
+    places: dict[tuple[str, ...], int]
+
+    @property
+    def width(self) -> int:
+        """How many cells a series has."""
+        return len(BUCKETS) + 2 if self.kind == "histogram" else 1
+
+
+FAMILIES: list[Family] = []
+
+
+def _size() -> int:
+    return sum(family.width * len(family.places) for family in FAMILIES)
+
+
+def _family(
+    kind: Literal["counter", "gauge", "histogram"],
+    name: str,
+    text: str,
+    labels: Sequence[str] = (),
+    series: Iterable[tuple[str, ...]] = ((),),
+) -> dict[tuple[str, ...], int]:
+    """Give each series its place."""
+    family = Family(kind, f"nebengjek_{name}", text, tuple(labels), {})
+    FAMILIES.append(family)
+    for one in series:
+        family.places[one] = _size()
+    return family.places
+
+
+_connections = _family("gauge", "connections", "Open sockets.", ["role"], [(role,) for role in Role.values])
+_frames = _family(
+    "counter",
+    "frames",
+    "Frames by direction and type.",
+    ["direction", "type"],
+    [
+        *(("in", kind) for kind in (*ROUTES, INVALID)),
+        *(("out", kind) for kind in (*ANSWERS, *sorted({event.type for event in EVENTS}), OTHER)),
+    ],
+)
+_errors = _family("counter", "errors", "Error frames by code.", ["code"], [(code,) for code in (*ErrorCode, OTHER)])
+_handling = _family(
+    "histogram", "handler_seconds", "From a client's frame to its answer.", ["type"], [(kind,) for kind in ROUTES]
+)
+_delivery = _family("histogram", "delivery_seconds", "From an event to the socket of who hears it.")
+_dropped = _family("counter", "layer_dropped", "Messages that found a mailbox full.")
+_repairs = _family("counter", "history_refills", "Gaps, by what closed them.", ["by"], [("history",), ("state",)])
+_limits = _family(
+    "counter", "rate_limited", "Frames refused, by the limit they met.", ["limit"], [(name,) for name in LIMITS]
+)
+_closed = _family(
+    "counter",
+    "closed",
+    "Sockets that ended, by close code.",
+    ["code"],
+    [(str(code),) for code in (*CLOSE_CODES, OTHER)],
+)
+
+_invalid = _frames["in", INVALID]
+_received = {kind: (_frames["in", kind], _handling[kind,]) for kind in ROUTES}
+_sent = {kind: place for (direction, kind), place in _frames.items() if direction == "out"}
+_error_codes = {code: place for (code,), place in _errors.items()}
+TYPE_AT = len('{"type":"')
+CODE_AT = len('{"type":"error","data":{"code":"')
+
+
+def _open_cells() -> Cells:
+    """Return the table of this process, all zeros."""
+    size = 8 * _size()
+    if not settings.METRICS_FOLDER:
+        return array("d", bytes(size))
+    with Path(settings.METRICS_FOLDER, f"{os.getpid()}{LIVE}").open("w+b") as file:
+        file.truncate(size)
+        return memoryview(mmap.mmap(file.fileno(), size)).cast("d")
+
+
+cells = _open_cells()
+
+
+def table() -> Cells:
+    """Return the numbers of this process, or of all workers of its port added up."""
+    if not settings.METRICS_FOLDER:
+        return cells
+    gauges = [place for family in FAMILIES if family.kind == "gauge" for place in family.places.values()]
+    total = array("d", bytes(8 * len(cells)))
+    for path in sorted(Path(settings.METRICS_FOLDER).iterdir()):
+        one = array("d", path.read_bytes())
+        if path.suffix == ENDED:
+            for place in gauges:
+                one[place] = 0
+        if len(one) == len(total):  # one that begins just now has nothing yet
+            total = array("d", map(sum, zip(total, one, strict=True)))
+    return total
+
+
+# --- counting, from the event loop only -------------------------------------------------------------------------------
+
+
+def handled(kind: str, begun: float) -> None:
+    """Count a client's frame, and measure how long it took since `begun` (by `perf_counter`)."""
+    places = _received.get(kind)
+    if places is None:
+        cells[_invalid] += 1
+    else:
+        cells[places[0]] += 1
+        _observe(places[1], perf_counter() - begun)
+
+
+def sent(frame: str) -> None:
+    """Count a frame for a client, and its error code: frames begin with the type, and errors go on with the code."""
+    kind = frame[TYPE_AT : frame.find('"', TYPE_AT)]
+    cells[_sent.get(kind) or _sent[OTHER]] += 1
+    if kind == "error":
+        code = frame[CODE_AT : frame.find('"', CODE_AT)]
+        cells[_error_codes.get(code) or _error_codes[OTHER]] += 1
+
+
+def delivered(happened_at: float) -> None:
+    """Measure how long an event took to a socket. It is in seconds since the epoch; 0 where it is not known."""
+    if happened_at:
+        _observe(_delivery[()], max(0.0, time() - happened_at))
+
+
+def refilled(*, by_state: bool) -> None:
+    """Count a gap in what the channel layer brought, closed by the history or by a fresh state."""
+    cells[_repairs["state" if by_state else "history",]] += 1
+
+
+def dropped() -> None:
+    """Count a message for which there was no room."""
+    cells[_dropped[()]] += 1
+
+
+def limited(name: str) -> None:
+    """Count a frame that one of `LIMITS` refused."""
+    cells[_limits[name,]] += 1
+
+
+def joined(role: str) -> None:
+    """Count a connection more."""
+    cells[_connections[role,]] += 1
+
+
+def left(role: str) -> None:
+    """Count a connection less."""
+    cells[_connections[role,]] -= 1
+
+
+def closed(code: int) -> None:
+    """Count the end of a connection."""
+    cells[_closed.get((str(code),)) or _closed[OTHER,]] += 1
+
+
+def _observe(place: int, seconds: float) -> None:
+    cells[place + bisect_left(BUCKETS, seconds)] += 1
+    cells[place + len(BUCKETS) + 1] += seconds

@@ -1,0 +1,257 @@
+"""Metrics, statistics and health of real processes, held against what was sent and received."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.process import free_port
+from tests.e2e.client import PLACE, Client, ride_to_pickup
+from tests.e2e.conftest import StartServer
+from tests.e2e.server import TIMEOUT, ServerProcess
+from tests.e2e.topology import Topology
+from tests.metrics import Samples, read_metrics, value_of
+
+pytestmark = pytest.mark.e2e
+DRIVER, PASSENGER, THIRD = "+6281200000001", "+6281200000003", "+6281200000004"
+TOKEN = "the token of the scraper"
+WORKERS = 3
+
+
+def get(url: str, token: str = TOKEN) -> httpx.Response:
+    return httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT, trust_env=False)
+
+
+def scrape(server: ServerProcess) -> Samples:
+    answer = get(f"{server.url}/metrics")
+    assert answer.status_code == 200
+    return read_metrics(answer.text)
+
+
+async def until(done: Callable[[], Any]) -> None:
+    async with asyncio.timeout(TIMEOUT):
+        while not await asyncio.to_thread(done):
+            await asyncio.sleep(0.05)
+
+
+def received(clients: Iterable[Client]) -> Counter[str]:
+    return Counter(frame["type"] for client in clients for frame in client.frames)
+
+
+def sent_out(samples: Samples) -> Counter[str]:
+    """What a server says that it has sent, by type."""
+    found = {dict(labels)["type"]: count for (name, labels), count in samples.items()
+             if name == "nebengjek_frames_total" and ("direction", "out") in labels and count}  # fmt: skip
+    return Counter({kind: int(count) for kind, count in found.items()})
+
+
+async def take_a_ride(driver: Client, passenger: Client) -> None:
+    ride_id = await ride_to_pickup(driver, passenger)
+    for _ in range(5):
+        await driver.do("location_update", **PLACE)
+    assert (await driver.do("ride_start", ride_id=ride_id))["type"] == "ack"
+    assert (await driver.do("ride_arrived", ride_id=ride_id))["type"] == "ack"
+    bill = await passenger.next("payment_process")
+    await passenger.do("payment_process", ride_id=ride_id, total_cost=bill["total_cost"], status="ACCEPTED")
+    await driver.next("ride_completed")
+    await passenger.next("ride_completed")
+
+
+async def misbehave(client: Client) -> None:
+    """Send 3 frames that are not of the contract, and one that is refused."""
+    for kind in ("nonsense", "more nonsense"):
+        assert (await client.do(kind))["data"]["code"] == "INVALID_FORMAT"
+    await client.socket.send("{")
+    assert (await client.do("location_update", latitude=91, longitude=0))["data"]["code"] == "VALIDATION_FAILED"
+    await client.find(lambda frame: "not valid JSON" in frame["data"].get("message", ""))
+
+
+def check_figures(samples: Samples, clients: Iterable[Client]) -> None:
+    """Hold the figures of a ride with bad frames against what the clients have sent and received."""
+    assert sent_out(samples) == received(clients)
+    for kind, count in {"location_update": 6, "match_confirm": 2, "ride_start": 1, "invalid": 3, "sync": 0}.items():
+        assert value_of(samples, "frames_total", direction="in", type=kind) == count
+    assert value_of(samples, "handler_seconds_count", type="location_update") == 6
+    assert value_of(samples, "errors_total", code="INVALID_FORMAT") == 3
+    assert value_of(samples, "errors_total", code="VALIDATION_FAILED") == 1
+    numbered = sum("seq" in frame for client in clients for frame in client.frames)
+    repaired = value_of(samples, "history_refills_total", by="history")
+    assert repaired or value_of(samples, "delivery_seconds_count") == numbered
+    assert value_of(samples, "outbox_backlog") == 0
+
+
+async def test_the_figures_of_one_process_are_what_was_sent(start_server: StartServer) -> None:
+    server = start_server(METRICS_TOKEN=TOKEN)
+    driver = await Client.open(server.url, server.log_in(DRIVER, driver=True))
+    passenger = await Client.open(server.url, server.log_in(PASSENGER))
+    await take_a_ride(driver, passenger)
+    await misbehave(driver)
+    await until(lambda: value_of(scrape(server), "outbox_backlog") == 0)
+    samples = await asyncio.to_thread(scrape, server)
+    check_figures(samples, [driver, passenger])
+    assert value_of(samples, "connections", role="driver") == value_of(samples, "connections", role="passenger") == 1
+    newer = await Client.open(server.url, server.log_in(PASSENGER))
+    assert await passenger.closed() == 4409
+    await driver.close()
+    await until(lambda: value_of(scrape(server), "closed_total", code="4409") == 1)
+    await until(lambda: value_of(scrape(server), "closed_total", code="1000") == 1)
+    await until(lambda: value_of(scrape(server), "connections", role="driver") == 0)
+    assert value_of(scrape(server), "connections", role="passenger") == 1
+    health = get(f"{server.url}/health/detailed")
+    assert (health.status_code, health.json()["connections"]) == (200, {"ok": True, "total": 1, "stale": 0})
+    await newer.close()
+
+
+async def test_a_rate_limit_that_was_met_is_counted(start_server: StartServer) -> None:
+    server = start_server(WS_COMMAND_RATE="1", WS_COMMAND_BURST="2")
+    client = await Client.open(server.url, server.log_in(PASSENGER))
+    answers = Counter([(await client.do("sync"))["type"] for _ in range(10)])
+    samples = scrape(server)
+    assert answers["error"] >= 1
+    assert value_of(samples, "rate_limited_total", limit="command") == answers["error"]
+    assert value_of(samples, "errors_total", code="RATE_LIMIT") == answers["error"]
+    await client.close()
+
+
+class Many(Topology):
+    """Several workers on one port, and what shows metrics beside them."""
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        super().__init__(folder, webs=1, bridges=1, **env)
+        self.bridge_port, self.dispatcher_port = free_port(), free_port()
+        self.webs[0].command = ("manage.py", "serve", "--workers", str(WORKERS), *self.webs[0].command[2:])
+        self.bridges[0].command += ("--metrics-port", str(self.bridge_port))
+        self.dispatcher.command += ("--metrics-port", str(self.dispatcher_port))
+
+    @property
+    def web(self) -> ServerProcess:
+        """The port of the workers."""
+        return self.webs[0]
+
+    def of(self, port: int) -> Samples:
+        """Scrape a process that has no web server."""
+        return read_metrics(get(f"http://127.0.0.1:{port}/metrics").text)
+
+
+@pytest.fixture(scope="module")
+def many() -> Iterator[Many]:
+    """The whole system; every test leaves it running."""
+    with TemporaryDirectory() as folder, Many(Path(folder), METRICS_TOKEN=TOKEN) as running:
+        yield running
+
+
+async def test_whichever_worker_is_asked_answers_for_all(many: Many) -> None:
+    web = many.web
+    driver = await Client.open(web.url, web.log_in(DRIVER, driver=True))
+    passenger = await Client.open(web.url, web.log_in(PASSENGER))
+    third = web.log_in(THIRD)
+    others = []
+    for _ in range(8):  # of one user: each evicts the one before
+        others.append(await Client.open(web.url, third))
+        await others[-1].next("session_ready")
+    for other in others[:-1]:
+        assert await other.closed() == 4409
+    await take_a_ride(driver, passenger)
+    await misbehave(driver)
+    clients = [driver, passenger, *others]
+
+    def settled() -> bool:
+        return value_of(scrape(web), "outbox_backlog") == 0 and value_of(scrape(web), "bridge_lag") == 0
+
+    await until(settled)
+    for _ in range(2 * WORKERS):  # each answers sooner or later
+        samples = await asyncio.to_thread(scrape, web)
+        check_figures(samples, clients)
+        assert value_of(samples, "closed_total", code="4409") == 7
+        assert value_of(samples, "connections", role="driver") == 1
+        assert value_of(samples, "connections", role="passenger") == 2
+        assert value_of(samples, "bridge_active") == 1
+    for client in (driver, passenger, others[-1]):
+        await client.close()
+    await until(lambda: value_of(scrape(web), "connections", role="passenger") == 0)
+
+
+async def test_a_worker_that_was_killed_leaves_no_connections_and_no_gap_in_what_was_counted(many: Many) -> None:
+    web = many.web
+    token = web.log_in(DRIVER, driver=True)
+    client = await Client.open(web.url, token)
+    await client.do("sync")
+    before = scrape(web)
+    pids = [line.rsplit(" ", 1)[1].rstrip(".\n") for line in web.output if "has the pid" in line]
+    assert len(pids) == WORKERS
+    for pid in pids:
+        os.kill(int(pid), signal.SIGKILL)
+    await client.socket.wait_closed()
+    await until(lambda: value_of(_scrape_or_none(web) or before, "connections", role="driver") == 0)
+    after = scrape(web)
+    for name, labels in (("frames_total", {"direction": "in", "type": "sync"}), ("closed_total", {"code": "4409"})):
+        assert value_of(after, name, **labels) == value_of(before, name, **labels)
+
+
+def _scrape_or_none(server: ServerProcess) -> Samples | None:
+    try:
+        return scrape(server)
+    except httpx.TransportError:
+        return None
+
+
+async def test_bridge_and_dispatcher_show_theirs(many: Many) -> None:
+    bridge = many.of(many.bridge_port)
+    assert value_of(bridge, "bridge_active") == 1
+    assert value_of(bridge, "bridge_messages_total", result="delivered") >= 8
+    assert value_of(bridge, "bridge_messages_total", result="dead") == 0
+    assert value_of(many.of(many.dispatcher_port), "outbox_backlog") == 0
+
+
+async def test_statistics_and_health_are_over_all_processes(many: Many) -> None:
+    web = many.web
+    staff = _staff_token(web)
+    tokens = [web.log_in(DRIVER, driver=True), web.log_in(PASSENGER), web.log_in(THIRD)]
+    clients = [await Client.open(web.url, token) for token in tokens]
+    for client in clients:
+        await client.next("session_ready")
+    stats = f"{web.url}/api/realtime/stats/"
+
+    def counted() -> bool:
+        body = get(stats, staff).json()
+        return bool(body["connections_by_role"] == {"driver": 1, "passenger": 2})
+
+    await until(counted)
+    assert get(stats, staff).json()["total_connections"] == 3
+    assert get(stats, tokens[0]).status_code == 403
+    await until(lambda: get(f"{web.url}/health/detailed").status_code == 200)
+    health = get(f"{web.url}/health/detailed").json()
+    assert health["connections"] == {"ok": True, "total": 3, "stale": 0}
+    assert health["bridge"] == {"ok": True, "active": True, "lag": 0}
+    assert {name for name, check in health.items() if name != "status" and check["ok"]} == {
+        "database", "background", "outbox", "connections", "redis", "nats", "bridge",
+    }  # fmt: skip
+    for client in clients:
+        await client.close()
+
+
+async def test_without_a_bridge_the_health_says_so(many: Many) -> None:
+    many.bridges[0].stop()
+    await until(lambda: get(f"{many.web.url}/health/detailed").json()["bridge"]["active"] is False)
+    assert get(f"{many.web.url}/health/detailed").status_code == 503
+    assert get(f"{many.web.url}/health/ready").status_code == 200
+    many.bridges[0].launch()
+    await until(lambda: get(f"{many.web.url}/health/detailed").status_code == 200)
+
+
+def _staff_token(web: ServerProcess) -> str:
+    """Make somebody staff, and log in."""
+    token = web.log_in("+6281200000009")
+    code = "from users.models import User; User.objects.filter(msisdn='+6281200000009').update(is_staff=True)"
+    done = web.manage("shell", "-c", code)
+    assert done.returncode == 0, done.stderr
+    return token
