@@ -40,7 +40,7 @@ from nebengjek.threads import in_read_thread, in_write_thread
 from realtime.bridge.inbound import Inbound, Unreadable, read_message
 from realtime.bridge.lease import KEY, Lease, LeaseLost
 from realtime.bridge.pull import Pull, PullBroken
-from realtime.bridge.status import STATUS_INTERVAL, position_key, report_status, stream_id
+from realtime.bridge.status import STATUS_INTERVAL, last_delivered, position_key, report_status, stream_id
 from realtime.delivery import deliver_with
 from realtime.history.redis import Fence, Fenced, RedisHistory
 from realtime.loops import end
@@ -126,8 +126,7 @@ class Bridge:
         try:
             await self._take_turns()
         finally:
-            reporter.cancel()
-            await asyncio.gather(reporter, return_exceptions=True)
+            await end(reporter)
 
     async def _take_turns(self) -> None:
         while not self._stopping.is_set():
@@ -237,17 +236,13 @@ class Bridge:
             await self._moved.wait_for(lambda: self._position >= sequence)
 
     async def _last_position(self, newest: int) -> int:
-        """Return the last sequence that is known to be delivered: by Redis, or by the acknowledgements.
-
-        A consumer that has come further than the stream is one of a stream before.
-        """
+        """Return the last sequence that is known to be delivered: by Redis, or by the acknowledgements."""
         noted = int(await async_redis().get(self._position_key) or 0)
         try:
             info = await self._context.consumer_info(STREAM, DURABLE)
         except NotFoundError:
             return noted
-        floor = info.ack_floor.stream_seq if info.ack_floor else 0
-        return max(noted, floor if floor <= newest else 0)
+        return last_delivered(noted, info, newest)
 
     @property
     def _position_key(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from nats.js import JetStreamContext
-from nats.js.api import StreamInfo
+from nats.js.api import ConsumerInfo, StreamInfo
 from nats.js.errors import NotFoundError
 
 from events.stream import DURABLE, STREAM
@@ -42,15 +42,23 @@ async def _position(context: JetStreamContext, info: StreamInfo) -> int:
     consumer = await context.consumer_info(STREAM, DURABLE)
     if not consumer.num_pending and not consumer.num_ack_pending:
         return info.state.last_seq
-    floor = consumer.ack_floor.stream_seq if consumer.ack_floor else 0
     noted = int(await async_redis().get(position_key(stream_id(info))) or 0)
-    return max(noted, floor if floor <= info.state.last_seq else 0)
+    return last_delivered(noted, consumer, info.state.last_seq)
 
 
 def read_status() -> Status:
     """Return what the bridges said last."""
     active, lag = sync_redis().mget([LEASE, _KEY])
     return Status(active is not None, None if lag is None else int(lag))
+
+
+def last_delivered(noted: int, consumer: ConsumerInfo, newest: int) -> int:
+    """Return the last sequence that was delivered: as Redis has it noted, or the acknowledgements show.
+
+    A consumer that has come further than the stream, whose last sequence is `newest`, is one of a stream before.
+    """
+    floor = consumer.ack_floor.stream_seq if consumer.ack_floor else 0
+    return max(noted, floor if floor <= newest else 0)
 
 
 def stream_id(info: StreamInfo) -> str:
