@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 from django.db import connections as databases
 from django.db.backends.base.base import BaseDatabaseWrapper
 from filelock import FileLock, Timeout
@@ -173,7 +175,7 @@ class OnlyServer:
         if self._file is not None:
             self._file.release()
         if self._session is not None:
-            off_loop(self._session.close)
+            off_loop(self._unlock_session)
 
     def _lock_file(self, database: object) -> bool:
         self._file = FileLock(Path(f"{database}.server-lock"))
@@ -192,6 +194,13 @@ class OnlyServer:
         if not taken:
             self._session.close()
         return taken
+
+    def _unlock_session(self) -> None:
+        assert self._session is not None
+        # PostgreSQL notices a closed connection a moment later: until then the next server would be refused.
+        with suppress(DatabaseError), self._session.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock_all()")
+        self._session.close()
 
 
 def off_loop(call: Callable[[], R]) -> R:
