@@ -13,8 +13,11 @@ from typing import Any
 
 import dj_database_url
 import django_stubs_ext
+from csp.constants import NONE, SELF
 
 from nebengjek.env import ConfigError, Env
+from nebengjek.packages import package_folder
+from nebengjek.tiles import origin_of_tiles
 
 django_stubs_ext.monkeypatch()  # lets generic classes be written as in the type stubs
 
@@ -45,17 +48,23 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework_simplejwt",
     "rest_framework_simplejwt.token_blacklist",
+    "csp",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "nebengjek",
     "events",
     "users",
     "rides",
     "realtime",
+    "web",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -71,9 +80,26 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
+# Of django-leaflet only the files of Leaflet are used: the app would need GDAL.
+STATICFILES_DIRS = [("leaflet", package_folder("leaflet") / "static" / "leaflet")]
 WHITENOISE_USE_FINDERS = True  # the admin has its style without a collectstatic step
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_CONTENT_TYPE_NOSNIFF = True
+LANGUAGES = [("en", "English")]
+
+# Pages carry nothing from other hosts and nothing inline; only map tiles may come from where MAP_TILES_URL says.
+MAP_TILES_URL = env.text("MAP_TILES_URL")
+MAP_TILES_ATTRIBUTION = env.text("MAP_TILES_ATTRIBUTION")
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:", *origin_of_tiles(MAP_TILES_URL)],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    },
+}
 
 TEMPLATES = [
     {

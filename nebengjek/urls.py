@@ -3,13 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
-from django.views.generic import RedirectView
 
 from realtime import views
 from users.exception_handler import page_not_found
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="admin/")),
+    path("", include("web.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("users.urls")),
     path("api/", include("rides.urls")),
@@ -28,4 +27,3 @@ handler500 = "users.exception_handler.server_error"
 
 admin.site.site_header = admin.site.site_title = "NebengJek"
 admin.site.index_title = "Support"
-admin.site.site_url = None  # there is no other site to view

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-LAYERS = ("events", "users", "rides", "realtime")
+LAYERS = ("events", "users", "rides", "realtime", "web")
 SHARED = {
     "nebengjek.errors",
     "nebengjek.env",

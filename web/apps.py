@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class WebConfig(AppConfig):
+    """The pages: the demo, the live map, the documents."""
+
+    name = "web"
