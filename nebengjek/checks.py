@@ -103,6 +103,9 @@ def check_periods(**_: Any) -> list[CheckMessage]:
     if settings.WS_PING_PERIOD >= settings.WS_READ_TIMEOUT:
         hint = "A client that answers every ping must not be taken for dead: make WS_PING_PERIOD the shorter one."
         problems.append(Error("WS_PING_PERIOD is not below WS_READ_TIMEOUT.", hint=hint, id="nebengjek.E008"))
+    if settings.SHUTDOWN_SPREAD >= settings.SHUTDOWN_TIMEOUT:
+        hint = "Sockets would be cut off that were not told why: make SHUTDOWN_TIMEOUT the longer one."
+        problems.append(Error("SHUTDOWN_SPREAD is not below SHUTDOWN_TIMEOUT.", hint=hint, id="nebengjek.E012"))
     if settings.MATCH_SEARCH_INTERVAL > settings.MATCH_RESPONSE_TIMEOUT:
         hint = "Searches then look for new drivers only once per attempt."
         text = "MATCH_SEARCH_INTERVAL is above MATCH_RESPONSE_TIMEOUT."

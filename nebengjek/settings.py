@@ -298,6 +298,12 @@ PRICING_RATE_PER_KM = env.integer("PRICING_RATE_PER_KM", 3000, high=10_000_000)
 PRICING_ADMIN_FEE_PERCENT = env.decimal("PRICING_ADMIN_FEE_PERCENT", "5", high="100")
 PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY", "rides.gateways.QRLinkGateway")
 
+# --- Stopping ---------------------------------------------------------------------------------------------------------
+
+SHUTDOWN_NOTICE = env.duration("SHUTDOWN_NOTICE", "0s", low="0s", high="5m")
+SHUTDOWN_SPREAD = env.duration("SHUTDOWN_SPREAD", "5s", low="100ms", high="5m")
+SHUTDOWN_TIMEOUT = env.duration("SHUTDOWN_TIMEOUT", "15s", low="1s", high="10m")
+
 # --- Health and metrics -----------------------------------------------------------------------------------------------
 
 METRICS_TOKEN = env.text("METRICS_TOKEN")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import random
+import itertools
 import time
 from typing import TYPE_CHECKING
 
@@ -25,18 +24,14 @@ CHECK_BATCH = 500
 HEARTBEAT_BATCH = 1000
 """Connections looked after with one question to the stores."""
 
-ANNOUNCE_TIMEOUT = 1.0
-"""Seconds for telling all clients of a restart."""
-
-RECONNECT_SPREAD = 5.0
-"""Seconds over which clients come back after a restart, so that they do not all come at once."""
-
 
 class Connections:
     """Who is connected here; used from the event loop only."""
 
     def __init__(self) -> None:
         self._live: dict[UserConsumer, Presence] = {}
+        self._nobody = asyncio.Event()
+        self._nobody.set()
 
     def __len__(self) -> int:
         return len(self._live)
@@ -44,6 +39,7 @@ class Connections:
     def add(self, consumer: UserConsumer) -> None:
         """Note a new connection."""
         metrics.joined(consumer.role)
+        self._nobody.clear()
         self._live[consumer] = here = presence_of(
             consumer.connection_id, consumer.user_id, consumer.role, consumer.scope
         )
@@ -54,6 +50,12 @@ class Connections:
         if self._live.pop(consumer, None) is not None:
             metrics.left(consumer.role)
             presence().forget(consumer.connection_id)
+        if not self._live:
+            self._nobody.set()
+
+    async def wait_until_all_have_gone(self) -> None:
+        """Wait for the end of the last connection."""
+        await self._nobody.wait()
 
     async def heartbeat(self) -> None:
         """Let every connection see whether it missed something, and its user be seen as connected."""
@@ -85,12 +87,9 @@ class Connections:
             for user_id, version in versions.items():
                 await by_user[user_id].notice_version(version)
 
-    async def announce_restart(self) -> None:
-        """Tell every client that the server restarts, and when to come back; wait for none that does not read."""
-        told = [consumer.announce_restart(random.uniform(0, RECONNECT_SPREAD)) for consumer in self._live]  # noqa: S311
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ANNOUNCE_TIMEOUT):
-                await asyncio.gather(*told, return_exceptions=True)
+    def not_told(self, count: int) -> list[UserConsumer]:
+        """Return some that do not know yet that the server restarts."""
+        return list(itertools.islice((consumer for consumer in self._live if not consumer.restarting), count))
 
 
 connections = Connections()

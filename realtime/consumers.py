@@ -63,6 +63,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         self.session = 0
         self.epoch, self.forwarded = "", 0
         self.closing = False
+        self.handling = self.restarting = False
         self.close_code = 0
         self.token_watch = TokenWatch(self.warn_of_expiry, partial(self.close_with, CloseCode.UNAUTHORIZED))
         self.close_timer: asyncio.TimerHandle | None = None
@@ -208,9 +209,13 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         if text is not None and len(text.encode("utf-8", "surrogatepass")) > settings.WS_MAX_MESSAGE_SIZE:
             await self.close_with(CloseCode.TOO_BIG)
             return
+        self.handling = True
         reply = await self._reply_to(text)
         if reply is not None:
             await self.send_frame(reply)
+        self.handling = False
+        if self.restarting:
+            await self.close_with(CloseCode.RESTARTING)
 
     async def _reply_to(self, text: str | None) -> str | None:
         frame: Frame | None = None
@@ -368,7 +373,10 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         """Tell the client that his token is about to end."""
         await self.send_frame(protocol.unnumbered("token_expiring", {"expires_at": expires_at}))
 
-    async def announce_restart(self, reconnect_after: float) -> None:
-        """Tell the client when to come back (seconds)."""
+    async def restart(self, reconnect_after: float) -> None:
+        """Tell the client when to come back (seconds) and close; a command under way is answered before."""
+        self.restarting = True
         data = {"reconnect_after": round(reconnect_after, 1)}
         await self.send_frame(protocol.unnumbered("server_restarting", data))
+        if not self.handling:
+            await self.close_with(CloseCode.RESTARTING)

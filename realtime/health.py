@@ -13,6 +13,7 @@ from nebengjek.errors import brief
 from nebengjek.redis import AWAY, sync_redis
 from realtime.background import background
 from realtime.bridge.status import read_status
+from realtime.drain import drain
 from realtime.link import link
 from realtime.presence import presence
 
@@ -24,7 +25,7 @@ FAULTS = (*AWAY, DatabaseError)
 
 def readiness() -> dict[str, bool]:
     """Return whether sockets can be served: what is asked, and whether it is well."""
-    checks = {"database": _database, "background": _background}
+    checks = {"database": _database, "background": _background, "serving": _serving}
     if settings.DISTRIBUTED:
         checks["redis"] = _redis
     return {name: _carefully(check)["ok"] for name, check in checks.items()}
@@ -35,6 +36,7 @@ def details() -> dict[str, Check]:
     checks = {
         "database": _database,
         "background": _background,
+        "serving": _serving,
         "outbox": _outbox,
         "connections": _connections,
     }
@@ -58,6 +60,11 @@ def _database() -> Check:
 
 def _background() -> Check:
     return {"ok": background.is_running}
+
+
+def _serving() -> Check:
+    """Not any more once the server was told to stop."""
+    return {"ok": not drain.has_begun}
 
 
 def _redis() -> Check:

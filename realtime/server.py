@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import uvicorn
 from django.conf import settings
@@ -17,12 +18,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from realtime.connections import connections
+from realtime.drain import drain
+from realtime.loops import end
 from realtime.protocol import CloseCode
 from realtime.simulation.town import Town
 
-SHUTDOWN_TIMEOUT = 10
-"""Seconds that connections get to finish what they are doing when the server is told to stop."""
+T = TypeVar("T")
+
+LAST_CALL = 2.0
+"""Seconds that connections get at least to end by themselves once all are told to."""
+
+LOOK_INTERVAL = 0.1
+"""Seconds between two looks at whether a second Ctrl-C asks to hurry."""
 
 CLOSE_GRACE = 5
 """Seconds that a client gets to take our last frames and to answer the closing one."""
@@ -177,7 +184,7 @@ class Protocol(WebSocketsSansIOProtocol):
 
 
 class Server(uvicorn.Server):
-    """Says where it listens, and tells clients of a restart before their sockets are closed (1012).
+    """Says where it listens, and when told to stop lets go of its sockets in stages (see `realtime.drain`).
 
     With `demo` a town lives in it.
     """
@@ -203,8 +210,22 @@ class Server(uvicorn.Server):
         """Say goodbye, then close everything."""
         if self._town is not None:
             await self._town.stop()
-        await connections.announce_restart()
+        await self._unless_hurried(drain.give_notice())
+        for server in self.servers:
+            server.close()
+        left = await self._unless_hurried(drain.close_all())
+        self.config.timeout_graceful_shutdown = math.ceil(max(left or 0.0, LAST_CALL))
         await super().shutdown(sockets)
+
+    async def _unless_hurried(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Wait for some work; at a second Ctrl-C it is given up."""
+        task = asyncio.create_task(work)
+        while not task.done() and not self.force_exit:
+            await asyncio.wait({task}, timeout=LOOK_INTERVAL)
+        if not task.done():
+            await end(task)
+            return None
+        return task.result()
 
 
 def address_of(host: str, port: int) -> str:
@@ -229,6 +250,5 @@ def make_server(host: str, port: int, on_started: Callable[[str], None], *, demo
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )
     return Server(config, on_started, demo=demo)

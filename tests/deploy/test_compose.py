@@ -16,7 +16,7 @@ from django.core.management import get_commands, load_command_class
 
 from nebengjek.env import _period
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
-from realtime.server import CLOSE_GRACE, SHUTDOWN_TIMEOUT
+from realtime.server import CLOSE_GRACE
 
 TEXT = (BASE_DIR / "compose.yaml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
@@ -136,7 +136,18 @@ def test_the_tables_are_there_before_anything_uses_them() -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_process_has_the_time_to_finish_what_it_has_in_hand(name: str) -> None:
-    assert _period(SERVICES[name]["stop_grace_period"]).total_seconds() > SHUTDOWN_TIMEOUT + CLOSE_GRACE
+    notice = _period(SERVICES[name].get("environment", {}).get("SHUTDOWN_NOTICE", "0s"))
+    needed = notice.total_seconds() + settings.SHUTDOWN_TIMEOUT.total_seconds() + CLOSE_GRACE
+    assert _period(SERVICES[name]["stop_grace_period"]).total_seconds() > needed
+
+
+@pytest.mark.parametrize("name", WEB)
+def test_a_web_process_that_stops_listens_until_the_proxy_has_noticed(name: str) -> None:
+    notice = _period(SERVICES[name]["environment"]["SHUTDOWN_NOTICE"]).total_seconds()
+    interval, timeout = (
+        _period(found).total_seconds() for found in re.findall(r"health_(?:interval|timeout) (\w+)", CADDYFILE)
+    )
+    assert notice > interval + timeout
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -44,6 +44,7 @@ def test_the_development_settings_are_fine(settings: Any) -> None:
         ({"NATS_CREDENTIALS": "no/such/file"}, "nebengjek.E011"),
         ({"DISTRIBUTED": True}, "nebengjek.W002"),
         ({"WS_PING_PERIOD": timedelta(seconds=60)}, "nebengjek.E008"),
+        ({"SHUTDOWN_SPREAD": timedelta(seconds=15)}, "nebengjek.E012"),
         ({"RIDES_MIN_DISTANCE_KM": Decimal("0.1234567891")}, "nebengjek.E009"),
         ({"MATCH_RESPONSE_TIMEOUT": timedelta(seconds=1)}, "nebengjek.W001"),
     ],

@@ -1,11 +1,9 @@
-import asyncio
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from nebengjek.threads import in_write_thread
-from realtime import connections as module
 from realtime.connections import Connections
 from realtime.history import Delivery, history
 from realtime.sessions import sessions
@@ -14,16 +12,14 @@ from users.services import user_deactivate
 
 
 class Socket:
-    """Records what a connection is asked to do; a stuck one never finishes a send."""
+    """Records what a connection is asked to do."""
 
-    def __init__(self, user_id: Any, *, stuck: bool = False) -> None:
+    def __init__(self, user_id: Any) -> None:
         self.user_id = user_id
         self.session = 7
         self.connection_id, self.role = uuid4(), "driver"
         self.scope: dict[str, Any] = {"address": "198.51.100.7"}
-        self.stuck = stuck
         self.versions: list[int] = []
-        self.told: list[float] = []
         self.beats: list[dict[str, Any]] = []
 
     async def heartbeat(self, **beat: Any) -> None:
@@ -31,11 +27,6 @@ class Socket:
 
     async def notice_version(self, version: int) -> None:
         self.versions.append(version)
-
-    async def announce_restart(self, reconnect_after: float) -> None:
-        if self.stuck:
-            await asyncio.Event().wait()
-        self.told.append(reconnect_after)
 
 
 def live(*sockets: Socket) -> Connections:
@@ -71,13 +62,3 @@ async def test_each_learns_the_token_version_that_is_asked_of_him(dewi: User, pu
     await live(stays, gone, never_was).check_tokens()
     assert stays.versions == [0]
     assert gone.versions == never_was.versions == [2**31]
-
-
-async def test_a_client_that_does_not_read_does_not_hold_up_the_news_of_a_restart(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "ANNOUNCE_TIMEOUT", 0.05)
-    stuck, *others = Socket(uuid4(), stuck=True), Socket(uuid4()), Socket(uuid4())
-    await live(stuck, *others).announce_restart()
-    for socket in others:
-        assert 0 <= socket.told[0] <= module.RECONNECT_SPREAD

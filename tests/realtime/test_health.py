@@ -42,6 +42,7 @@ def test_one_process_names_what_it_stands_on(db: None, running: None) -> None:
     assert details() == {
         "database": {"ok": True},
         "background": {"ok": True},
+        "serving": {"ok": True},
         "outbox": {"ok": True, "backlog": 0, "age": 0.0},
         "connections": {"ok": True, "total": 0, "stale": 0},
     }
@@ -104,11 +105,11 @@ def test_what_is_away_is_named_with_the_reason_and_hides_nothing_else(
     found = details()
     assert found["database"] == {"ok": False, "error": "gone"}
     assert found["redis"] == {"ok": True}
-    assert readiness() == {"database": False, "background": True, "redis": True}
+    assert readiness() == {"database": False, "background": True, "serving": True, "redis": True}
     monkeypatch.setattr(health, "sync_redis", Broken)
     assert details()["redis"] == {"ok": False, "error": "refused"}
     assert readiness()["redis"] is False
 
 
 def test_redis_counts_only_where_it_is_used(db: None) -> None:
-    assert set(readiness()) == {"database", "background"}
+    assert set(readiness()) == {"database", "background", "serving"}
