@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from django.conf import settings
+
+HOST_BITS = 64
+"""Of an IPv6 address, those that its owner may choose at will."""
 
 
 def client_address(peer: str, forwarded_for: str) -> str:
@@ -16,3 +21,16 @@ def client_address(peer: str, forwarded_for: str) -> str:
     while hops and address in settings.TRUSTED_PROXIES:
         address = hops.pop()
     return address
+
+
+def network_of(address: str) -> str:
+    """Return what limits count by: an IPv4 address itself, of an IPv6 address the network that one customer has."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    if ip.ipv4_mapped:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network((int(ip), 128 - HOST_BITS), strict=False))

@@ -1,4 +1,4 @@
-"""Reading several things as they were at one moment."""
+"""What the ORM does not offer: reading several things as they were at one moment, and holding a name."""
 
 from __future__ import annotations
 
@@ -29,3 +29,13 @@ def read_snapshot() -> Iterator[None]:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield
+
+
+def hold_name(name: str) -> None:
+    """Wait until no other transaction holds this name, and hold it until the end of ours.
+
+    For what must be counted before a row exists that could be locked. On SQLite writers wait for each other anyway.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])

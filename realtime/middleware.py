@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import validate_host
 
-from nebengjek.addresses import client_address
+from nebengjek.addresses import client_address, network_of
 from nebengjek.errors import SECURITY_MESSAGE, ErrorCode, Unauthorized
 from nebengjek.threads import in_read_thread
 from realtime import metrics
@@ -60,7 +60,7 @@ class ConnectRateMiddleware:
         """Refuse more with 429, and say when to come back."""
         peer = (scope.get("client") or ("",))[0]
         address = client_address(peer, ",".join(_headers(scope, b"x-forwarded-for")))
-        wait = await minute_limit("WS_CONNECT_RATE").take(address)
+        wait = await minute_limit("WS_CONNECT_RATE").take(network_of(address))
         if not wait:
             await self._app({**scope, "address": address}, receive, send)
             return

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from users import services
 from users.models import User
 from users.serializers import CodeRequest, LoginRequest, ProfileRequest, RefreshRequest, UserSerializer
+from users.throttling import network_of_request
 from users.tokens import tokens_issue
 
 
@@ -53,7 +54,7 @@ class CodeView(OpenView):
 
     def post(self, request: Request) -> Response:
         """Answer the same for known and unknown numbers."""
-        services.login_request(**validated(CodeRequest, request))
+        services.login_request(**validated(CodeRequest, request), address=network_of_request(request))
         expires_in = int(settings.OTP_TTL.total_seconds())
         return Response({"expires_in": expires_in}, status=status.HTTP_202_ACCEPTED)
 
@@ -63,7 +64,8 @@ class TokenView(OpenView):
 
     def post(self, request: Request) -> Response:
         """Log in."""
-        return Response(session_body(services.login(**validated(LoginRequest, request))))
+        user = services.login(**validated(LoginRequest, request), address=network_of_request(request))
+        return Response(session_body(user))
 
 
 class RefreshView(OpenView):

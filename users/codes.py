@@ -1,4 +1,8 @@
-"""One-time codes: made at random, kept as a keyed hash, good for one login within `OTP_TTL` and `OTP_MAX_TRIES`."""
+"""One-time codes: made at random, kept as a keyed hash, good for one login within `OTP_TTL` and `OTP_MAX_TRIES`.
+
+A stranger who knows a number can neither flood its owner with messages nor lock him out: codes, and tries at them, are
+counted by number and address. The `address` is the network that a call comes from (`nebengjek.addresses.network_of`).
+"""
 
 from __future__ import annotations
 
@@ -7,43 +11,61 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from nebengjek.db import hold_name
 from nebengjek.errors import RateLimited
 from users.models import OneTimeCode
 
 HOUR = timedelta(hours=1)
 
+ADDRESSES_PER_NUMBER = 3
+"""Addresses that may each ask for all the codes that a number gets within an hour."""
+
 
 @transaction.atomic
-def code_create(*, msisdn: str, limit: int | None = None) -> str:
-    """Make a new code for a normalised number and return its six digits; codes made before it no longer work.
+def code_create(*, msisdn: str, address: str = "", limit: int | None = None) -> str:
+    """Make a new code for a normalised number and return its six digits; those the address had before work no more.
 
-    Raises `RateLimited` when the number got `limit` (`OTP_MAX_PER_HOUR`; 0 is no limit) codes within the last hour.
+    Raises `RateLimited` when too many were made within the last hour: `limit` (`OTP_MAX_PER_HOUR`; 0 is no limit at
+    all) for the number from this address, `ADDRESSES_PER_NUMBER` times as many from all addresses, or
+    `OTP_MAX_PER_ADDRESS` from this address for all numbers.
     """
     now = timezone.now()
-    _refuse_too_many(msisdn, now, settings.OTP_MAX_PER_HOUR if limit is None else limit)
+    limit = settings.OTP_MAX_PER_HOUR if limit is None else limit
+    if limit:
+        _refuse_too_many(msisdn, address, now, limit)
     code = f"{secrets.randbelow(10**6):06d}"
-    OneTimeCode.objects.filter(msisdn=msisdn, used_at__isnull=True).update(expires_at=now)
+    OneTimeCode.objects.filter(msisdn=msisdn, address=address, used_at__isnull=True).update(expires_at=now)
     OneTimeCode.objects.create(
-        msisdn=msisdn, code_hash=_hash(msisdn, code), created_at=now, expires_at=now + settings.OTP_TTL
+        msisdn=msisdn,
+        address=address,
+        code_hash=_hash(msisdn, code),
+        created_at=now,
+        expires_at=now + settings.OTP_TTL,
     )
     return code
 
 
-def code_use(*, msisdn: str, code: str) -> bool:
+def code_use(*, msisdn: str, code: str, address: str = "") -> bool:
     """Return True, once, for the right code of a number. Every call costs one of the code's tries, also a right one.
+
+    Tried is the code that the address asked for. An address without one tries the newest, on an account of its own: the
+    phone of the owner may have moved to another network, but whoever guesses does not use up the owner's tries.
 
     Not in one transaction: a wrong try has to stay counted, and two calls at the same moment must not both win.
     """
     now = timezone.now()
-    live = OneTimeCode.objects.filter(
-        msisdn=msisdn, used_at__isnull=True, expires_at__gt=now, tries__lt=settings.OTP_MAX_TRIES
-    )
-    row = live.order_by("-created_at").first()
-    if row is None or not live.filter(pk=row.pk).update(tries=F("tries") + 1):
+    live = OneTimeCode.objects.filter(msisdn=msisdn, used_at__isnull=True, expires_at__gt=now).order_by("-created_at")
+    row = live.filter(address=address).first()
+    account = "tries" if row else "tries_elsewhere"
+    row = row or live.first()
+    if row is None:
+        return False
+    left = {f"{account}__lt": settings.OTP_MAX_TRIES}
+    if not live.filter(pk=row.pk, **left).update(**{account: F(account) + 1}):
         return False
     if not constant_time_compare(row.code_hash, _hash(msisdn, code)):
         return False
@@ -56,12 +78,23 @@ def purge_codes() -> int:
     return count
 
 
-def _refuse_too_many(msisdn: str, now: datetime, limit: int) -> None:
-    recent = OneTimeCode.objects.filter(msisdn=msisdn, created_at__gt=now - HOUR).order_by("-created_at")
-    times = list(recent.values_list("created_at", flat=True)[:limit]) if limit else []
-    if limit and len(times) == limit:
-        wait = (times[-1] + HOUR - now).total_seconds()
-        raise RateLimited(f"At most {limit} codes are sent to a number within an hour.", retry_after=wait)
+def _refuse_too_many(msisdn: str, address: str, now: datetime, limit: int) -> None:
+    hold_name(f"codes for {msisdn}")  # or two calls at once would both be the last that is let through
+    hold_name(f"codes from {address}")
+    recent = OneTimeCode.objects.filter(created_at__gt=now - HOUR)
+    number, everywhere = recent.filter(msisdn=msisdn), limit * ADDRESSES_PER_NUMBER
+    text = "At most {} codes are sent to a number within an hour."
+    _refuse_more(number.filter(address=address), limit, now, text)
+    _refuse_more(number, everywhere, now, text)
+    if settings.OTP_MAX_PER_ADDRESS:
+        text = "At most {} codes are sent for one address within an hour."
+        _refuse_more(recent.filter(address=address), settings.OTP_MAX_PER_ADDRESS, now, text)
+
+
+def _refuse_more(codes: QuerySet[OneTimeCode], limit: int, now: datetime, text: str) -> None:
+    times = list(codes.order_by("-created_at").values_list("created_at", flat=True)[:limit])
+    if len(times) == limit:
+        raise RateLimited(text.format(limit), retry_after=(times[-1] + HOUR - now).total_seconds())
 
 
 def _hash(msisdn: str, code: str) -> str:

@@ -20,15 +20,15 @@ from users.sms import send_sms
 from users.tokens import TokenPair, tokens_issue
 
 
-def login_request(*, msisdn: str) -> None:
+def login_request(*, msisdn: str, address: str) -> None:
     """Send a one-time code to a normalised number. Raises `RateLimited` after too many of them."""
-    code = code_create(msisdn=msisdn)
+    code = code_create(msisdn=msisdn, address=address)
     send_sms(msisdn, f"{code} is your NebengJek code.")
 
 
-def login(*, msisdn: str, otp: str) -> User:
+def login(*, msisdn: str, otp: str, address: str) -> User:
     """Return the user of a number whose code is right, made on the first login. Raises `Unauthorized` otherwise."""
-    if not code_use(msisdn=msisdn, code=otp):
+    if not code_use(msisdn=msisdn, code=otp, address=address):
         raise Unauthorized("wrong, used or expired code")
     user = User.objects.filter(msisdn=msisdn).first() or _user_create(msisdn)
     if not user.is_active:

@@ -8,7 +8,7 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
-from nebengjek.addresses import client_address
+from nebengjek.addresses import client_address, network_of
 
 if TYPE_CHECKING:  # Django REST framework imports this module from there
     from rest_framework.views import APIView
@@ -24,6 +24,11 @@ class AddressThrottle(SimpleRateThrottle):
         return f"{settings.API_THROTTLE}/min" if settings.API_THROTTLE else None
 
     def get_cache_key(self, request: Request, view: APIView) -> str:
-        """Count by the client's address."""
-        address = client_address(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
-        return f"throttle:{address}"
+        """Count by the client's network."""
+        return f"throttle:{network_of_request(request)}"
+
+
+def network_of_request(request: Request) -> str:
+    """Return the network that a call comes from."""
+    peer, forwarded_for = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+    return network_of(client_address(peer, forwarded_for))

@@ -1,7 +1,9 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from nebengjek.errors import RateLimited
@@ -10,6 +12,7 @@ from users.models import OneTimeCode
 
 pytestmark = pytest.mark.django_db
 NUMBER = "+6281200000001"
+HOME, ELSEWHERE = "203.0.113.7", "198.51.100.1"
 
 
 def other(code: str) -> str:
@@ -75,6 +78,76 @@ def test_only_so_many_codes_go_to_a_number_in_an_hour(settings: Any) -> None:
     code_create(msisdn="+6281200000002")
     OneTimeCode.objects.update(created_at=timezone.now() - timedelta(minutes=61))
     code_create(msisdn=NUMBER)
+
+
+def test_a_stranger_who_asks_for_codes_does_not_keep_the_owner_from_his(settings: Any) -> None:
+    settings.OTP_MAX_PER_HOUR = 3
+    code = code_create(msisdn=NUMBER, address=HOME)
+    for _ in range(3):
+        code_create(msisdn=NUMBER, address=ELSEWHERE)
+    with pytest.raises(RateLimited):
+        code_create(msisdn=NUMBER, address=ELSEWHERE)
+    assert code_use(msisdn=NUMBER, code=code, address=HOME)
+    code_create(msisdn=NUMBER, address=HOME)
+
+
+def test_a_stranger_who_guesses_does_not_use_up_the_tries_of_the_owner() -> None:
+    code = code_create(msisdn=NUMBER, address=HOME)
+    for _ in range(5):
+        assert not code_use(msisdn=NUMBER, code=other(code), address=ELSEWHERE)
+    assert not code_use(msisdn=NUMBER, code=code, address=ELSEWHERE)
+    assert code_use(msisdn=NUMBER, code=code, address=HOME)
+
+
+def test_a_stranger_with_a_code_of_his_own_has_no_more_tries() -> None:
+    code = code_create(msisdn=NUMBER, address=HOME)
+    his = code_create(msisdn=NUMBER, address=ELSEWHERE)
+    for _ in range(5):
+        assert not code_use(msisdn=NUMBER, code=other(his), address=ELSEWHERE)
+    assert not code_use(msisdn=NUMBER, code=his, address=ELSEWHERE)
+    assert code == his or not code_use(msisdn=NUMBER, code=code, address=ELSEWHERE)
+
+
+def test_a_phone_may_move_to_another_network_before_the_code_comes() -> None:
+    code = code_create(msisdn=NUMBER, address=HOME)
+    assert code_use(msisdn=NUMBER, code=code, address=ELSEWHERE)
+    assert not code_use(msisdn=NUMBER, code=code, address=HOME)
+
+
+def test_many_strangers_cannot_flood_a_number(settings: Any) -> None:
+    settings.OTP_MAX_PER_HOUR = 3
+    for host in range(9):
+        code_create(msisdn=NUMBER, address=f"198.51.100.{host}")
+    with pytest.raises(RateLimited, match="At most 9 codes are sent to a number within an hour"):
+        code_create(msisdn=NUMBER, address=HOME)
+
+
+def test_one_address_cannot_flood_many_numbers(settings: Any) -> None:
+    settings.OTP_MAX_PER_HOUR, settings.OTP_MAX_PER_ADDRESS = 3, 5
+    for last in range(5):
+        code_create(msisdn=f"+628120000010{last}", address=HOME)
+    with pytest.raises(RateLimited, match="At most 5 codes are sent for one address within an hour"):
+        code_create(msisdn=NUMBER, address=HOME)
+    code_create(msisdn=NUMBER, address=ELSEWHERE)
+    settings.OTP_MAX_PER_ADDRESS = 0
+    code_create(msisdn=NUMBER, address=HOME)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_ask_at_once_no_more_get_codes_than_may(settings: Any) -> None:
+    settings.OTP_MAX_PER_HOUR = 3
+
+    def ask(_: int) -> bool:
+        try:
+            code_create(msisdn=NUMBER, address=HOME)
+        except RateLimited:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(ask, range(24))) == 3
 
 
 def test_old_codes_are_deleted() -> None:

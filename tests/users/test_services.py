@@ -9,33 +9,34 @@ from users.tokens import authenticate, tokens_issue
 
 pytestmark = pytest.mark.django_db
 NUMBER = "+6281200000009"
+HOME = "203.0.113.7"
 
 
 def test_the_code_goes_out_as_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    services.login_request(msisdn=NUMBER)
+    services.login_request(msisdn=NUMBER, address=HOME)
     line = capsys.readouterr().out
     assert line.startswith(f"SMS to {NUMBER}: ")
     assert line.endswith(" is your NebengJek code.\n")
     code = line.split()[3]
-    assert services.login(msisdn=NUMBER, otp=code).msisdn == NUMBER
+    assert services.login(msisdn=NUMBER, otp=code, address=HOME).msisdn == NUMBER
 
 
 def test_the_first_login_makes_a_passenger_and_the_next_finds_him() -> None:
-    first = services.login(msisdn=NUMBER, otp=code_create(msisdn=NUMBER))
+    first = services.login(msisdn=NUMBER, otp=code_create(msisdn=NUMBER), address=HOME)
     assert (first.role, first.has_usable_password()) == ("passenger", False)
-    assert services.login(msisdn=NUMBER, otp=code_create(msisdn=NUMBER)) == first
+    assert services.login(msisdn=NUMBER, otp=code_create(msisdn=NUMBER), address=HOME) == first
 
 
 def test_a_wrong_code_makes_nobody() -> None:
     with pytest.raises(Unauthorized):
-        services.login(msisdn=NUMBER, otp="000000")
+        services.login(msisdn=NUMBER, otp="000000", address=HOME)
     assert not User.objects.exists()
 
 
 def test_who_was_shut_out_does_not_get_in_with_a_code(putri: User) -> None:
     services.user_deactivate(user_id=putri.pk)
     with pytest.raises(Unauthorized):
-        services.login(msisdn=putri.msisdn, otp=code_create(msisdn=putri.msisdn))
+        services.login(msisdn=putri.msisdn, otp=code_create(msisdn=putri.msisdn), address=HOME)
 
 
 def test_a_refresh_token_works_once_and_gives_the_present_role(putri: User) -> None:
