@@ -11,6 +11,7 @@ RUN useradd --system --uid 10001 --no-create-home --home-dir /app nebengjek
 
 # Packages change less often than the code, so they have a layer of their own.
 COPY requirements.txt ./
+COPY clients/python clients/python
 RUN pip install -r requirements.txt
 
 # What is copied is listed in .dockerignore. The code belongs to root: a process that runs it cannot change it.

@@ -51,7 +51,7 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; name one with make PYTHON=…")'
 	@$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV); echo "Python cannot make virtual environments here; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1)
 
-$(VENV)/.run-ready: requirements.txt | $(BIN)/python
+$(VENV)/.run-ready: requirements.txt clients/python/pyproject.toml | $(BIN)/python
 	@echo "Installing what the project runs on into $(VENV) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@

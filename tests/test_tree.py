@@ -58,7 +58,7 @@ def test_the_domain_knows_no_socket() -> None:
 def test_every_module_has_tests_of_its_name() -> None:
     tests = {path.stem for path in (BASE / "tests").rglob("test_*.py")}
     free = {"__init__", "apps", "urls", "models", "base", "routes"}
-    for package in (*LAYERS, "nebengjek"):
+    for package in (*LAYERS, "nebengjek", "clients"):
         for path in modules(package):
             if path.stem not in free:
                 assert any(f"test_{path.stem}" in name for name in tests), f"{path} has no test module"

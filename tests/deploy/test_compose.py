@@ -177,12 +177,15 @@ def test_the_image_has_the_code_and_nothing_else() -> None:
         line[1:] for line in (BASE_DIR / ".dockerignore").read_text().splitlines() if line.startswith("!")
     }  # fmt: skip
     apps = {name for name in settings.INSTALLED_APPS if (BASE_DIR / name).is_dir()}
-    assert named == {*apps, "manage.py", "requirements.txt"}
+    assert named == {*apps, "manage.py", "requirements.txt", "clients/python"}
 
 
 def test_the_image_runs_one_process_as_nobody_in_particular() -> None:
     steps = [line for line in DOCKERFILE.splitlines() if re.match(r"[A-Z]+ ", line)]
-    assert steps.index("RUN pip install -r requirements.txt") < steps.index("COPY . .")
+    install = steps.index("RUN pip install -r requirements.txt")
+    assert install < steps.index("COPY . .")
+    local = re.findall(r"^-e \./(\S+)", (BASE_DIR / "requirements.txt").read_text(), re.MULTILINE)
+    assert [f"COPY {path} {path}" in steps[:install] for path in local] == [True]
     assert "USER 10001" in steps
     assert steps[-2:] == ['ENTRYPOINT ["python", "manage.py"]', 'CMD ["serve", "--host", "0.0.0.0"]']
     assert "requirements-dev" not in DOCKERFILE

@@ -1,0 +1,395 @@
+"""The client on a real server, over a network that can be cut, through everything that ends a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from deploy.process import free_port
+from nebengjek.settings import DEVELOPMENT_SECRET
+from nebengjek_client import (
+    Client,
+    ClientClosed,
+    CommandExpired,
+    ConnectFailed,
+    LoginRequired,
+    QueueFull,
+    Replaced,
+    Tokens,
+    Unauthorized,
+    ValidationFailed,
+)
+from tests.clients.network import Network, network_to
+from tests.clients.people import DEWI, PLACE, PUTRI, TARGET, Told, book, log_in
+from tests.clients.script import ScriptedServer, scripted_server, until
+from tests.e2e.conftest import StartServer
+from tests.e2e.server import ServerProcess
+from tests.e2e.topology import Topology
+
+pytestmark = pytest.mark.e2e
+
+
+def serve() -> tuple[str, ...]:
+    """The server command on a port to which the clients come back."""
+    return "manage.py", "serve", "--port", str(free_port())
+
+
+def short_lived(access: str, seconds: float) -> str:
+    """The same token, but for its end."""
+    claims = jwt.decode(access, DEVELOPMENT_SECRET, algorithms=["HS256"])
+    return jwt.encode({**claims, "exp": time.time() + seconds}, DEVELOPMENT_SECRET, algorithm="HS256")
+
+
+def has_heard(told: Told, kind: str, count: int) -> bool:
+    return told.types.count(kind) == count
+
+
+async def offline(client: Client, network: Network) -> None:
+    network.cut()
+    await until(lambda: not client.connected)
+
+
+# --- the network ---
+
+
+async def test_a_command_whose_answer_is_lost_is_done_once_and_answered(server: ServerProcess) -> None:
+    dewi, putri = await log_in(server, DEWI, driver=True), await log_in(server, PUTRI)
+    async with network_to(server.url) as network, Client(server.url, dewi["access"]) as driver:
+        passenger = Client(network.url, putri["access"])
+        told = Told(passenger)
+        async with passenger:
+            ride_id = await book(driver, passenger)
+            cancelled = driver.subscribe("ride_cancelled")
+            network.lose_answers()
+            command = asyncio.create_task(passenger.ride_cancel(ride_id=ride_id, reason="rain"))
+            assert (await anext(cancelled)).data["reason"] == "rain"
+            await offline(passenger, network)
+            assert not command.done()
+            network.heal()
+            assert await command == {}  # a second cancellation would be refused
+            await until(lambda: "ride_cancelled" in told.types)
+            with pytest.raises(ValidationFailed):
+                await passenger.ride_cancel(ride_id=ride_id)
+    assert told.types.count("ride_cancelled") == 1
+    assert told.numbers == list(range(1, len(told.numbers) + 1))
+
+
+async def test_notifications_come_once_and_in_order_however_often_the_network_is_cut(server: ServerProcess) -> None:
+    dewi, putri = await log_in(server, DEWI, driver=True), await log_in(server, PUTRI)
+    async with network_to(server.url) as network, Client(server.url, dewi["access"]) as driver:
+        passenger = Client(network.url, putri["access"])
+        told, heard = Told(passenger), Told(driver)
+        async with passenger:
+            proposals = driver.subscribe("match_proposal")
+            await driver.beacon_update(is_active=True, **PLACE)
+            for cuts in range(4):
+                await passenger.finder_update(is_active=True, location=PLACE, target_location=TARGET)
+                match_id = (await anext(proposals)).data["match_id"]
+                network.lose_answers()
+                await driver.match_confirm(match_id=match_id, accepted=True)
+                off = asyncio.create_task(passenger.finder_update(is_active=False))
+                await until(partial(has_heard, heard, "match_rejected", cuts + 1))
+                await offline(passenger, network)
+                network.heal()
+                await off
+            await until(lambda: told.types.count("match_rejected") == 4)
+            await passenger.sync()
+        sessions = told.of("session_ready")
+    assert [session["recovered"] for session in sessions[1:]] == [True] * 5
+    assert told.numbers == list(range(1, len(told.numbers) + 1))
+    kinds = [kind for kind in told.types if kind not in ("session_ready", "disconnected", "closed")]
+    assert kinds.count("finder_update") == 8
+    assert kinds.count("match_confirm") == 4
+
+
+async def test_what_is_given_offline_is_done_in_its_order(server: ServerProcess) -> None:
+    login = await log_in(server, DEWI, driver=True)
+    async with network_to(server.url) as network:
+        client = Client(network.url, login["access"])
+        told = Told(client)
+        async with client:
+            await offline(client, network)
+            wanted = [n % 2 == 0 for n in range(8)]
+            commands = [asyncio.create_task(client.beacon_update(is_active=state)) for state in wanted]
+            await asyncio.sleep(0.1)
+            assert not any(command.done() for command in commands)
+            network.heal()
+            await asyncio.gather(*commands)
+            await until(lambda: len(told.of("beacon_update")) == len(wanted))
+    assert [data["is_active"] for data in told.of("beacon_update")] == wanted
+
+
+async def test_offline_the_queue_has_a_bound_and_an_age_and_who_stops_waiting_withdraws(server: ServerProcess) -> None:
+    login = await log_in(server, DEWI, driver=True)
+    async with network_to(server.url) as network:
+        client = Client(network.url, login["access"], queue_max=2, queue_max_age=1)
+        told = Told(client)
+        async with client:
+            await offline(client, network)
+            old = asyncio.create_task(client.beacon_update(is_active=True))
+            withdrawn = asyncio.create_task(client.sync())
+            await asyncio.sleep(0)
+            with pytest.raises(QueueFull):
+                await client.sync()
+            withdrawn.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await withdrawn
+            with pytest.raises(CommandExpired) as caught:
+                await old
+            assert not caught.value.sent
+            network.heal()
+            await client.sync()
+            assert client.state["beacon"] == {"is_active": False}
+    assert told.of("beacon_update") == []
+
+
+async def test_of_positions_offline_only_the_latest_is_sent() -> None:
+    async with scripted_server() as server, network_to(server.url) as network, Client(network.url, "a") as client:
+        await client.location_update(latitude=1, longitude=1)
+        await until(lambda: len(server.frames) == 1)
+        await offline(client, network)
+        for latitude in (2, 3):
+            await client.location_update(latitude=latitude, longitude=1, timestamp=datetime.now(UTC), accuracy=5)
+        later = asyncio.create_task(client.sync())
+        await asyncio.sleep(0)
+        network.heal()
+        await later
+        await client.location_update(latitude=4, longitude=1)
+        await until(lambda: len(server.frames) == 4)
+    assert shown(server) == [("location_update", 1), ("location_update", 3), ("sync", None), ("location_update", 4)]
+
+
+def shown(server: ScriptedServer) -> list[tuple[str, Any]]:
+    return [(frame["type"], frame["data"].get("latitude")) for frame in server.frames]
+
+
+# --- the server ---
+
+
+async def test_a_server_that_restarts_says_so_and_the_phone_takes_the_new_state(start_server: StartServer) -> None:
+    command = serve()
+    server = start_server(*command)
+    login = await log_in(server, DEWI, driver=True)
+    client = Client(server.url, login["access"], login["refresh"])
+    told = Told(client)
+    async with client:
+        await client.beacon_update(is_active=True, **PLACE)
+        await asyncio.to_thread(server.stop)
+        await until(lambda: not client.connected)
+        [announced] = told.of("server_restarting")
+        gone = told.of("disconnected")[0]
+        assert (gone["code"], gone["retry_in"]) == (1012, announced["reconnect_after"])
+        off = asyncio.create_task(client.beacon_update(is_active=False))
+        await asyncio.to_thread(start_server, *command)
+        async with asyncio.timeout(30):
+            await off
+        first, second = told.of("session_ready")
+        assert (second["recovered"], second["epoch"] != first["epoch"]) == (False, True)
+        assert second["state"]["beacon"] == {"is_active": True}
+
+
+async def test_a_history_that_outlives_the_server_is_resumed(tmp_path: Path) -> None:
+    with Topology(tmp_path, webs=1, bridges=1) as topology:
+        [server] = topology.webs
+        dewi, putri = await log_in(server, DEWI, driver=True), await log_in(server, PUTRI)
+        passenger = Client(server.url, putri["access"])
+        told = Told(passenger)
+        async with Client(server.url, dewi["access"]) as driver, passenger:
+            ride_id = await book(driver, passenger)
+            await until(lambda: "ride_pickup" in told.types)
+            await asyncio.to_thread(server.stop)
+            await until(lambda: not (passenger.connected or driver.connected))
+            cancelling = asyncio.create_task(driver.ride_cancel(ride_id=ride_id))
+            server.launch()
+            async with asyncio.timeout(30):
+                await cancelling
+                await until(lambda: "ride_cancelled" in told.types)
+    assert [session["recovered"] for session in told.of("session_ready")] == [False, True]
+    assert told.numbers == list(range(1, len(told.numbers) + 1))
+
+
+async def test_a_command_on_its_way_when_the_server_is_killed_is_done_once(start_server: StartServer) -> None:
+    command = serve()
+    server = start_server(*command)
+    dewi, putri = await log_in(server, DEWI, driver=True), await log_in(server, PUTRI)
+    async with (
+        network_to(server.url) as network,
+        Client(server.url, dewi["access"]) as driver,
+        Client(network.url, putri["access"]) as passenger,
+    ):
+        ride_id = await book(driver, passenger)
+        cancelled = driver.subscribe("ride_cancelled")
+        network.lose_answers()
+        cancelling = asyncio.create_task(passenger.ride_cancel(ride_id=ride_id))
+        await anext(cancelled)
+        await asyncio.to_thread(server.kill)
+        await offline(passenger, network)
+        network.heal()
+        await asyncio.to_thread(start_server, *command)
+        async with asyncio.timeout(30):
+            assert await cancelling == {}
+        last = passenger.state["last_ride"]
+        assert last is not None
+        assert (last["ride_id"], last["status"]) == (ride_id, "CANCELLED")
+
+
+async def test_too_many_handshakes_are_waited_out(start_server: StartServer) -> None:
+    server = start_server(WS_CONNECT_RATE="60")
+    login = await log_in(server, PUTRI)
+    address = server.url.replace("http", "ws", 1) + "/ws/"
+    status = 401
+    while status == 401:
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(address)
+        status = caught.value.response.status_code
+    assert status == 429
+    client = Client(server.url, login["access"])
+    told = Told(client)
+    async with client:
+        first = told.of("disconnected")[0]
+        assert "429 Too Many Requests" in first["reason"]
+        assert first["retry_in"] >= 1
+
+
+async def test_over_the_rate_limit_commands_wait_and_keep_their_order(start_server: StartServer) -> None:
+    server = start_server(WS_COMMAND_RATE="20", WS_COMMAND_BURST="2")
+    login = await log_in(server, DEWI, driver=True)
+    client = Client(server.url, login["access"])
+    told = Told(client)
+    async with client:
+        wanted = [n % 2 == 0 for n in range(12)]
+        await asyncio.gather(*(client.beacon_update(is_active=state) for state in wanted))
+        await until(lambda: len(told.of("beacon_update")) == len(wanted))
+    assert [data["is_active"] for data in told.of("beacon_update")] == wanted
+
+
+# --- tokens ---
+
+
+async def test_a_token_that_expires_is_renewed_on_the_open_connection(start_server: StartServer) -> None:
+    server = start_server(WS_TOKEN_NOTICE="2s")
+    login = await log_in(server, PUTRI)
+    kept: list[Tokens] = []
+    client = Client(server.url, short_lived(login["access"], 3), login["refresh"], on_tokens=kept.append)
+    told = Told(client)
+    async with client:
+        old = client.session["connection_id"]
+        async with asyncio.timeout(10):
+            await client.wait_for("token_expiring")
+        await until(lambda: kept)
+        await asyncio.sleep(3)  # beyond the end of the first token
+        await client.sync()
+        assert client.session["connection_id"] == old
+        assert (client.access, client.refresh) == (kept[0].access, kept[0].refresh)
+    assert (len(kept), "disconnected" in told.types) == (1, False)
+
+
+async def test_a_token_that_is_no_good_any_more_is_renewed_before_connecting(server: ServerProcess) -> None:
+    login = await log_in(server, PUTRI)
+    kept: list[Tokens] = []
+
+    async def keep(tokens: Tokens) -> None:
+        kept.append(tokens)
+
+    old = short_lived(login["access"], -5)
+    async with Client(server.url, old, login["refresh"], on_tokens=keep) as client:
+        assert client.user_id == login["user"]["id"]
+        assert await client.rest.me() == login["user"]
+    assert len(kept) == 1
+    for refresh in (login["refresh"], None):  # used, and none
+        with pytest.raises(LoginRequired):
+            await Client(server.url, old, refresh).connect()
+
+
+async def test_who_logs_out_elsewhere_has_to_log_in_again(server: ServerProcess) -> None:
+    login = await log_in(server, PUTRI)
+    async with Client(server.url, login["access"], login["refresh"]) as client:
+        ready = client.subscribe("ride_start")
+        await client.rest.log_out(login["refresh"])
+        async with asyncio.timeout(10):
+            for ended in (client.wait_closed(), anext(ready), client.sync(), client.location_update(**PLACE)):
+                with pytest.raises(LoginRequired) as caught:
+                    await ended
+        assert caught.value.code is None or caught.value.code == 4401
+
+
+async def test_an_application_may_bring_a_token_itself(start_server: StartServer) -> None:
+    server = start_server(WS_TOKEN_NOTICE="2s")
+    login = await log_in(server, PUTRI)
+    async with Client(server.url, short_lived(login["access"], 3)) as client:
+        async with asyncio.timeout(10):
+            await client.wait_for("token_expiring")
+        with pytest.raises(Unauthorized):
+            await client.token_refresh(token="nonsense")
+        assert await client.token_refresh(token=login["access"]) == {}
+        await asyncio.sleep(3)
+        await client.sync()
+        assert client.access == login["access"]
+
+
+# --- the end ---
+
+
+async def test_who_was_replaced_stays_away(server: ServerProcess) -> None:
+    login = await log_in(server, PUTRI)
+    client = Client(server.url, login["access"])
+    told = Told(client)
+    async with client:
+        frames = client.subscribe()
+        async with Client(server.url, login["access"]) as newer:
+            async with asyncio.timeout(10):
+                with pytest.raises(Replaced):
+                    await client.wait_closed()
+            with pytest.raises(Replaced):
+                await client.sync()
+            assert (await anext(frames)).type == "closed"
+            with pytest.raises(Replaced):
+                await anext(frames)
+            await asyncio.sleep(1)
+            assert newer.connected
+            await newer.sync()
+    assert told.types == ["session_ready", "closed"]
+    assert told.frames[-1].data["code"] == 4409
+
+
+async def test_the_application_ends_it_and_what_waits_is_told(server: ServerProcess) -> None:
+    login = await log_in(server, PUTRI)
+    async with network_to(server.url) as network:
+        async with Client(network.url, login["access"]) as client:
+            frames = client.subscribe("ride_start")
+            await offline(client, network)
+            command = asyncio.create_task(client.sync())
+            await asyncio.sleep(0)
+        with pytest.raises(ClientClosed):
+            await command
+        assert [frame async for frame in frames] == []
+        await client.wait_closed()
+        await client.aclose()
+        with pytest.raises(RuntimeError):
+            await client.connect()
+
+
+async def test_who_cannot_connect_says_so_in_time(server: ServerProcess) -> None:
+    login = await log_in(server, PUTRI)
+    for url in ("http://127.0.0.1:1", "http://127.0.0.1:2"):
+        with pytest.raises(ConnectFailed, match=r"no session within 0\.2"):
+            await Client(url, login["access"], open_timeout=0.2).connect()
+    with pytest.raises(ConnectFailed, match="404"):
+        await Client(server.url + "/elsewhere", login["access"]).connect()
+    with pytest.raises(RuntimeError, match="not been connected"):
+        _ = Client(server.url, "a").state
+    waiting = asyncio.create_task(Client("http://127.0.0.1:1", "a", open_timeout=None).connect())
+    await asyncio.sleep(0.1)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert [task for task in asyncio.all_tasks() if task.get_name() == "nebengjek client"] == []

@@ -1,0 +1,121 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from nebengjek_client import CommandTooLarge
+from nebengjek_client import connection as module
+from nebengjek_client.connection import Connection, ConnectionLost, socket_url
+from nebengjek_client.frames import encode
+from tests.clients.script import Script, http_server, scripted_server
+
+
+async def read(connection: Connection) -> list[dict[str, Any]]:
+    return [frame async for frame in connection.frames()]
+
+
+def test_the_socket_of_a_site() -> None:
+    assert socket_url("https://example.org/") == "wss://example.org/ws/"
+    assert socket_url("http://localhost:8000") == "ws://localhost:8000/ws/"
+
+
+async def test_the_token_goes_into_the_header_and_the_place_into_the_query() -> None:
+    async with scripted_server() as server:
+        for resume in (None, "e-1:7"):
+            await (await Connection.open(server.url, "secret", resume, None)).close()
+        assert [(script.path, script.token) for script in server.connections] == [
+            ("/ws/", "secret"),
+            ("/ws/?resume=e-1:7", "secret"),
+        ]
+
+
+async def test_an_answer_finds_its_command_and_all_else_is_read() -> None:
+    async def answer(script: Script, frame: dict[str, Any]) -> None:
+        await script.say("ride_start", {}, seq=1)
+        await script.say("ack", {"for": frame["id"]}, id=frame["id"])
+        await script.say("ack", {}, id="of nobody")
+        await script.socket.send("no frame")
+
+    seen: list[tuple[str, str]] = []
+    async with scripted_server(answer) as server:
+        connection = await Connection.open(server.url, "", None, lambda way, frame: seen.append((way, frame["type"])))
+        reader = asyncio.create_task(read(connection))
+        answers = await asyncio.gather(*(connection.ask(encode("sync", {}, name), name) for name in "ab"))
+        await connection.close()
+        frames = await reader
+    assert [found["data"]["for"] for found in answers] == ["a", "b"]
+    assert [frame["type"] for frame in frames] == ["session_ready", "ride_start", "ride_start"]
+    assert [kind for way, kind in seen if way == "->"] == ["sync", "sync"]
+    assert [kind for way, kind in seen if way == "<-"].count("ack") == 4
+    assert connection.code == 1000
+
+
+async def test_who_is_told_to_stop_stops_even_as_the_answer_arrives() -> None:
+    async with scripted_server() as server:
+        asking: asyncio.Task[Any]
+
+        def stop_as_it_arrives(direction: str, frame: dict[str, Any]) -> None:
+            if direction == "<-" and frame["type"] == "ack":
+                asking.cancel()
+
+        connection = await Connection.open(server.url, "", None, stop_as_it_arrives)
+        reader = asyncio.create_task(read(connection))
+        asking = asyncio.create_task(connection.ask(encode("sync", {}, "1"), "1"))
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await connection.close()
+        await reader
+
+
+async def test_an_end_ends_what_is_waited_for_and_what_comes_after() -> None:
+    async def leave(script: Script, frame: dict[str, Any]) -> None:
+        await script.socket.close(4409, "replaced")
+
+    async with scripted_server(leave) as server:
+        connection = await Connection.open(server.url, "", None, None)
+        reader = asyncio.create_task(read(connection))
+        with pytest.raises(ConnectionLost, match="replaced"):
+            await connection.ask(encode("sync", {}, "1"), "1")
+        await reader
+        with pytest.raises(ConnectionLost):
+            await connection.send(encode("sync", {}))
+        assert (connection.code, connection.reason) == (4409, "replaced")
+        await connection.close()
+
+
+async def test_a_connection_on_which_no_answer_comes_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silence(script: Script, frame: dict[str, Any]) -> None:
+        pass
+
+    monkeypatch.setattr(module, "ANSWER_TIMEOUT", 0.05)
+    async with scripted_server(silence) as server:
+        connection = await Connection.open(server.url, "", None, None)
+        reader = asyncio.create_task(read(connection))
+        with pytest.raises(ConnectionLost, match="No answer came"):
+            await connection.ask(encode("sync", {}, "1"), "1")
+        await reader
+        assert connection.code == 1006
+        await connection.close()
+
+
+async def test_a_frame_that_is_too_large_is_not_sent() -> None:
+    async with scripted_server() as server:
+        connection = await Connection.open(server.url, "", None, None)
+        connection.max_size = 100
+        with pytest.raises(CommandTooLarge, match="takes 100"):
+            await connection.send(encode("ride_cancel", {"reason": "é" * 40}))
+        await connection.close()
+        assert server.frames == []
+
+
+async def test_a_refused_handshake_says_how(caplog: pytest.LogCaptureFixture) -> None:
+    async with http_server((429, {}, "Retry-After: 8"), (599, {})) as server:
+        with pytest.raises(ConnectionLost, match="429 Too Many Requests") as caught:
+            await Connection.open(server.url, "secret", None, None)
+        assert (caught.value.status, caught.value.retry_after) == (429, 8)
+        with pytest.raises(ConnectionLost, match="599"):
+            await Connection.open(server.url, "secret", None, None)
+    with pytest.raises(ConnectionLost, match=r"ws://127\.0\.0\.1:1/ws/: ") as caught:
+        await Connection.open("http://127.0.0.1:1", "secret", "e:1", None)
+    assert caught.value.status is None
+    assert "secret" not in str(caught.value) + caplog.text
