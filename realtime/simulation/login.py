@@ -7,38 +7,33 @@ so it runs on the server's machine and with its settings.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-
-import httpx
+from collections.abc import Awaitable, Callable
 
 from nebengjek.threads import in_write_thread
+from nebengjek_client import Login, RateLimited, Rest, Tokens
 from users.codes import code_create
 
 TRIES = 5
 
 
-class LoginFailed(Exception):
-    """The server did not let a simulated person in; the message says why."""
+async def log_in(rest: Rest, msisdn: str, *, driver: bool) -> Tokens:
+    """Return the tokens of a number, whose owner is registered as a driver where that is wanted.
 
-
-async def log_in(client: httpx.AsyncClient, msisdn: str, *, driver: bool) -> str:
-    """Return an access token for a number, whose owner is registered as a driver where that is wanted."""
+    Raises `NebengJekError`.
+    """
     code = await in_write_thread(code_create, msisdn=msisdn, limit=0)
-    session = await _post(client, "/api/auth/token/", {"msisdn": msisdn, "otp": code})
-    if driver and session["user"]["role"] != "driver":
-        vehicle = {"vehicle_type": "motorcycle", "vehicle_plate": f"B {msisdn[-4:]} SIM"}
-        session = await _post(client, "/api/drivers/", vehicle, session["access"])
-    return str(session["access"])
+    login = await _patiently(lambda: rest.log_in(msisdn, code))
+    if driver and login["user"]["role"] != "driver":
+        plate = f"B {msisdn[-4:]} SIM"
+        login = await _patiently(lambda: rest.register_driver(vehicle_type="motorcycle", vehicle_plate=plate))
+    return Tokens(login["access"], login["refresh"])
 
 
-async def _post(client: httpx.AsyncClient, path: str, body: dict[str, str], token: str = "") -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    for _ in range(TRIES):
-        answer = await client.post(path, json=body, headers=headers)
-        if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
-            break
-        await asyncio.sleep(float(answer.headers["Retry-After"]))
-    if not answer.is_success:
-        raise LoginFailed(f"{path} answered {answer.status_code}: {answer.text[:200]}")
-    result: dict[str, Any] = answer.json()
-    return result
+async def _patiently(call: Callable[[], Awaitable[Login]]) -> Login:
+    """Call again while it is too often, when the server says so."""
+    for _ in range(TRIES - 1):
+        try:
+            return await call()
+        except RateLimited as exc:
+            await asyncio.sleep(exc.retry_after or 1)
+    return await call()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Literal
 
 import msgspec
 
-from realtime.simulation.phone import ANSWER_TIMEOUT, Data, FrameLog, Login, Phone, Refused
+from nebengjek_client import Data, Frame, Location, ServerError, Tokens, ValidationFailed
+from realtime.simulation.phone import FrameLog, Phone
 from realtime.simulation.streets import drive, place_near, straight
 from rides.geo import GeoPoint, distance_km
 
@@ -27,6 +29,9 @@ HURRIED_STEPS = 3
 
 SHORTEST_RIDE_KM = 0.4
 FARE_TOLERANCE_KM = 0.000001
+
+PATIENCE = 120.0
+"""Seconds that people in a hurry wait for each other before they think that something is wrong."""
 
 Seconds = tuple[float, float]
 """From and to: how long something takes, each time another random time between."""
@@ -53,11 +58,11 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     break_length: Seconds = (0, 0)
     pause: Seconds = (0, 0)
     """How long a passenger stays where he is between two rides."""
-    patience: float = ANSWER_TIMEOUT * 4
+    patience: float = PATIENCE
     """Seconds that people wait for each other before they think that something is wrong."""
 
 
-def as_data(point: GeoPoint) -> Data:
+def as_data(point: GeoPoint) -> Location:
     """Return a place as the contract writes it."""
     return {"latitude": point.latitude, "longitude": point.longitude}
 
@@ -74,39 +79,48 @@ class Person:
     """Somebody with a phone, who remembers what he was told."""
 
     def __init__(
-        self, name: str, url: str, login: Login, rng: random.Random, habits: Habits, *, log: FrameLog = no_log
+        self, name: str, url: str, tokens: Tokens, rng: random.Random, habits: Habits, *, log: FrameLog = no_log
     ) -> None:
         self.name = name
         self.rng = rng
         self.habits = habits
-        self.inbox: asyncio.Queue[Data] = asyncio.Queue()
+        self.inbox: asyncio.Queue[Frame] = asyncio.Queue()
         self.called_off: dict[str, str] = {}  # the last ride that was, and by whom
-        self.phone = Phone(name, url, login, self._hear, log)
+        self.phone = Phone(name, url, tokens, log)
         self.on_ride: Callable[[], object] = lambda: None
+        self._begun = False
 
-    def _hear(self, frame: Data) -> None:
-        if frame["type"] == "ride_cancelled":
-            self.called_off = {frame["data"]["ride_id"]: frame["data"]["cancelled_by"]}
-        if frame["type"] != "location_update":
+    async def begin(self) -> None:
+        """Switch the phone on."""
+        self.phone.on("*", self._hear)
+        await self.phone.connect()
+        self._begun = True
+
+    def _hear(self, frame: Frame) -> None:
+        if frame.type == "ride_cancelled":
+            self.called_off = {frame.data["ride_id"]: frame.data["cancelled_by"]}
+        if frame.type != "location_update" and (frame.type != "session_ready" or self._begun):
             self.inbox.put_nowait(frame)
 
     async def next_of(self, *types: str, ride_id: str | None = None) -> Data:
-        """Return the data of the next notification of these types, with its type; others are read over."""
+        """Return the data of the next notification of these types, with its type; others are read over.
+
+        Raises `ConnectionError` when there will be none, or when some were missed: begin anew from the state then.
+        """
         async with asyncio.timeout(self.habits.patience):
             while True:
                 frame = await self.inbox.get()
-                if frame["type"] == "closed":
-                    raise ConnectionError(f"{self.name} was closed with {frame['data']['code']}")
-                if frame["type"] in types and ride_id in (None, frame["data"].get("ride_id")):
-                    return {**frame["data"], "type": frame["type"]}
+                if frame.type == "closed":
+                    raise ConnectionError(f"{self.name} was closed: {frame.data['reason']}")
+                if frame.type == "session_ready" and not frame.data["recovered"]:
+                    raise ConnectionError(f"{self.name} has missed something")
+                if frame.type in types and ride_id in (None, frame.data.get("ride_id")):
+                    return {**frame.data, "type": frame.type}
 
     async def call_off(self, ride_id: str, reason: str) -> None:
         """Cancel a ride; that the other side was faster, to start it or to cancel it too, is no error."""
-        try:
-            await self.phone.do("ride_cancel", ride_id=ride_id, reason=reason)
-        except Refused as exc:
-            if exc.code != "VALIDATION_FAILED":
-                raise
+        with contextlib.suppress(ValidationFailed):
+            await self.phone.ride_cancel(ride_id=ride_id, reason=reason)
 
     async def sleep(self, seconds: Seconds) -> None:
         """Wait for a random time."""
@@ -129,22 +143,22 @@ class Driver(Person):
         """Take one passenger after the other, until cancelled."""
         await self._tidy_up()
         while True:
-            await self.phone.do("beacon_update", is_active=True, **as_data(self.place))
+            await self.phone.beacon_update(is_active=True, **as_data(self.place))
             try:
                 await self._take_passenger()
             except CalledOff:
                 continue
             if self.chance(self.habits.takes_break):
-                await self.phone.do("beacon_update", is_active=False)
+                await self.phone.beacon_update(is_active=False)
                 await self.sleep(self.habits.break_length)
 
     async def _tidy_up(self) -> None:
         """Finish what an earlier life has left."""
-        ride = self.phone.ready["state"]["ride"]
+        ride = self.phone.state["ride"]
         if ride and ride["status"] == "PICKUP":
             await self.call_off(ride["ride_id"], "left over")
         elif ride:
-            await self.phone.do("ride_arrived", ride_id=ride["ride_id"])
+            await self.phone.ride_arrived(ride_id=ride["ride_id"])
 
     async def _take_passenger(self) -> None:
         pickup = await self._wait_for_pickup()
@@ -152,27 +166,27 @@ class Driver(Person):
         async for _ in self._drive_to(GeoPoint(**match["location"]), ride_id, hurry=self.habits.hurries):
             await self._report()
         await self._report()
-        await self._do_on_ride("ride_start", ride_id)
+        await self._unless_called_off(self.phone.ride_start(ride_id=ride_id))
         driven, last = 0.0, self.place
         async for _ in self._drive_to(GeoPoint(**match["target_location"]), ride_id):
             await self._report(timestamp=self.phone.now(), accuracy=5)
             driven += distance_km(last, self.place)
             last = self.place
-        await self._do_on_ride("ride_arrived", ride_id)
+        await self._unless_called_off(self.phone.ride_arrived(ride_id=ride_id))
         self._check_fare(driven, await self.next_of("ride_arrived", ride_id=ride_id))
 
-    async def _do_on_ride(self, command: str, ride_id: str) -> None:
+    async def _unless_called_off(self, command: Awaitable[Data]) -> None:
         """Send a command of a ride; raise `CalledOff` when somebody was faster and cancelled it."""
         try:
-            await self.phone.do(command, ride_id=ride_id)
-        except Refused as exc:
+            await command
+        except ServerError as exc:
             if "CANCELLED" in str(exc):
                 raise CalledOff(str(exc)) from exc
             raise
 
     async def _wait_for_pickup(self) -> Data:
         """Accept the proposals one likes until one becomes a ride; stay visible meanwhile."""
-        matches: dict[str, Data] = {match["match_id"]: match for match in self.phone.ready["state"]["proposals"]}
+        matches: dict[str, Any] = {match["match_id"]: match for match in self.phone.state["proposals"]}
         while True:
             try:
                 async with asyncio.timeout(IDLE_INTERVAL):
@@ -201,7 +215,7 @@ class Driver(Person):
             yield
 
     async def _report(self, **more: Any) -> None:
-        await self.phone.tell("location_update", **as_data(self.place), **more)
+        await self.phone.location_update(**as_data(self.place), **more)
 
     def _check_fare(self, driven: float, bill: Data) -> None:
         if abs(driven - bill["distance_km"]) > FARE_TOLERANCE_KM:
@@ -227,17 +241,17 @@ class Passenger(Person):
 
     async def prepare(self) -> None:
         """Finish what an earlier life has left."""
-        state = self.phone.ready["state"]
-        if state["finder"]["is_active"]:
-            await self.phone.do("finder_update", is_active=False)
+        state = self.phone.state
+        if state["finder"] and state["finder"]["is_active"]:
+            await self.phone.finder_update(is_active=False)
         ride = state["ride"]
         if ride and ride["status"] == "PICKUP":
             await self.call_off(ride["ride_id"], "left over")
         elif ride and ride["status"] == "ONGOING":
             await self.next_of("ride_arrived", ride_id=ride["ride_id"])
         if ride and ride["status"] in ("ONGOING", "ARRIVED"):
-            await self.phone.do("sync")
-            await self._pay(self.phone.ready["state"]["payment"] or await self.next_of("payment_process"))
+            await self.phone.sync()
+            await self._pay(self.phone.state["payment"] or await self.next_of("payment_process"))
 
     async def ride(self) -> Data:
         """Take one ride from the search to the payment, and return what `ride_completed` said.
@@ -270,7 +284,7 @@ class Passenger(Person):
 
     async def _find_driver(self, here: GeoPoint, there: GeoPoint) -> Data:
         places = {"location": as_data(here), "target_location": as_data(there)}
-        await self.phone.do("finder_update", is_active=True, **places)
+        await self.phone.finder_update(is_active=True, **places)
         while True:
             told = await self.next_of("match_confirm", "ride_pickup", "finder_update")
             if told["type"] == "ride_pickup":
@@ -279,17 +293,14 @@ class Passenger(Person):
                 await self.sleep(self.habits.answer_delay)
                 await answer(self.phone, told["match_id"], accepted=True)
             elif told.get("reason") == "no_driver":  # all were busy: look again
-                await self.phone.do("finder_update", is_active=True, **places)
+                await self.phone.finder_update(is_active=True, **places)
 
-    async def _pay(self, bill: Data, status: str = "ACCEPTED") -> None:
+    async def _pay(self, bill: Mapping[str, Any], status: Literal["ACCEPTED", "REJECTED"] = "ACCEPTED") -> None:
         cost = bill["total_cost"]
-        await self.phone.do("payment_process", ride_id=bill["ride_id"], total_cost=cost, status=status)
+        await self.phone.payment_process(ride_id=bill["ride_id"], total_cost=cost, status=status)
 
 
 async def answer(phone: Phone, match_id: str, *, accepted: bool) -> None:
     """Accept or decline a proposal; that others were faster is no error."""
-    try:
-        await phone.do("match_confirm", match_id=match_id, accepted=accepted)
-    except Refused as exc:
-        if exc.code != "VALIDATION_FAILED":
-            raise
+    with contextlib.suppress(ValidationFailed):
+        await phone.match_confirm(match_id=match_id, accepted=accepted)

@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 import msgspec
 
+from nebengjek_client import NebengJekError, Rest, Tokens
 from realtime.simulation.login import log_in
 from realtime.simulation.people import Driver, Habits, Passenger
-from realtime.simulation.phone import FrameLog, Login, Refused
+from realtime.simulation.phone import FrameLog
 from rides.geo import GeoPoint
 
 TAMAN_MINI = GeoPoint(-6.3024, 106.8951)
@@ -52,21 +53,20 @@ class Outcome(msgspec.Struct):
 async def simulate(plan: Plan, log: FrameLog, on_ride: Callable[[], object]) -> Outcome:
     """Take `plan.rides` rides and return how they went; `on_ride` is called after each."""
     rng = random.Random(plan.seed)  # noqa: S311
-    socket_url = plan.url.replace("http", "ws", 1).rstrip("/") + "/ws/"
     outcome = Outcome()
     habits = Habits(center=TAMAN_MINI, speed=plan.speed)
-    async with httpx.AsyncClient(base_url=plan.url, timeout=30) as client:
-        logins = [await _login(client, DRIVER_NUMBER.format(n), driver=True) for n in range(plan.drivers)]
+    async with httpx.AsyncClient(timeout=30) as http:
+        logins = [await _login(plan, http, DRIVER_NUMBER.format(n), driver=True) for n in range(plan.drivers)]
         drivers = [
-            Driver(f"driver {n + 1}", socket_url, login, random.Random(rng.random()), habits, log=log)  # noqa: S311
-            for n, login in enumerate(logins)
+            Driver(f"driver {n + 1}", plan.url, tokens, random.Random(rng.random()), habits, log=log)  # noqa: S311
+            for n, tokens in enumerate(logins)
         ]
-        logins = [await _login(client, PASSENGER_NUMBER.format(n), driver=False) for n in range(plan.passengers)]
+        logins = [await _login(plan, http, PASSENGER_NUMBER.format(n), driver=False) for n in range(plan.passengers)]
         passengers = [
-            Passenger(f"passenger {n + 1}", socket_url, login, random.Random(rng.random()), habits, log=log)  # noqa: S311
-            for n, login in enumerate(logins)
+            Passenger(f"passenger {n + 1}", plan.url, tokens, random.Random(rng.random()), habits, log=log)  # noqa: S311
+            for n, tokens in enumerate(logins)
         ]
-    await asyncio.gather(*(person.phone.open() for person in (*drivers, *passengers)))
+    await asyncio.gather(*(person.begin() for person in (*drivers, *passengers)))
     shifts = [asyncio.create_task(_shift(driver, outcome)) for driver in drivers]
     tickets = iter(range(plan.rides))
     try:
@@ -76,7 +76,7 @@ async def simulate(plan: Plan, log: FrameLog, on_ride: Callable[[], object]) -> 
             shift.cancel()
         await asyncio.gather(*shifts, return_exceptions=True)
         await asyncio.gather(*(_go_home(driver) for driver in drivers), return_exceptions=True)
-        await asyncio.gather(*(person.phone.close() for person in (*drivers, *passengers)))
+        await asyncio.gather(*(person.phone.aclose() for person in (*drivers, *passengers)))
     for person in (*drivers, *passengers):
         outcome.latencies.extend(person.phone.latencies)
     for driver in drivers:
@@ -84,24 +84,19 @@ async def simulate(plan: Plan, log: FrameLog, on_ride: Callable[[], object]) -> 
     return outcome
 
 
-async def _login(client: httpx.AsyncClient, msisdn: str, *, driver: bool) -> Login:
-    token = await log_in(client, msisdn, driver=driver)
-
-    async def login() -> str:
-        return token
-
-    return login
+async def _login(plan: Plan, http: httpx.AsyncClient, msisdn: str, *, driver: bool) -> Tokens:
+    return await log_in(Rest(plan.url, http=http), msisdn, driver=driver)
 
 
 async def _shift(driver: Driver, outcome: Outcome) -> None:
     try:
         await driver.live()
-    except (Refused, ConnectionError, TimeoutError) as exc:
+    except (NebengJekError, ConnectionError, TimeoutError) as exc:
         outcome.errors[f"{driver.phone.name}: {exc!r}"] += 1
 
 
 async def _go_home(driver: Driver) -> None:
-    await driver.phone.do("beacon_update", is_active=False)
+    await driver.phone.beacon_update(is_active=False)
 
 
 async def _ride_on(passenger: Passenger, tickets: Any, outcome: Outcome, on_ride: Callable[[], object]) -> None:

@@ -10,13 +10,10 @@ import asyncio
 import logging
 import random
 import secrets
-from functools import partial
-
-from websockets.exceptions import WebSocketException
 
 from nebengjek.threads import in_write_thread
+from nebengjek_client import NebengJekError, Tokens
 from realtime.simulation.people import Driver, Habits, Passenger, Person
-from realtime.simulation.phone import Refused
 from rides.geo import GeoPoint
 from users.models import Role, User
 from users.services import driver_create
@@ -38,7 +35,7 @@ HABITS = Habits(
 )  # fmt: skip
 
 Kind = type[Driver] | type[Passenger]
-FAILURES = (Refused, OSError, TimeoutError, WebSocketException)
+FAILURES = (NebengJekError, OSError, TimeoutError)
 NEXT_LIFE = (2.0, 10.0)
 """Seconds from the end of a life to the next."""
 
@@ -49,7 +46,7 @@ class Town:
     def __init__(self, url: str, habits: Habits = HABITS, rng: random.Random | None = None) -> None:
         self.rides = 0
         self.failures = 0
-        self._socket_url = url.replace("http", "ws", 1) + "/ws/"
+        self._url = url
         self._habits = habits
         self._rng = rng or random.Random()  # noqa: S311
         self._lives: list[asyncio.Task[None]] = []
@@ -70,23 +67,22 @@ class Town:
         self._lives.clear()
 
     async def _live(self, kind: Kind, name: str, msisdn: str) -> None:
-        login = partial(in_write_thread, access_token, msisdn, name, driver=kind is Driver)
         while True:
-            rng = random.Random(self._rng.random())  # noqa: S311
-            person = kind(name, self._socket_url, login, rng, self._habits)
-            person.on_ride = self._count_ride
             try:
-                await self._one_life(person)
+                await self._one_life(kind, name, msisdn)
             except FAILURES as exc:
                 logger.warning("%s of the town starts over: %s", name, exc or type(exc).__name__)
             except Exception:
                 logger.exception("%s of the town starts over.", name)
             self.failures += 1
-            await person.sleep(NEXT_LIFE)
+            await asyncio.sleep(self._rng.uniform(*NEXT_LIFE))
 
-    async def _one_life(self, person: Driver | Passenger) -> None:
-        await person.phone.open()
+    async def _one_life(self, kind: Kind, name: str, msisdn: str) -> None:
+        tokens = await in_write_thread(tokens_of, msisdn, name, driver=kind is Driver)
+        person = kind(name, self._url, tokens, random.Random(self._rng.random()), self._habits)  # noqa: S311
+        person.on_ride = self._count_ride
         try:
+            await person.begin()
             await person.live()
         finally:
             await _hang_up(person)
@@ -95,8 +91,8 @@ class Town:
         self.rides += 1
 
 
-def access_token(msisdn: str, name: str, *, driver: bool) -> str:
-    """Return a token for a person of the town, who is made when he logs in first."""
+def tokens_of(msisdn: str, name: str, *, driver: bool) -> Tokens:
+    """Return the tokens of a person of the town, who is made when he logs in first."""
     user, created = User.objects.get_or_create(msisdn=msisdn, defaults={"full_name": name})
     if created:
         user.set_unusable_password()
@@ -105,7 +101,7 @@ def access_token(msisdn: str, name: str, *, driver: bool) -> str:
         number = int(msisdn[-7:])
         plate = f"B {4000 + number * 7} {name[:2].upper()}Z"
         user = driver_create(user_id=user.pk, vehicle_type=VEHICLES[number % len(VEHICLES)], vehicle_plate=plate)
-    return tokens_issue(user)["access"]
+    return Tokens(**tokens_issue(user))
 
 
 def staff_account() -> tuple[str, str]:
@@ -121,6 +117,6 @@ def staff_account() -> tuple[str, str]:
 async def _hang_up(person: Person) -> None:
     try:
         async with asyncio.timeout(1):
-            await person.phone.close()
+            await person.phone.aclose()
     except FAILURES:
         pass

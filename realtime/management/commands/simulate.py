@@ -8,14 +8,12 @@ import re
 from datetime import datetime
 from typing import Any
 
-import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from realtime.simulation.login import LoginFailed
+from nebengjek_client import Data, NebengJekError
 from realtime.simulation.people import PACE_KMH
-from realtime.simulation.phone import Data
 from realtime.simulation.run import Outcome, Plan, percentile, simulate
 
 UUID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f-]{27}\b")
@@ -50,7 +48,7 @@ class Command(BaseCommand):
         with tqdm(total=plan.rides, unit="ride", disable=options["show_frames"]) as bar:
             try:
                 outcome = asyncio.run(simulate(plan, self._log(show=options["show_frames"]), bar.update))
-            except (httpx.HTTPError, OSError, LoginFailed) as exc:
+            except (NebengJekError, OSError) as exc:
                 raise CommandError(f"{plan.url} cannot be used: {exc or type(exc).__name__}") from exc
         self._summary(plan, outcome)
         if outcome.failed or outcome.completed < plan.rides:

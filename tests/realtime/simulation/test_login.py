@@ -5,7 +5,9 @@ import pytest
 
 from nebengjek.asgi import django_application
 from nebengjek.threads import in_read_thread
-from realtime.simulation.login import LoginFailed, log_in
+from nebengjek_client import Rest, ServerError
+from realtime.simulation.login import log_in
+from tests.clients.script import http_server
 from users.models import User
 from users.tokens import authenticate
 
@@ -14,22 +16,31 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def client() -> httpx.AsyncClient:
     application: Any = django_application
-    return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://localhost")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(application))
 
 
 async def test_people_log_in_like_everybody_else_as_often_as_it_takes() -> None:
     async with client() as http:
+        rest = Rest("http://localhost", http=http)
         for _ in range(5):
-            token = await log_in(http, "+6281290000001", driver=False)
-        driver = await log_in(http, "+6281290000002", driver=True)
-        again = await log_in(http, "+6281290000002", driver=True)
-    assert (await in_read_thread(authenticate, token))[0].role == "passenger"
-    for access in (driver, again):
-        assert (await in_read_thread(authenticate, access))[0].role == "driver"
+            tokens = await log_in(rest, "+6281290000001", driver=False)
+        driver = await log_in(rest, "+6281290000002", driver=True)
+        again = await log_in(rest, "+6281290000002", driver=True)
+    assert (await in_read_thread(authenticate, tokens.access))[0].role == "passenger"
+    for pair in (driver, again):
+        assert (await in_read_thread(authenticate, pair.access))[0].role == "driver"
 
 
 async def test_a_server_that_does_not_let_them_in_is_quoted() -> None:
     await in_read_thread(User.objects.create_user, "+6281290000001", is_active=False)
     async with client() as http:
-        with pytest.raises(LoginFailed, match="/api/auth/token/ answered 401"):
-            await log_in(http, "+6281290000001", driver=False)
+        with pytest.raises(ServerError, match="UNAUTHORIZED: Authentication required"):
+            await log_in(Rest("http://localhost", http=http), "+6281290000001", driver=False)
+
+
+async def test_who_is_told_to_come_back_later_does() -> None:
+    later = (429, {"code": "RATE_LIMIT", "message": "later"}, "Retry-After: 0.01")
+    done = (200, {"access": "a", "refresh": "b", "user": {"role": "driver"}})
+    async with http_server(later, later, done) as server, Rest(server.url) as rest:
+        tokens = await log_in(rest, "+6281290000001", driver=True)
+    assert (tokens.access, tokens.refresh) == ("a", "b")

@@ -4,19 +4,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from nebengjek_client import Frame, InternalError, ServerError, Tokens, ValidationFailed
 from realtime.simulation.people import CalledOff, Driver, Habits
-from realtime.simulation.phone import Refused
 from realtime.simulation.streets import place_at
 from rides.geo import distance_km
 from tests.cast import MONAS
 
 
-async def no_login() -> str:
-    return ""
-
-
 def driver(**habits: Any) -> Driver:
-    return Driver("Dewi", "ws://nowhere", no_login, random.Random(1), Habits(center=MONAS, report_interval=0, **habits))
+    habits = {"center": MONAS, "report_interval": 0, **habits}
+    return Driver("Dewi", "http://nowhere", Tokens("", ""), random.Random(1), Habits(**habits))
 
 
 async def test_a_driver_in_a_hurry_comes_in_a_few_steps() -> None:
@@ -34,33 +31,46 @@ async def test_a_driver_turns_round_when_the_ride_is_called_off() -> None:
 
     async def be_told_on_the_way() -> None:
         async for _ in dewi._drive_to(place_at(MONAS, 500, 1.0), "1"):
-            dewi._hear({"type": "ride_cancelled", "data": {"ride_id": "1", "cancelled_by": "passenger"}})
+            dewi._hear(Frame("ride_cancelled", {"ride_id": "1", "cancelled_by": "passenger"}))
 
     with pytest.raises(CalledOff, match="by the passenger"):
         await be_told_on_the_way()
     assert 0 < distance_km(MONAS, dewi.place) < 0.1
-    assert [frame["type"] for frame in (dewi.inbox.get_nowait(),)] == ["ride_cancelled"]
+    assert dewi.inbox.get_nowait().type == "ride_cancelled"
 
 
 async def test_that_a_ride_was_cancelled_first_is_no_error_but_anything_else_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dewi = driver()
-    refusal = {"code": "VALIDATION_FAILED", "message": "A ride that is CANCELLED cannot be started"}
+    reason: ServerError = ValidationFailed("VALIDATION_FAILED", "A ride that is CANCELLED cannot be started")
 
-    async def refuse(*_: Any, **__: Any) -> None:
-        raise Refused(refusal)
+    async def refuse(*_: Any, **__: Any) -> dict[str, Any]:
+        raise reason
 
-    monkeypatch.setattr(dewi.phone, "do", refuse)
+    monkeypatch.setattr(dewi.phone, "command", refuse)
     with pytest.raises(CalledOff):
-        await dewi._do_on_ride("ride_start", "1")
+        await dewi._unless_called_off(dewi.phone.ride_start(ride_id="1"))
     await dewi.call_off("1", "left over")
-    refusal["message"] = "You are 101 m from the passenger"
-    with pytest.raises(Refused):
-        await dewi._do_on_ride("ride_start", "1")
-    refusal["code"] = "INTERNAL_ERROR"
-    with pytest.raises(Refused):
+    reason = ValidationFailed("VALIDATION_FAILED", "You are 101 m from the passenger")
+    with pytest.raises(ValidationFailed):
+        await dewi._unless_called_off(dewi.phone.ride_start(ride_id="1"))
+    reason = InternalError("INTERNAL_ERROR", "Internal server error")
+    with pytest.raises(InternalError):
         await dewi.call_off("1", "left over")
+
+
+async def test_who_has_missed_something_or_has_no_connection_any_more_begins_a_new_life() -> None:
+    dewi = driver()
+    dewi._hear(Frame("session_ready", {"recovered": False}))
+    dewi._begun = True
+    dewi._hear(Frame("session_ready", {"recovered": True}))
+    dewi._hear(Frame("ride_start", {"ride_id": "1"}, 1))
+    assert (await dewi.next_of("ride_start"))["ride_id"] == "1"
+    for frame in (Frame("session_ready", {"recovered": False}), Frame("closed", {"code": 4409, "reason": "x"})):
+        dewi._hear(frame)
+        with pytest.raises(ConnectionError, match="Dewi"):
+            await dewi.next_of("ride_start")
 
 
 def test_a_fare_that_is_not_of_the_distance_is_noted() -> None:

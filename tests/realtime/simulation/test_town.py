@@ -3,20 +3,20 @@ from typing import Any
 
 import pytest
 
+from nebengjek_client import LoginRequired
 from realtime.simulation import town
-from realtime.simulation.people import Driver, Habits
-from realtime.simulation.phone import Refused
-from realtime.simulation.town import DRIVERS, MONAS, PASSENGERS, STAFF_NUMBER, Town, access_token, staff_account
+from realtime.simulation.people import Habits
+from realtime.simulation.town import DRIVERS, MONAS, PASSENGERS, STAFF_NUMBER, Town, staff_account, tokens_of
 from users.models import User
 from users.tokens import authenticate
 
 
 @pytest.mark.parametrize("driver", [True, False])
 def test_people_of_the_town_are_made_once_and_log_in_as_often_as_they_like(db: None, driver: bool) -> None:
-    first = access_token("+6281570000003", "Dewi", driver=driver)
-    again = access_token("+6281570000003", "Dewi", driver=driver)
-    for token in (first, again):
-        user, claims = authenticate(token)
+    first = tokens_of("+6281570000003", "Dewi", driver=driver)
+    again = tokens_of("+6281570000003", "Dewi", driver=driver)
+    for tokens in (first, again):
+        user, claims = authenticate(tokens.access)
         assert (user.full_name, claims.role) == ("Dewi", "driver" if driver else "passenger")
     assert User.objects.count() == 1
 
@@ -32,15 +32,13 @@ async def test_whatever_ends_a_life_the_next_one_begins_and_all_end_with_the_tow
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     lives: list[str] = []
-    ends: dict[str, list[Exception]] = {
-        "Dewi": [Refused({"code": "VALIDATION_FAILED", "message": "no"}), KeyError("x"), ConnectionError("closed")]
-    }
+    ends: dict[str, list[Exception]] = {"Dewi": [LoginRequired("no"), KeyError("x"), ConnectionError("closed")]}
     lively = asyncio.Event()
 
-    async def one_life(_: Town, person: Driver) -> None:
-        lives.append(person.name)
-        if ends.get(person.name):
-            raise ends[person.name].pop(0)
+    async def one_life(_: Town, _kind: object, name: str, _msisdn: str) -> None:
+        lives.append(name)
+        if ends.get(name):
+            raise ends[name].pop(0)
         if lives.count("Dewi") == 4:
             lively.set()
         await asyncio.Event().wait()
