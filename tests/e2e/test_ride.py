@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.e2e.client import PLACE, TARGET, Client, ride_to_pickup
+from nebengjek_client import Client, Subscription, ValidationFailed
+from tests.clients.people import PLACE, TARGET, Told, book, log_in
+from tests.clients.script import TIMEOUT, until
+from tests.e2e.client import Client as RawClient
 from tests.e2e.conftest import StartServer
 from tests.e2e.server import ServerProcess
 
@@ -23,53 +27,62 @@ def metres(degrees: float) -> float:
     return math.radians(degrees) * 6371008.8
 
 
+async def next_of(frames: Subscription, kind: str) -> dict[str, Any]:
+    """The data of the next frame of a type; those before it are read over."""
+    async with asyncio.timeout(TIMEOUT):
+        async for frame in frames:
+            if frame.type == kind:
+                return frame.data
+    raise AssertionError("The client was closed.")
+
+
 async def test_two_people_take_a_ride_from_login_to_payment(server: ServerProcess) -> None:
-    tokens = server.log_in(DRIVER, driver=True), server.log_in(PASSENGER)
-    driver, passenger = [await Client.open(server.url, token) for token in tokens]
-    assert (await driver.next("session_ready"))["role"] == "driver"
-    assert (await passenger.next("session_ready"))["state"]["allowed_actions"][-1] == "finder_update"
-    ride_id = await ride_to_pickup(driver, passenger)
-    assert (await driver.do("ride_start", ride_id=ride_id))["type"] == "ack"
-    assert (await passenger.next("ride_start"))["status"] == "ONGOING"
-    for step in range(1, 6):
-        await asyncio.sleep(0.3)
-        now = datetime.now(UTC).isoformat()
-        latitude, longitude = PLACE["latitude"] - step * 0.0001, PLACE["longitude"]
-        await driver.say("location_update", latitude=latitude, longitude=longitude, timestamp=now, accuracy=5)
-    assert (await passenger.next("location_update"))["ride_id"] == ride_id
-    assert (await driver.do("ride_arrived", ride_id=ride_id, adjustment_factor=0.9))["type"] == "ack"
-    distance = metres(0.0005) / 1000
-    arrived = await passenger.next("ride_arrived")
-    assert arrived["distance_km"] == pytest.approx(distance, abs=1e-6)
-    total = math.floor(distance * 3000 + 0.5)
-    adjusted = total * 9 // 10
-    fee = adjusted * 5 // 100
-    assert (arrived["total_cost"], arrived["adjusted_cost"]) == (total, adjusted)
-    bill = await passenger.next("payment_process")
-    assert (bill["status"], bill["total_cost"], bill["admin_fee"], bill["driver_payout"]) == (
-        "PENDING", adjusted, fee, adjusted - fee,
-    )  # fmt: skip
-    refused = await passenger.do("payment_process", ride_id=ride_id, total_cost=adjusted + 1, status="ACCEPTED")
-    assert (refused["data"]["code"], refused["data"]["field"]) == ("VALIDATION_FAILED", "total_cost")
-    for status in ("REJECTED", "ACCEPTED"):
-        answer = await passenger.do("payment_process", ride_id=ride_id, total_cost=adjusted, status=status)
-        assert answer["type"] == "ack"
-    for person in (driver, passenger):
-        completed = await person.next("ride_completed")
-        assert (completed["ride"]["status"], completed["payment"]["status"]) == ("COMPLETED", "ACCEPTED")
-        assert person.numbers == list(range(1, len(person.numbers) + 1))
-    detail = server.get(f"/api/rides/{ride_id}/", tokens[1]).json()
+    logins = await log_in(server, DRIVER, driver=True), await log_in(server, PASSENGER)
+    driver, passenger = [Client(server.url, login["access"], login["refresh"]) for login in logins]
+    told = [Told(person) for person in (driver, passenger)]
+    heard = passenger.subscribe()
+    async with driver, passenger:
+        assert (driver.role, passenger.state["allowed_actions"][-1]) == ("driver", "finder_update")
+        ride_id = await book(driver, passenger)
+        await driver.ride_start(ride_id=ride_id)
+        assert (await next_of(heard, "ride_start"))["status"] == "ONGOING"
+        for step in range(1, 6):
+            await asyncio.sleep(0.3)
+            latitude, longitude = PLACE["latitude"] - step * 0.0001, PLACE["longitude"]
+            await driver.location_update(latitude=latitude, longitude=longitude, timestamp=driver.now(), accuracy=5)
+        assert (await next_of(heard, "location_update"))["ride_id"] == ride_id
+        await driver.ride_arrived(ride_id=ride_id, adjustment_factor=0.9)
+        distance = metres(0.0005) / 1000
+        arrived = await next_of(heard, "ride_arrived")
+        assert arrived["distance_km"] == pytest.approx(distance, abs=1e-6)
+        total = math.floor(distance * 3000 + 0.5)
+        adjusted = total * 9 // 10
+        fee = adjusted * 5 // 100
+        assert (arrived["total_cost"], arrived["adjusted_cost"]) == (total, adjusted)
+        bill = await next_of(heard, "payment_process")
+        assert (bill["status"], bill["total_cost"], bill["admin_fee"], bill["driver_payout"]) == (
+            "PENDING", adjusted, fee, adjusted - fee,
+        )  # fmt: skip
+        with pytest.raises(ValidationFailed) as refused:
+            await passenger.payment_process(ride_id=ride_id, total_cost=adjusted + 1)
+        assert refused.value.field == "total_cost"
+        await passenger.payment_process(ride_id=ride_id, total_cost=adjusted, status="REJECTED")
+        await passenger.payment_process(ride_id=ride_id, total_cost=adjusted)
+        for one in told:
+            await until(partial(one.of, "ride_completed"))
+            [completed] = one.of("ride_completed")
+            assert (completed["ride"]["status"], completed["payment"]["status"]) == ("COMPLETED", "ACCEPTED")
+            assert one.numbers == list(range(1, len(one.numbers) + 1))
+        detail = await passenger.rest.ride(ride_id)
     assert sum(entry["cost"] for entry in detail["ledger"]) == total
     assert [point["accepted"] for point in detail["track"]] == [True] * 6
     assert httpx.get(bill["qr_code_url"].replace("http://127.0.0.1:8000", server.url)).status_code == 200
-    await driver.close()
-    await passenger.close()
 
 
 async def test_a_phone_that_lost_its_network_gets_what_it_missed(server: ServerProcess) -> None:
-    driver = await Client.open(server.url, server.log_in(DRIVER, driver=True))
+    driver = await RawClient.open(server.url, server.log_in(DRIVER, driver=True))
     token = server.log_in(PASSENGER)
-    passenger = await Client.open(server.url, token)
+    passenger = await RawClient.open(server.url, token)
     ready = await passenger.next("session_ready")
     assert (await driver.do("beacon_update", is_active=True, **PLACE))["type"] == "ack"
     await passenger.do("finder_update", is_active=True, location=PLACE, target_location=TARGET)
@@ -78,7 +91,7 @@ async def test_a_phone_that_lost_its_network_gets_what_it_missed(server: ServerP
     passenger.cut()
     await driver.do("match_confirm", match_id=match_id, accepted=True)
     await driver.next("match_confirm")
-    back = await Client.open(server.url, token, f"?resume={ready['epoch']}:{seen}")
+    back = await RawClient.open(server.url, token, f"?resume={ready['epoch']}:{seen}")
     ready = await back.next("session_ready")
     assert (ready["recovered"], ready["seq"]) == (True, seen)
     assert (await back.next("match_confirm"))["match_status"] == "DRIVER_CONFIRMED"
@@ -89,8 +102,8 @@ async def test_a_phone_that_lost_its_network_gets_what_it_missed(server: ServerP
 
 async def test_a_proposal_that_nobody_answers_expires_and_the_search_ends(start_server: StartServer) -> None:
     server = start_server(MATCH_RESPONSE_TIMEOUT="300ms", MATCH_SEARCH_INTERVAL="100ms", TIMERS_INTERVAL="50ms")
-    driver = await Client.open(server.url, server.log_in(DRIVER, driver=True))
-    passenger = await Client.open(server.url, server.log_in(PASSENGER))
+    driver = await RawClient.open(server.url, server.log_in(DRIVER, driver=True))
+    passenger = await RawClient.open(server.url, server.log_in(PASSENGER))
     await driver.do("beacon_update", is_active=True, **PLACE)
     await passenger.do("finder_update", is_active=True, location=PLACE, target_location=TARGET)
     assert (await driver.next("match_rejected"))["reason"] == "expired"
