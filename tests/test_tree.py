@@ -1,6 +1,7 @@
 """The tree is the architecture: imports point one way, and every module has its tests."""
 
 import ast
+import sys
 from pathlib import Path
 
 from django.conf import settings
@@ -53,6 +54,12 @@ def test_the_domain_knows_no_socket() -> None:
     for package in ("events", "users", "rides"):
         for path in modules(package):
             assert not {name for name in imports(path) if name.split(".")[0] in ("channels", "uvicorn", "websockets")}
+
+
+def test_the_client_needs_nothing_of_the_project() -> None:
+    free = {"nebengjek_client", "websockets", "httpx", *sys.stdlib_module_names}
+    for path in modules("clients"):
+        assert not {name for name in imports(path) if name.split(".")[0] not in free}, path
 
 
 def test_every_module_has_tests_of_its_name() -> None:

@@ -108,6 +108,15 @@ async def test_a_frame_that_is_too_large_is_not_sent() -> None:
         assert server.frames == []
 
 
+async def test_what_is_traced_shows_no_token() -> None:
+    seen: list[dict[str, Any]] = []
+    async with scripted_server() as server:
+        connection = await Connection.open(server.url, "", None, lambda _, frame: seen.append(frame))
+        await connection.send(encode("token_refresh", {"token": "secret"}, "1"))
+        await connection.close()
+    assert seen[0] == {"type": "token_refresh", "data": {"token": "…"}, "id": "1"}
+
+
 async def test_a_refused_handshake_says_how(caplog: pytest.LogCaptureFixture) -> None:
     async with http_server((429, {}, "Retry-After: 8"), (599, {})) as server:
         with pytest.raises(ConnectionLost, match="429 Too Many Requests") as caught:

@@ -111,6 +111,35 @@ async def test_new_tokens_are_shown_beside_the_queue_and_not_too_often(monkeypat
     assert [body["refresh"] for body in http.bodies[:4]] == ["r1", "r1", "r2", "r3"]
 
 
+async def test_tokens_that_cannot_be_renewed_leave_the_connection_to_its_last_moment(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def begin(script: Script) -> None:
+        await script.greet()
+        await script.say("token_expiring", {"expires_at": "2030-01-01T00:00:00Z"})
+
+    refused = (401, {"code": "UNAUTHORIZED", "message": "Authentication required"})
+    async with http_server(refused) as http, scripted_server(on_open=begin) as server:
+        client = Client(server.url, "a1", "r1")
+        client.rest._url = http.url
+        async with client:
+            await until(lambda: "could not be refreshed" in caplog.text)
+            await client.sync()
+            assert client.connected
+
+
+async def test_who_shows_a_token_as_the_client_is_closed_does_not_wait_for_an_answer() -> None:
+    async def silence(script: Script, frame: dict[str, Any]) -> None:
+        pass
+
+    async with scripted_server(silence) as server, Client(server.url, "a") as client:
+        showing = asyncio.create_task(client.token_refresh(token="b"))
+        await until(lambda: server.frames)
+        await client.aclose()
+        async with asyncio.timeout(5):
+            assert await showing == {}
+
+
 async def test_a_refused_frame_is_told_and_noted(caplog: pytest.LogCaptureFixture) -> None:
     async def refuse(script: Script, frame: dict[str, Any]) -> None:
         await script.say("error", {"code": "VALIDATION_FAILED", "message": "latitude: too far"})

@@ -78,6 +78,8 @@ async def test_a_renewal_that_finds_nobody_is_tried_again_later() -> None:
     busy = (429, {"code": "RATE_LIMIT", "message": ""}, "Retry-After: 9")
     async with http_server(busy) as server:
         assert await policy(server.url).after_refusal(ConnectionLost("no", status=401), "a1") >= 9
+    async with http_server(busy) as server:
+        assert await policy(server.url).after_close(UNAUTHORIZED, "", lived=60) >= 9
 
 
 async def test_a_busy_server_says_when_and_one_without_a_socket_is_given_up() -> None:

@@ -54,6 +54,7 @@ class Client(Commands):
         self._begun = asyncio.Event()
         self._over = asyncio.Event()
         self._end: ConnectionEnded | None = None
+        self._trouble = ""
 
     # --- beginning and end ---
 
@@ -70,7 +71,9 @@ class Client(Commands):
                 await self._begun.wait()
         except TimeoutError:
             await self.aclose()
-            raise ConnectFailed(f"There was no session within {self._open_timeout:g} s.") from None
+            raise ConnectFailed(
+                f"There was no session within {self._open_timeout:g} s. {self._trouble}".strip()
+            ) from None
         except asyncio.CancelledError:
             await self.aclose()
             raise
@@ -242,6 +245,8 @@ class Client(Commands):
     def _tell(self, frame: Frame) -> None:
         if frame.type == "session_ready":
             self._begun.set()
+        elif frame.type == "disconnected":
+            self._trouble = str(frame.data["reason"])
         self._listeners.tell(frame)
 
     def _finish(self, reason: ConnectionEnded) -> None:

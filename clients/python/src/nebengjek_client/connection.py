@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from http import HTTPStatus
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -30,7 +30,7 @@ CLOSE_TIMEOUT = 2.0
 """Seconds that the other side has to answer our goodbye."""
 
 Trace = Callable[[str, Data], object]
-"""Called with `->` or `<-` and the frame."""
+"""Called with `->` or `<-` and the frame, which shows no token."""
 
 
 class ConnectionLost(Exception):
@@ -95,7 +95,7 @@ class Connection:
         if 0 < self.max_size < size:
             raise CommandTooLarge(f"The frame has {size} bytes; the server takes {self.max_size}.")
         if self._trace is not None:
-            self._trace("->", json.loads(text))
+            self._trace("->", _shown(json.loads(text)))
         try:
             await self._socket.send(text)
         except ConnectionClosed as exc:
@@ -118,7 +118,7 @@ class Connection:
         finally:
             del self._answers[command_id]
 
-    async def frames(self) -> AsyncIterator[Data]:
+    async def frames(self) -> AsyncGenerator[Data, None]:
         """Yield what comes and is no answer, until the connection ends."""
         try:
             async for text in self._socket:
@@ -150,6 +150,11 @@ class Connection:
         if waiting is not None and not waiting.done():
             waiting.set_result(frame)
         return frame.get("id") is not None
+
+
+def _shown(frame: Data) -> Data:
+    """Return a frame without what is nobody else's business."""
+    return {**frame, "data": {"token": "…"}} if frame["type"] == "token_refresh" else frame
 
 
 def _status_text(status: int) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, cast
 
@@ -75,8 +76,8 @@ class Link:
     async def _converse(self, connection: Connection) -> None:
         """Read frames until the connection ends; from `session_ready` on, send what waits."""
         try:
-            async with asyncio.timeout(SESSION_TIMEOUT) as patience:
-                async for frame in connection.frames():
+            async with asyncio.timeout(SESSION_TIMEOUT) as patience, aclosing(connection.frames()) as frames:
+                async for frame in frames:
                     if frame["type"] == "session_ready":
                         patience.reschedule(None)
                     self._hear(connection, frame["type"], frame["data"], frame.get("seq"))

@@ -53,10 +53,10 @@ class Reconnect:
             self._backoff.reset()
         if code == REPLACED:
             raise Replaced("A newer connection of the same user took over.", code=code)
-        if code == UNAUTHORIZED:
-            await self._renew(self._tokens.access, reason, code)
+        asked = await self._renew(self._tokens.access, reason, code) if code == UNAUTHORIZED else 0.0
         announced, self._announced = self._announced, None
-        return self._backoff.next(at_least=FLOOD_WAIT if code == FLOODING else None, announced=announced)
+        wait = self._backoff.next(at_least=FLOOD_WAIT if code == FLOODING else None, announced=announced)
+        return max(wait, asked)
 
     async def _renew(self, stale: str, reason: str, code: int | None) -> float:
         """Get new tokens, once: if the server does not like those either, it is not the tokens' age."""
