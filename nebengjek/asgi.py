@@ -20,6 +20,7 @@ from realtime.background import background  # noqa: E402
 from realtime.consumers import UserConsumer  # noqa: E402
 from realtime.middleware import (  # noqa: E402
     ConnectRateMiddleware,
+    CountingMiddleware,
     JWTAuthMiddleware,
     LoopbackOnly,
     OriginMiddleware,
@@ -27,7 +28,8 @@ from realtime.middleware import (  # noqa: E402
     not_found,
 )
 
-django_application = BoundedASGIHandler()
+django_handler: Any = BoundedASGIHandler()
+django_application: Any = CountingMiddleware(django_handler)
 users_socket: Any = OriginMiddleware(ConnectRateMiddleware(JWTAuthMiddleware(UserConsumer.as_asgi())))
 nothing_here: Any = not_found
 websocket_application = URLRouter([re_path(r"^ws/$", users_socket), re_path(r"", nothing_here)])

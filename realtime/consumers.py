@@ -27,6 +27,7 @@ from realtime.groups import CHECK, DELIVER, RELAY, REPLACE, REVOKE, group_of
 from realtime.history import Notification, Place, history
 from realtime.limits import CommandLimit, Flooding
 from realtime.loops import UNAVAILABLE
+from realtime.pace import Pace
 from realtime.protocol import BadFrame, CloseCode, Frame
 from realtime.ready import parse_resume, read_state, ready_frame
 from realtime.routes import ROUTES, Route
@@ -60,6 +61,9 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         self.group = group_of(self.user_id)
         self.intake = PositionIntake(self.user_id, driver=self.role == Role.DRIVER)
         self.limit = CommandLimit(self.user_id)
+        self.pace: Pace | None = scope.get("state", {}).get("pace")  # other servers have none
+        self.late_position: str | None = None
+        self.catching_up: asyncio.Task[None] | None = None
         self.session = 0
         self.epoch, self.forwarded = "", 0
         self.closing = False
@@ -180,7 +184,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         """Leave nothing behind, whatever ended the connection."""
         self.closing = True
         self.token_watch.stop()
-        for waiting in (self.close_timer, self.pump):
+        for waiting in (self.close_timer, self.pump, self.catching_up):
             if waiting is not None:
                 waiting.cancel()
         self.intake.stop()
@@ -320,6 +324,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         elif message["seq"] == self.forwarded + 1:
             if message["event"].startswith("ride_"):
                 self.intake.ride_changed()
+                self.late_position = None  # it was of the ride as it was before
             await self._forward(Notification(message["seq"], message["frame"]))
             metrics.delivered(message.get("at", 0))
 
@@ -340,7 +345,21 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
 
     async def location_relay(self, message: Message) -> None:
         """Forward the other party's position."""
-        await self.send_frame(message["frame"])
+        self.late_position = message["frame"]
+        await self._send_position()
+
+    async def _send_position(self) -> None:
+        """Send the latest position, at once or when the client has taken those before it."""
+        if self.pace is not None and not self.pace.has_room():
+            self.pace.when_there_is_room(self._catch_up)
+        elif self.late_position is not None:
+            frame, self.late_position = self.late_position, None
+            await self.send_frame(frame)
+            if self.pace is not None:
+                self.pace.sent()
+
+    def _catch_up(self) -> None:
+        self.catching_up = asyncio.create_task(self._send_position())
 
     async def session_replace(self, message: Message) -> None:
         """Give way to a newer connection of the same user."""

@@ -40,7 +40,8 @@ INVALID = "invalid"
 
 ANSWERS = ("ack", "error", "location_update", "server_restarting", "session_ready", "token_expiring")
 CLOSE_CODES = (1000, 1001, 1005, 1006, 1007, *map(int, CloseCode))
-LIMITS = ("command", "costly", "location", "connect")
+LIMITS = ("command", "costly", "location", "connect", "rest")
+ANSWERED = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -102,8 +103,9 @@ _delivery = _family("histogram", "delivery_seconds", "From an event to the socke
 _dropped = _family("counter", "layer_dropped", "Messages that found a mailbox full.")
 _repairs = _family("counter", "history_refills", "Gaps, by what closed them.", ["by"], [("history",), ("state",)])
 _limits = _family(
-    "counter", "rate_limited", "Frames refused, by the limit they met.", ["limit"], [(name,) for name in LIMITS]
+    "counter", "rate_limited", "What was refused, by the limit it met.", ["limit"], [(name,) for name in LIMITS]
 )
+_answered = _family("counter", "http_answers", "Answers over HTTP.", ["status"], [(name,) for name in ANSWERED])
 _closed = _family(
     "counter",
     "closed",
@@ -188,8 +190,15 @@ def dropped() -> None:
 
 
 def limited(name: str) -> None:
-    """Count a frame that one of `LIMITS` refused."""
+    """Count what one of `LIMITS` refused."""
     cells[_limits[name,]] += 1
+
+
+def answered(status: int) -> None:
+    """Count an answer over HTTP, by the class of its status; 429 is also one of the limits."""
+    cells[_answered[ANSWERED[status // 100 - 1],]] += 1
+    if status == 429:
+        limited("rest")
 
 
 def joined(role: str) -> None:

@@ -90,6 +90,23 @@ class JWTAuthMiddleware:
         await self._app({**scope, "user": user, "claims": claims, "subprotocol": subprotocol}, receive, send)
 
 
+class CountingMiddleware:
+    """Counts the answers over HTTP."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Look at the status that goes by."""
+
+        async def count(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                metrics.answered(message["status"])
+            await send(message)
+
+        await self._app(scope, receive, count)
+
+
 class LoopbackOnly:
     """Lets only this machine in: for a server whose secrets stand in its source code."""
 

@@ -20,6 +20,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from realtime.drain import drain
 from realtime.loops import end
+from realtime.pace import Pace
 from realtime.protocol import CloseCode
 from realtime.simulation.town import Town
 
@@ -77,18 +78,25 @@ class Protocol(WebSocketsSansIOProtocol):
         timeout = settings.WS_HANDSHAKE_TIMEOUT.total_seconds()
         self._handshake_timer = self.loop.call_later(timeout, self._give_up)
         self._read_timer: asyncio.TimerHandle | None = None
+        self._pace = Pace(self._ping)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop all clocks."""
         self._handshake_timer.cancel()
         if self._read_timer is not None:
             self._read_timer.cancel()
+        self._pace.stop()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Note that the client lives, whatever he says."""
         self._heard_at = self.loop.time()
         super().data_received(data)
+
+    def handle_pong(self, event: Any) -> None:
+        """Let the pace know of answers to its pings; the others are uvicorn's."""
+        if not self._pace.answered(bytes(event.data)):
+            super().handle_pong(event)
 
     def start_keepalive(self) -> None:
         """Begin to ping and to listen for life: the handshake is done."""
@@ -142,7 +150,7 @@ class Protocol(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         """Run the consumer; after its end the client has `CLOSE_GRACE` to take what is left, and then is cut off."""
-        self.scope["state"]["silence"] = self.silence
+        self.scope["state"] |= {"silence": self.silence, "pace": self._pace}
         try:
             await super().run_asgi()
         finally:
@@ -160,6 +168,11 @@ class Protocol(WebSocketsSansIOProtocol):
             self._close(CloseCode.NOTHING_HEARD)
         else:
             self._read_timer = self.loop.call_later(timeout - silent, self._listen_for_life)
+
+    def _ping(self, payload: bytes) -> None:
+        if not self.close_sent and not self.transport.is_closing():
+            self.conn.send_ping(payload)
+            self.transport.write(b"".join(self.conn.data_to_send()))
 
     def _close(self, code: CloseCode) -> None:
         """Close from our side; who does not take the closing frame within `CLOSE_GRACE` is cut off."""

@@ -99,6 +99,11 @@ async def test_the_figures_of_one_process_are_what_was_sent(start_server: StartS
     samples = await asyncio.to_thread(scrape, server)
     check_figures(samples, [driver, passenger])
     assert value_of(samples, "connections", role="driver") == value_of(samples, "connections", role="passenger") == 1
+    good = value_of(samples, "http_answers_total", status="2xx")
+    assert (await asyncio.to_thread(get, f"{server.url}/nothing")).status_code == 404
+    samples = await asyncio.to_thread(scrape, server)
+    assert value_of(samples, "http_answers_total", status="4xx") == 1
+    assert value_of(samples, "http_answers_total", status="2xx") == good + 1  # the scrape before
     newer = await Client.open(server.url, server.log_in(PASSENGER))
     assert await passenger.closed() == 4409
     await driver.close()

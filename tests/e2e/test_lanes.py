@@ -1,0 +1,18 @@
+from itertools import pairwise
+
+import pytest
+
+from bench.lanes import read_slowly
+from tests.e2e.conftest import StartServer
+
+pytestmark = pytest.mark.e2e
+
+
+async def test_a_slow_reader_gets_every_event_and_only_fresh_positions(start_server: StartServer) -> None:
+    server = start_server(WS_LOCATION_RATE="40")
+    reading = await read_slowly(server, seconds=15, period=0.25, rate=40)
+    assert reading.probes == list(range(30))
+    assert all(later == earlier + 1 for earlier, later in pairwise(reading.numbers))
+    assert len(reading.ages) >= 15
+    assert reading.sent > 5 * len(reading.ages)  # most were overtaken on their way
+    assert max(reading.ages) < 10 * 0.25  # one on its way and one in his hands, with events between
