@@ -1,0 +1,22 @@
+/** Landmarks for orientation, written down by hand (see README.md): name, latitude, longitude, first zoom that shows it. */
+export const PLACES = [
+  ["Monas", -6.1754, 106.8272, 11],
+  ["Bundaran HI", -6.1949, 106.823, 13],
+  ["Istiqlal", -6.1697, 106.8314, 14],
+  ["Gambir", -6.1767, 106.8306, 15],
+  ["Pasar Senen", -6.1747, 106.8447, 13],
+  ["Harmoni", -6.1658, 106.8204, 14],
+  ["Sarinah", -6.188, 106.8235, 15],
+  ["Tanah Abang", -6.1858, 106.8108, 13],
+  ["Gondangdia", -6.1861, 106.8326, 14],
+  ["Cikini", -6.1986, 106.8413, 14],
+  ["Dukuh Atas", -6.2012, 106.8226, 14],
+  ["Manggarai", -6.2099, 106.8502, 12],
+  ["Semanggi", -6.2199, 106.8143, 14],
+  ["Gelora Bung Karno", -6.2186, 106.8025, 12],
+  ["Blok M", -6.244, 106.7981, 12],
+  ["Jatinegara", -6.2151, 106.8704, 12],
+  ["Kota Tua", -6.1352, 106.8133, 12],
+  ["Tanjung Priok", -6.1108, 106.8814, 11],
+  ["Halim", -6.2666, 106.891, 11],
+];
