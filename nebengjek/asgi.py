@@ -1,4 +1,4 @@
-"""The ASGI application: HTTP, the WebSocket at `/ws/`, and the background work that goes with them."""
+"""The ASGI application: HTTP, the WebSockets at `/ws/` and `/live/ws/`, and the background work that goes with them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,16 @@ from realtime.middleware import (  # noqa: E402
     has_public_secrets,
     not_found,
 )
+from web.live.socket import OwnOrigin, StaffOnly, live_socket  # noqa: E402
 
 django_handler: Any = BoundedASGIHandler()
 django_application: Any = CountingMiddleware(django_handler)
 users_socket: Any = OriginMiddleware(ConnectRateMiddleware(JWTAuthMiddleware(UserConsumer.as_asgi())))
+live_map: Any = OwnOrigin(ConnectRateMiddleware(StaffOnly(live_socket)))
 nothing_here: Any = not_found
-websocket_application = URLRouter([re_path(r"^ws/$", users_socket), re_path(r"", nothing_here)])
+websocket_application = URLRouter(
+    [re_path(r"^ws/$", users_socket), re_path(r"^live/ws/$", live_map), re_path(r"", nothing_here)]
+)
 router = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application})
 if has_public_secrets():
     router = LoopbackOnly(router)

@@ -90,6 +90,7 @@ LANGUAGES = [("en", "English")]
 # Pages carry nothing from other hosts and nothing inline; only map tiles may come from where MAP_TILES_URL says.
 MAP_TILES_URL = env.text("MAP_TILES_URL")
 MAP_TILES_ATTRIBUTION = env.text("MAP_TILES_ATTRIBUTION")
+LIVE_INTERVAL = env.duration("LIVE_INTERVAL", "1s", low="100ms", high="1m")
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],

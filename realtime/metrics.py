@@ -151,6 +151,23 @@ def table() -> Cells:
     return total
 
 
+class Totals(msgspec.Struct, frozen=True):
+    """What was counted since the server began, or since its workers did."""
+
+    frames_in: float
+    frames_out: float
+    errors: float
+
+
+def totals() -> Totals:
+    """Add up the frames, and the errors among them."""
+    now = table()
+    both = {"in": 0.0, "out": 0.0}
+    for (direction, _), place in _frames.items():
+        both[direction] += now[place]
+    return Totals(both["in"], both["out"], sum(now[place] for place in _errors.values()))
+
+
 # --- counting, from the event loop only -------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 from uuid import UUID
 
@@ -31,6 +31,9 @@ class PositionStore(Protocol):
 
     def last(self, user_id: UUID) -> Position | None:
         """Return the last position of a user, however old."""
+
+    def last_of(self, user_ids: Collection[UUID]) -> dict[UUID, Position]:
+        """Return the last positions of these users, however old; who has none is left out."""
 
     def drivers_near(self, point: GeoPoint, radius_km: float, received_after: float) -> list[tuple[float, Position]]:
         """Return `(distance in km, position)` of the drivers within the radius, nearest first.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from threading import Lock
 from uuid import UUID
 
@@ -34,6 +34,15 @@ class MemoryPositions:
         with self._lock:
             place = self._places.get(user_id)
             return place and Position(user_id, *place, online=user_id in self._connections)
+
+    def last_of(self, user_ids: Collection[UUID]) -> dict[UUID, Position]:
+        """Return the last positions of these users, however old."""
+        with self._lock:
+            return {
+                user_id: Position(user_id, *self._places[user_id], online=user_id in self._connections)
+                for user_id in user_ids
+                if user_id in self._places
+            }
 
     def drivers_near(self, point: GeoPoint, radius_km: float, received_after: float) -> list[tuple[float, Position]]:
         """Return `(distance in km, position)` of the drivers within the radius, nearest first."""

@@ -11,7 +11,7 @@ process that died leaves nobody online.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any
 from uuid import UUID
@@ -84,12 +84,15 @@ class RedisPositions:
 
     def last(self, user_id: UUID) -> Position | None:
         """Return the last position of a user, however old."""
+        return self.last_of([user_id]).get(user_id)
+
+    def last_of(self, user_ids: Collection[UUID]) -> dict[UUID, Position]:
+        """Return the last positions of these users, however old."""
         self.settle()
-        written, online = sync_redis().mget([_place_key(user_id), _online_key(user_id)])
-        if written is None:
-            return None
-        place = _decode(written)
-        return Position(user_id, place.point, place.received_at, online=online is not None)
+        return {
+            user_id: Position(user_id, place.point, place.received_at, online=online)
+            for user_id, place, online in self._read(list(user_ids))
+        }
 
     def drivers_near(self, point: GeoPoint, radius_km: float, received_after: float) -> list[tuple[float, Position]]:
         """Return `(distance in km, position)` of the drivers within the radius, nearest first."""
@@ -105,18 +108,11 @@ class RedisPositions:
             count=MAX_FOUND,
         )
         user_ids = [UUID(member.decode()) for member in members]
-        if not user_ids:
-            return []
-        written = redis.mget([key(user_id) for key in (_place_key, _online_key) for user_id in user_ids])
-        places, online = written[: len(user_ids)], written[len(user_ids) :]
         found = []
-        for user_id, raw, connection in zip(user_ids, places, online, strict=True):
-            if raw is None or (place := _decode(raw)).received_at < received_after:
-                continue
+        for user_id, place, online in self._read(user_ids):
             distance = distance_km(point, place.point)
-            if distance <= radius_km:
-                is_online = connection is not None
-                found.append((distance, Position(user_id, place.point, place.received_at, online=is_online)))
+            if place.received_at >= received_after and distance <= radius_km:
+                found.append((distance, Position(user_id, place.point, place.received_at, online=online)))
         return sorted(found, key=lambda pair: pair[0])
 
     def connected(self, user_id: UUID, connection: int) -> None:
@@ -163,6 +159,17 @@ class RedisPositions:
                 pipeline.zrem(HEARD, *old)
                 pipeline.execute()
         return len(old)
+
+    @staticmethod
+    def _read(user_ids: Sequence[UUID]) -> Iterator[tuple[UUID, _Place, bool]]:
+        """Yield the places of those users who have one, and whether they are connected; one round trip."""
+        if not user_ids:
+            return
+        written: Any = sync_redis().mget([key(user_id) for key in (_place_key, _online_key) for user_id in user_ids])
+        places, connections = written[: len(user_ids)], written[len(user_ids) :]
+        for user_id, place, connection in zip(user_ids, places, connections, strict=True):
+            if place is not None:
+                yield user_id, _decode(place), connection is not None
 
     @staticmethod
     def _write(places: Mapping[UUID, _Place], changes: Iterable[tuple[UUID, int, bool]]) -> None:

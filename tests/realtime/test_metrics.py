@@ -120,6 +120,15 @@ def test_everything_else_is_counted_by_its_label() -> None:
     assert value("layer_dropped_total") == 1
 
 
+def test_totals_tell_frames_in_and_out_and_the_errors_among_them() -> None:
+    metrics.handled("location_update", time.perf_counter())
+    metrics.handled("nonsense", time.perf_counter())
+    metrics.sent(protocol.ack("x"))
+    metrics.sent(protocol.error(DomainError("no"), None))
+    metrics.sent(protocol.unnumbered("something new", {}))
+    assert metrics.totals() == metrics.Totals(frames_in=2, frames_out=3, errors=1)
+
+
 def test_every_series_has_cells_of_its_own() -> None:
     cells = [place + n for family in FAMILIES for place in family.places.values() for n in range(family.width)]
     assert cells == list(range(len(metrics.cells)))

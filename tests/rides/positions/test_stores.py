@@ -33,6 +33,18 @@ def test_the_last_position_is_remembered(store: PositionStore) -> None:
     assert (last.point, last.received_at, last.online) == (north_of(MONAS, 5), 11.0, False)
 
 
+def test_the_last_positions_of_many_are_read_at_once(store: PositionStore) -> None:
+    store.report(A, MONAS, 10.0, driver=True)
+    store.report(B, north_of(MONAS, 5), 11.0, driver=False)
+    store.connected(B, 1)
+    found = store.last_of([A, B, C])
+    assert {user_id: (last.point, last.received_at, last.online) for user_id, last in found.items()} == {
+        A: (MONAS, 10.0, False),
+        B: (north_of(MONAS, 5), 11.0, True),
+    }
+    assert store.last_of([]) == {}
+
+
 def test_drivers_are_found_nearest_first_within_the_radius(store: PositionStore) -> None:
     store.report(A, north_of(MONAS, 2000), 10.0, driver=True)
     store.report(B, north_of(MONAS, 1000), 10.0, driver=True)
