@@ -22,7 +22,8 @@ from rides.positions import Position, positions
 from users.models import Role
 
 SETTLING = 3.0
-"""Seconds for which points with a lower number than those seen may still be committed; they are read over again."""
+LATE = 5000
+"""Points with a lower number than those seen may still be committed, for so many seconds and so many numbers below."""
 
 LEAST_STEP_KM = 0.02
 """Points of a track nearer than this to the one before are left out: nobody could see them."""
@@ -104,9 +105,11 @@ class Painter:
                 self._tracks[point.ride_id].add(point)
         now = time.monotonic()
         if town.points:
-            self._read.append((now, town.points[-1].number))
+            newest = town.points[-1].number
+            self._read.append((now, newest))
+            self._settled = max(self._settled, newest - LATE)
         while self._read and now - self._read[0][0] >= SETTLING:
-            self._settled = self._read.popleft()[1]
+            self._settled = max(self._settled, self._read.popleft()[1])
 
     def _figures(self) -> Item:
         """Count connections over all processes, and what this server did a second since the picture before."""

@@ -8,6 +8,9 @@ import { bearing } from "../map/markers.js";
 /** Milliseconds that a driver takes to his new place: about as long as until the next one comes. */
 const GLIDE = 1000;
 
+/** Milliseconds between two pictures on the way: a driver moves a pixel or two in the meantime. */
+const BETWEEN = 45;
+
 /** Pixels around a thing within which a click is meant for it. */
 const REACH = 18;
 
@@ -109,8 +112,11 @@ export const TownLayer = L.Layer.extend({
   },
 
   move() {
-    this.draw();
-    this.isMoving = performance.now() < this.until;
+    const now = performance.now();
+    this.isMoving = now < this.until;
+    if (now - this.drawnAt >= BETWEEN || !this.isMoving) {
+      this.draw();
+    }
     if (this.isMoving) {
       requestAnimationFrame(() => this.move());
     }
@@ -122,7 +128,7 @@ export const TownLayer = L.Layer.extend({
     const { x: width, y: height } = this.map.getSize();
     const scale = this.map.options.crs.scale(this.map.getZoom()) / this.map.options.crs.scale(0);
     const origin = this.map.project(this.map.containerPointToLatLng([0, 0]));
-    const now = performance.now();
+    const now = (this.drawnAt = performance.now());
     this.drawn = [];
     for (const kind of ["searches", "drivers"]) {
       for (const item of this.town[kind].values()) {
