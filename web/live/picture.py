@@ -78,22 +78,20 @@ class Painter:
 
     def paint(self) -> Picture:
         """Look at everything."""
-        begun, now = time.perf_counter(), timezone.now()
+        now = timezone.now()
         town = overview(now, self._settled)
         self._follow(town)
         duty = {driver.person.user_id: driver for driver in (*town.drivers, *(ride.driver for ride in town.rides))}
         places = positions().last_of(duty)
-        drivers = _drivers(duty, town, places, now)
-        figures = {**self._figures(), "day": town.day}
         self._number += 1
         return Picture(
             number=self._number,
             at=now.timestamp(),
-            drivers=drivers,
+            drivers=_drivers(duty, town, places, now),
             searches=_searches(town),
             rides=_by_id(map(_ride, town.rides)),
             tracks={str(ride_id): (track.places, len(track.places)) for ride_id, track in self._tracks.items()},
-            figures={**figures, "took_ms": round((time.perf_counter() - begun) * 1000, 1)},
+            figures={**self._figures(), "day": town.day},
         )
 
     def _follow(self, town: Overview) -> None:

@@ -34,7 +34,8 @@ function draw(frame) {
   town.apply(frame);
   if (!hasFitted) {
     hasFitted = true;
-    fitTo(map, [...town.drivers.values(), ...town.searches.values()].map(({ place }) => place).filter(Boolean), { closest: 14 });
+    const places = [...town.drivers.values(), ...town.searches.values()].map(({ place }) => place);
+    fitTo(map, places.filter(Boolean), { closest: 14, animate: false });
   }
   layer.update();
   tracks.update();

@@ -56,7 +56,8 @@ function drawGround(map) {
 }
 
 /**
- * Draw the way through some points; `line.addLatLng(point)` and `line.setLatLngs(points)` change it, `line.remove()` ends it.
+ * Draw the way through some points; `line.addLatLng(point)` and `line.setLatLngs(points)` change it, `line.remove()`
+ * ends it.
  * @param {Point[]} points
  * @param {{planned?: boolean}} [options] `planned`: not driven yet, shown dashed
  */
@@ -66,9 +67,9 @@ export function trackLine(map, points, { planned = false } = {}) {
 }
 
 /** Show all of these points, none of them under the edge; without points nothing changes. */
-export function fitTo(map, points, { padding = 40, closest = 16 } = {}) {
+export function fitTo(map, points, { padding = 40, closest = 16, animate = !prefersStillness() } = {}) {
   if (points.length) {
-    const options = { padding: [padding, padding], maxZoom: closest, animate: !prefersStillness() };
+    const options = { padding: [padding, padding], maxZoom: closest, animate };
     map.fitBounds(L.latLngBounds(points), options);
   }
 }

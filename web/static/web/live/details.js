@@ -1,6 +1,6 @@
 /** One thing in detail: what is known of it, and where it stands in the admin. */
 import { addMarker, centreOn, moveMarker, trackLine } from "../map.js";
-import { fill, rupiah, span, stateName, vehicle, write } from "./words.js";
+import { ago, fill, rupiah, span, stateName, vehicle, write } from "./words.js";
 
 /** What is said of each kind: a title and its lines. */
 const LINES = {
@@ -9,7 +9,7 @@ const LINES = {
     [gettext("Phone"), item.phone],
     [gettext("Vehicle"), vehicle(item)],
     [gettext("Connected"), item.online ? gettext("yes") : gettext("no")],
-    [gettext("Last seen"), item.seen ? fill(gettext("%(span)s ago"), { span: span(town.since(item.seen)) }) : gettext("never")],
+    [gettext("Last seen"), ago(item.seen, town) ?? gettext("never")],
     ...(item.ride && town.rides.has(item.ride) ? rideLines(town.rides.get(item.ride), town) : []),
   ],
   searches: (item, town) => [
@@ -22,13 +22,17 @@ const LINES = {
 };
 
 function rideLines(ride, town) {
-  const begun = ride.started ?? ride.since;
   return [
-    [gettext("Passenger"), `${ride.passenger_name} (${ride.phone})`],
-    [ride.started ? gettext("Under way") : gettext("Booked"), fill(gettext("%(span)s"), { span: span(town.since(begun)) })],
+    [gettext("Passenger"), ride.passenger_name],
+    [gettext("Passenger's phone"), ride.phone],
+    [ride.started ? gettext("Started") : gettext("Booked"), ago(ride.started ?? ride.since, town)],
     [gettext("Driven"), `${ride.km.toFixed(1)} km`],
     [gettext("Cost so far"), rupiah(ride.cost)],
   ];
+}
+
+function titleOf({ kind, name, passenger_name: passenger }) {
+  return kind === "rides" ? fill(gettext("%(driver)s drives %(passenger)s"), { driver: name, passenger }) : name;
 }
 
 export class Details {
@@ -48,9 +52,8 @@ export class Details {
     this.close({ backTo: document.activeElement });
     this.item = item;
     this.element.hidden = false;
-    const title = item.kind === "rides" ? fill(gettext("%(driver)s drives %(passenger)s"), { driver: item.name, passenger: item.passenger_name }) : item.name;
     const heading = this.element.querySelector("h2");
-    write(heading, title);
+    write(heading, titleOf(item));
     this.element.querySelector(".links").replaceChildren(...this.makeLinks());
     this.onChosen(item.kind === "rides" ? item.driver : item.id);
     this.update();
@@ -119,7 +122,8 @@ export class Details {
       this.drawn = null;
       return;
     }
-    const way = journey.started || journey.kind === "searches" ? [this.place(), journey.target] : [this.place(), journey.place, journey.target];
+    const isOnBoard = journey.started || journey.kind === "searches";
+    const way = [this.place(), !isOnBoard && journey.place, journey.target].filter(Boolean);
     if (this.drawn) {
       this.drawn[0].setLatLngs(way);
       moveMarker(this.drawn[1], journey.place);
@@ -134,16 +138,13 @@ export class Details {
 
   makeLinks() {
     const { kind, id, driver, passenger, ride } = this.item;
-    const pages = {
-      drivers: [[gettext("The driver in the admin"), "user", id], ...(ride ? [[gettext("The ride in the admin"), "ride", ride]] : [])],
-      searches: [[gettext("The request in the admin"), "search", id], [gettext("The passenger in the admin"), "user", passenger]],
-      rides: [
-        [gettext("The ride in the admin"), "ride", id],
-        [gettext("The driver in the admin"), "user", driver],
-        [gettext("The passenger in the admin"), "user", passenger],
-      ],
-    };
-    return pages[kind].map(([text, page, pk]) => {
+    const pages = [
+      [gettext("The ride in the admin"), "ride", kind === "rides" ? id : ride],
+      [gettext("The request in the admin"), "search", kind === "searches" && id],
+      [gettext("The driver in the admin"), "user", kind === "drivers" ? id : driver],
+      [gettext("The passenger in the admin"), "user", passenger],
+    ];
+    return pages.filter(([, , pk]) => pk).map(([text, page, pk]) => {
       const link = document.createElement("a");
       link.href = this.links[page].replace(this.links.some, pk);
       link.textContent = text;

@@ -16,16 +16,17 @@ export function showFigures(element, town) {
 function figuresOf(town) {
   const { connections, stale, rates, day } = town.figures;
   const counts = town.counts();
-  const onRides = counts.pickup + counts.riding;
   const ours = gettext("of this server");
+  const ends = { completed: day.COMPLETED ?? 0, cancelled: day.CANCELLED ?? 0, unpaid: day.ARRIVED ?? 0 };
   return {
-    drivers: [town.drivers.size, fill(gettext("%(free)s free, %(riding)s on rides, %(away)s away"), { ...counts, riding: onRides })],
+    drivers: [town.drivers.size, fill(gettext("%(free)s free, %(asked)s asked, %(away)s away"), counts)],
     searches: [town.searches.size, oldest(town)],
     rides: [town.rides.size, fill(gettext("%(pickup)s to the pick-up, %(riding)s driving"), counts)],
-    day: [sum(day), fill(gettext("%(completed)s completed, %(cancelled)s cancelled, %(unpaid)s unpaid"), {
-      completed: day.COMPLETED ?? 0, cancelled: day.CANCELLED ?? 0, unpaid: day.ARRIVED ?? 0,
-    })],
-    connections: [sum(connections), fill(gettext("%(driver)s drivers, %(passenger)s passengers, %(stale)s silent"), { ...connections, stale })],
+    day: [sum(day), fill(gettext("%(completed)s completed, %(cancelled)s cancelled, %(unpaid)s unpaid"), ends)],
+    connections: [
+      sum(connections),
+      fill(gettext("drivers %(driver)s, passengers %(passenger)s, silent %(stale)s"), { ...connections, stale }),
+    ],
     frames: [fill(gettext("%(in)s in, %(out)s out"), { in: rates.frames_in, out: rates.frames_out }), ours],
     errors: [rates.errors, ours],
   };
@@ -42,7 +43,8 @@ function oldest(town) {
 }
 
 function listProcesses(list, processes) {
-  const texts = Object.entries(processes).map(([name, count]) => fill(gettext("%(name)s: %(count)s connections"), { name, count }));
+  const say = ([name, count]) => fill(gettext("%(name)s: connections %(count)s"), { name, count });
+  const texts = Object.entries(processes).map(say);
   while (list.children.length > texts.length) {
     list.lastChild.remove();
   }

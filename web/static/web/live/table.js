@@ -1,5 +1,5 @@
 /** The same things as a table, for those who would rather read. */
-import { fill, rupiah, span, stateName, vehicle, write } from "./words.js";
+import { ago, fill, rupiah, span, stateName, vehicle, write } from "./words.js";
 
 /** Rows at first, and more with each press of the button. */
 const PAGE = 50;
@@ -10,7 +10,7 @@ const COLUMNS = {
     [() => gettext("Driver"), (item) => item.name],
     [() => gettext("State"), (item) => stateName(item.state)],
     [() => gettext("Vehicle"), vehicle],
-    [() => gettext("Last seen"), (item, town) => (item.seen ? span(town.since(item.seen)) : gettext("never")), (item) => -(item.seen ?? 0)],
+    [() => gettext("Last seen"), (item, town) => ago(item.seen, town) ?? gettext("never"), (item) => -(item.seen ?? 0)],
   ],
   searches: [
     [() => gettext("Passenger"), (item) => item.name],
@@ -22,7 +22,7 @@ const COLUMNS = {
     [() => gettext("Driver"), (item) => item.name],
     [() => gettext("Passenger"), (item) => item.passenger_name],
     [() => gettext("State"), (item) => stateName(item.state)],
-    [() => gettext("Booked"), (item, town) => fill(gettext("%(span)s ago"), { span: span(town.since(item.since)) }), (item) => -item.since],
+    [() => gettext("Booked"), (item, town) => ago(item.since, town), (item) => -item.since],
     [() => gettext("Driven"), (item) => `${item.km.toFixed(1)} km`, (item) => item.km],
     [() => gettext("Cost so far"), (item) => rupiah(item.cost), (item) => item.cost],
   ],
@@ -115,7 +115,7 @@ export class Table {
     const value = key ?? ((item) => text(item, this.town));
     const way = this.sorted.down ? -1 : 1;
     const pairs = this.town.shown(this.kind).map((item) => [value(item), item]);
-    const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : a - b);
+    const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, undefined, { numeric: true }) : a - b);
     return pairs.sort(([a], [b]) => way * compare(a, b)).map(([, item]) => item);
   }
 

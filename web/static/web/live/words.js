@@ -23,6 +23,11 @@ export function span(seconds) {
   return interpolate(gettext("%s h"), [Math.round(seconds / 3600)]);
 }
 
+/** How long ago a time of the server is; nothing without a time. */
+export function ago(time, town) {
+  return time && fill(gettext("%(span)s ago"), { span: span(town.since(time)) });
+}
+
 /** Rupiah. */
 export function rupiah(amount) {
   return `Rp ${amount.toLocaleString(document.documentElement.lang)}`;

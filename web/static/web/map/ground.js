@@ -42,7 +42,7 @@ export function drawGrid(map) {
 /** Draw the names of landmarks, more of them the closer one looks. */
 export function drawPlaces(map) {
   belowTiles(map, "places", 250).setAttribute("aria-hidden", "true");
-  const places = PLACES.map(([name, latitude, longitude, from]) => ({ from, mark: placeMark(name, latitude, longitude) }));
+  const places = PLACES.map(([name, ...place]) => ({ from: place.pop(), mark: placeMark(name, place) }));
   const update = () => {
     for (const { from, mark } of places) {
       if (map.getZoom() >= from) {
@@ -56,11 +56,11 @@ export function drawPlaces(map) {
   update();
 }
 
-function placeMark(name, latitude, longitude) {
+function placeMark(name, place) {
   const label = document.createElement("span");
   label.textContent = name;
   const icon = L.divIcon({ className: "map-place", html: label, iconSize: [0, 0] });
-  return L.marker([latitude, longitude], { icon, pane: "places", interactive: false, keyboard: false });
+  return L.marker(place, { icon, pane: "places", interactive: false, keyboard: false });
 }
 
 function belowTiles(map, name, level) {

@@ -9,7 +9,7 @@ const FARTHEST_GLIDE = 2000;
 /** Metres: who moves less keeps his heading. */
 const LEAST_TURN = 2;
 
-/** The shapes, in a box of 32 by 32 around the middle; those of people are centred, those of places stand on their point. */
+/** The shapes, in a box of 32 by 32: those of people around its middle, those of places standing on their point. */
 const SHAPES = {
   driver: () => [
     svg("circle", { class: "map-mark-body", r: 12 }),

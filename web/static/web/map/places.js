@@ -1,4 +1,4 @@
-/** Landmarks for orientation, written down by hand (see README.md): name, latitude, longitude, first zoom that shows it. */
+/** Landmarks for orientation (see README.md): name, latitude, longitude, and the first zoom that shows it. */
 export const PLACES = [
   ["Monas", -6.1754, 106.8272, 11],
   ["Bundaran HI", -6.1949, 106.823, 13],

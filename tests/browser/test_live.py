@@ -1,0 +1,205 @@
+"""The live map in a real browser."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+
+from tests.e2e.client import PLACE, Client, ride_to_pickup
+from tests.e2e.conftest import StartServer, start_server
+from tests.e2e.server import ServerProcess
+from tests.e2e.test_live import DRIVER, PASSENGER, PASSWORD, STAFF, cookie_of_staff
+
+__all__ = ["start_server"]
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or os.environ.get("CHROMIUM", "")
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")]
+
+TIMEOUT = 30_000
+NORTH = 0.0009
+"""About 100 m."""
+
+expect.set_options(timeout=TIMEOUT)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A browser that calls nobody by itself."""
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
+        yield running
+        await running.close()
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> ServerProcess:
+    """A server on which tests may drive as fast as they like."""
+    return start_server(RIDES_MAX_SPEED_KMH="0", LIVE_INTERVAL="200ms")
+
+
+async def look(browser: Browser, server: ServerProcess, complaints: list[str]) -> Page:
+    """Open the map as staff; what the page complains of is kept."""
+    cookie = await asyncio.to_thread(cookie_of_staff, server)
+    context = await browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(TIMEOUT)
+    await context.add_cookies([{"name": "sessionid", "value": cookie, "url": server.url}])
+    page = await context.new_page()
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.goto(f"{server.url}/live/")
+    await expect(page.get_by_role("status")).to_have_text("Live")
+    return page
+
+
+async def barriers(page: Page) -> list[str]:
+    """What would keep people out of the page as it is now."""
+    return [f"{found['id']}: {found['nodes'][0]['html']}" for found in (await Axe().run(page)).response["violations"]]
+
+
+async def drive(server: ServerProcess) -> tuple[Client, Client]:
+    """A ride under way, a hundred metres from its start."""
+    driver = await Client.open(server.url, server.log_in(DRIVER, driver=True))
+    passenger = await Client.open(server.url, server.log_in(PASSENGER))
+    ride_id = await ride_to_pickup(driver, passenger)
+    await driver.do("location_update", **PLACE)
+    assert (await driver.do("ride_start", ride_id=ride_id))["type"] == "ack"
+    await driver.do("location_update", latitude=PLACE["latitude"] + NORTH, longitude=PLACE["longitude"])
+    return driver, passenger
+
+
+async def test_staff_is_asked_to_log_in_and_comes_to_the_map(browser: Browser, server: ServerProcess) -> None:
+    await asyncio.to_thread(cookie_of_staff, server)
+    page = await browser.new_page()
+    await page.goto(f"{server.url}/live/")
+    await page.get_by_label("Phone number").fill(STAFF)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Log in").click()
+    await expect(page.get_by_role("status")).to_have_text("Live")
+    assert urlsplit(page.url).path == "/live/"
+
+
+async def test_a_ride_is_seen_on_the_map_and_in_the_table(browser: Browser, server: ServerProcess) -> None:
+    complaints: list[str] = []
+    page = await look(browser, server, complaints)
+    people = await drive(server)
+    await expect(page.locator('[data-count="riding"]')).to_have_text("1")
+    await page.get_by_role("button", name="Rides", exact=True).click()
+    row = page.get_by_role("row").filter(has_text=DRIVER)
+    await expect(row).to_contain_text("On a ride")
+    await expect(row).to_contain_text(re.compile(r"0\.1 km"))
+    await row.get_by_role("button").click()
+    await expect(page.get_by_role("heading", name=f"{DRIVER} drives {PASSENGER}")).to_be_focused()
+    for mark in ("Pick-up", "Destination"):
+        await expect(page.get_by_role("img", name=mark)).to_be_visible()
+    address = await page.get_by_role("link", name="The ride in the admin").get_attribute("href")
+    await page.get_by_role("button", name="Close").click()
+    await expect(row.get_by_role("button")).to_be_focused()
+    assert (await page.request.get(f"{server.url}{address}")).status == 200
+    for person in people:
+        await person.close()
+    await expect(page.locator('[data-figure="connections"]')).to_have_text("0")
+    assert complaints == []
+
+
+async def test_a_driver_is_chosen_on_the_map_filtered_and_found(browser: Browser, server: ServerProcess) -> None:
+    complaints: list[str] = []
+    driver = await Client.open(server.url, server.log_in(DRIVER, driver=True))
+    await driver.do("beacon_update", is_active=True, **PLACE)
+    page = await look(browser, server, complaints)
+    row = page.get_by_role("row").filter(has_text=DRIVER)
+    await expect(row).to_contain_text("Free")
+    await page.get_by_role("region", name="Map of the town").click()  # in the middle, where the only driver is
+    await expect(page.get_by_role("heading", name=DRIVER)).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("heading", name=DRIVER)).to_be_hidden()
+    await page.get_by_label("Free").uncheck()
+    await expect(row).to_be_hidden()
+    await page.get_by_label("Free").check()
+    await page.get_by_label("Find").fill("b 9999")
+    await expect(row).to_be_hidden()
+    await page.get_by_label("Find").fill("b 1234")
+    await expect(row).to_be_visible()
+    await page.get_by_label("Find").fill(DRIVER.removeprefix("+62"))
+    await expect(row).to_be_visible()
+    await driver.close()
+    await expect(row).to_contain_text("Away")
+    assert complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nobody_is_kept_out(browser: Browser, server: ServerProcess, scheme: str, tmp_path: Path) -> None:
+    people = await drive(server)
+    page = await look(browser, server, [])
+    await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+    await page.get_by_role("button", name="Rides", exact=True).click()
+    await page.get_by_role("row").filter(has_text=DRIVER).get_by_role("button").click()
+    await page.screenshot(path=tmp_path / "wide.png")
+    assert await barriers(page) == []
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await expect(page.get_by_role("table")).to_be_hidden()
+    assert await barriers(page) == []
+    await page.get_by_role("button", name="Table").click()
+    await expect(page.get_by_role("table")).to_be_visible()
+    await expect(page.get_by_role("region", name="Map of the town")).to_be_hidden()
+    await page.screenshot(path=tmp_path / "narrow.png", full_page=True)
+    assert await barriers(page) == []
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    for person in people:
+        await person.close()
+
+
+async def test_the_map_is_moved_by_keyboard_and_names_its_source(browser: Browser, server: ServerProcess) -> None:
+    page = await look(browser, server, [])
+    place = page.locator(".map-place", has_text="Monas")
+    before = await place.bounding_box()
+    await page.get_by_role("region", name="Map of the town").focus()
+    await page.keyboard.press("ArrowRight")
+    await expect(page.get_by_role("link", name="Natural Earth")).to_be_visible()
+    await expect(page.locator("path.map-city")).to_be_attached()
+    async with asyncio.timeout(TIMEOUT / 1000):
+        while await place.bounding_box() == before:
+            await asyncio.sleep(0.05)
+
+
+async def test_tiles_come_from_where_the_operator_says(browser: Browser, start_server: StartServer) -> None:
+    server = start_server(MAP_TILES_URL="http://127.0.0.1:9/{z}/{x}/{y}.png", MAP_TILES_ATTRIBUTION="Tiles: us")
+    page = await look(browser, server, [])
+    source = await page.locator("img.leaflet-tile").first.get_attribute("src")
+    assert source is not None
+    assert re.fullmatch(r"http://127\.0\.0\.1:9/\d+/\d+/\d+\.png", source)
+    await expect(page.get_by_text("Tiles: us")).to_be_visible()
+
+
+async def test_a_lost_connection_is_said_and_made_again(browser: Browser, start_server: StartServer) -> None:
+    server = start_server()
+    page = await look(browser, server, [])
+    port = str(urlsplit(server.url).port)
+    await asyncio.to_thread(server.stop)
+    await expect(page.get_by_role("status")).to_have_text(re.compile("Connection lost; next try in"))
+    again = await asyncio.to_thread(start_server, "manage.py", "serve", "--port", port)
+    await expect(page.get_by_role("status")).to_have_text("Live")
+    assert httpx.get(f"{again.url}/health/live").status_code == 200
+
+
+async def test_who_is_staff_no_longer_is_told_so(browser: Browser, server: ServerProcess) -> None:
+    page = await look(browser, server, [])
+    demote = "from users.models import User; User.objects.update(is_staff=False)"
+    await asyncio.to_thread(server.manage, "shell", "-c", demote)
+    await expect(page.get_by_role("status")).to_have_text("You are no longer logged in as staff. Log in")
+    await expect(page.get_by_role("link", name="Log in")).to_have_attribute("href", "/admin/login/?next=/live/")
