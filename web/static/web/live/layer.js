@@ -1,6 +1,6 @@
 /**
- * Drivers and requests on one canvas: thousands of them move with a few milliseconds a picture, where an element for
- * each would take the whole second.
+ * Drivers and requests on one canvas: a thousand of them that move all the time are a few milliseconds a picture, and
+ * nothing for the browser to lay out.
  */
 import { colourOf, onColoursChanged, prefersStillness } from "../map.js";
 import { bearing } from "../map/markers.js";
