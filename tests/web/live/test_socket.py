@@ -175,8 +175,7 @@ async def test_a_town_is_shown_whoever_does_what_meanwhile(rina: User, joko: Use
         for driver in drivers:
             await in_write_thread(stand_by, driver)
         await in_write_thread(propose, joko, sari)
-        town = await viewer.until(lambda town: len(town["drivers"]) == 6)
-        assert len(town["searches"]) == 1
+        await viewer.until(lambda town: len(town["drivers"]) == 6 and len(town["searches"]) == 1)
 
 
 async def test_two_rides_are_told_apart(rina: User, dewi: User, putri: User, joko: User, sari: User) -> None:
