@@ -230,6 +230,7 @@ WS_MAX_MESSAGE_SIZE = env.integer("WS_MAX_MESSAGE_SIZE", 512, low=256, high=16 *
 WS_ALLOWED_ORIGINS = env.words("WS_ALLOWED_ORIGINS")
 WS_HEARTBEAT = env.duration("WS_HEARTBEAT", "2s", low="50ms", high="1m")
 WS_TOKEN_NOTICE = env.duration("WS_TOKEN_NOTICE", "60s")
+WS_TOKEN_CHECK = env.duration("WS_TOKEN_CHECK", "15s", low="100ms", high="1h")
 WS_COMMAND_RATE = env.integer("WS_COMMAND_RATE", 10)
 WS_COMMAND_BURST = env.integer("WS_COMMAND_BURST", 30, low=1)
 WS_LOCATION_RATE = env.integer("WS_LOCATION_RATE", 5)

@@ -44,9 +44,6 @@ R = TypeVar("R")
 PURGE_INTERVAL = 60.0
 """Seconds between two rounds of cleaning."""
 
-TOKEN_CHECK_INTERVAL = 15.0
-"""Seconds between two looks at whether the users of open sockets may still be here; usually they are told at once."""
-
 SERVER_LOCK = 0x6E656265
 """Our number among the advisory locks of a PostgreSQL database."""
 
@@ -71,7 +68,7 @@ class Background:
         loops: dict[str, Work] = {
             "heartbeat": every(settings.WS_HEARTBEAT.total_seconds(), connections.heartbeat),
             "tracks": every(settings.TRACK_FLUSH_INTERVAL.total_seconds(), track_buffer().flush_all),
-            "tokens": every(TOKEN_CHECK_INTERVAL, connections.check_tokens),
+            "tokens": every(settings.WS_TOKEN_CHECK.total_seconds(), connections.check_tokens),
             "memory": every(PURGE_INTERVAL, purge_memory),
         }
         if settings.DISTRIBUTED:

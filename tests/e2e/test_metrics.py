@@ -238,7 +238,7 @@ async def test_statistics_and_health_are_over_all_processes(many: Many) -> None:
     assert health["connections"] == {"ok": True, "total": 3, "stale": 0}
     assert health["bridge"] == {"ok": True, "active": True, "lag": 0}
     assert {name for name, check in health.items() if name != "status" and check["ok"]} == {
-        "database", "background", "outbox", "connections", "redis", "nats", "bridge",
+        "database", "background", "serving", "outbox", "connections", "redis", "nats", "bridge",
     }  # fmt: skip
     for client in clients:
         await client.close()

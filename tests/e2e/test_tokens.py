@@ -1,0 +1,105 @@
+"""Tokens that end while their sockets are open, on another process than the one that was told."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from tests.e2e.client import Client
+from tests.e2e.server import TIMEOUT, ServerProcess
+from tests.e2e.topology import Topology
+from tests.tokens import make_token
+
+pytestmark = pytest.mark.e2e
+NUMBER = "+6281200000005"
+
+
+@pytest.fixture(scope="module")
+def topology() -> Iterator[Topology]:
+    """Two web processes and a bridge."""
+    with TemporaryDirectory() as folder, Topology(Path(folder), bridges=1, WS_TOKEN_CHECK="1s") as running:
+        yield running
+
+
+@pytest.fixture
+async def rest(topology: Topology) -> AsyncIterator[httpx.AsyncClient]:
+    """REST on the first web process; the sockets are on the second."""
+    async with httpx.AsyncClient(base_url=topology.webs[0].url, timeout=TIMEOUT) as client:
+        yield client
+
+
+async def log_in(rest: httpx.AsyncClient, server: ServerProcess, number: str = NUMBER) -> dict[str, Any]:
+    """Return a pair of tokens, with a code from the console."""
+    await rest.post("/api/auth/otp/", json={"msisdn": number})
+    code = await asyncio.to_thread(server.wait_for, rf"SMS to {re.escape(number)}: (\d{{6}})")
+    session: dict[str, Any] = (await rest.post("/api/auth/token/", json={"msisdn": number, "otp": code})).json()
+    return session
+
+
+async def open_elsewhere(topology: Topology, token: str) -> Client:
+    """Open a socket on the process that REST does not talk to."""
+    socket = await Client.open(topology.webs[1].url, token)
+    await socket.next("session_ready")
+    return socket
+
+
+def ends(token: str, seconds: float) -> str:
+    """Return the token as if it ended so soon."""
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return make_token({**claims, "exp": time.time() + seconds})
+
+
+async def test_a_change_of_role_ends_the_sockets_of_the_old_one(topology: Topology, rest: httpx.AsyncClient) -> None:
+    token = (await log_in(rest, topology.webs[0], "+6281200000006"))["access"]
+    socket = await open_elsewhere(topology, token)
+    vehicle = {"vehicle_type": "motorcycle", "vehicle_plate": "B 1234 XYZ"}
+    made = await rest.post("/api/drivers/", json=vehicle, headers={"Authorization": f"Bearer {token}"})
+    assert made.status_code == 201
+    assert await socket.closed() == 4401
+    driver = await open_elsewhere(topology, made.json()["access"])
+    await driver.close()
+
+
+async def test_deactivation_ends_them(topology: Topology, rest: httpx.AsyncClient) -> None:
+    session = await log_in(rest, topology.webs[0], "+6281200000007")
+    socket = await open_elsewhere(topology, session["access"])
+    await _deactivate(topology, session["user"]["id"])
+    assert await socket.closed() == 4401
+
+
+async def test_a_token_that_expires_ends_its_socket_and_a_fresh_one_keeps_it(
+    topology: Topology, rest: httpx.AsyncClient
+) -> None:
+    session = await log_in(rest, topology.webs[0])
+    socket = await open_elsewhere(topology, ends(session["access"], 3))
+    assert "expires_at" in await socket.next("token_expiring")
+    fresh = (await rest.post("/api/auth/refresh/", json={"refresh": session["refresh"]})).json()["access"]
+    assert (await socket.do("token_refresh", token=ends(fresh, 6)))["type"] == "ack"
+    await asyncio.sleep(4)
+    assert (await socket.do("sync"))["type"] == "ack"  # the first would have ended by now
+    assert await socket.closed() == 4401
+
+
+async def test_they_end_also_when_nobody_announces_it(topology: Topology, rest: httpx.AsyncClient) -> None:
+    sessions = [await log_in(rest, topology.webs[0], number) for number in ("+6281200000008", "+6281200000009")]
+    deactivated, logged_out = [await open_elsewhere(topology, session["access"]) for session in sessions]
+    assert topology.bridges[0].stop() == 0  # who would tell the sockets
+    await _deactivate(topology, sessions[0]["user"]["id"])
+    assert (await rest.post("/api/auth/logout/", json={"refresh": sessions[1]["refresh"]})).status_code == 204
+    assert await deactivated.closed() == 4401
+    assert await logged_out.closed() == 4401
+
+
+async def _deactivate(topology: Topology, user_id: str) -> None:
+    code = f"from users.services import user_deactivate; assert user_deactivate(user_id='{user_id}')"
+    done = await asyncio.to_thread(topology.webs[0].manage, "shell", "--no-imports", "-c", code)
+    assert done.returncode == 0, done.stderr
