@@ -32,6 +32,9 @@ LAST_CALL = 2.0
 LOOK_INTERVAL = 0.1
 """Seconds between two looks at whether a second Ctrl-C asks to hurry."""
 
+NOT_TEXT = 1007
+"""RFC 6455: a text frame that is not UTF-8."""
+
 CLOSE_GRACE = 5
 """Seconds that a client gets to take our last frames and to answer the closing one."""
 
@@ -106,13 +109,20 @@ class Protocol(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         """Hand a message to the consumer; stop reading when more waits than `WS_READ_BUFFER_SIZE`."""
-        size = sum(map(len, self.frames))
-        before, paused = self.queue.qsize(), self.read_paused
-        self.read_paused = True  # keeps uvicorn from stopping at the first message
-        super().send_receive_event_to_app()
-        self.read_paused = paused
-        if self.queue.qsize() > before:
-            self._waiting += size
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = []
+        if self.close_sent:
+            return
+        message: Any = {"type": "websocket.receive", "bytes": data}
+        if self.curr_msg_data_type == "text":
+            try:
+                message = {"type": "websocket.receive", "text": data.decode()}
+            except UnicodeDecodeError:
+                self.conn.send_close(NOT_TEXT)
+                self.handle_parser_exception()
+                return
+        self._waiting += len(data)
+        self.queue.put_nowait(message)
         if self._waiting >= settings.WS_READ_BUFFER_SIZE and not self.read_paused and not self.transport.is_closing():
             self.read_paused = True
             self.transport.pause_reading()

@@ -1,0 +1,43 @@
+"""RFC 6455 on a real server: what it forbids ends the connection with the right code, and nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bench.rawsocket import PONG, TEXT, RawSocket, frame
+from bench.violations import LEGAL, VIOLATIONS, Violation
+from tests.e2e.client import TIMEOUT
+from tests.e2e.server import ServerProcess
+
+pytestmark = pytest.mark.e2e
+ANSWERED = b'{"type":"ack","data":{},"id":"still here"}'
+
+
+async def test_what_the_protocol_forbids_ends_the_connection_with_its_code(server: ServerProcess) -> None:
+    token = server.log_in("+6281200000003")
+    host = server.url.removeprefix("http://")
+    wrong: dict[str, int | None] = {}
+    for violation in VIOLATIONS:
+        async with asyncio.timeout(TIMEOUT):
+            raw = await RawSocket.open(host, token)
+            raw.send(violation.data)
+            code = await raw.end()
+        raw.close()
+        if code not in violation.codes:
+            wrong[violation.name] = code
+    assert not wrong
+    said = "".join(server.output)
+    assert "Traceback" not in said
+    assert "ERROR" not in said
+
+
+@pytest.mark.parametrize("legal", LEGAL, ids=lambda one: one.name.replace(" ", "-"))
+async def test_what_looks_odd_and_is_allowed_does_not(server: ServerProcess, legal: Violation) -> None:
+    raw = await RawSocket.open(server.url.removeprefix("http://"), server.log_in("+6281200000003"))
+    raw.send(legal.data + frame(TEXT, b'{"type":"sync","data":{},"id":"still here"}'))
+    async with asyncio.timeout(TIMEOUT):
+        while (got := await raw.read_frame()) != (TEXT, ANSWERED):
+            assert got[0] in (TEXT, PONG)
+    raw.close()
