@@ -9,7 +9,7 @@ ifneq ($(HOST):$(PORT),127.0.0.1:8000)
 export PUBLIC_URL ?= http://$(HOST):$(PORT)
 endif
 
-.PHONY: help run run-distributed ride migrate test test-faults check format clean
+.PHONY: help run run-distributed ride migrate test test-faults test-hostile check format clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,10 @@ test: $(VENV)/.dev-ready  ## Run all tests, and what touches the database on Pos
 
 test-faults: $(VENV)/.dev-ready  ## Pull every plug of the distributed system under load, in full size
 	@$(BIN)/python -m bench.faults $(ARGS)
+
+test-hostile: $(VENV)/.dev-ready  ## A million hostile frames, slow and idle clients, ten thousand who come and go
+	@$(BIN)/python -m bench.hostile $(ARGS)
+	@$(BIN)/python -m bench.churn
 
 run-distributed: $(VENV)/.dev-ready  ## Start the system as many processes, on PostgreSQL, Valkey and NATS (PORT=)
 	@$(BIN)/python -m deploy.local --port $(PORT)

@@ -333,6 +333,8 @@ LOGGING = {
         # A 401 or a 404 is an answer, not an event of the server.
         "django.request": {"handlers": ["console"], "level": "ERROR", "propagate": False},
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        # Nor is nonsense from a client: who sends much of it must not fill the log.
+        "uvicorn.error": {"handlers": ["console"], "level": "ERROR", "propagate": False},
     },
 }
 

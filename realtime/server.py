@@ -196,8 +196,9 @@ class Protocol(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(CLOSE_GRACE, self._abort)
 
     def _give_up(self) -> None:
-        """End a handshake that takes too long."""
-        self.send_500_response()
+        """End a handshake that takes too long, or one that was refused and whose client does not go."""
+        if not self.handshake_complete:
+            self.send_500_response()
         self.transport.close()
         self.loop.call_later(CLOSE_GRACE, self._abort)
 
