@@ -197,7 +197,7 @@ class Protocol(WebSocketsSansIOProtocol):
 
     def _give_up(self) -> None:
         """End a handshake that takes too long, or one that was refused and whose client does not go."""
-        if not self.handshake_complete:
+        if not self.handshake_complete and not self.conn.eof_sent:
             self.send_500_response()
         self.transport.close()
         self.loop.call_later(CLOSE_GRACE, self._abort)
