@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bench.rawsocket import BINARY, CONTINUATION, PING, PONG, TEXT, RawSocket, frame, handshake
+from bench.rawsocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, frame, handshake
 from bench.violations import VIOLATIONS
 
 if TYPE_CHECKING:
@@ -184,6 +184,8 @@ async def fuzz(host: str, token: str, hostile: Hostile, outcome: Outcome, frames
 async def _read_until_answered(raw: RawSocket, outcome: Outcome) -> None:
     while True:
         opcode, payload = await raw.read_frame()
+        if opcode == CLOSE:
+            raise ConnectionError(f"the server closed a connection that had done nothing forbidden: {payload!r}")
         if opcode == TEXT:
             said = json.loads(payload)
             outcome.answers[said["data"].get("code", said["type"]) if said["type"] == "error" else said["type"]] += 1
