@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+import sqlite3
 import struct
+from contextlib import closing
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from bench.process import memory_mb
 from tests.e2e.client import PLACE, Client
 from tests.e2e.conftest import StartServer
 from tests.e2e.server import TIMEOUT
-from tests.e2e.test_server import clog, connect_raw
+from tests.e2e.test_server import clog, connect_raw, text_frame
 
 pytestmark = pytest.mark.e2e
 PASSENGER = "+6281200000003"
@@ -109,3 +113,41 @@ async def test_an_address_may_connect_only_so_often(start_server: StartServer) -
     assert [await attempt("192.0.2.1"), await attempt("192.0.2.1", "bad")] == [101, 401]
     assert await attempt("192.0.2.1") == 429
     assert await attempt("192.0.2.2") == 101
+
+
+def flood(raw: socket.socket, quiet: float = 2.0) -> int:
+    """Send positions until nothing was taken for so long; return how many bytes were."""
+    frames = text_frame(json.dumps({"type": "location_update", "data": PLACE}).encode()) * 1000
+    raw.settimeout(quiet)
+    sent = 0
+    while sent < 100_000_000:
+        try:
+            sent += raw.send(frames[sent % len(frames) :])
+        except TimeoutError:
+            break
+    return sent
+
+
+async def test_who_floods_a_busy_server_is_slowed_by_tcp_and_then_served(start_server: StartServer) -> None:
+    server = start_server(WS_READ_BUFFER_SIZE="1024", WS_LOCATION_RATE="0", WS_READ_TIMEOUT="60s")
+    token = server.log_in(PASSENGER)
+    raw = connect_raw(server, token)
+    assert server.process
+    before = memory_mb(server.process.pid)
+    with closing(sqlite3.connect(server.folder / "e2e.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # the first command waits, and all behind it
+        raw.sendall(text_frame(json.dumps({"type": "finder_update", "id": "1", "data": {"is_active": False}}).encode()))
+        sent = await asyncio.to_thread(flood, raw)
+        assert sent < 20_000_000  # what the buffers of both systems hold, and no more
+        assert memory_mb(server.process.pid) < before + 5
+        other.execute("ROLLBACK")
+    # All of it is served: the rest of the last frame, and a question behind it.
+    frames = text_frame(json.dumps({"type": "location_update", "data": PLACE}).encode()) * 1000
+    question = text_frame(json.dumps({"type": "sync", "id": "2", "data": {}}).encode())
+    rest = frames[sent % len(frames) :] + question
+    raw.settimeout(TIMEOUT)
+    await asyncio.to_thread(raw.sendall, rest)
+    data = b""
+    while b'"id":"2"' not in data:
+        data = data[-100:] + await asyncio.to_thread(raw.recv, 65536)
+    raw.close()
