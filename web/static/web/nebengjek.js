@@ -1,0 +1,274 @@
+/**
+ * The client of NebengJek, for browsers and for Node 22 and later. No build step and no dependency.
+ *
+ *     import { Client } from "./nebengjek.js";
+ *     const client = new Client(location.origin, { access, refresh });
+ *     client.on("match_proposal", ({ data }) => console.log(data.match_id, data.distance_km));
+ *     await client.connect();
+ *     await client.finderUpdate({ is_active: true, location, target_location });
+ *
+ * It keeps one connection for one user: it comes back by itself with what was missed, sends commands again with their
+ * ids until they are answered, so that each is carried out once, and renews its tokens. All times are in seconds.
+ */
+
+import { Connection } from "./nebengjek/connection.js";
+import { ClientClosed, CommandDropped, ConnectFailed, ServerError } from "./nebengjek/errors.js";
+import { Events } from "./nebengjek/events.js";
+import { CommandQueue } from "./nebengjek/queue.js";
+import { Rest } from "./nebengjek/rest.js";
+import { fold } from "./nebengjek/state.js";
+import { Tokens } from "./nebengjek/tokens.js";
+
+export * from "./nebengjek/errors.js";
+export { Rest } from "./nebengjek/rest.js";
+export { allowedActions, fold } from "./nebengjek/state.js";
+
+/** How long a connection may say nothing before it is asked; pings of the server cannot be seen in a browser. */
+export const SILENCE_MAX = 60;
+
+/**
+ * @typedef {object} Options
+ * @property {string} access
+ * @property {string} [refresh]
+ * @property {(tokens: {access: string, refresh: string}) => unknown} [onTokens] called with new tokens before they are used
+ * @property {(direction: "->" | "<-", text: string) => void} [onFrame] sees every frame
+ * @property {(url: string, protocols: string[]) => WebSocket} [makeSocket]
+ * @property {typeof globalThis.fetch} [fetch]
+ * @property {number | null} [openTimeout] for the first `session_ready`; null: for ever
+ * @property {number} [queueMax]
+ * @property {number} [queueMaxAge]
+ */
+
+export class Client {
+  /** What the server told, changed by every notification since. @type {any} */ state = null;
+  /** @type {any} */ limits = null;
+  /** The data of the last `session_ready`. @type {any} */ session = null;
+  connected = false;
+  #place = { epoch: "", seq: 0 };
+  #catchingUp = false;
+  #clockOffset = 0;
+  #events = new Events();
+  #number = 0;
+  #prefix = randomName();
+  /** Answers to what goes beside the queue. @type {Map<string, {resolve: (data: any) => void, reject: (error: Error) => void}>} */
+  #asides = new Map();
+  /** @type {any} */ #silence;
+
+  /** @param {string} url of the site, such as `https://rides.example.com` @param {Options} options */
+  constructor(url, options) {
+    this.url = url.replace(/\/+$/, "");
+    this.options = options;
+    this.rest = new Rest(this.url, { access: options.access, fetch: options.fetch });
+    this.tokens = new Tokens(this.rest, options.refresh, options.onTokens);
+    this.connection = new Connection(this.tokens, {
+      open: () => this.#open(),
+      onText: (text) => this.#receive(text),
+      onDown: () => this.#down(),
+      onPause: (pause, { code, reason }) => this.#local("disconnected", { code, reason, retry_in: pause }),
+      onEnd: (error) => this.#end(error),
+      now: () => this.now().getTime(),
+    });
+    const { queueMax: max, queueMaxAge: maxAge } = options;
+    this.queue = new CommandQueue({ max, maxAge, onSilence: () => this.connection.lose("no answer") });
+  }
+
+  get access() { return this.tokens.access; }
+  get refresh() { return this.tokens.refresh; }
+  /** @returns {string | undefined} */
+  get userId() { return this.session?.user_id; }
+  /** @returns {"driver" | "passenger" | undefined} */
+  get role() { return this.session?.role; }
+
+  /** The server's clock. */
+  now() { return new Date(Date.now() + this.#clockOffset); }
+
+  /** Connect, and stay connected; resolves with the first `session_ready`. */
+  async connect() {
+    if (this.connection.ended) throw this.connection.ended;
+    if (this.session) return;
+    const { openTimeout = 30 } = this.options;
+    const first = this.#events.waitFor("session_ready");
+    this.connection.start();
+    const failed = new ConnectFailed(`No session within ${openTimeout} s.`);
+    const timer = openTimeout === null ? undefined
+      : setTimeout(() => this.session || this.connection.end(failed), openTimeout * 1000);
+    await first.finally(() => clearTimeout(timer));
+  }
+
+  /** End the connection for good; commands that wait are rejected. */
+  close() { this.connection.end(new ClientClosed("The client was closed.")); }
+
+  /** Try again at once instead of at the end of a pause. */
+  retryNow() { this.connection.retryNow(); }
+
+  // --- Events: notifications by their type, and `session_ready`, `state`, `disconnected`, `closed`, `error` without an id ---
+
+  /** @param {string} type or `"*"` @param {(frame: any) => void} handler @returns {() => void} how to end it */
+  on(type, handler) { return this.#events.on(type, handler); }
+  /** @param {string} type @param {(frame: any) => void} handler */
+  off(type, handler) { this.#events.off(type, handler); }
+  /** @param {string} type @param {(frame: any) => void} handler */
+  once(type, handler) { return this.#events.once(type, handler); }
+  /** @param {...string} types */
+  subscribe(...types) { return this.#events.subscribe(...types); }
+  /** @param {string} type @param {(frame: any) => boolean} [fits] @param {number} [timeout] */
+  waitFor(type, fits, timeout) { return this.#events.waitFor(type, fits, timeout); }
+
+  // --- Commands: each resolves to the data of its `ack`, or rejects with what was wrong ---
+
+  /** @typedef {{signal?: AbortSignal}} CommandOptions aborting withdraws: not sent, or not sent again */
+  /** @param {{is_active: boolean, latitude?: number, longitude?: number}} data @param {CommandOptions} [options] */
+  beaconUpdate(data, options) { return this.command("beacon_update", data, options); }
+  /** @param {{is_active: boolean, location?: object, target_location?: object}} data @param {CommandOptions} [options] */
+  finderUpdate(data, options) { return this.command("finder_update", data, options); }
+  /** @param {{match_id: string, accepted: boolean}} data @param {CommandOptions} [options] */
+  matchConfirm(data, options) { return this.command("match_confirm", data, options); }
+  /** @param {{ride_id: string, latitude?: number, longitude?: number}} data @param {CommandOptions} [options] */
+  rideStart(data, options) { return this.command("ride_start", data, options); }
+  /** @param {{ride_id: string, adjustment_factor?: number}} data @param {CommandOptions} [options] */
+  rideArrived(data, options) { return this.command("ride_arrived", data, options); }
+  /** @param {{ride_id: string, total_cost: number, status?: "ACCEPTED" | "REJECTED"}} data @param {CommandOptions} [options] */
+  paymentProcess(data, options) { return this.command("payment_process", { status: "ACCEPTED", ...data }, options); }
+  /** @param {{ride_id: string, reason?: string}} data @param {CommandOptions} [options] */
+  rideCancel(data, options) { return this.command("ride_cancel", data, options); }
+  /** @param {CommandOptions} [options] */
+  sync(options) { return this.command("sync", {}, options); }
+
+  /** Any command, also one that this file does not know. @param {string} type @param {object} data @param {CommandOptions} [options] */
+  command(type, data, { signal } = {}) {
+    if (this.connection.ended) return Promise.reject(this.connection.ended);
+    return this.queue.add({ id: this.#nextId(), type, data, signal });
+  }
+
+  /** Say where the phone is. Without a connection only the latest is kept. @param {{latitude: number, longitude: number, timestamp?: string, accuracy?: number, speed?: number, heading?: number}} data */
+  async locationUpdate(data) {
+    if (this.connection.ended) throw this.connection.ended;
+    this.queue.addPosition(data);
+  }
+
+  /** Go on with a fresh token; goes beside the queue, since it is about this one connection. @param {string} token */
+  tokenRefresh(token) {
+    if (!this.connected) return Promise.resolve({}); // the next connection begins with it
+    const id = this.#nextId();
+    return new Promise((resolve, reject) => {
+      this.#asides.set(id, { resolve, reject });
+      this.#transmit(JSON.stringify({ type: "token_refresh", id, data: { token } }));
+    });
+  }
+
+  // --- What the connection tells ---
+
+  #open() {
+    const { epoch, seq } = this.#place;
+    const query = epoch ? `?resume=${epoch}:${seq}` : "";
+    const make = this.options.makeSocket ?? ((url, protocols) => new WebSocket(url, protocols));
+    return make(`${this.url.replace(/^http/, "ws")}/ws/${query}`, ["bearer", this.access]);
+  }
+
+  #down() {
+    this.connected = this.#catchingUp = false;
+    clearTimeout(this.#silence);
+    this.queue.pause();
+    for (const { reject } of this.#asides.values()) reject(new CommandDropped("The connection was lost."));
+    this.#asides.clear();
+  }
+
+  /** @param {import("./nebengjek/errors.js").ConnectionEnded} error */
+  #end(error) {
+    this.queue.end(error);
+    this.#local("closed", { reason: error.message, error });
+    this.#events.end(error);
+  }
+
+  /** @param {string} text */
+  #receive(text) {
+    this.options.onFrame?.("<-", text);
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.sync().catch(() => {}), SILENCE_MAX * 1000);
+    const frame = JSON.parse(text);
+    if (frame.type === "session_ready") this.#ready(frame);
+    else if (frame.type === "ack" || frame.type === "error") this.#answered(frame);
+    else this.#notified(frame);
+  }
+
+  /** @param {any} frame */
+  #ready(frame) {
+    const { epoch, seq, recovered, server_time, state, limits } = frame.data;
+    const begins = !this.connected;
+    Object.assign(this, { session: frame.data, state, limits, connected: true });
+    this.#place = { epoch, seq };
+    this.#clockOffset = Date.parse(server_time) - Date.now();
+    this.#catchingUp = begins && recovered;
+    this.connection.established();
+    this.#events.emit(frame);
+    this.#local("state", this.state);
+    if (begins && this.connected) this.#begin();
+  }
+
+  /** The state of a resumed session is newer than what was missed: an answer from behind that says when to go on. */
+  #begin() {
+    if (this.#catchingUp) this.queue.add({ id: this.#nextId(), type: "sync", data: {}, first: true }).catch(() => {});
+    this.queue.open((text) => this.#transmit(text), this.limits.max_message_size);
+  }
+
+  /** @param {any} frame */
+  #notified(frame) {
+    if (frame.seq !== undefined) {
+      if (frame.seq <= this.#place.seq) return;
+      this.#place.seq = frame.seq;
+      if (this.#catchingUp) frame.resumed = true;
+      else this.#fold(frame);
+    }
+    if (frame.type === "server_restarting") this.connection.restartPause = frame.data.reconnect_after;
+    if (frame.type === "token_expiring") this.#renewToken();
+    this.#events.emit(frame);
+    if (frame.seq !== undefined) this.#local("state", this.state);
+  }
+
+  /** @param {any} frame */
+  #fold(frame) {
+    const state = fold(this.state, this.session.role, frame.type, frame.data);
+    if (state) this.state = state;
+    else this.sync().catch(() => {}); // only the server knows; without a connection the next one will tell
+  }
+
+  /** @param {any} frame */
+  #answered(frame) {
+    const aside = this.#asides.get(frame.id);
+    if (aside) {
+      this.#asides.delete(frame.id);
+      if (frame.type === "ack") aside.resolve(frame.data);
+      else aside.reject(ServerError.of(frame.data));
+    } else if (!this.queue.answer(frame) && frame.type === "error" && frame.id === undefined) {
+      this.#events.emit(frame);
+    }
+  }
+
+  async #renewToken() {
+    try {
+      if (await this.tokens.renew()) await this.tokenRefresh(this.access);
+    } catch {
+      // The socket closes with 4401 when the token ends, and the next one asks again.
+    }
+  }
+
+  /** Tell what no frame tells. @param {string} type @param {any} data */
+  #local(type, data) { this.#events.emit({ type, data }); }
+
+  /** @param {string} text */
+  #transmit(text) {
+    this.options.onFrame?.("->", text);
+    this.connection.socket?.send(text);
+  }
+
+  #nextId() {
+    this.#number += 1;
+    return `${this.#prefix}-${this.#number}`;
+  }
+}
+
+/** Unique among all clients of a user: no id may come again within ten minutes. */
+function randomName() {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,110 @@
+/** How a notification changes the `state` that `session_ready` told, so that a client can be drawn from it at any time. */
+
+const OPEN = new Set(["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED"]);
+const ALWAYS_ALLOWED = ["location_update", "token_refresh", "sync"];
+
+/**
+ * Return the state after a notification, the same one where it changes nothing, or undefined where only the server knows.
+ * @param {any} state
+ * @param {"driver" | "passenger"} role
+ * @param {string} type
+ * @param {any} data
+ */
+export function fold(state, role, type, data) {
+  const step = Object.hasOwn(STEPS, type) ? STEPS[type] : undefined;
+  if (!step) return state;
+  const change = step(state, data, role === "driver");
+  if (!change) return undefined;
+  const next = { ...state, ...change };
+  return { ...next, allowed_actions: allowedActions(role, next) };
+}
+
+/** @type {Record<string, (state: any, data: any, isDriver: boolean) => object | undefined>} */
+const STEPS = {
+  beacon_update: (_state, data) => ({ beacon: { is_active: data.is_active } }),
+  finder_update: (_state, data) => ({ finder: finderOf(data) }),
+  match_proposal: withMatch,
+  match_confirm: withMatch,
+  match_rejected: (state, data) => ({ proposals: without(state.proposals, data.match_id) }),
+  ride_pickup: booked,
+  ride_start: (_state, data) => ({ ride: data }),
+  ride_arrived: (_state, data, isDriver) => (isDriver ? { ride: null, last_ride: data } : { ride: data }),
+  payment_process: payment,
+  ride_completed: (state, data) => ended(state, data.ride),
+  ride_cancelled: cancelled,
+};
+
+/** @param {any} data */
+function finderOf({ is_active, location, target_location }) {
+  return is_active ? { is_active, location, target_location } : { is_active };
+}
+
+/** @param {any[]} proposals @param {string} matchId */
+function without(proposals, matchId) {
+  return proposals.filter((match) => match.match_id !== matchId);
+}
+
+/** One that both accepted stays until `ride_pickup`, which does not repeat where it goes. @param {any} state @param {any} match */
+function withMatch(state, match) {
+  const known = state.proposals.some((/** @type {any} */ other) => other.match_id === match.match_id);
+  const replaced = state.proposals.map((/** @type {any} */ other) => (other.match_id === match.match_id ? match : other));
+  return { proposals: known ? replaced : [...state.proposals, match] };
+}
+
+/** @param {any} state @param {any} data @param {boolean} isDriver */
+function booked(state, data, isDriver) {
+  const match = state.proposals.find((/** @type {any} */ other) => other.match_id === data.match_id);
+  if (!match) return undefined;
+  const { ride_id, match_id, driver_id, passenger_id } = data;
+  const ride = {
+    ride_id, match_id, driver_id, passenger_id, status: "PICKUP",
+    location: match.location, target_location: match.target_location,
+    distance_km: 0, total_cost: 0, adjustment_factor: 1, adjusted_cost: 0,
+    created_at: data.timestamp, started_at: null, arrived_at: null, completed_at: null,
+  };
+  const proposals = without(state.proposals, match_id);
+  return isDriver ? { ride, proposals } : { ride, proposals, finder: { is_active: false } };
+}
+
+/** @param {any} state @param {any} data */
+function payment(state, data) {
+  if (data.status !== "ACCEPTED") return { payment: data };
+  return settled(state, data.ride_id);
+}
+
+/** A driver may be owed for an earlier ride too; only the server knows. @param {any} state @param {string} rideId */
+function settled(state, rideId) {
+  if (!state.payment) return { payment: null };
+  return state.payment.ride_id === rideId ? { payment: null } : undefined;
+}
+
+/** @param {any} state @param {any} ride */
+function ended(state, ride) {
+  const payment = settled(state, ride.ride_id);
+  const newer = state.last_ride && state.last_ride.created_at > ride.created_at;
+  const current = state.ride?.ride_id === ride.ride_id ? null : state.ride;
+  return payment && { ...payment, ride: current, last_ride: newer ? state.last_ride : ride };
+}
+
+/** @param {any} state @param {any} data */
+function cancelled(state, data) {
+  const ride = [state.ride, state.last_ride].find((other) => other?.ride_id === data.ride_id);
+  return ride && ended(state, { ...ride, status: "CANCELLED" });
+}
+
+/** The types of the commands that make sense, as the server counts them. @param {string} role @param {any} state */
+export function allowedActions(role, state) {
+  const isDriver = role === "driver";
+  const own = isDriver ? "DRIVER_CONFIRMED" : "PASSENGER_CONFIRMED";
+  const waits = (/** @type {any} */ match) => OPEN.has(match.match_status) && match.match_status !== own;
+  const when = {
+    beacon_update: isDriver,
+    finder_update: !isDriver && !state.ride,
+    match_confirm: state.proposals.some(waits),
+    ride_start: isDriver && state.ride?.status === "PICKUP",
+    ride_arrived: isDriver && state.ride?.status === "ONGOING",
+    ride_cancel: state.ride?.status === "PICKUP",
+    payment_process: !isDriver && Boolean(state.payment),
+  };
+  return [...ALWAYS_ALLOWED, ...Object.entries(when).filter(([, sense]) => sense).map(([action]) => action)];
+}
