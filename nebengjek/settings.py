@@ -27,6 +27,7 @@ env = Env(dotenv=BASE_DIR / os.environ.get("DOTENV", ".env"))  # the tests name 
 # --- Django -----------------------------------------------------------------------------------------------------------
 
 DEBUG = env.flag("DEBUG", True)
+DEMO = env.flag("DEMO", False)
 # Good for a look on one's own machine only: system checks refuse them with DEBUG off, and `serve` refuses to listen
 # on any other address than the loopback one with them.
 DEVELOPMENT_SECRET = "for-development-on-your-own-machine-only-not-a-secret"  # noqa: S105

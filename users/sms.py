@@ -6,6 +6,7 @@ import sys
 from typing import Protocol
 
 from django.conf import settings
+from django.core.cache import cache
 from django.utils.module_loading import import_string
 
 
@@ -17,12 +18,22 @@ class SMSBackend(Protocol):
 
 
 class ConsoleSMS:
-    """Writes messages to standard output, for development: whoever reads the output can log in as anybody."""
+    """Writes messages to standard output, for development: whoever reads the output can log in as anybody.
+
+    With `DEMO` the last one of each number is kept for as long as its code is good, for the page that shows it.
+    """
 
     def send(self, msisdn: str, text: str) -> None:
         """Print the message as one line."""
         sys.stdout.write(f"SMS to {msisdn}: {text}\n")
         sys.stdout.flush()
+        if settings.DEMO:
+            cache.set(f"sms:{msisdn}", text, timeout=settings.OTP_TTL.total_seconds())
+
+
+def last_message(msisdn: str) -> str:
+    """Return the last message to a number that the console backend kept; nothing without `DEMO`."""
+    return str(cache.get(f"sms:{msisdn}", "")) if settings.DEMO else ""
 
 
 def send_sms(msisdn: str, text: str) -> None:

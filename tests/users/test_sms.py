@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from users.sms import send_sms
+from users.sms import last_message, send_sms
 
 SENT: list[tuple[str, str]] = []
 
@@ -24,3 +24,15 @@ def test_another_provider_is_another_class(settings: Any, capsys: pytest.Capture
     send_sms("+6281200000001", "hello")
     assert SENT == [("+6281200000001", "hello")]
     assert capsys.readouterr().out == ""
+
+
+def test_the_last_message_is_kept_for_the_demo_only(settings: Any) -> None:
+    send_sms("+6281200000001", "before")
+    settings.DEMO = True
+    assert last_message("+6281200000001") == ""
+    send_sms("+6281200000001", "first")
+    send_sms("+6281200000001", "second")
+    send_sms("+6281200000002", "other")
+    assert last_message("+6281200000001") == "second"
+    settings.DEMO = False
+    assert last_message("+6281200000001") == ""

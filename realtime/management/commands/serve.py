@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import SUPPRESS
 from collections.abc import Callable
@@ -50,6 +51,7 @@ class Command(BaseCommand):
         refuse_development_secrets(host)
         if demo:
             refuse_demo(host)
+            show_demo()
         refuse_old_database()
         if settings.DEBUG and not is_loopback(host):
             self.stderr.write(f"DEBUG is on: whoever reaches {host} sees error pages with source code and settings.")
@@ -83,6 +85,8 @@ class Command(BaseCommand):
             self.stdout.write("Events go over NATS: `manage.py run_nats_bridge` must run beside it.")
         port = address.rsplit(":", 1)[1]
         ride = "make ride" if port == "8000" else f"make ride PORT={port}"
+        if settings.DEMO:
+            self.stdout.write(f"Two phones to play with: {address}/")
         if staff:
             number, password = staff
             self.stdout.write(f"A town of {len(DRIVERS)} drivers and {len(PASSENGERS)} passengers lives around Monas.")
@@ -105,6 +109,12 @@ def refuse_demo(host: str) -> None:
         raise CommandError("--demo is for development: with DEBUG off this may be a real town.")
     if not is_loopback(host):
         raise CommandError(f"--demo listens on the loopback address only, not on {host}.")
+
+
+def show_demo() -> None:
+    """Turn `DEMO` on, here and in the worker processes."""
+    os.environ["DEMO"] = "true"
+    settings.DEMO = True
 
 
 def refuse_old_database() -> None:
