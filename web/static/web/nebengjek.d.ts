@@ -190,6 +190,7 @@ export class Rest {
 export function fold(state: State, role: Role, type: string, data: any): State | undefined;
 export function allowedActions(role: Role, state: State): string[];
 export const SILENCE_MAX: number;
+export const RENEWAL_PAUSE: number;
 
 export class NebengJekError extends Error {}
 export class ServerError extends NebengJekError {

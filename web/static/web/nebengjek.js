@@ -25,6 +25,8 @@ export { allowedActions, fold } from "./nebengjek/state.js";
 
 /** How long a connection may say nothing before it is asked; pings of the server cannot be seen in a browser. */
 export const SILENCE_MAX = 60;
+/** The least time between two renewals on a connection, should tokens live shorter than the server warns ahead. */
+export const RENEWAL_PAUSE = 10;
 
 /**
  * @typedef {object} Options
@@ -53,6 +55,7 @@ export class Client {
   /** Answers to what goes beside the queue. @type {Map<string, {resolve: (data: any) => void, reject: (error: Error) => void}>} */
   #asides = new Map();
   /** @type {any} */ #silence;
+  #renewedAt = -Infinity;
 
   /** @param {string} url of the site, such as `https://rides.example.com` @param {Options} options */
   constructor(url, options) {
@@ -182,7 +185,7 @@ export class Client {
 
   /** @param {string} text */
   #receive(text) {
-    this.options.onFrame?.("<-", text);
+    this.#trace("<-", text);
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.sync().catch(() => {}), SILENCE_MAX * 1000);
     const frame = JSON.parse(text);
@@ -245,6 +248,10 @@ export class Client {
   }
 
   async #renewToken() {
+    const pause = this.#renewedAt + RENEWAL_PAUSE * 1000 - performance.now();
+    this.#renewedAt = performance.now() + Math.max(0, pause);
+    if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+    if (this.connection.ended) return;
     try {
       if (await this.tokens.renew()) await this.tokenRefresh(this.access);
     } catch {
@@ -257,8 +264,17 @@ export class Client {
 
   /** @param {string} text */
   #transmit(text) {
-    this.options.onFrame?.("->", text);
+    this.#trace("->", text);
     this.connection.socket?.send(text);
+  }
+
+  /** @param {"->" | "<-"} direction @param {string} text */
+  #trace(direction, text) {
+    try {
+      this.options.onFrame?.(direction, text);
+    } catch (error) {
+      console.error(error); // who looks on does not stand in the way
+    }
   }
 
   #nextId() {

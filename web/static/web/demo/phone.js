@@ -98,7 +98,9 @@ export class Phone extends EventTarget {
   async try(work) {
     this.problem = "";
     try {
-      await work();
+      const done = work();
+      this.changed(); // what waits for the network is shown
+      await done;
     } catch (error) {
       this.problem = explain(error);
     }

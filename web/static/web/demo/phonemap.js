@@ -20,9 +20,14 @@ export class PhoneMap {
   /** @type {Map<string, any>} */ #markers = new Map();
   #scene = "";
 
-  /** @param {HTMLElement} element @param {Phone} phone @param {() => string} chosen what a click on the map sets */
-  constructor(element, phone, chosen) {
+  /**
+   * @param {HTMLElement} element
+   * @param {Phone} phone
+   * @param {{chosen: () => string, choose: (what: string) => void}} places what a click on the map sets
+   */
+  constructor(element, phone, { chosen, choose }) {
     this.phone = phone;
+    this.choose = choose;
     const label = phone.role === "driver" ? gettext("Map of the driver") : gettext("Map of the passenger");
     this.map = createMap(element, { label, zoom: 14, leaflet: { scrollWheelZoom: false } });
     this.way = trackLine(this.map, [], { planned: true });
@@ -83,6 +88,7 @@ export class PhoneMap {
     const name = NAMES[kind]();
     const marker = addMarker(this.map, /** @type {any} */ (kind), point(place), { name, heading: undefined, interactive: canDrag });
     if (canDrag) marker.on("dragend", () => this.#choose(DRAGGED[kind], marker.getLatLng()));
+    if (canDrag) marker.on("click", () => this.choose(kind));
     this.#markers.set(kind, marker);
     return marker;
   }

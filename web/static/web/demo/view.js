@@ -120,7 +120,7 @@ export class PhoneView {
     setTimeout(() => {
       if (document.activeElement !== document.body) return;
       const next = /** @type {HTMLElement | null} */ (
-        [...this.root.querySelectorAll("button.primary, input")].find((element) => element.checkVisibility()));
+        [...this.root.querySelectorAll("[data-view] :is(input, button.primary)")].find((element) => element.checkVisibility()));
       next?.focus({ preventScroll: true });
     }, 50);
   }
@@ -166,7 +166,10 @@ export class PhoneView {
   #drawRide() {
     const { phone } = this;
     this.#field("code").value = "";
-    this.#map ??= new PhoneMap(this.#part("map"), phone, () => this.#chosen());
+    this.#map ??= new PhoneMap(this.#part("map"), phone, {
+      chosen: () => this.#chosen(),
+      choose: (what) => { /** @type {any} */ (this.root.querySelector(`[name="sets"][value="${what}"]`) ?? {}).checked = true; },
+    });
     say(this.#part("headline"), headline(phone));
     this.#map.draw();
     if (!phone.state) return;

@@ -1,6 +1,6 @@
 /** What a phone says about where it stands. */
 
-import { distance } from "./geo.js";
+import { distance, nameOf } from "./geo.js";
 
 /** @typedef {import("./phone.js").Phone} Phone */
 
@@ -47,12 +47,18 @@ function passengerHeadline(phone) {
 /** How the connection is. @param {Phone} phone */
 export function networkText(phone) {
   if (phone.stage === "ended") return gettext("Closed by the server");
-  if (phone.network.isCut) return gettext("No network");
+  if (phone.network.isCut) return cutText(phone.client?.queue.length ?? 0);
   if (phone.stage !== "on") return gettext("Not logged in");
   if (phone.client.connected) {
-    return phone.resumed ? interpolate(gettext("Connected · %s missed frames came"), [phone.resumed]) : gettext("Connected");
+    return phone.resumed ? interpolate(ngettext("Connected · %s missed frame came", "Connected · %s missed frames came", phone.resumed), [phone.resumed]) : gettext("Connected");
   }
   return phone.retryIn === null ? gettext("Connecting …") : gettext("Connection lost, trying again");
+}
+
+/** @param {number} waiting */
+function cutText(waiting) {
+  if (!waiting) return gettext("No network");
+  return interpolate(ngettext("No network · %s command waits", "No network · %s commands wait", waiting), [waiting]);
 }
 
 /** Who the other side of a match or a ride is. @param {Phone} phone @param {any} pair */
@@ -67,9 +73,13 @@ export function otherName(phone, pair) {
 /** How far the driver is. @param {Phone} phone */
 export function comingText(phone) {
   const { ride } = phone.state;
-  if (!phone.other) return otherName(phone, ride);
-  const metres = distance(phone.other, ride.location);
-  return interpolate(gettext("%(who)s, %(far)s away"), { who: otherName(phone, ride), far: length(metres) }, true);
+  const who = otherName(phone, ride);
+  if (!phone.other) return who;
+  if (ride.status === "PICKUP") {
+    return interpolate(gettext("%(who)s, %(far)s away"), { who, far: length(distance(phone.other, ride.location)) }, true);
+  }
+  const far = length(distance(phone.other, ride.target_location));
+  return interpolate(gettext("%(who)s, %(far)s to %(place)s"), { who, far, place: nameOf(ride.target_location) }, true);
 }
 
 /** @param {any} ride @param {any} payment @param {boolean} isDriver @returns {[string, string][]} */

@@ -1,0 +1,458 @@
+"""The JavaScript client, in a real browser and on a real server."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from typing import Any
+
+import jwt
+import pytest
+from playwright.sync_api import Page
+
+from nebengjek.settings import DEVELOPMENT_SECRET
+from tests.browser.conftest import OpenPage
+from tests.e2e.conftest import StartServer
+from tests.e2e.server import ServerProcess
+
+pytestmark = pytest.mark.e2e
+
+HELPERS = """
+    const { Client, Rest, ...errors } = await import("/static/web/nebengjek.js");
+    const { Network } = await import("/static/web/demo/network.js");
+    const { freshNumber } = await import("/static/web/demo/memory.js");
+    const url = location.origin;
+    const HERE = { latitude: -6.1754, longitude: 106.8272 };
+    const THERE = { latitude: -6.2, longitude: 106.83 };
+    const WISH = { is_active: true, location: HERE, target_location: THERE };
+    const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+
+    async function logIn(role = "passenger") {
+        const rest = new Rest(url);
+        const msisdn = freshNumber();
+        await rest.requestCode(msisdn);
+        const { code } = await rest.call("GET", `/demo/codes/${encodeURIComponent(msisdn)}/`);
+        const session = await rest.logIn(msisdn, code);
+        return role === "driver" ? rest.registerDriver("car", "B 1 JS") : session;
+    }
+
+    function makeClient(session, options = {}) {
+        const network = new Network();
+        const sent = [], got = [], heard = [];
+        const client = new Client(url, {
+            access: session.access, refresh: session.refresh, openTimeout: null,
+            makeSocket: network.makeSocket, fetch: network.fetch,
+            onFrame: (way, text) => {
+                (way === "->" ? sent : got).push(JSON.parse(text));
+                options.onFrame?.(way, JSON.parse(text), network);
+            },
+            ...(options.onTokens ? { onTokens: options.onTokens } : {}),
+        });
+        client.on("*", (frame) => heard.push(frame));
+        return { client, network, sent, got, heard };
+    }
+
+    async function until(condition, seconds = 30) {
+        for (const end = Date.now() + seconds * 1000; !condition();) {
+            if (Date.now() > end) throw new Error(`not within ${seconds} s: ${condition}`);
+            await sleep(0.02);
+        }
+    }
+
+    const seqs = (frames) => frames.filter((frame) => frame.seq !== undefined).map((frame) => frame.seq);
+    const refusal = (promise) => promise.then(() => null, (error) => ({ ...error, name: error.name }));
+"""
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> ServerProcess:
+    """A server that shows codes, and keeps to the limits of commands."""
+    return start_server(DEMO="true", WS_COMMAND_RATE="10")
+
+
+@pytest.fixture
+def page(server: ServerProcess, open_page: OpenPage) -> Page:
+    """A page of the server that does nothing by itself."""
+    return open_page(f"{server.url}/")
+
+
+def run(page: Page, script: str, argument: Any = None) -> Any:
+    """Run some JavaScript with the helpers, and return what it returns."""
+    return page.evaluate(f"async (argument) => {{ {HELPERS}\n{script} }}", argument)
+
+
+def rows(server: ServerProcess, query: str) -> list[Any]:
+    """Ask the server's database."""
+    with closing(sqlite3.connect(server.folder / "e2e.sqlite3")) as database:
+        return database.execute(query).fetchall()
+
+
+def test_the_state_that_it_keeps_is_that_of_the_server(page: Page) -> None:
+    differences = run(
+        page,
+        """
+        const driver = makeClient(await logIn("driver")).client, passenger = makeClient(await logIn()).client;
+        await Promise.all([driver.connect(), passenger.connect()]);
+        const differences = [];
+        const inOrder = (value) => Array.isArray(value) ? value.map(inOrder) : value && typeof value === "object"
+            ? Object.fromEntries(Object.keys(value).sort().map((key) => [key, inOrder(value[key])])) : value;
+        const picture = ({ state }) =>
+            JSON.stringify(inOrder({ ...state, allowed_actions: state.allowed_actions.toSorted() }));
+        async function compare(step) {
+            await sleep(0.4);
+            for (const client of [driver, passenger]) {
+                const kept = picture(client);
+                await client.sync();
+                const told = picture(client);
+                if (kept !== told) differences.push([step, client.role, kept, told]);
+            }
+        }
+        async function meet() {
+            await passenger.finderUpdate(WISH);
+            await compare("proposed");
+            await driver.matchConfirm({ match_id: driver.state.proposals[0].match_id, accepted: true });
+            await compare("confirmed");
+            await passenger.matchConfirm({ match_id: passenger.state.proposals[0].match_id, accepted: true });
+            await compare("booked");
+        }
+        await driver.beaconUpdate({ is_active: true, ...HERE });
+        await compare("online");
+        await meet();
+        await passenger.rideCancel({ ride_id: passenger.state.ride.ride_id });
+        await compare("cancelled");
+        await passenger.finderUpdate(WISH);
+        await compare("searching");
+        await driver.matchConfirm({ match_id: driver.state.proposals[0].match_id, accepted: false });
+        await compare("declined");
+        await passenger.finderUpdate({ is_active: false });
+        await compare("not searching");
+        await meet();
+        await driver.rideStart({ ride_id: driver.state.ride.ride_id });
+        await compare("started");
+        await sleep(1.1);
+        await driver.locationUpdate({ latitude: HERE.latitude - 0.0003, longitude: HERE.longitude });
+        await driver.rideArrived({ ride_id: driver.state.ride.ride_id, adjustment_factor: 0.5 });
+        await compare("arrived");
+        const { ride_id, total_cost } = passenger.state.payment;
+        await passenger.paymentProcess({ ride_id, total_cost, status: "REJECTED" });
+        await compare("refused");
+        await passenger.paymentProcess({ ride_id, total_cost });
+        await compare("paid");
+        await driver.beaconUpdate({ is_active: false });
+        await compare("offline");
+        if (passenger.state.last_ride.status !== "COMPLETED") differences.push("not completed");
+        return differences;
+        """,
+    )
+    assert differences == []
+
+
+def test_commands_without_a_network_wait_and_are_each_sent_once_and_in_order(page: Page, server: ServerProcess) -> None:
+    sent = run(
+        page,
+        """
+        const { client, network, sent } = makeClient(await logIn());
+        await client.connect();
+        network.cut();
+        const answers = [true, false, true].map((on) => client.finderUpdate(on ? WISH : { is_active: false }));
+        answers.push(client.locationUpdate(THERE), client.locationUpdate(HERE));
+        answers.push(client.finderUpdate({ is_active: false }));
+        await sleep(0.5);
+        if (sent.length) throw new Error("sent without a network");
+        network.mend();
+        client.retryNow();
+        await Promise.all(answers);
+        return sent.filter((frame) => frame.type !== "sync");
+        """,
+    )
+    assert [frame["type"] for frame in sent] == ["finder_update"] * 3 + ["location_update", "finder_update"]
+    assert [frame["data"].get("is_active") for frame in sent] == [True, False, True, None, False]
+    assert sent[3]["data"] == {"latitude": -6.1754, "longitude": 106.8272}
+    assert len({frame["id"] for frame in sent if "id" in frame}) == 4
+    assert len(rows(server, "SELECT id FROM rides_finder")) == 2
+
+
+def test_a_command_whose_answer_was_lost_is_sent_again_and_carried_out_once(page: Page, server: ServerProcess) -> None:
+    result = run(
+        page,
+        """
+        let cuts = 0;
+        const onFrame = (way, frame, network) => {
+            if (way === "->" && frame.type === "finder_update" && !cuts++) setTimeout(() => network.cut());
+        };
+        const { client, network, sent, heard } = makeClient(await logIn(), { onFrame });
+        await client.connect();
+        const answer = client.finderUpdate(WISH);
+        await until(() => network.isCut);
+        const before = heard.filter((frame) => frame.type === "finder_update").length;
+        await sleep(1);
+        network.mend();
+        client.retryNow();
+        await answer;
+        await until(() => heard.some((frame) => frame.type === "finder_update"));
+        const events = heard.filter((frame) => frame.type === "finder_update");
+        const ids = sent.filter((frame) => frame.type === "finder_update").map((frame) => frame.id);
+        return { before, ids, events, state: client.state.finder };
+        """,
+    )
+    assert result["before"] == 0
+    assert len(result["ids"]) == 2
+    assert len(set(result["ids"])) == 1
+    assert [frame["resumed"] for frame in result["events"]] == [True]
+    assert result["state"]["is_active"]
+    assert len(rows(server, "SELECT id FROM rides_finder")) == 1
+
+
+def test_what_was_missed_comes_once_and_in_order(page: Page) -> None:
+    result = run(
+        page,
+        """
+        const driver = makeClient(await logIn("driver")), passenger = makeClient(await logIn());
+        await Promise.all([driver.client.connect(), passenger.client.connect()]);
+        for (let round = 0; round < 3; round += 1) {
+            driver.network.cut();
+            await driver.client.waitFor("disconnected");
+            const far = { latitude: -7.5, longitude: 110.5 };
+            const here = driver.client.beaconUpdate({ is_active: round % 2 === 0, ...(round % 2 ? {} : HERE) });
+            for (const on of [true, false, true, false]) {
+                await passenger.client.finderUpdate(on ? { ...WISH, location: far } : { is_active: false });
+            }
+            driver.network.mend();
+            driver.client.retryNow();
+            await here;
+        }
+        await passenger.client.finderUpdate({ ...WISH, location: HERE });
+        await until(() => passenger.client.state.proposals.length === 1);
+        driver.network.cut();
+        await passenger.client.finderUpdate({ is_active: false });
+        driver.network.mend();
+        driver.client.retryNow();
+        await until(() => driver.heard.some((frame) => frame.type === "match_rejected"));
+        await driver.client.sync();
+        const sessions = driver.heard.filter((frame) => frame.type === "session_ready");
+        return {
+            driver: seqs(driver.heard), passenger: seqs(passenger.heard),
+            resumed: driver.heard.filter((frame) => frame.resumed).map((frame) => frame.type),
+            recovered: sessions.map((frame) => frame.data.recovered),
+            proposals: driver.client.state.proposals,
+        };
+        """,
+    )
+    for role in ("driver", "passenger"):
+        assert result[role] == list(range(1, len(result[role]) + 1))
+    assert len(result["passenger"]) == 12 + 4
+    assert "match_rejected" in result["resumed"]
+    assert result["recovered"][1:] == [True] * (len(result["recovered"]) - 1)
+    assert result["proposals"] == []
+
+
+def test_a_server_that_was_restarted_is_found_again_with_its_state(
+    start_server: StartServer, open_page: OpenPage
+) -> None:
+    server = start_server(DEMO="true")
+    page = open_page(f"{server.url}/", patient=True)  # a browser reports every refused connection
+    run(
+        page,
+        """
+        const made = makeClient(await logIn());
+        await made.client.connect();
+        await made.client.finderUpdate(WISH);
+        window.made = made;
+        """,
+    )
+    port = server.url.rsplit(":", 1)[1]
+    server.kill()
+    run(page, "await until(() => made.heard.some((frame) => frame.type === 'disconnected'));")
+    start_server("manage.py", "serve", "--port", port, DEMO="true")
+    ready = run(
+        page,
+        """
+        await until(() => made.heard.filter((frame) => frame.type === "session_ready").length === 2);
+        return { recovered: made.client.session.recovered, finder: made.client.state.finder.is_active };
+        """,
+    )
+    assert ready == {"recovered": False, "finder": True}
+
+
+def test_tokens_are_renewed_before_they_end(start_server: StartServer, open_page: OpenPage) -> None:
+    server = start_server(DEMO="true", JWT_EXPIRATION="1", WS_TOKEN_NOTICE="58s")
+    result = run(
+        open_page(f"{server.url}/"),
+        """
+        const session = await logIn();
+        const pairs = [];
+        const { client, sent, got } = makeClient(session, { onTokens: (pair) => pairs.push(pair) });
+        await client.connect();
+        const { connection_id } = client.session;
+        await until(() => got.filter((frame) => frame.type === "ack").length === 1);
+        await client.sync();
+        return {
+            pairs: pairs.length, isNew: pairs[0].access !== session.access, used: client.access === pairs.at(-1).access,
+            types: sent.map((frame) => frame.type), same: client.session.connection_id === connection_id,
+        };
+        """,
+    )
+    assert result == {
+        "pairs": 1,
+        "isNew": True,
+        "used": True,
+        "types": ["token_refresh", "sync"],
+        "same": True,
+    }
+
+
+@pytest.mark.parametrize("what", ["expired", "refused"])
+def test_a_token_that_is_no_good_is_renewed_once(server: ServerProcess, open_page: OpenPage, what: str) -> None:
+    page = open_page(f"{server.url}/", patient=what == "refused")  # the browser complains about a 401
+    session = run(page, "return await logIn();")
+    claims = {"user_id": session["user"]["id"], "role": "passenger", "ver": 7 if what == "refused" else 0}
+    bad = jwt.encode({**claims, "exp": time.time() + (3600 if what == "refused" else -60)}, DEVELOPMENT_SECRET, "HS256")
+    result = run(
+        page,
+        """
+        const pairs = [];
+        const [access, refresh] = argument;
+        const made = makeClient({ access, refresh }, { onTokens: (pair) => pairs.push(pair) });
+        await made.client.connect();
+        return { pairs: pairs.length, types: made.heard.map((frame) => frame.type) };
+        """,
+        [bad, session["refresh"]],
+    )
+    assert result["pairs"] == 1
+    assert ("disconnected" in result["types"]) == (what == "refused")
+
+
+def test_without_a_good_token_a_login_is_needed(server: ServerProcess, open_page: OpenPage) -> None:
+    page = open_page(f"{server.url}/", patient=True)
+    result = run(
+        page,
+        """
+        const { access, refresh } = await logIn();
+        await new Rest(url).logOut(refresh);
+        const made = makeClient({ access, refresh });
+        const error = await refusal(made.client.connect());
+        return [error.name, (await refusal(made.client.sync())).name, made.heard.at(-1).type];
+        """,
+    )
+    assert result == ["LoginRequired", "LoginRequired", "closed"]
+
+
+def test_a_dead_network_is_not_taken_for_a_bad_token(page: Page) -> None:
+    result = run(
+        page,
+        """
+        const pairs = [];
+        const { client, network, heard } = makeClient(await logIn(), { onTokens: (pair) => pairs.push(pair) });
+        await client.connect();
+        network.cut();
+        await until(() => heard.filter((frame) => frame.type === "disconnected").length >= 3);
+        const pauses = heard.filter((frame) => frame.type === "disconnected").map((frame) => frame.data.retry_in);
+        network.mend();
+        await until(() => client.connected);
+        return { pairs: pairs.length, pauses };
+        """,
+    )
+    assert result["pairs"] == 0
+    assert all(0 < pause <= 2 for pause in result["pauses"])
+
+
+def test_who_is_replaced_does_not_come_back(page: Page) -> None:
+    result = run(
+        page,
+        """
+        const session = await logIn();
+        const first = makeClient(session), second = makeClient(session);
+        await first.client.connect();
+        await second.client.connect();
+        await until(() => first.heard.at(-1).type === "closed");
+        await sleep(2);
+        const waiting = await refusal(first.client.finderUpdate(WISH));
+        return [waiting.name, first.client.connected, second.client.connected,
+            second.heard.filter((frame) => frame.type === "disconnected").length];
+        """,
+    )
+    assert result == ["Replaced", False, True, 0]
+
+
+def test_refusals_have_their_class_and_name_the_field(server: ServerProcess, open_page: OpenPage) -> None:
+    page = open_page(f"{server.url}/", patient=True)  # the browser complains about the 404
+    result = run(
+        page,
+        """
+        const { client } = makeClient(await logIn());
+        await client.connect();
+        const outcomes = [
+            await refusal(client.finderUpdate({ ...WISH, location: { latitude: 91, longitude: 0 } })),
+            await refusal(client.beaconUpdate({ is_active: true, ...HERE })),
+            await refusal(client.command("no_such_thing", {})),
+            await refusal(client.rideCancel({ ride_id: crypto.randomUUID(), reason: "x".repeat(600) })),
+            await refusal(client.rest.ride(crypto.randomUUID())),
+        ];
+        client.close();
+        outcomes.push(await refusal(client.sync()));
+        return outcomes.map(({ name, code, field, status }) => [name, code, field, status]);
+        """,
+    )
+    assert result == [
+        ["ValidationFailed", "VALIDATION_FAILED", "location.latitude", None],
+        ["Unauthorized", "UNAUTHORIZED", None, None],
+        ["InvalidFormat", "INVALID_FORMAT", "type", None],
+        ["CommandTooLarge", None, None, None],
+        ["ValidationFailed", "VALIDATION_FAILED", None, 404],
+        ["ClientClosed", None, None, None],
+    ]
+
+
+def test_too_many_commands_are_sent_again_when_the_server_says_so(page: Page, server: ServerProcess) -> None:
+    result = run(
+        page,
+        """
+        const { client, got } = makeClient(await logIn());
+        await client.connect();
+        await Promise.all(Array.from({ length: 60 }, () => client.sync()));
+        return got.filter((frame) => frame.type === "error").map((frame) => frame.data.code);
+        """,
+    )
+    assert set(result) == {"RATE_LIMIT"}
+
+
+def test_the_queue_has_an_end_in_number_and_age_and_commands_can_be_withdrawn(page: Page) -> None:
+    result = run(
+        page,
+        """
+        const { access, refresh } = await logIn();
+        const network = new Network();
+        const client = new Client(url, { access, refresh, makeSocket: network.makeSocket, fetch: network.fetch,
+            openTimeout: null, queueMax: 2, queueMaxAge: 1 });
+        await client.connect();
+        network.cut();
+        const abort = new AbortController();
+        const given = [client.sync(), client.sync({ signal: abort.signal }), client.sync()].map(refusal);
+        abort.abort();
+        const [old, withdrawn, full] = await Promise.all(given);
+        return [old.name, old.sent, withdrawn.name, full.name];
+        """,
+    )
+    assert result == ["CommandExpired", False, "AbortError", "QueueFull"]
+
+
+def test_events_can_be_iterated_over(page: Page) -> None:
+    result = run(
+        page,
+        """
+        const { client } = makeClient(await logIn());
+        await client.connect();
+        const events = client.subscribe("finder_update", "session_ready");
+        await client.finderUpdate(WISH);
+        await client.finderUpdate({ is_active: false });
+        const seen = [];
+        for await (const { type, data } of events) {
+            seen.push([type, data.is_active]);
+            if (seen.length === 2) client.close();
+        }
+        const late = await refusal(client.waitFor("state", undefined, 0.05));
+        return [seen, late?.name];
+        """,
+    )
+    assert result == [[["finder_update", True], ["finder_update", False]], "WaitTimeout"]
