@@ -9,8 +9,9 @@ const METRES_PER_DEGREE = (EARTH_RADIUS_M * Math.PI) / 180;
 /** How far the streets are turned against the points of the compass. */
 const GRID_ANGLE = (8 * Math.PI) / 180;
 const BLOCK_M = 350;
-/** Who is so near to a landmark is said to be there. */
-const NEAR_M = 120;
+/** Metres: who is so near to a landmark is said to be there, and who is not much farther to be near it. */
+const THERE_M = 120;
+const NEAR_M = 1000;
 
 /** The landmarks by their names. */
 export const NAMED = new Map(
@@ -25,10 +26,13 @@ export function distance(from, to) {
   return 2 * EARTH_RADIUS_M * Math.asin(Math.sqrt(half));
 }
 
-/** What a place is called: a landmark, or its degrees. @param {Place} place */
+/** What a place is called: a landmark, or the one near it, or its degrees. @param {Place} place */
 export function nameOf(place) {
   const [name, at] = [...NAMED].reduce((best, other) => (distance(other[1], place) < distance(best[1], place) ? other : best));
-  return distance(at, place) <= NEAR_M ? name : `${place.latitude.toFixed(4)}, ${place.longitude.toFixed(4)}`;
+  const metres = distance(at, place);
+  if (metres <= THERE_M) return String(name);
+  if (metres <= NEAR_M) return interpolate(gettext("near %s"), [name]);
+  return `${place.latitude.toFixed(4)}, ${place.longitude.toFixed(4)}`;
 }
 
 /** Six decimals are a tenth of a metre. @param {number} latitude @param {number} longitude @returns {Place} */
