@@ -1,3 +1,4 @@
+import os
 from io import StringIO
 from typing import Any
 
@@ -5,7 +6,7 @@ import pytest
 from django.conf import settings as real_settings
 from django.core.management import CommandError, call_command
 
-from realtime.management.commands.serve import refuse_development_secrets, refuse_old_database
+from realtime.management.commands.serve import refuse_development_secrets, refuse_old_database, show_demo
 
 
 def test_public_secrets_are_not_served_to_other_machines(settings: Any) -> None:
@@ -16,6 +17,14 @@ def test_public_secrets_are_not_served_to_other_machines(settings: Any) -> None:
     settings.SECRET_KEY = settings.JWT_SECRET = "a secret of somebody's own, long enough"
     refuse_development_secrets("0.0.0.0")
     assert real_settings.DEVELOPMENT_SECRET
+
+
+def test_the_demo_is_on_here_and_in_the_workers(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEMO", "false")
+    settings.DEMO = False
+    show_demo()
+    assert real_settings.DEMO
+    assert os.environ["DEMO"] == "true"
 
 
 def test_an_up_to_date_database_is_good(transactional_db: None) -> None:

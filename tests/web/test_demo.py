@@ -45,9 +45,9 @@ def test_every_script_of_the_page_exists(demo: None, client: Client) -> None:
 
 
 def test_the_page_is_shown_the_newest_code(demo: None, db: None, client: Client) -> None:
-    login_request(msisdn=NUMBER)
+    login_request(msisdn=NUMBER, address="")
     first = code_of(client, NUMBER).json()["code"]
-    login_request(msisdn=NUMBER)
+    login_request(msisdn=NUMBER, address="")
     answer = code_of(client, NUMBER)
     session = client.post("/api/auth/token/", {"msisdn": NUMBER, "otp": answer.json()["code"]}, "application/json")
     assert session.status_code == 200
@@ -56,7 +56,7 @@ def test_the_page_is_shown_the_newest_code(demo: None, db: None, client: Client)
 
 
 def test_a_number_is_found_in_any_spelling_and_others_are_not(demo: None, db: None, client: Client) -> None:
-    login_request(msisdn=NUMBER)
+    login_request(msisdn=NUMBER, address="")
     assert code_of(client, "081200000003").status_code == 200
     for other in ("+6281200000004", "nonsense", "+15550100"):
         assert code_of(client, other).status_code == 404
@@ -65,14 +65,14 @@ def test_a_number_is_found_in_any_spelling_and_others_are_not(demo: None, db: No
 @pytest.mark.parametrize(("debug", "on"), [(True, False), (False, True), (False, False)])
 def test_no_code_is_shown_without_the_demo(settings: Any, db: None, client: Client, debug: bool, on: bool) -> None:
     settings.DEBUG, settings.DEMO = True, True
-    login_request(msisdn=NUMBER)
+    login_request(msisdn=NUMBER, address="")
     assert code_of(client, NUMBER).status_code == 200
     settings.DEBUG, settings.DEMO = debug, on
     assert code_of(client, NUMBER).status_code == 404
 
 
 def test_codes_of_staff_are_never_shown(demo: None, putri: User, client: Client) -> None:
-    login_request(msisdn=putri.msisdn)
+    login_request(msisdn=putri.msisdn, address="")
     assert code_of(client, putri.msisdn).status_code == 200
     User.objects.filter(pk=putri.pk).update(is_staff=True)
     assert code_of(client, putri.msisdn).status_code == 404
