@@ -6,6 +6,8 @@ import socket
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from tests.e2e.client import Client, ride_to_pickup
 from tests.e2e.conftest import StartServer
@@ -39,3 +41,34 @@ async def test_a_ride_is_booked_and_timers_run_on_daphne_too(start_server: Start
     assert httpx.get(f"{server.url}/health/ready").json()["background"] is True
     await driver.close()
     await passenger.close()
+
+
+async def test_what_daphne_does_with_the_limits_is_what_the_table_says(start_server: StartServer) -> None:
+    port = str(free_port())
+    server = start_server(
+        "-m", "daphne", "-p", port, "nebengjek.asgi:application", url=f"http://127.0.0.1:{port}",
+        WS_COMMAND_RATE="1", WS_COMMAND_BURST="2", WS_FLOOD_TOLERANCE="3", WS_CONNECT_RATE="8",
+    )  # fmt: skip
+    token = server.log_in("+6281200000003")
+
+    async def refused(**headers: str) -> int:
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(f"ws://127.0.0.1:{port}/ws/", additional_headers=headers)
+        return caught.value.response.status_code
+
+    bearer = f"Bearer {token}"
+    assert await refused() == 403  # 401 with `serve`
+    assert await refused(Authorization=bearer, Origin="https://evil.example") == 403
+    client = await Client.open(server.url, token)
+    await client.socket.send("x" * 513)
+    assert await client.closed() == 1011
+    client = await Client.open(server.url, token)
+    answers = [(await client.do("sync"))["data"].get("code") for _ in range(4)]
+    assert answers[:2] == [None, None]
+    assert "RATE_LIMIT" in answers
+    for _ in range(10):
+        await client.say("sync")
+    assert await client.closed() == 4429
+    codes = [await refused() for _ in range(8)]
+    assert set(codes) == {403}  # the last of them because of WS_CONNECT_RATE
+    assert "Handshake refused: too many from 127.0.0.1" in "".join(server.output)
