@@ -63,6 +63,11 @@ LEGAL = [
         frame(TEXT, SYNC[:5], fin=False) + frame(PING, b"x") + frame(CONTINUATION, SYNC[5:]),
         frozenset(),
     ),
+    Violation(
+        "a ping within the largest message",
+        frame(TEXT, SYNC, fin=False) + frame(PING, b"x" * 125) + frame(CONTINUATION, b" " * (512 - len(SYNC))),
+        frozenset(),
+    ),
     Violation("empty fragments", frame(TEXT, b"", fin=False) + frame(CONTINUATION, SYNC), frozenset()),
     Violation("a pong that nobody asked for", frame(PONG, b"hello"), frozenset()),
     Violation("an empty text", frame(TEXT, b""), frozenset()),

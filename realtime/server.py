@@ -32,6 +32,9 @@ LAST_CALL = 2.0
 LOOK_INTERVAL = 0.1
 """Seconds between two looks at whether a second Ctrl-C asks to hurry."""
 
+LARGEST_PING = 125
+"""Bytes, by RFC 6455."""
+
 NOT_TEXT = 1007
 """RFC 6455: a text frame that is not UTF-8."""
 
@@ -265,7 +268,8 @@ def make_server(host: str, port: int, on_started: Callable[[str], None], *, demo
         port=port,
         http=HttpProtocol,
         ws=Protocol,
-        ws_max_size=settings.WS_MAX_MESSAGE_SIZE,
+        # The consumer looks at the size again: `websockets` adds a ping that comes between the fragments to it.
+        ws_max_size=settings.WS_MAX_MESSAGE_SIZE + LARGEST_PING,
         ws_ping_interval=settings.WS_PING_PERIOD.total_seconds(),
         ws_ping_timeout=None,  # the read time-out does this
         ws_per_message_deflate=False,

@@ -1,6 +1,8 @@
 """The pages."""
 
+from django.templatetags.static import static
 from django.urls import path
+from django.views.generic import RedirectView
 from django.views.i18n import JavaScriptCatalog
 
 from web import demo
@@ -11,5 +13,6 @@ urlpatterns = [
     path("", demo.front_door, name="demo"),
     path("demo/codes/<str:msisdn>/", demo.code, name="demo-code"),
     path("live/", live, name="live"),
+    path("favicon.ico", RedirectView.as_view(url=static("web/icon.svg")), name="icon"),  # browsers ask for it unasked
     path("texts.js", JavaScriptCatalog.as_view(packages=["web"]), name="texts"),
 ]

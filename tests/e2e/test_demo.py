@@ -57,8 +57,8 @@ def test_a_town_that_was_killed_lives_on_from_where_it_was(start_server: StartSe
 @pytest.mark.parametrize(
     ("host", "env", "reason"),
     [
-        ("127.0.0.1", {"DEBUG": "false"}, "--demo is for development"),
-        ("0.0.0.0", {}, "--demo listens on the loopback address only, not on 0.0.0.0"),
+        ("127.0.0.1", {"DEBUG": "false"}, "A demo is for development"),
+        ("0.0.0.0", {}, "A demo listens on the loopback address only, not on 0.0.0.0"),
     ],
 )
 def test_where_a_town_would_be_a_danger_there_is_none(

@@ -49,8 +49,9 @@ class Command(BaseCommand):
         if not 0 <= port <= 65535:
             raise CommandError("--port must be a number from 0 to 65535.")
         refuse_development_secrets(host)
-        if demo:
+        if demo or settings.DEMO:
             refuse_demo(host)
+        if demo:
             show_demo()
         refuse_old_database()
         if settings.DEBUG and not is_loopback(host):
@@ -106,9 +107,9 @@ def refuse_development_secrets(host: str) -> None:
 def refuse_demo(host: str) -> None:
     """Raise `CommandError` where a town of simulated people, and staff with a printed password, would be a danger."""
     if not settings.DEBUG:
-        raise CommandError("--demo is for development: with DEBUG off this may be a real town.")
+        raise CommandError("A demo is for development: with DEBUG off this may be a real town.")
     if not is_loopback(host):
-        raise CommandError(f"--demo listens on the loopback address only, not on {host}.")
+        raise CommandError(f"A demo listens on the loopback address only, not on {host}.")
 
 
 def show_demo() -> None:
