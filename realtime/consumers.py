@@ -23,7 +23,7 @@ from realtime import metrics, protocol
 from realtime.connections import connections
 from realtime.dispatch import execute, read_command, route_of
 from realtime.expiry import TokenWatch
-from realtime.groups import CHECK, DELIVER, RELAY, REPLACE, REVOKE, group_of
+from realtime.groups import CHECK, DELIVER, DISCONNECT, RELAY, REPLACE, REVOKE, group_of
 from realtime.history import Notification, Place, history
 from realtime.limits import CommandLimit, Flooding
 from realtime.loops import UNAVAILABLE
@@ -86,6 +86,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             CHECK: self.history_check,
             REPLACE: self.session_replace,
             REVOKE: self.session_revoke,
+            DISCONNECT: self.session_disconnect,
         }
         try:
             self.connected = True
@@ -370,6 +371,11 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         """Close when the token is of a version that has ended."""
         if self.claims.ver < message["token_version"]:
             await self.close_with(CloseCode.UNAUTHORIZED)
+
+    async def session_disconnect(self, message: Message) -> None:
+        """Close this connection, as for a restart: staff wants the client to come back anew."""
+        if message["connection"] == str(self.connection_id):
+            await self.restart(0)
 
     async def heartbeat(self, *, newest: int, epoch: str, head: int) -> None:
         """Notice what the channel layer lost: a newer session, or notifications at the end of the stream."""

@@ -7,6 +7,7 @@ from uuid import UUID
 DELIVER = "event.deliver"
 REVOKE = "session.revoke"
 REPLACE = "session.replace"
+DISCONNECT = "session.disconnect"
 RELAY = "location.relay"
 CHECK = "history.check"
 """The types: constants of ours, never taken from an event or a client."""

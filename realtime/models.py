@@ -24,3 +24,12 @@ class CommandReceipt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.command_id}"
+
+
+class LiveConnection(models.Model):
+    """A connection, for the admin and its permissions; it has no table (see `realtime.presence`)."""
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        permissions = (("end_liveconnection", "Can end live connections and switch beacons off"),)

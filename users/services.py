@@ -81,6 +81,15 @@ def user_deactivate(*, user_id: UUID) -> bool:
 
 
 @transaction.atomic
+def user_log_out(*, user_id: UUID) -> bool:
+    """End every token of a user, and close open sockets. Return False where there is no such user."""
+    if not User.objects.select_for_update().filter(pk=user_id).exists():
+        return False
+    _revoke_tokens(user_id)
+    return True
+
+
+@transaction.atomic
 def user_reactivate(*, user_id: UUID) -> bool:
     """Let a user in again, with a new login. Return False if he was not shut out."""
     return User.objects.filter(pk=user_id, is_active=False).update(is_active=True) == 1

@@ -1,0 +1,148 @@
+"""The live connections in the admin: who is connected now, over all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.http import urlencode
+
+from nebengjek.admin import ReadOnlyAdmin
+from realtime import live
+from realtime.models import LiveConnection
+from rides.services.beacons import beacon_update
+from users.models import Role
+from users.services import user_log_out
+
+PER_PAGE = 100
+
+
+class Action(msgspec.Struct, frozen=True):
+    """What staff can do about connections, and what is said before and after."""
+
+    label: str
+    warning: str
+    done: str
+    carry_out: Callable[[live.LiveConnection], bool]
+    """Returns whether there was anything to do."""
+
+
+def _log_out(connection: live.LiveConnection) -> bool:
+    return user_log_out(user_id=connection.presence.user_id)
+
+
+def _disconnect(connection: live.LiveConnection) -> bool:
+    live.disconnect(connection)
+    return True
+
+
+def _beacon_off(connection: live.LiveConnection) -> bool:
+    if connection.presence.role != Role.DRIVER:
+        return False
+    beacon_update(user_id=connection.presence.user_id, is_active=False)
+    return True
+
+
+ACTIONS = {
+    "disconnect": Action(
+        "Disconnect",
+        "The sockets are closed (1012). The apps come back within seconds and get what they missed.",
+        "Disconnected by support",
+        _disconnect,
+    ),
+    "log_out": Action(
+        "Log out everywhere",
+        "All tokens of these users end, and their sockets close (4401). They must log in again with a code.",
+        "Logged out everywhere by support",
+        _log_out,
+    ),
+    "beacon_off": Action(
+        "Switch the beacon off",
+        "These drivers get no passengers any more, and open proposals to them end, until they switch it on again. "
+        "A ride under way goes on.",
+        "Beacon switched off by support",
+        _beacon_off,
+    ),
+}
+
+
+@admin.register(LiveConnection)
+class LiveConnectionAdmin(ReadOnlyAdmin[LiveConnection]):
+    """Found and ended here; there is no table behind it."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """Have one page."""
+        name = f"{self.opts.app_label}_{self.opts.model_name}_changelist"
+        return [path("", self.admin_site.admin_view(self.connections_view), name=name)]
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        """Whether somebody may end connections."""
+        return request.user.has_perm("realtime.end_liveconnection")
+
+    def connections_view(self, request: HttpRequest) -> HttpResponse:
+        """List connections, or ask about an action, or carry it out."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            return self._act(request)
+        search, order = request.GET.get("q", ""), request.GET.get("o", "-since")
+        page = Paginator(live.connected(search, order), PER_PAGE).get_page(request.GET.get("p"))
+        context: dict[str, Any] = {
+            "title": "Live connections",
+            "page": page,
+            "connections": live.with_users(page.object_list),
+            "search": search,
+            "columns": [(name, *_sorting(name, order, search)) for name in live.SORTABLE],
+            "query": urlencode({"q": search, "o": order}),
+            "actions": ACTIONS if self.has_end_permission(request) else {},
+        }
+        return self._page(request, "connections.html", context)
+
+    def _act(self, request: HttpRequest) -> HttpResponse:
+        action = ACTIONS.get(request.POST.get("action", ""))
+        if not self.has_end_permission(request):
+            raise PermissionDenied
+        if action is None:
+            self.message_user(request, "Choose what to do.", messages.WARNING)
+            return HttpResponseRedirect(request.get_full_path())
+        found = live.chosen(set(request.POST.getlist("connection")))
+        if not found:
+            self.message_user(request, "Choose connections that still are there.", messages.WARNING)
+            return HttpResponseRedirect(request.get_full_path())
+        if "confirmed" in request.POST:
+            self._carry_out(request, action, found)
+            return HttpResponseRedirect(request.get_full_path())
+        context = {"title": action.label, "action": action, "name": request.POST["action"], "connections": found}
+        return self._page(request, "confirm.html", context)
+
+    def _carry_out(self, request: HttpRequest, action: Action, found: list[live.LiveConnection]) -> None:
+        """Do it to each, and note in the log of each user who did."""
+        done = 0
+        for connection in found:
+            user = connection.user
+            if user is None or (user.is_superuser and not request.user.is_superuser):
+                continue
+            if action.carry_out(connection):
+                text = f"{action.done} ({connection.presence.connection_id})."
+                LogEntry.objects.log_actions(str(request.user.pk), [user], CHANGE, text)
+                done += 1
+        self.message_user(request, f"{action.done}: {done} of {len(found)}.", messages.SUCCESS)
+
+    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        everywhere = {**self.admin_site.each_context(request), "opts": self.opts}
+        return TemplateResponse(request, f"admin/realtime/{template}", {**everywhere, **context})
+
+
+def _sorting(name: str, order: str, search: str) -> tuple[str, str]:
+    """Return how a column is sorted now, as `aria-sort` has it, and the query that sorts by it next."""
+    now = {name: "ascending", f"-{name}": "descending"}.get(order, "none")
+    after = name if order == f"-{name}" else f"-{name}"
+    return now, urlencode({"q": search, "o": after})

@@ -1,0 +1,77 @@
+"""The live connections as support staff looks at them: found by number, name or id, and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db.models import Q
+
+from realtime.groups import DISCONNECT, group_of
+from realtime.presence import Presence, presence
+from users.models import User
+
+MOST_FOUND = 1000
+"""Users that a search looks for among the connected ones."""
+
+SORTABLE = ("since", "heard", "role", "process", "address")
+
+
+class LiveConnection(msgspec.Struct, frozen=True):
+    """A connection and whose it is; `user` is missing when he has been deleted since."""
+
+    presence: Presence
+    user: User | None
+
+    @property
+    def since(self) -> datetime:
+        """When it began."""
+        return datetime.fromtimestamp(self.presence.since, UTC)
+
+    @property
+    def heard(self) -> datetime:
+        """When the client was heard last."""
+        return datetime.fromtimestamp(self.presence.heard, UTC)
+
+
+def connected(search: str = "", order: str = "-since") -> list[Presence]:
+    """Return the connections of all processes, in order; with a search, those of the users whom it finds."""
+    found = presence().everyone()
+    if text := search.strip():
+        wanted = _users_found(text)
+        found = [one for one in found if one.user_id in wanted]
+    name = order.removeprefix("-")
+    key = name if name in SORTABLE else "since"
+    return sorted(found, key=lambda one: (getattr(one, key), one.connection_id), reverse=order.startswith("-"))
+
+
+def with_users(present: Iterable[Presence]) -> list[LiveConnection]:
+    """Return connections with their users, by one query."""
+    present = list(present)
+    users = User.objects.in_bulk({one.user_id for one in present})
+    return [LiveConnection(one, users.get(one.user_id)) for one in present]
+
+
+def chosen(connection_ids: Collection[str]) -> list[LiveConnection]:
+    """Return those of these connections that still are there."""
+    return with_users(one for one in presence().everyone() if str(one.connection_id) in connection_ids)
+
+
+def disconnect(connection: LiveConnection) -> None:
+    """Have a connection closed by the process that has it; the client comes back, with what it missed."""
+    message = {"type": DISCONNECT, "connection": str(connection.presence.connection_id)}
+    async_to_sync(get_channel_layer().group_send)(group_of(connection.presence.user_id), message)
+
+
+def _users_found(text: str) -> set[UUID]:
+    with suppress(ValueError):
+        return {UUID(text)}
+    wanted = Q(full_name__icontains=text)
+    if digits := "".join(filter(str.isdigit, text)).lstrip("0"):
+        wanted |= Q(msisdn__contains=digits)
+    return set(User.objects.filter(wanted).values_list("pk", flat=True)[:MOST_FOUND])
