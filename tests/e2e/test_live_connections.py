@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -42,7 +43,7 @@ async def test_a_connection_is_found_and_ended_wherever_it_is(tmp_path: Path) ->
         token = one.log_in(PASSENGER)
         socket = await Client.open(one.url, token)
         await socket.next("session_ready")
-        with staff_of(other) as browser:
+        with closing(staff_of(other)) as browser:
             await socket.do("sync")
             page = browser.get(URL, params={"q": "0812-0000-0003"}).text
             [connection] = re.findall(r'name="connection" value="([0-9a-f-]{36})"', page)
