@@ -9,7 +9,7 @@ ifneq ($(HOST):$(PORT),127.0.0.1:8000)
 export PUBLIC_URL ?= http://$(HOST):$(PORT)
 endif
 
-.PHONY: help run run-distributed ride migrate test test-faults test-hostile check format clean
+.PHONY: help run run-distributed ride migrate test test-faults test-hostile browser screenshots check format clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,12 @@ test-faults: $(VENV)/.dev-ready  ## Pull every plug of the distributed system un
 test-hostile: $(VENV)/.dev-ready  ## A million hostile frames, slow and idle clients, ten thousand who come and go
 	@$(BIN)/python -m bench.hostile $(ARGS)
 	@$(BIN)/python -m bench.churn
+
+browser: $(VENV)/.dev-ready  ## Get the browser that the tests of the pages need, where there is none
+	@$(BIN)/python -m tests.browser.chromium
+
+screenshots: browser  ## Take the pictures of the documentation, of a town that lives
+	@$(BIN)/python -m tests.browser.screenshots
 
 run-distributed: $(VENV)/.dev-ready  ## Start the system as many processes, on PostgreSQL, Valkey and NATS (PORT=)
 	@$(BIN)/python -m deploy.local --port $(PORT)

@@ -1,69 +1,109 @@
-"""A real browser that looks at real servers."""
+"""A real browser that looks at real servers.
+
+Playwright's synchronous interface keeps an event loop running in this thread for as long as it is started. So it lives
+for one module, in which no test is a coroutine; `run` takes care of the coroutines of sockets, in a thread of its own.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
-import shutil
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
+from tests.browser.chromium import MISSING, find_browser, launch_options
+from tests.browser.looking import Complaints
 from tests.e2e.conftest import start_server
+from tests.e2e.server import ServerProcess
 
 __all__ = ["start_server"]
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
 TIMEOUT = 30_000
 """Milliseconds that a page may take for what is waited for."""
 
+NARROW: ViewportSize = {"width": 360, "height": 740}
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+
 OpenPage = Callable[..., Page]
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what needs a browser."""
+    if "browser" in getattr(item, "fixturenames", ()):
+        item.add_marker("browser")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The machine's Chromium, or that of Playwright."""
+    """A browser that calls nobody by itself; where there is none its tests are skipped, but not in CI."""
     expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
-
-
-def launch(playwright: Playwright) -> Browser:
-    """Start a browser; without one the tests of pages cannot be run."""
-    program = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
-    sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
-    try:
-        return playwright.chromium.launch(executable_path=program, args=[*QUIET, *sandbox])
-    except Error as exc:
-        pytest.skip(f"No Chromium: install one, or run `playwright install chromium`. {exc.message.splitlines()[0]}")
+        program = find_browser(playwright.chromium.executable_path)
+        if program is None:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(MISSING)
+        running = playwright.chromium.launch(**launch_options(program))
+        yield running
+        running.close()
 
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Open pages, each in a browser without memories; at the end none may have complained on its console."""
-    contexts = []
-    complaints: list[str] = []
+    """Open pages, each in a browser without memories; at the end none may have complained.
 
-    def open_page(url: str, *, patient: bool = False, **options: Any) -> Page:
-        context = browser.new_context(**options)
+    `dark` and `narrow` are ways to look, `patient` pages may complain; other options are those of `new_context`.
+    """
+    contexts = []
+    complaints = Complaints()
+
+    def open_page(url: str, *, patient: bool = False, dark: bool = False, narrow: bool = False, **options: Any) -> Page:
+        looks = {"color_scheme": "dark" if dark else "light", "viewport": NARROW if narrow else WIDE}
+        context = browser.new_context(**{**looks, "base_url": url, **options})
         contexts.append(context)
         context.set_default_timeout(TIMEOUT)
         if not patient:
-            context.on("console", lambda message: complain(message.type, message.text))
-            context.on("weberror", lambda error: complaints.append(str(error.error)))
+            complaints.watch(context, urlsplit(url).netloc)
         page = context.new_page()
         page.goto(url)
         return page
 
-    def complain(kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
-            complaints.append(f"{kind}: {text}")
-
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert complaints.found == []
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server for all tests of a process that only look, or bring people of their own; nobody restarts it."""
+    server = ServerProcess(tmp_path_factory.mktemp("site"), RIDES_MAX_SPEED_KMH="0")
+    done = server.manage("migrate", "--verbosity", "0")
+    assert done.returncode == 0, done.stderr
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Run a coroutine to its end in the event loop of another thread, where its sockets live until the test ends."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result(TIMEOUT / 1000)
+    asyncio.run_coroutine_threadsafe(_end_tasks(), loop).result(TIMEOUT / 1000)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+async def _end_tasks() -> None:
+    """Let nothing that was left open outlive its loop."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -1,0 +1,105 @@
+"""The pictures of the documentation, taken of a town that lives: `make screenshots` writes `docs/images/`.
+
+A picture is a function that brings a page to where it is worth looking at, and a line in `PICTURES`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+
+from nebengjek.settings import BASE_DIR
+from tests.browser.chromium import MISSING, find_browser, launch_options
+from tests.e2e.server import ServerProcess
+
+FOLDER = BASE_DIR / "docs" / "images"
+MOST_BYTES = 250_000
+TIMEOUT = 180_000
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+NARROW: ViewportSize = {"width": 390, "height": 780}
+
+Show = Callable[[Page], None]
+
+
+def admin_rides(page: Page) -> None:
+    """The list of rides."""
+    page.goto("/admin/rides/ride/")
+    expect(page.locator("#result_list tbody tr")).not_to_have_count(0)
+
+
+PICTURES: dict[str, tuple[Show, ViewportSize]] = {
+    "admin-rides": (admin_rides, WIDE),
+}
+
+
+@contextmanager
+def town(folder: Path) -> Iterator[tuple[ServerProcess, list[str]]]:
+    """Serve the town on a fresh database; with the number and the password of its staff."""
+    server = ServerProcess(folder, "manage.py", "serve", "--demo", "--port", "0", RIDES_MAX_SPEED_KMH="0")
+    done = server.manage("migrate", "--verbosity", "0")
+    assert done.returncode == 0, done.stderr
+    server.start()
+    staff = server.wait_for(r"Staff: \S+ with (\S+ and \S+)")
+    try:
+        wait_until_it_lives(server)
+        yield server, staff.split(" and ")
+    finally:
+        server.stop()
+
+
+def wait_until_it_lives(server: ServerProcess) -> None:
+    """Let a few rides be over, taken faster than those of the town, and wait for one that is under way."""
+    done = server.manage("simulate", "--rides", "8", "--speed", "60", "--url", server.url)
+    assert done.returncode == 0, done.stderr
+    deadline = time.monotonic() + TIMEOUT / 1000
+    with closing(sqlite3.connect(server.folder / "e2e.sqlite3")) as database:
+        while time.monotonic() < deadline:
+            if database.execute("SELECT 1 FROM rides_ride WHERE status = 'ONGOING'").fetchone():
+                return
+            time.sleep(0.5)
+    raise AssertionError("".join(server.output))
+
+
+def log_in(page: Page, number: str, password: str) -> None:
+    """Log in to the admin."""
+    page.goto("/admin/login/")
+    page.get_by_label("Phone number").fill(number)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/admin/")
+
+
+def take(browser: Browser, url: str, account: list[str], names: list[str]) -> None:
+    """Take the pictures of these names."""
+    with browser.new_context(base_url=url, viewport=WIDE, reduced_motion="reduce") as context:
+        context.set_default_timeout(TIMEOUT)
+        page = context.new_page()
+        log_in(page, *account)
+        for name in names:
+            show, size = PICTURES[name]
+            page.set_viewport_size(size)
+            show(page)
+            picture = page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")
+            assert len(picture) <= MOST_BYTES, f"{name}.png has {len(picture)} bytes; the limit is {MOST_BYTES}."
+            sys.stdout.write(f"{FOLDER / name}.png ({len(picture) // 1000} kB)\n")
+
+
+def main(names: list[str]) -> None:
+    """Take the pictures of these names, or all."""
+    FOLDER.mkdir(exist_ok=True)
+    expect.set_options(timeout=TIMEOUT)
+    with TemporaryDirectory() as folder, town(Path(folder)) as (server, account), sync_playwright() as playwright:
+        program = find_browser(playwright.chromium.executable_path) or sys.exit(MISSING)
+        with playwright.chromium.launch(**launch_options(program)) as browser:
+            take(browser, server.url, account, names or list(PICTURES))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
