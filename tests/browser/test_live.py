@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
+from tests.browser.chromium import MISSING, find_browser, launch_options
 from tests.e2e.client import PLACE, Client, ride_to_pickup
 from tests.e2e.conftest import StartServer, start_server
 from tests.e2e.server import ServerProcess
@@ -22,8 +22,7 @@ from tests.e2e.test_live import DRIVER, PASSENGER, PASSWORD, STAFF, cookie_of_st
 
 __all__ = ["start_server"]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or os.environ.get("CHROMIUM", "")
-pytestmark = [pytest.mark.e2e, pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")]
+pytestmark = pytest.mark.e2e
 
 TIMEOUT = 30_000
 NORTH = 0.0009
@@ -35,9 +34,11 @@ expect.set_options(timeout=TIMEOUT)
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """A browser that calls nobody by itself."""
-    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
+        program = find_browser(playwright.chromium.executable_path)
+        if program is None:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(MISSING)
+        running = await playwright.chromium.launch(**launch_options(program))
         yield running
         await running.close()
 
