@@ -2,14 +2,71 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
-from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import Model, QuerySet
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 
 M = TypeVar("M", bound=Model)
 P = TypeVar("P", bound=Model)
+
+MOST_AT_ONCE = 200
+"""Records that one action may be about: more than somebody reads on the page that asks."""
+
+
+def answered(request: HttpRequest) -> bool:
+    """Whether the page that asks was answered with yes."""
+    return "confirmed" in request.POST
+
+
+def confirm_page(
+    request: HttpRequest,
+    model_admin: admin.ModelAdmin[Any],
+    *,
+    title: str,
+    warning: str,
+    about: Iterable[str],
+    hidden: Iterable[tuple[str, str]],
+    form: Form | None = None,
+) -> TemplateResponse:
+    """Return the page that says what will happen to what; `hidden` comes back with the answer."""
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "title": title,
+        "warning": warning,
+        "about": list(about),
+        "hidden": [*hidden, ("confirmed", "yes")],
+        "form": form,
+        "back": request.get_full_path(),
+    }
+    return TemplateResponse(request, "nebengjek/confirm.html", context)
+
+
+def ask_first(
+    request: HttpRequest,
+    model_admin: admin.ModelAdmin[M],
+    queryset: QuerySet[M],
+    *,
+    title: str,
+    warning: str,
+    form: Form | None = None,
+) -> HttpResponse | None:
+    """Return the answer to an action that is not to be carried out (yet), or None when somebody said yes to it."""
+    if queryset.count() > MOST_AT_ONCE:
+        model_admin.message_user(request, f"Choose at most {MOST_AT_ONCE} at once.", messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
+    if answered(request) and (form is None or form.is_valid()):
+        return None
+    chosen = list(queryset)
+    hidden = [("action", request.POST["action"]), *((ACTION_CHECKBOX_NAME, str(one.pk)) for one in chosen)]
+    about = map(str, chosen)
+    return confirm_page(request, model_admin, title=title, warning=warning, about=about, hidden=hidden, form=form)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[M]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from django.contrib import admin, messages
@@ -15,11 +15,12 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.http import urlencode
 
-from nebengjek.admin import ReadOnlyAdmin
+from nebengjek.admin import ReadOnlyAdmin, answered, confirm_page
 from realtime import live
 from realtime.models import LiveConnection
 from rides.services.beacons import beacon_update
-from users.models import Role
+from users.models import Role, User
+from users.selectors import may_act_on
 from users.services import user_log_out
 
 PER_PAGE = 100
@@ -104,7 +105,8 @@ class LiveConnectionAdmin(ReadOnlyAdmin[LiveConnection]):
             "query": urlencode({"q": search, "o": order}),
             "actions": ACTIONS if self.has_end_permission(request) else {},
         }
-        return self._page(request, "connections.html", context)
+        everywhere = {**self.admin_site.each_context(request), "opts": self.opts}
+        return TemplateResponse(request, "admin/realtime/connections.html", {**everywhere, **context})
 
     def _act(self, request: HttpRequest) -> HttpResponse:
         action = ACTIONS.get(request.POST.get("action", ""))
@@ -117,28 +119,25 @@ class LiveConnectionAdmin(ReadOnlyAdmin[LiveConnection]):
         if not found:
             self.message_user(request, "Choose connections that still are there.", messages.WARNING)
             return HttpResponseRedirect(request.get_full_path())
-        if "confirmed" in request.POST:
+        if answered(request):
             self._carry_out(request, action, found)
             return HttpResponseRedirect(request.get_full_path())
-        context = {"title": action.label, "action": action, "name": request.POST["action"], "connections": found}
-        return self._page(request, "confirm.html", context)
+        hidden = [("action", request.POST["action"]), *(("connection", str(c.presence.connection_id)) for c in found)]
+        about = (f"{c.user or c.presence.user_id} ({c.presence.role}, {c.presence.address})" for c in found)
+        return confirm_page(request, self, title=action.label, warning=action.warning, about=about, hidden=hidden)
 
     def _carry_out(self, request: HttpRequest, action: Action, found: list[live.LiveConnection]) -> None:
         """Do it to each, and note in the log of each user who did."""
         done = 0
         for connection in found:
             user = connection.user
-            if user is None or (user.is_superuser and not request.user.is_superuser):
+            if user is None or not may_act_on(cast("User", request.user), user):
                 continue
             if action.carry_out(connection):
                 text = f"{action.done} ({connection.presence.connection_id})."
                 LogEntry.objects.log_actions(str(request.user.pk), [user], CHANGE, text)
                 done += 1
         self.message_user(request, f"{action.done}: {done} of {len(found)}.", messages.SUCCESS)
-
-    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-        everywhere = {**self.admin_site.each_context(request), "opts": self.opts}
-        return TemplateResponse(request, f"admin/realtime/{template}", {**everywhere, **context})
 
 
 def _sorting(name: str, order: str, search: str) -> tuple[str, str]:

@@ -6,21 +6,22 @@ import re
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import TypeVar
+from typing import TypeVar, get_args
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline
+from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline, answered, ask_first
 from nebengjek.errors import ValidationFailed
-from rides.models import Beacon, Candidate, Finder, Match, Payment, Ride, TrackPoint
-from rides.services.rides import ride_cancel_by_staff
+from rides.models import Beacon, Candidate, Finder, Match, Payment, Ride, RideStatus, TrackPoint
+from rides.services.rides import Side, ride_cancel_by_staff
 from rides.services.tracks import ledger_recompute
 from rides.timeline import timeline
 from users.models import User
@@ -28,6 +29,11 @@ from users.models import User
 M = TypeVar("M", bound=Model)
 
 BOTH = ("driver", "passenger")
+
+CANCEL_WARNING = (
+    "These rides end now, driver and passenger are told, and a payment that was asked for need not be made any more. "
+    "A ride that is paid or cancelled already stays as it is."
+)
 
 
 class PeopleAdmin(ReadOnlyAdmin[M]):
@@ -115,6 +121,27 @@ class MatchAdmin(PeopleAdmin[Match]):
     list_select_related = ("driver", "passenger")
 
 
+class CancelledByFilter(admin.SimpleListFilter):
+    """Who called rides off; asked of the code and not of a million rows."""
+
+    title = "cancelled by"
+    parameter_name = "cancelled_by"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        """Return the sides."""
+        return [(side, side) for side in get_args(Side)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Ride]) -> QuerySet[Ride]:
+        """Return what the chosen side has called off."""
+        return queryset.filter(status=RideStatus.CANCELLED, cancelled_by=self.value()) if self.value() else queryset
+
+
+class ReasonForm(forms.Form):
+    """Why rides are cancelled."""
+
+    reason = forms.CharField(max_length=200, help_text="Driver and passenger read it.")
+
+
 class PaymentInline(ReadOnlyInline[Payment, Ride]):
     """What was asked and paid."""
 
@@ -149,19 +176,29 @@ class RideAdmin(PeopleAdmin[Ride]):
     readonly_fields = ("fare_check", "points", "happened")
 
     @admin.action(description="Cancel rides that are not paid yet", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Ride]) -> None:
-        """Call the chosen rides off; both parties are told."""
-        for ride_id in list(queryset.values_list("pk", flat=True)):
-            try:
-                ride_cancel_by_staff(ride_id=ride_id, reason="Cancelled by support.")
-            except ValidationFailed as exc:
-                self.message_user(request, f"Ride {ride_id}: {exc.message}", messages.ERROR)
-            else:
-                self.message_user(request, f"Ride {ride_id} is cancelled.", messages.SUCCESS)
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Ride]) -> HttpResponse | None:
+        """Ask for a reason, then call the chosen rides off; both parties are told."""
+        form = ReasonForm(request.POST if answered(request) else None)
+        people = queryset.select_related("driver", "passenger")
+        question = ask_first(request, self, people, title="Cancel rides", warning=CANCEL_WARNING, form=form)
+        if question is not None:
+            return question
+        for ride in list(queryset):
+            self._cancel(request, ride, form.cleaned_data["reason"])
+        return None
+
+    def _cancel(self, request: HttpRequest, ride: Ride, reason: str) -> None:
+        try:
+            ride_cancel_by_staff(ride_id=ride.pk, reason=reason)
+        except ValidationFailed as exc:
+            self.message_user(request, f"Ride {ride.pk}: {exc.message}", messages.ERROR)
+        else:
+            self.log_change(request, ride, f"Cancelled by support: {reason}")
+            self.message_user(request, f"Ride {ride.pk} is cancelled.", messages.SUCCESS)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Staff who may change rides may cancel them, which is the only change there is."""
-        return bool(request.user.has_perm("rides.change_ride"))
+        """Whether somebody may cancel rides, which is the only change there is."""
+        return request.user.has_perm("rides.cancel_ride")
 
     @admin.display(description="fare, from the kept points")
     def fare_check(self, ride: Ride) -> str:

@@ -214,6 +214,7 @@ class Ride(models.Model):
 
     class Meta:
         ordering = ("-created_at",)
+        permissions = (("cancel_ride", "Can cancel rides that are not paid yet"),)
         constraints = (
             models.UniqueConstraint(
                 fields=("driver",), condition=Q(status__in=DRIVER_BUSY), name="one_current_ride_per_driver"
@@ -232,6 +233,7 @@ class Ride(models.Model):
             models.Index(fields=("driver", "-created_at"), name="ride_by_driver"),
             models.Index(fields=("passenger", "-created_at"), name="ride_by_passenger"),
             models.Index(fields=("status", "-created_at"), name="ride_by_status"),
+            models.Index(fields=("cancelled_at",), condition=Q(status="CANCELLED"), name="ride_cancelled"),
         )
 
     def __str__(self) -> str:
@@ -299,6 +301,11 @@ class Payment(models.Model):
         constraints = (
             models.CheckConstraint(condition=Q(status__in=PaymentStatus.values), name="payment_status_known"),
             models.CheckConstraint(condition=Q(total_cost=F("admin_fee") + F("driver_payout")), name="payment_adds_up"),
+        )
+        indexes = (
+            models.Index(fields=("-created_at", "-id"), name="payment_newest"),
+            models.Index(fields=("status", "-created_at"), name="payment_by_status"),
+            models.Index(fields=("processed_at",), condition=Q(status="ACCEPTED"), name="payment_paid"),
         )
 
     def __str__(self) -> str:

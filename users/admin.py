@@ -2,21 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, cast
 from uuid import UUID
 
+import msgspec
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Permission
 from django.db.models import ManyToManyField, QuerySet
 from django.forms import ModelForm, ModelMultipleChoiceField
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline
-from users import services
+from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline, ask_first
 from users.models import Driver, User
+from users.selectors import may_act_on
+from users.services import user_deactivate, user_log_out, user_reactivate
 
 admin.site.unregister([OutstandingToken, BlacklistedToken])  # their pages show tokens that still work
+
+
+class Service(Protocol):
+    """A service for one user; it returns whether there was anything to do."""
+
+    def __call__(self, *, user_id: UUID) -> bool:
+        """Do it."""
+
+
+class Action(msgspec.Struct, frozen=True):
+    """What is done to users, and what is said before and after."""
+
+    title: str
+    warning: str
+    done: str
+    service: Service
+
+
+DEACTIVATE = Action(
+    "Deactivate",
+    "All tokens of these users end, their sockets close (4401), and they cannot log in until they are reactivated. "
+    "Rides under way go on, and can be cancelled one by one.",
+    "Deactivated",
+    user_deactivate,
+)
+REACTIVATE = Action("Reactivate", "These users can log in again, with a new code.", "Reactivated", user_reactivate)
+LOG_OUT = Action(
+    "Log out everywhere",
+    "All tokens of these users end, and their sockets close (4401). They must log in again with a code.",
+    "Logged out everywhere",
+    user_log_out,
+)
 
 
 class DriverInline(ReadOnlyInline[Driver, User]):
@@ -45,7 +80,7 @@ class UserAdmin(admin.ModelAdmin[User]):
     list_display = ("msisdn", "full_name", "role", "is_active", "is_staff", "created_at")
     list_filter = ("role", "is_active", "is_staff")
     search_fields = ("msisdn", "full_name", "id")
-    actions = ("deactivate", "reactivate")
+    actions = ("deactivate", "reactivate", "log_out")
     inlines = (DriverInline,)
     filter_horizontal = ("groups", "user_permissions")
     readonly_fields = ("id", "msisdn", "role", "is_active", "token_version", "created_at", "last_login")
@@ -75,25 +110,43 @@ class UserAdmin(admin.ModelAdmin[User]):
             kwargs["queryset"] = Permission.objects.select_related("content_type")
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
-    @admin.action(description="Deactivate: end all sessions and refuse new ones", permissions=["change"])
-    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Staff accounts are for superusers to change."""
+        return super().has_change_permission(request, obj) and (obj is None or may_act_on(_actor(request), obj))
+
+    def has_shut_out_permission(self, request: HttpRequest) -> bool:
+        """Whether somebody may end sessions, deactivate and reactivate."""
+        return request.user.has_perm("users.shut_out_user")
+
+    @admin.action(description="Deactivate: end all sessions and refuse new ones", permissions=["shut_out"])
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
         """Shut the chosen users out."""
-        chosen = self._chosen(request, queryset)
-        done = sum(services.user_deactivate(user_id=pk) for pk in chosen)
-        self.message_user(request, f"Deactivated {done} of {len(chosen)} users.", messages.SUCCESS)
+        return self._act(request, queryset, DEACTIVATE)
 
-    @admin.action(description="Reactivate", permissions=["change"])
-    def reactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+    @admin.action(description="Reactivate", permissions=["shut_out"])
+    def reactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
         """Let the chosen users in again."""
-        chosen = self._chosen(request, queryset)
-        done = sum(services.user_reactivate(user_id=pk) for pk in chosen)
-        self.message_user(request, f"Reactivated {done} of {len(chosen)} users.", messages.SUCCESS)
+        return self._act(request, queryset, REACTIVATE)
 
-    def _chosen(self, request: HttpRequest, queryset: QuerySet[User]) -> list[UUID]:
-        """Return the ids of the chosen users, without superusers for those who are none."""
-        if not request.user.is_superuser:
-            queryset = queryset.filter(is_superuser=False)
-        return list(queryset.values_list("pk", flat=True))
+    @admin.action(description="Log out everywhere", permissions=["shut_out"])
+    def log_out(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
+        """End all sessions of the chosen users."""
+        return self._act(request, queryset, LOG_OUT)
+
+    def _act(self, request: HttpRequest, queryset: QuerySet[User], action: Action) -> HttpResponse | None:
+        """Ask, then do it to each and note in the log who did."""
+        question = ask_first(request, self, queryset, title=action.title, warning=action.warning)
+        if question is not None:
+            return question
+        chosen = list(queryset)
+        done = [one for one in chosen if may_act_on(_actor(request), one) and action.service(user_id=one.pk)]
+        if done:
+            LogEntry.objects.log_actions(str(request.user.pk), done, CHANGE, f"{action.done} by support.")
+        kept = (
+            "" if len(done) == len(chosen) else " The others were so before, or are staff, whom only superusers touch."
+        )
+        self.message_user(request, f"{action.done}: {len(done)} of {len(chosen)} users.{kept}", messages.SUCCESS)
+        return None
 
 
 @admin.register(Driver)
@@ -109,3 +162,8 @@ class DriverAdmin(ReadOnlyAdmin[Driver]):
     def is_active(self, driver: Driver) -> bool:
         """Whether the driver may log in."""
         return driver.user.is_active
+
+
+def _actor(request: HttpRequest) -> User:
+    """Return who uses the admin; nobody does without being logged in."""
+    return cast("User", request.user)

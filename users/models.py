@@ -63,6 +63,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         ordering = ("-created_at",)
+        permissions = (("shut_out_user", "Can deactivate, reactivate and log out users who are not staff"),)
         constraints = (
             models.CheckConstraint(condition=Q(role__in=Role.values), name="user_role_known"),
             models.CheckConstraint(condition=Q(msisdn__startswith="+"), name="user_msisdn_e164"),

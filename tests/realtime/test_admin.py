@@ -108,8 +108,9 @@ def test_who_may_look_may_not_end_anything(client: Client, clerk: User, dewi: Us
     assert b"1 of 1" in client.post(URL, body("log_out", one, confirmed="yes"), follow=True).content
 
 
-def test_superusers_are_logged_out_by_superusers_only(client: Client, clerk: User) -> None:
-    boss = User.objects.create_superuser("+6281200000097", "a long password")
+@pytest.mark.parametrize("rights", [{"is_superuser": True}, {"is_staff": True}])
+def test_staff_is_logged_out_by_superusers_only(client: Client, clerk: User, rights: dict[str, bool]) -> None:
+    boss = User.objects.create_user("+6281200000097", "a long password", **rights)
     [one] = note(boss)
     allow(clerk, "view_liveconnection", "end_liveconnection")
     client.force_login(clerk)

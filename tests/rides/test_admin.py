@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from rides.models import Ride, TrackPoint
@@ -65,18 +66,30 @@ def test_a_search_is_shown_with_its_candidates(staff: Client, dewi: User, putri:
     assert "Dewi" in page
 
 
-def cancel(staff: Client, ride: Ride) -> Any:
-    body = {"action": "cancel", "_selected_action": [str(ride.pk)]}
+def cancel(staff: Client, ride: Ride, **answer: str) -> Any:
+    body = {"action": "cancel", "_selected_action": [str(ride.pk)], **answer}
     return staff.post("/admin/rides/ride/", body, follow=True)
 
 
 def test_staff_cancel_a_ride_and_both_are_told(staff: Client, dewi: User, putri: User) -> None:
     ride = book(dewi, putri)
-    assert b"is cancelled" in cancel(staff, ride).content
+    assert b"is cancelled" in cancel(staff, ride, confirmed="yes", reason="He is ill.").content
     for user in (dewi, putri):
         kind, data = told(user)[-1]
-        assert (kind, data["cancelled_by"], data["reason"]) == ("ride_cancelled", "staff", "Cancelled by support.")
-    assert b"cannot be cancelled" in cancel(staff, ride).content
+        assert (kind, data["cancelled_by"], data["reason"]) == ("ride_cancelled", "staff", "He is ill.")
+    assert b"cannot be cancelled" in cancel(staff, ride, confirmed="yes", reason="Twice").content
+    assert LogEntry.objects.get().change_message == "Cancelled by support: He is ill."
+
+
+def test_a_ride_is_not_cancelled_before_somebody_says_why(staff: Client, dewi: User, putri: User) -> None:
+    ride = book(dewi, putri)
+    asked = cancel(staff, ride).content.decode()
+    assert "driver and passenger are told" in asked
+    assert str(ride.pk) in asked
+    assert "This field is required" in cancel(staff, ride, confirmed="yes", reason="  ").content.decode()
+    assert "at most 200 characters" in cancel(staff, ride, confirmed="yes", reason="x" * 201).content.decode()
+    ride.refresh_from_db()
+    assert ride.status == "PICKUP"
 
 
 def test_who_may_only_look_cannot_cancel(client: Client, dewi: User, putri: User) -> None:
@@ -86,7 +99,7 @@ def test_who_may_only_look_cannot_cancel(client: Client, dewi: User, putri: User
     viewer.user_permissions.add(Permission.objects.get(codename="view_ride"))
     client.force_login(viewer)
     ride = book(dewi, putri)
-    cancel(client, ride)
+    cancel(client, ride, confirmed="yes", reason="Because")
     ride.refresh_from_db()
     assert ride.status == "PICKUP"
 

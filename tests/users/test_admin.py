@@ -3,6 +3,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from events.models import OutboxEvent
+from nebengjek.admin import MOST_AT_ONCE
 from users.models import User
 
 
@@ -15,7 +16,8 @@ def staff(client: Client, db: None) -> Client:
 
 
 def act(client: Client, action: str, *users: User) -> bytes:
-    body = {"action": action, "_selected_action": [str(user.pk) for user in users]}
+    """Choose an action, and say yes to what it asks."""
+    body = {"action": action, "_selected_action": [str(user.pk) for user in users], "confirmed": "yes"}
     return client.post("/admin/users/user/", body, follow=True).content
 
 
@@ -31,11 +33,11 @@ def test_users_are_found_by_number_and_name_and_filtered(staff: Client, dewi: Us
 
 
 def test_a_user_is_deactivated_and_his_sockets_are_told(staff: Client, putri: User) -> None:
-    assert b"Deactivated 1 of 1" in act(staff, "deactivate", putri)
+    assert b"Deactivated: 1 of 1" in act(staff, "deactivate", putri)
     putri.refresh_from_db()
     assert (putri.is_active, putri.token_version) == (False, 1)
     assert OutboxEvent.objects.get().subject == "user.revoked"
-    assert b"Reactivated 1 of 1" in act(staff, "reactivate", putri)
+    assert b"Reactivated: 1 of 1" in act(staff, "reactivate", putri)
 
 
 def test_role_state_and_number_cannot_be_edited(staff: Client, putri: User) -> None:
@@ -47,16 +49,49 @@ def test_role_state_and_number_cannot_be_edited(staff: Client, putri: User) -> N
     assert putri.msisdn == "+6281200000003"
 
 
-def test_staff_who_are_no_superusers_neither_hand_out_rights_nor_shut_superusers_out(client: Client, db: None) -> None:
+def test_an_action_asks_first_and_stands_in_the_history_of_the_user(staff: Client, putri: User, sari: User) -> None:
+    body = {"action": "log_out", "_selected_action": [str(putri.pk)]}
+    asked = staff.post("/admin/users/user/", body).content.decode()
+    assert "must log in again with a code" in asked
+    assert "Putri" in asked
+    assert "Sari" not in asked
+    putri.refresh_from_db()
+    assert putri.token_version == 0
+    assert b"Logged out everywhere: 1 of 1" in act(staff, "log_out", putri)
+    putri.refresh_from_db()
+    assert (putri.is_active, putri.token_version) == (True, 1)
+    assert "Logged out everywhere by support." in staff.get(f"/admin/users/user/{putri.pk}/history/").content.decode()
+
+
+def test_more_than_somebody_reads_is_refused_at_once(staff: Client, putri: User) -> None:
+    many = [User(msisdn=f"+62813{n:08d}") for n in range(MOST_AT_ONCE)]
+    User.objects.bulk_create(many)
+    body = {"action": "deactivate", "_selected_action": [str(putri.pk)], "select_across": "1", "confirmed": "yes"}
+    assert b"Choose at most 200 at once." in staff.post("/admin/users/user/", body, follow=True).content
+    assert not User.objects.filter(is_active=False).exists()
+
+
+def test_staff_accounts_are_touched_by_superusers_only(client: Client, db: None, putri: User) -> None:
     boss = User.objects.create_superuser("+6281200000099", "a long password")
     clerk = User.objects.create_user("+6281200000098", "a long password", is_staff=True)
-    clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    other = User.objects.create_user("+6281200000097", "a long password", is_staff=True)
+    wanted = ["view_user", "change_user", "shut_out_user"]
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=wanted))
     client.force_login(clerk)
-    body = {"full_name": "C", "is_superuser": "on", "driver-TOTAL_FORMS": "0", "driver-INITIAL_FORMS": "0"}
-    client.post(f"/admin/users/user/{clerk.pk}/change/", body)
-    clerk.refresh_from_db()
-    assert (clerk.full_name, clerk.is_superuser) == ("C", False)
-    assert b"Deactivated 0 of 0" in act(client, "deactivate", boss)
+    body = {"full_name": "C", "is_superuser": "on", "is_staff": "on"}
+    body |= {"driver-TOTAL_FORMS": "0", "driver-INITIAL_FORMS": "0"}
+    for user, status in ((clerk, 403), (other, 403), (boss, 403), (putri, 302)):
+        assert client.post(f"/admin/users/user/{user.pk}/change/", body).status_code == status
+        user.refresh_from_db()
+        assert (user.full_name, user.is_staff, user.is_superuser) == (
+            "C" if user == putri else "",
+            user != putri,
+            user == boss,
+        )
+    for action in ("deactivate", "log_out"):
+        assert b"0 of 3 users. The others" in act(client, action, boss, other, clerk)
+    assert not User.objects.filter(is_active=False).exists()
+    assert not User.objects.exclude(token_version=0).exists()
 
 
 def test_nobody_is_added_or_deleted_by_hand(staff: Client, putri: User) -> None:
