@@ -24,6 +24,8 @@ django_stubs_ext.monkeypatch()  # lets generic classes be written as in the type
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env(dotenv=BASE_DIR / os.environ.get("DOTENV", ".env"))  # the tests name one that does not exist
 
+VERSION = "0.1.0"  # of the project, as in pyproject.toml, and so of the documents
+
 # --- Django -----------------------------------------------------------------------------------------------------------
 
 DEBUG = env.flag("DEBUG", True)

@@ -27,6 +27,7 @@ from realtime.groups import CHECK, DELIVER, DISCONNECT, RELAY, REPLACE, REVOKE, 
 from realtime.history import Notification, Place, history
 from realtime.limits import CommandLimit, Flooding
 from realtime.loops import UNAVAILABLE
+from realtime.messages import ServerRestarting, TokenExpiring
 from realtime.pace import Pace
 from realtime.protocol import BadFrame, CloseCode, Frame
 from realtime.ready import parse_resume, read_state, ready_frame
@@ -396,12 +397,12 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
 
     async def warn_of_expiry(self, expires_at: datetime) -> None:
         """Tell the client that his token is about to end."""
-        await self.send_frame(protocol.unnumbered("token_expiring", {"expires_at": expires_at}))
+        await self.send_frame(protocol.unnumbered(TokenExpiring(expires_at=expires_at)))
 
     async def restart(self, reconnect_after: float) -> None:
         """Tell the client when to come back (seconds) and close; a command under way is answered before."""
         self.restarting = True
-        data = {"reconnect_after": round(reconnect_after, 1)}
-        await self.send_frame(protocol.unnumbered("server_restarting", data))
+        notice = ServerRestarting(reconnect_after=round(reconnect_after, 1))
+        await self.send_frame(protocol.unnumbered(notice))
         if not self.handling:
             await self.close_with(CloseCode.RESTARTING)

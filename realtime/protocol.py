@@ -14,9 +14,10 @@ from uuid import UUID
 import msgspec
 
 from nebengjek.errors import DomainError, ErrorCode, InvalidFormat, RateLimited, ValidationFailed
+from realtime.messages import Ack, Error, Message
 from rides.geo import GeoPoint, Latitude, Longitude
 
-NO_NUL = "^[^\0]*$"
+NO_NUL = r"^[^\x00]*$"
 """PostgreSQL keeps any character but this one."""
 
 CommandId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=NO_NUL)]
@@ -220,21 +221,19 @@ def readable(reason: str) -> ValidationFailed:
 
 def ack(command_id: str, data: dict[str, Any] | None = None) -> str:
     """Return the answer to a command that was carried out."""
-    return _reply("ack", data or {}, command_id)
+    return _reply(Ack.type, data or {}, command_id)
 
 
 def error(exc: DomainError, command_id: str | None = None) -> str:
     """Return the answer to a command that was not."""
-    return _reply("error", error_data(exc), command_id)
+    return _reply(Error.type, error_data(exc), command_id)
 
 
 def error_data(exc: DomainError) -> dict[str, Any]:
     """Return the `data` of an `error` frame."""
-    data: dict[str, Any] = {"code": ErrorCode(exc.code).value, "message": exc.client_message}
-    if exc.field:
-        data["field"] = exc.field
-    if isinstance(exc, RateLimited):
-        data["retry_after"] = round(exc.retry_after, 3)
+    retry_after = round(exc.retry_after, 3) if isinstance(exc, RateLimited) else None
+    error = Error(code=ErrorCode(exc.code), message=exc.client_message, field=exc.field, retry_after=retry_after)
+    data: dict[str, Any] = msgspec.to_builtins(error)
     return data
 
 
@@ -253,12 +252,12 @@ def numbered(head: str, seq: int) -> str:
     return f'{head},"seq":{seq}}}'
 
 
-def unnumbered(frame_type: str, data: dict[str, Any]) -> str:
+def unnumbered(message: Message) -> str:
     """Return a frame that stands outside the numbered notifications."""
-    return _reply(frame_type, data, None)
+    return _reply(message.type, message, None)
 
 
-def _reply(frame_type: str, data: dict[str, Any], command_id: str | None) -> str:
+def _reply(frame_type: str, data: dict[str, Any] | Message, command_id: str | None) -> str:
     frame: dict[str, Any] = {"type": frame_type, "data": data}
     if command_id is not None:
         frame["id"] = command_id

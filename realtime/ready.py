@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import cast
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -11,8 +11,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from realtime.history import Place
+from realtime.messages import Limits, RoleName, SessionReady
 from realtime.protocol import unnumbered
 from rides.selectors import user_state
+from rides.snapshots import UserState
 from users.tokens import Claims, user_of
 
 MAX_QUERY = 4096
@@ -31,35 +33,33 @@ def parse_resume(query_string: bytes) -> Place | None:
     return Place(found[1], int(found[2])) if found else None
 
 
-def limits() -> dict[str, Any]:
+def limits() -> Limits:
     """Return what a client must keep to, for `session_ready.limits`; 0 is no limit."""
-    return {
-        "max_message_size": settings.WS_MAX_MESSAGE_SIZE,
-        "command_rate": settings.WS_COMMAND_RATE,
-        "command_burst": settings.WS_COMMAND_BURST,
-        "location_rate": settings.WS_LOCATION_RATE,
-    }
+    return Limits(
+        max_message_size=settings.WS_MAX_MESSAGE_SIZE,
+        command_rate=settings.WS_COMMAND_RATE,
+        command_burst=settings.WS_COMMAND_BURST,
+        location_rate=settings.WS_LOCATION_RATE,
+    )
 
 
-def read_state(claims: Claims) -> dict[str, Any]:
+def read_state(claims: Claims) -> UserState:
     """Return the state of a token's user; raise `Unauthorized` when the token has been revoked meanwhile."""
     user_of(claims)
     return user_state(claims.user_id, claims.role)
 
 
-def ready_frame(
-    claims: Claims, connection_id: UUID, epoch: str, seq: int, *, recovered: bool, state: dict[str, Any]
-) -> str:
+def ready_frame(claims: Claims, connection_id: UUID, epoch: str, seq: int, *, recovered: bool, state: UserState) -> str:
     """Return the encoded `session_ready`."""
-    data = {
-        "user_id": claims.user_id,
-        "role": claims.role,
-        "connection_id": connection_id,
-        "epoch": epoch,
-        "seq": seq,
-        "recovered": recovered,
-        "server_time": timezone.now(),
-        "state": state,
-        "limits": limits(),
-    }
-    return unnumbered("session_ready", data)
+    message = SessionReady(
+        user_id=claims.user_id,
+        role=cast("RoleName", claims.role),
+        connection_id=connection_id,
+        epoch=epoch,
+        seq=seq,
+        recovered=recovered,
+        server_time=timezone.now(),
+        state=state,
+        limits=limits(),
+    )
+    return unnumbered(message)

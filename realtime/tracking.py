@@ -25,6 +25,7 @@ from nebengjek.threads import in_read_thread, in_write_thread
 from realtime.groups import RELAY, group_of
 from realtime.limits import TokenBucket
 from realtime.link import LOCATION_SUBJECT, link
+from realtime.messages import LocationRelayed
 from realtime.protocol import LocationUpdate, unnumbered
 from rides.fares import TrackReport
 from rides.geo import GeoPoint
@@ -159,7 +160,7 @@ class PositionIntake:
 
     async def _relay(self, ride: CurrentRide, point: GeoPoint, when: datetime) -> None:
         """Show the position to the other party; over `WS_LOCATION_RATE` only the latest, when its time has come."""
-        frame = unnumbered("location_update", {"ride_id": ride.ride_id, **position_data(self._user_id, point, when)})
+        frame = unnumbered(LocationRelayed(ride_id=ride.ride_id, **position_data(self._user_id, point, when)))
         self._latest = (group_of(ride.other_id), {"type": RELAY, "latest": str(self._user_id), "frame": frame})
         if self._timer is not None:
             return

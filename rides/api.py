@@ -20,7 +20,7 @@ from rides.models import Payment, Ride
 from rides.selectors import ride_detail, rides_of
 from rides.serializers import DriverRequest
 from rides.services.registration import driver_register
-from rides.snapshots import ride_data
+from rides.snapshots import ride_snapshot
 from users.api import current_user, session_body, validated
 
 
@@ -38,7 +38,7 @@ class RideSerializer(BaseSerializer[Ride]):
 
     def to_representation(self, instance: Ride) -> dict[str, Any]:
         """Return the ride as in the frames of the WebSocket."""
-        return ride_data(instance)
+        return ride_snapshot(instance).to_data()
 
 
 class RideListView(ListAPIView[Ride]):
@@ -59,7 +59,7 @@ class RideDetailView(APIView):
         ride = rides_of(current_user(request).pk).filter(pk=ride_id).first()
         if ride is None:
             raise Http404
-        return Response(ride_detail(ride))
+        return Response(ride_detail(ride).to_data())
 
 
 @require_safe

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
+import msgspec
+
 from events.base import Event, Moment
-from rides.geo import GeoPoint
+from rides.geo import GeoPoint, Latitude, Longitude
 from users.events import UserEvent
+
+# What is true of these values stands in the documents only: other services' messages are checked by type, not by range.
+Rupiah = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
+Kilometres = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0})]
+Factor = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": 1})]
+Address = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uri", "maxLength": 500})]
+Reason = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": 200})]
 
 
 class BeaconUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -18,8 +27,8 @@ class BeaconUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
     subject: ClassVar[str] = "user.beacon"
 
     is_active: bool
-    latitude: float | None = None
-    longitude: float | None = None
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
 
 
 class FinderUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,8 +62,8 @@ class MatchSnapshot(PairEvent, frozen=True, kw_only=True):
     location: GeoPoint
     driver_location: GeoPoint
     target_location: GeoPoint
-    match_status: Literal["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED", "REJECTED"]
-    distance_km: float
+    match_status: Literal["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED"]
+    distance_km: Kilometres
     expires_at: Moment
 
     @property
@@ -69,23 +78,31 @@ class MatchFound(MatchSnapshot, frozen=True, kw_only=True):
     type: ClassVar[str] = "match_proposal"
     subject: ClassVar[str] = "match.found"
 
+    match_status: Literal["PENDING"]
+
     @property
     def valid_until(self) -> Moment:
         """A proposal that cannot be answered any more is worth nothing."""
         return self.expires_at
 
 
-class MatchConfirmed(MatchSnapshot, frozen=True, kw_only=True):
-    """One side has confirmed."""
+class MatchAnswered(MatchSnapshot, frozen=True, kw_only=True):
+    """One side, or with `ACCEPTED` both, have confirmed a match."""
 
     type: ClassVar[str] = "match_confirm"
+
+    match_status: Literal["DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED"]
+
+
+class MatchConfirmed(MatchAnswered, frozen=True, kw_only=True):
+    """One side has confirmed."""
+
     subject: ClassVar[str] = "match.confirmed"
 
 
-class MatchAccepted(MatchSnapshot, frozen=True, kw_only=True):
+class MatchAccepted(MatchAnswered, frozen=True, kw_only=True):
     """Both sides have confirmed."""
 
-    type: ClassVar[str] = "match_confirm"
     subject: ClassVar[str] = "match.accepted"
 
 
@@ -133,10 +150,10 @@ class RideSnapshot(RideEvent, frozen=True, kw_only=True):
     status: Literal["PICKUP", "ONGOING", "ARRIVED", "COMPLETED", "CANCELLED"]
     location: GeoPoint
     target_location: GeoPoint
-    distance_km: float
-    total_cost: int
-    adjustment_factor: float
-    adjusted_cost: int
+    distance_km: Kilometres
+    total_cost: Rupiah
+    adjustment_factor: Factor
+    adjusted_cost: Rupiah
     created_at: Moment
     started_at: Moment | None
     arrived_at: Moment | None
@@ -149,6 +166,8 @@ class RideStarted(RideSnapshot, frozen=True, kw_only=True):
     type: ClassVar[str] = "ride_start"
     subject: ClassVar[str] = "ride.started"
 
+    status: Literal["ONGOING"]
+
 
 class RideArrived(RideSnapshot, frozen=True, kw_only=True):
     """The ride is over and its fare is known."""
@@ -156,16 +175,18 @@ class RideArrived(RideSnapshot, frozen=True, kw_only=True):
     type: ClassVar[str] = "ride_arrived"
     subject: ClassVar[str] = "ride.arrived"
 
+    status: Literal["ARRIVED"]
+
 
 class PaymentSnapshot(RideEvent, frozen=True, kw_only=True):
     """A payment as it stands; `total_cost` is what the passenger pays: the adjusted cost of the ride."""
 
     payment_id: UUID
     status: Literal["PENDING", "ACCEPTED", "REJECTED"]
-    total_cost: int
-    admin_fee: int
-    driver_payout: int
-    qr_code_url: str
+    total_cost: Rupiah
+    admin_fee: Rupiah
+    driver_payout: Rupiah
+    qr_code_url: Address
 
 
 class PaymentProcessed(PaymentSnapshot, frozen=True, kw_only=True):
@@ -202,7 +223,7 @@ class RideCancelled(RideEvent, frozen=True, kw_only=True):
     subject: ClassVar[str] = "ride.cancelled"
 
     cancelled_by: Literal["driver", "passenger", "staff"]
-    reason: str
+    reason: Reason
 
 
 EVENTS: tuple[type[Event], ...] = (

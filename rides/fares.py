@@ -13,11 +13,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from typing import Literal
 
 import msgspec
 from django.conf import settings
 
 from rides.geo import GeoPoint, distance_km
+
+Refusal = Literal["inaccurate", "in_the_future", "before_start", "out_of_order", "too_fast"]
+"""Why a reported point does not count for the fare."""
 
 DISTANCE_STEP = Decimal("0.000000001")
 """The ledger's resolution in kilometres: a micrometre, so fine that rounding to it never moves a price."""
@@ -68,7 +72,7 @@ class Shares(msgspec.Struct, frozen=True):
     driver_payout: int
 
 
-def refusal(state: TrackState, report: TrackReport, received_at: datetime) -> str:
+def refusal(state: TrackState, report: TrackReport, received_at: datetime) -> Refusal | Literal[""]:
     """Return why a report does not count for the fare, or an empty string when it does.
 
     `received_at` is the server's clock when the report came in.

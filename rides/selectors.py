@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import cast
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from nebengjek.db import read_snapshot
+from rides.fares import Refusal
 from rides.models import (
     DRIVER_BUSY,
     OPEN_MATCH,
@@ -18,17 +19,32 @@ from rides.models import (
     Beacon,
     Finder,
     FinderStatus,
+    LedgerEntry,
     Match,
     MatchStatus,
     Payment,
     PaymentStatus,
     Ride,
     RideStatus,
+    TrackPoint,
 )
-from rides.snapshots import match_data, payment_data, ride_data
+from rides.snapshots import (
+    Action,
+    BeaconState,
+    FinderState,
+    LedgerLine,
+    OpenMatch,
+    ReportedPoint,
+    RideDetail,
+    UserState,
+    open_match,
+    payment_snapshot,
+    ride_fields,
+    ride_snapshot,
+)
 from users.models import Role
 
-ALWAYS_ALLOWED = ("location_update", "token_refresh", "sync")
+ALWAYS_ALLOWED: tuple[Action, ...] = ("location_update", "token_refresh", "sync")
 
 
 class CurrentRide(msgspec.Struct, frozen=True):
@@ -40,26 +56,24 @@ class CurrentRide(msgspec.Struct, frozen=True):
     is_driver: bool
 
 
-def user_state(user_id: UUID, role: str) -> dict[str, Any]:
+def user_state(user_id: UUID, role: str) -> UserState:
     """Return everything a client shows: the `state` of `session_ready`, read at one moment."""
     with read_snapshot():
         mine = Q(driver_id=user_id) if role == Role.DRIVER else Q(passenger_id=user_id)
-        proposals = list(
-            Match.objects.filter(mine, status__in=OPEN_MATCH, expires_at__gt=timezone.now()).order_by("created_at")
-        )
+        waiting = Match.objects.filter(mine, status__in=OPEN_MATCH, expires_at__gt=timezone.now())
+        proposals = [open_match(match) for match in waiting.order_by("created_at")]
         ride = current_ride(user_id, role)
         payment = _payment_due(mine)
         last = _last_ride(mine, ride)
-        state: dict[str, Any] = {
-            "beacon": _beacon(user_id) if role == Role.DRIVER else None,
-            "finder": _finder(user_id) if role == Role.PASSENGER else None,
-            "proposals": [match_data(match) for match in proposals],
-            "ride": ride and ride_data(ride),
-            "payment": payment and payment_data(payment, payment.ride),
-            "last_ride": last and ride_data(last),
-        }
-    state["allowed_actions"] = _allowed_actions(role, state)
-    return state
+        return UserState(
+            beacon=_beacon(user_id) if role == Role.DRIVER else None,
+            finder=_finder(user_id) if role == Role.PASSENGER else None,
+            proposals=proposals,
+            ride=ride_snapshot(ride) if ride else None,
+            payment=payment_snapshot(payment, payment.ride) if payment else None,
+            last_ride=ride_snapshot(last) if last else None,
+            allowed_actions=_allowed_actions(role, proposals, ride, payment),
+        )
 
 
 def current_ride(user_id: UUID, role: str) -> Ride | None:
@@ -94,44 +108,42 @@ def rides_of(user_id: UUID) -> QuerySet[Ride]:
     return mine.select_related("match").order_by("-created_at", "pk")
 
 
-def ride_detail(ride: Ride) -> dict[str, Any]:
+def ride_detail(ride: Ride) -> RideDetail:
     """Return a ride with its ledger, payment and track."""
     payment = Payment.objects.filter(ride=ride).first()
-    return {
-        **ride_data(ride),
-        "ledger": [
-            {
-                "entry_id": entry.pk,
-                "distance_km": float(entry.distance_km),
-                "cost": entry.cost,
-                "created_at": entry.created_at,
-            }
-            for entry in ride.ledger.all()
-        ],
-        "payment": payment and payment_data(payment, ride),
-        "track": [
-            {
-                "latitude": point.latitude,
-                "longitude": point.longitude,
-                "timestamp": point.timestamp,
-                "accepted": point.accepted,
-                **({"reason": point.reason} if point.reason else {}),
-            }
-            for point in ride.track.all()
-        ],
-    }
+    return RideDetail(
+        **ride_fields(ride),
+        ledger=[_ledger_line(entry) for entry in ride.ledger.all()],
+        payment=payment_snapshot(payment, ride) if payment else None,
+        track=[_reported_point(point) for point in ride.track.all()],
+    )
 
 
-def _beacon(user_id: UUID) -> dict[str, Any]:
-    return {"is_active": Beacon.objects.filter(driver_id=user_id, is_active=True).exists()}
+def _ledger_line(entry: LedgerEntry) -> LedgerLine:
+    distance = float(entry.distance_km)
+    return LedgerLine(entry_id=entry.pk, distance_km=distance, cost=entry.cost, created_at=entry.created_at)
 
 
-def _finder(user_id: UUID) -> dict[str, Any]:
+def _reported_point(point: TrackPoint) -> ReportedPoint:
+    reason = cast("Refusal | None", point.reason or None)
+    return ReportedPoint(
+        latitude=point.latitude,
+        longitude=point.longitude,
+        timestamp=point.timestamp,
+        accepted=point.accepted,
+        reason=reason,
+    )
+
+
+def _beacon(user_id: UUID) -> BeaconState:
+    return BeaconState(is_active=Beacon.objects.filter(driver_id=user_id, is_active=True).exists())
+
+
+def _finder(user_id: UUID) -> FinderState:
     finder = Finder.objects.filter(passenger_id=user_id, status=FinderStatus.OPEN).first()
     if finder is None:
-        return {"is_active": False}
-    places = {"location": finder.location, "target_location": finder.target_location}
-    return {"is_active": True, **{name: msgspec.to_builtins(place) for name, place in places.items()}}
+        return FinderState(is_active=False)
+    return FinderState(is_active=True, location=finder.location, target_location=finder.target_location)
 
 
 def _payment_due(mine: Q) -> Payment | None:
@@ -145,18 +157,18 @@ def _last_ride(mine: Q, current: Ride | None) -> Ride | None:
     return (rides.exclude(pk=current.pk) if current else rides).first()
 
 
-def _allowed_actions(role: str, state: dict[str, Any]) -> list[str]:
+def _allowed_actions(role: str, proposals: list[OpenMatch], ride: Ride | None, payment: Payment | None) -> list[Action]:
     """Return the types of the commands that make sense now."""
     is_driver = role == Role.DRIVER
-    ride = state["ride"] or {}
+    status = ride.status if ride else ""
     own = MatchStatus.DRIVER_CONFIRMED if is_driver else MatchStatus.PASSENGER_CONFIRMED
-    when = {
+    when: dict[Action, bool] = {
         "beacon_update": is_driver,
         "finder_update": not is_driver and not ride,
-        "match_confirm": any(proposal["match_status"] != own for proposal in state["proposals"]),
-        "ride_start": is_driver and ride.get("status") == RideStatus.PICKUP,
-        "ride_arrived": is_driver and ride.get("status") == RideStatus.ONGOING,
-        "ride_cancel": ride.get("status") == RideStatus.PICKUP,
-        "payment_process": not is_driver and state["payment"] is not None,
+        "match_confirm": any(proposal.match_status != own for proposal in proposals),
+        "ride_start": is_driver and status == RideStatus.PICKUP,
+        "ride_arrived": is_driver and status == RideStatus.ONGOING,
+        "ride_cancel": status == RideStatus.PICKUP,
+        "payment_process": not is_driver and payment is not None,
     }
     return [*ALWAYS_ALLOWED, *(action for action, makes_sense in when.items() if makes_sense)]

@@ -2,10 +2,88 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from rides.events import MatchSnapshot, PaymentSnapshot, RideSnapshot
+import msgspec
+
+from events.base import Moment
+from rides.events import Kilometres, MatchSnapshot, PaymentSnapshot, RideSnapshot, Rupiah
+from rides.fares import Refusal
+from rides.geo import GeoPoint, Latitude, Longitude
 from rides.models import Match, Payment, Ride
+
+Action = Literal[
+    "location_update",
+    "token_refresh",
+    "sync",
+    "beacon_update",
+    "finder_update",
+    "match_confirm",
+    "ride_start",
+    "ride_arrived",
+    "ride_cancel",
+    "payment_process",
+]
+"""What a client may find worth offering: the commands of the contract."""
+
+
+class OpenMatch(MatchSnapshot, frozen=True, kw_only=True):
+    """A proposal that can still be answered."""
+
+    match_status: Literal["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED"]
+
+
+class BeaconState(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a driver wants passengers."""
+
+    is_active: bool
+
+
+class FinderState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whether a passenger looks for a driver, and where."""
+
+    is_active: bool
+    location: GeoPoint | None = None
+    target_location: GeoPoint | None = None
+
+
+class UserState(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a client shows."""
+
+    beacon: BeaconState | None
+    finder: FinderState | None
+    proposals: list[OpenMatch]
+    ride: RideSnapshot | None
+    payment: PaymentSnapshot | None
+    last_ride: RideSnapshot | None
+    allowed_actions: list[Action]
+
+
+class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A booked part of a ride's distance, and what it costs."""
+
+    entry_id: int
+    distance_km: Kilometres
+    cost: Rupiah
+    created_at: Moment
+
+
+class ReportedPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A position that the driver reported during the ride; `reason` says why it does not count for the fare."""
+
+    latitude: Latitude
+    longitude: Longitude
+    timestamp: Moment
+    accepted: bool
+    reason: Refusal | None = None
+
+
+class RideDetail(RideSnapshot, frozen=True, kw_only=True):
+    """A ride with what was booked, what is to be paid, and where it went."""
+
+    ledger: list[LedgerLine]
+    payment: PaymentSnapshot | None
+    track: list[ReportedPoint]
 
 
 def match_fields(match: Match) -> dict[str, Any]:
@@ -59,16 +137,16 @@ def payment_fields(payment: Payment, ride: Ride) -> dict[str, Any]:
     }
 
 
-def match_data(match: Match) -> dict[str, Any]:
-    """Return a match as JSON-ready data."""
-    return MatchSnapshot(**match_fields(match)).to_data()
+def open_match(match: Match) -> OpenMatch:
+    """Return a proposal that can still be answered."""
+    return OpenMatch(**match_fields(match))
 
 
-def ride_data(ride: Ride) -> dict[str, Any]:
-    """Return a ride as JSON-ready data."""
-    return RideSnapshot(**ride_fields(ride)).to_data()
+def ride_snapshot(ride: Ride) -> RideSnapshot:
+    """Return a ride as it stands."""
+    return RideSnapshot(**ride_fields(ride))
 
 
-def payment_data(payment: Payment, ride: Ride) -> dict[str, Any]:
-    """Return a payment as JSON-ready data."""
-    return PaymentSnapshot(**payment_fields(payment, ride)).to_data()
+def payment_snapshot(payment: Payment, ride: Ride) -> PaymentSnapshot:
+    """Return a payment as it stands."""
+    return PaymentSnapshot(**payment_fields(payment, ride))

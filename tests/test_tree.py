@@ -17,6 +17,7 @@ SHARED = {
     "nebengjek.redis",
     "nebengjek.logs",
     "nebengjek.nats",
+    "nebengjek.schemas",
 }
 BASE = Path(settings.BASE_DIR)
 

@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from events.outbox import emit
 from nebengjek.errors import ValidationFailed
-from rides.events import PaymentProcessed, PaymentSnapshot, RideCompleted, RideSnapshot
+from rides.events import PaymentProcessed, RideCompleted
 from rides.models import Payment, PaymentStatus, RideStatus
 from rides.services.rides import own_ride, require_status
-from rides.snapshots import payment_fields, ride_fields
+from rides.snapshots import payment_fields, payment_snapshot, ride_snapshot
 
 
 @transaction.atomic
@@ -37,5 +37,4 @@ def payment_process(*, user_id: UUID, ride_id: UUID, total_cost: int, status: Li
         ride.status = RideStatus.COMPLETED
         ride.completed_at = payment.processed_at
         ride.save(update_fields=["status", "completed_at"])
-        snapshot = RideSnapshot(**ride_fields(ride))
-        emit(RideCompleted(ride=snapshot, payment=PaymentSnapshot(**payment_fields(payment, ride))))
+        emit(RideCompleted(ride=ride_snapshot(ride), payment=payment_snapshot(payment, ride)))

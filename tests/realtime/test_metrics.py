@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from nebengjek.errors import DomainError, ErrorCode, RateLimited, Unauthorized
 from realtime import metrics, protocol
 from realtime.exposition import Counted
+from realtime.messages import ServerRestarting
 from realtime.metrics import BUCKETS, FAMILIES, OTHER
 from realtime.protocol import CloseCode
 from realtime.routes import ROUTES
@@ -34,11 +35,11 @@ def value(name: str, **labels: str) -> float:
     ("frame", "kind"),
     [
         (protocol.ack("x"), "ack"),
-        (protocol.unnumbered("session_ready", {}), "session_ready"),
+        (protocol.unnumbered(ServerRestarting(reconnect_after=1)), "server_restarting"),
         (protocol.numbered(protocol.notification_head("ride_pickup", b"{}"), 7), "ride_pickup"),
         (protocol.error(DomainError("no"), "x"), "error"),
         (protocol.reply({"type": "ack", "data": {"n": 1}}, None), "ack"),
-        (protocol.unnumbered("something new", {}), OTHER),
+        (protocol.reply({"type": "something new", "data": {}}, None), OTHER),
         ("{}", OTHER),
     ],
 )
@@ -77,7 +78,7 @@ def test_types_that_nobody_knows_make_no_series() -> None:
     before = set(shown())
     for number in range(100):
         metrics.handled(f"kind-{number}", 0.0)
-        metrics.sent(protocol.unnumbered(f"kind-{number}", {}))
+        metrics.sent(protocol.reply({"type": f"kind-{number}", "data": {}}, None))
         metrics.closed(3000 + number)
     metrics.handled("", 0.0)
     assert set(shown()) == before

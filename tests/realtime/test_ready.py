@@ -6,6 +6,7 @@ import pytest
 from nebengjek.errors import Unauthorized
 from realtime.history import Place
 from realtime.ready import limits, parse_resume, read_state, ready_frame
+from rides.snapshots import FinderState
 from users.models import User
 from users.tokens import Claims
 
@@ -42,13 +43,14 @@ def claims(user: User, ver: int = 0) -> Claims:
 
 
 def test_the_state_is_only_for_who_may_still_be_here(putri: User) -> None:
-    assert read_state(claims(putri))["finder"] == {"is_active": False}
+    assert read_state(claims(putri)).finder == FinderState(is_active=False)
     with pytest.raises(Unauthorized):
         read_state(claims(putri, ver=1))
 
 
 def test_the_frame_has_the_fields_of_the_contract(putri: User) -> None:
-    raw = ready_frame(claims(putri), UUID(int=5), "epoch", 7, recovered=True, state={})
+    state = read_state(claims(putri))
+    raw = ready_frame(claims(putri), UUID(int=5), "epoch", 7, recovered=True, state=state)
     frame = msgspec.json.decode(raw)
     assert frame["type"] == "session_ready"
     data = frame["data"]
@@ -60,7 +62,7 @@ def test_the_frame_has_the_fields_of_the_contract(putri: User) -> None:
         "epoch": "epoch",
         "seq": 7,
         "recovered": True,
-        "state": {},
-        "limits": limits(),
+        "state": msgspec.to_builtins(state),
+        "limits": msgspec.to_builtins(limits()),
     }
-    assert set(limits()) == {"max_message_size", "command_rate", "command_burst", "location_rate"}
+    assert set(data["limits"]) == {"max_message_size", "command_rate", "command_burst", "location_rate"}

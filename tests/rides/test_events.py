@@ -5,7 +5,7 @@ import pytest
 
 from events.base import Event
 from rides.events import EVENTS, BeaconUpdated, FinderUpdated, MatchFound, MatchRejected, RideCompleted
-from rides.snapshots import payment_data, ride_data
+from rides.snapshots import payment_snapshot, ride_snapshot
 from tests.cast import BLOK_M, MONAS, arrive
 from users.models import User
 
@@ -75,6 +75,9 @@ def test_a_completed_ride_carries_ride_and_payment_and_nothing_else(dewi: User, 
     event = RideCompleted(
         ride=RideSnapshot(**ride_fields(ride)), payment=PaymentSnapshot(**payment_fields(ride.payment, ride))
     )
-    assert event.to_data() == {"ride": ride_data(ride), "payment": payment_data(ride.payment, ride)}
+    assert event.to_data() == {
+        "ride": ride_snapshot(ride).to_data(),
+        "payment": payment_snapshot(ride.payment, ride).to_data(),
+    }
     assert event.audience == (dewi.pk, putri.pk)
     assert event.key == str(ride.pk)

@@ -43,7 +43,8 @@ def sent(metres: float, at: float, clock: float = 0, delay: float = 0) -> Sent:
 def bill(reports: Sequence[Sent]) -> tuple[int, list[str]]:
     """What a ride costs whose reports come in in this order, booked one by one, and why each was refused."""
     state = TrackState(START, MONAS, START)
-    refusals, bookings, booked = [], [], Decimal(0)
+    refusals: list[str] = []
+    bookings, booked = [], Decimal(0)
     accepted = []
     for item in reports:
         reason = refusal(state, item.report, START + timedelta(seconds=item.at))

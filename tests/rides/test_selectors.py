@@ -1,5 +1,6 @@
 from typing import Any
 
+import msgspec
 import pytest
 
 from rides.selectors import current_ride, ride_detail, ride_under_way, rides_of, user_state
@@ -14,7 +15,8 @@ ALWAYS = {"location_update", "token_refresh", "sync"}
 
 
 def state(user: User) -> dict[str, Any]:
-    return user_state(user.pk, user.role)
+    data: dict[str, Any] = msgspec.to_builtins(user_state(user.pk, user.role))
+    return data
 
 
 def actions(user: User) -> set[str]:
@@ -102,7 +104,7 @@ def test_positions_are_shared_from_the_booking_to_the_arrival(dewi: User, putri:
 
 def test_a_ride_in_detail_has_ledger_payment_and_track(dewi: User, putri: User) -> None:
     ride = arrive(dewi, putri, tracked_km=1.5)
-    detail = ride_detail(ride)
+    detail = ride_detail(ride).to_data()
     assert [(entry["distance_km"], entry["cost"]) for entry in detail["ledger"]] == [(1.5, 4500)]
     assert detail["payment"]["total_cost"] == 4500
     assert [(p["latitude"], p["accepted"], "reason" in p) for p in detail["track"]] == [(MONAS.latitude, True, False)]

@@ -1,4 +1,4 @@
-from rides.snapshots import match_data, payment_data, ride_data
+from rides.snapshots import open_match, payment_snapshot, ride_snapshot
 from tests.cast import arrive, propose
 from users.models import User
 
@@ -14,11 +14,11 @@ PAYMENT = {"payment_id", "ride_id", "status", "total_cost", "admin_fee", "driver
 
 
 def test_a_match_has_the_fields_of_the_contract(dewi: User, putri: User) -> None:
-    assert set(match_data(propose(dewi, putri))) == MATCH
+    assert set(open_match(propose(dewi, putri)).to_data()) == MATCH
 
 
 def test_a_ride_has_the_fields_of_the_contract(dewi: User, putri: User) -> None:
-    data = ride_data(arrive(dewi, putri, tracked_km=1.25, factor=0.5))
+    data = ride_snapshot(arrive(dewi, putri, tracked_km=1.25, factor=0.5)).to_data()
     assert set(data) == RIDE
     assert (data["distance_km"], data["total_cost"], data["adjustment_factor"], data["adjusted_cost"]) == (
         1.25,
@@ -30,4 +30,4 @@ def test_a_ride_has_the_fields_of_the_contract(dewi: User, putri: User) -> None:
 
 def test_a_payment_has_the_fields_of_the_contract_and_its_parties(dewi: User, putri: User) -> None:
     ride = arrive(dewi, putri)
-    assert set(payment_data(ride.payment, ride)) == PAYMENT | {"driver_id", "passenger_id"}
+    assert set(payment_snapshot(ride.payment, ride).to_data()) == PAYMENT | {"driver_id", "passenger_id"}

@@ -1,7 +1,7 @@
 """What a message must be like to be delivered; its reply subject tells what NATS knows of it."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID, uuid4
@@ -44,8 +44,14 @@ def ours(**more: str) -> dict[str, str]:
     return {ID_HEADER: str(uuid4()), TYPE_HEADER: "match_proposal", **more}
 
 
+def without_range(kind: Any) -> Any:
+    """Return a type without what the documents say of its range: of other services only the type is checked."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated and get_args(kind)[0] is not datetime else kind
+
+
 def good_and_wrong(name: str, kind: Any) -> tuple[list[Any], list[Any]]:
     """Return what a field of this type may be, and what not."""
+    kind = without_range(kind)
     origin = get_origin(kind)
     if name in PEOPLE:
         return [str(DEWI), DEWI.hex], ["dewi", 7, None, ""]
