@@ -9,6 +9,8 @@ import msgspec
 
 Schema = dict[str, Any]
 
+NULL: Schema = {"type": "null"}
+
 LARGE = 2**53
 """Bounds beyond this are those of the computer, not of the contract."""
 
@@ -64,7 +66,11 @@ def _complete(name: str, schema: Schema, kind: type[msgspec.Struct] | None, glos
         if leaves_out and "default" in own and own["default"] is None:
             own = _never_null(own)  # noqa: PLW2901
         text = glossary.get(f"{name}.{field}") or glossary.get(field)
-        schema["properties"][field] = _described(_exact(own), text)
+        own = _exact(own)  # noqa: PLW2901
+        for choice in (own, own.get("items", {})):
+            if "enum" in choice:  # a name for generators of code
+                choice["title"] = name + "".join(word.capitalize() for word in field.split("_"))
+        schema["properties"][field] = {**own, "description": text} if text else own
     if not schema.get("required", True):
         del schema["required"]
 
@@ -75,20 +81,22 @@ def _exact(schema: Schema) -> Schema:
     if "enum" in schema and all(isinstance(value, str) for value in schema["enum"]):
         schema = {"type": "string", **schema}
     if "anyOf" in schema:
-        schema["anyOf"] = [_exact(option) for option in schema["anyOf"]]
+        schema = _flat({**schema, "anyOf": [_exact(option) for option in schema["anyOf"]]})
     if "items" in schema:
         schema["items"] = _exact(schema["items"])
     return schema
 
 
+def _flat(schema: Schema) -> Schema:
+    """Return `string or null` as one schema with two types, which generators of code understand better."""
+    first, *others = schema["anyOf"]
+    if others != [NULL] or "$ref" in first or "enum" in first:
+        return schema
+    rest = {name: value for name, value in schema.items() if name != "anyOf"}
+    return {**first, **rest, "type": [first["type"], "null"]}
+
+
 def _never_null(schema: Schema) -> Schema:
     """Return the schema of a field that is left out where it has no value."""
-    options = [option for option in schema["anyOf"] if option != {"type": "null"}]
+    options = [option for option in schema["anyOf"] if option != NULL]
     return options[0] if len(options) == 1 else {"anyOf": options}
-
-
-def _described(schema: Schema, text: str | None) -> Schema:
-    """Return a schema with a description; beside a reference nothing else counts, so it is wrapped."""
-    if text is None:
-        return schema
-    return {"allOf": [schema], "description": text} if "$ref" in schema else {**schema, "description": text}

@@ -103,8 +103,6 @@ def _fields(struct: type[msgspec.Struct]) -> str:
 
 def _type(field: dict[str, Any], schemas: dict[str, Any]) -> str:
     """Return a field's JSON type and its limits in a few words."""
-    for one in field.get("allOf", ()):
-        return _type(one, schemas)
     if "$ref" in field:
         nested = schemas[field["$ref"].rsplit("/", 1)[1]]
         names = list(nested.get("properties", ()))
@@ -116,6 +114,9 @@ def _type(field: dict[str, Any], schemas: dict[str, Any]) -> str:
         return " or ".join(option for option in options if option != "null" or "default" not in field)
     if "enum" in field:
         return " or ".join(f"`{value}`" for value in field["enum"] if value is not None)
+    if isinstance(field["type"], list):
+        name = _type({**field, "type": field["type"][0]}, schemas)
+        return name if "default" in field else f"{name} or null"
     words = {"date-time": "RFC 3339", "uuid": "UUID", "uri": "URI"}
     name = words.get(field.get("format", ""), field["type"])
     if "minimum" in field:

@@ -31,6 +31,8 @@ PAGE = "docs/asyncapi.json"
 
 CHANNEL = "#/channels/ws"
 
+COMMANDS, NOTIFICATIONS, OTHERS = "commands", "notifications", "other messages"
+
 BOTH = tuple(sorted(Role.values))
 
 RESUME = {
@@ -70,14 +72,15 @@ def document(public_url: str) -> dict[str, Any]:
             "version": settings.VERSION,
             "description": f"Taking rides over one WebSocket for each person.\n\n{prose('Frames')}",
             "tags": [
-                {"name": "driver", "description": "What drivers send or get."},
-                {"name": "passenger", "description": "What passengers send or get."},
+                {"name": COMMANDS, "description": prose("What a client may send")},
+                {"name": NOTIFICATIONS, "description": prose("What the server tells")},
+                {"name": OTHERS, "description": "What the server says without a number."},
             ],
         },
         "defaultContentType": "application/json",
         "servers": {"server": _server(public_url)},
         "channels": {"ws": _channel([*commands, *messages])},
-        "operations": _operations(list(commands), list(messages)),
+        "operations": _operations(),
         "components": {
             "messages": {**commands, **messages},
             "schemas": {**_command_schemas(), **_message_schemas(), **_envelopes()},
@@ -106,6 +109,10 @@ def _shared(events: Sequence[type[Event]]) -> type[Event]:
 
 def _name(frame_type: str, suffix: str) -> str:
     return "".join(word.capitalize() for word in frame_type.split("_")) + suffix
+
+
+def _title(frame_type: str) -> str:
+    return frame_type.replace("_", " ").capitalize()
 
 
 def _server(public_url: str) -> dict[str, Any]:
@@ -180,26 +187,30 @@ def _handshake() -> dict[str, Any]:
     }
 
 
-def _operations(commands: Sequence[str], messages: Sequence[str]) -> dict[str, Any]:
-    answers = [_name(kind.type, "Message") for kind in (Ack, Error)]
+def _operations() -> dict[str, Any]:
+    """Return one operation for each command, with its answers, and one for each message that is no answer."""
+    answers = _references([_name(kind.type, "Message") for kind in (Ack, Error)])
+    operations: dict[str, Any] = {}
+    for frame_type, route in ROUTES.items():
+        operation = _operation("receive", frame_type, "Command", first_line(route.command), COMMANDS)
+        operations[f"receive{_name(frame_type, '')}"] = {
+            **operation, "reply": {"channel": {"$ref": CHANNEL}, "messages": answers},
+        }  # fmt: skip
+    for kind in sent_structs():
+        if kind is not Ack:
+            tag = NOTIFICATIONS if issubclass(kind, Event) else OTHERS
+            operations[f"send{_name(kind.type, '')}"] = _operation("send", kind.type, "Message", first_line(kind), tag)
+    return operations
+
+
+def _operation(action: str, frame_type: str, suffix: str, summary: str, tag: str) -> dict[str, Any]:
     return {
-        "receiveCommand": {
-            "action": "receive",
-            "channel": {"$ref": CHANNEL},
-            "title": "What a client may send",
-            "summary": "A command; with an `id` it is answered.",
-            "description": prose("What a client may send"),
-            "messages": _references(commands),
-            "reply": {"channel": {"$ref": CHANNEL}, "messages": _references(answers)},
-        },
-        "sendMessage": {
-            "action": "send",
-            "channel": {"$ref": CHANNEL},
-            "title": "What the server tells",
-            "summary": "Notifications, which are numbered, and what is over as soon as it is read.",
-            "description": prose("What the server tells"),
-            "messages": _references([name for name in messages if name != answers[0]]),
-        },
+        "action": action,
+        "channel": {"$ref": CHANNEL},
+        "title": _title(frame_type),
+        "summary": summary,
+        "tags": [{"name": tag}],
+        "messages": _references([_name(frame_type, suffix)]),
     }
 
 
@@ -239,7 +250,7 @@ def _message(kind: type[Event] | type[Message]) -> dict[str, Any]:
 def _common(frame_type: str, name: str, summary: str, roles: Sequence[str]) -> dict[str, Any]:
     return {
         "name": frame_type,
-        "title": frame_type.replace("_", " ").capitalize(),
+        "title": _title(frame_type),
         "summary": summary,
         "payload": {"$ref": f"#/components/schemas/{name}"},
         "tags": [{"name": role} for role in roles],

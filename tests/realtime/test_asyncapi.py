@@ -33,7 +33,7 @@ def test_what_is_no_document_of_asyncapi_is_noticed(lost: str) -> None:
     del made[lost]
     assert faults(made)
     made = document(default_url())
-    made["operations"]["sendMessage"]["action"] = "shout"
+    made["operations"]["sendRideStart"]["action"] = "shout"
     assert faults(made)
 
 
