@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import msgspec
+
 
 class ErrorCode(StrEnum):
     """The codes a client may see in `error.data.code` or in the body of a REST error."""
@@ -21,6 +23,14 @@ class ErrorCode(StrEnum):
     UNAUTHORIZED = "UNAUTHORIZED"
     RATE_LIMIT = "RATE_LIMIT"
     INTERNAL_ERROR = "INTERNAL_ERROR"
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body with which a REST call, or a handshake, is refused."""
+
+    code: ErrorCode
+    message: str
+    fields: dict[str, list[str]] | None = None
 
 
 SECURITY_MESSAGE = "Authentication required"

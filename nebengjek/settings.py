@@ -272,6 +272,7 @@ SIMPLE_JWT = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["users.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["users.parsers.BoundedJSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["users.throttling.AddressThrottle"],
@@ -280,6 +281,32 @@ REST_FRAMEWORK = {
     "UNICODE_JSON": False,  # an answer may quote half a surrogate pair, which UTF-8 cannot carry
     "EXCEPTION_HANDLER": "users.exception_handler.contract_errors",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "NebengJek",
+    "DESCRIPTION": "Login, profile, drivers and rides. What happens in a ride is said and told over the WebSocket at "
+    "`/ws/`, which [a page of its own](/docs/) describes. Calls from one address are limited "
+    "(`API_THROTTLE` a minute).",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/api",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_PATCH": False,
+    "ENFORCE_NON_BLANK_FIELDS": True,
+    "POSTPROCESSING_HOOKS": ["realtime.openapi.complete"],
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "metricsToken": {"type": "http", "scheme": "bearer", "description": "The `METRICS_TOKEN` of the server."},
+        }
+    },
+    "EXTERNAL_DOCS": {"url": "/docs/", "description": "The protocol of the WebSocket"},
+    "TAGS": [
+        {"name": "login", "description": "One-time codes and tokens."},
+        {"name": "profile", "description": "Who one is."},
+        {"name": "rides", "description": "What one has ridden."},
+        {"name": "operations", "description": "For staff and monitoring."},
+    ],
 }
 
 # --- Rides ------------------------------------------------------------------------------------------------------------

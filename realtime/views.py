@@ -6,11 +6,13 @@ import hmac
 from collections import Counter
 from typing import Any
 
+import msgspec
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
+from drf_spectacular.types import OpenApiTypes
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.permissions import BasePermission, IsAdminUser
 from rest_framework.request import Request
@@ -19,9 +21,20 @@ from rest_framework.views import APIView
 
 from realtime.exposition import CONTENT_TYPE, exposition
 from realtime.health import details, readiness
+from realtime.openapi import OPERATOR, Health, Stats
 from realtime.presence import presence
 from users.authentication import BearerAuthentication
 from users.models import Role
+from users.openapi import answer, documented
+
+STATS = {
+    "total_connections": 3,
+    "connections_by_role": {"passenger": 2, "driver": 1},
+    "connections_by_process": {"web-1": 3},
+    "stale_connections": 0,
+    "timestamp": "2026-01-31T12:00:00Z",
+}
+"""An example for the documents."""
 
 METRICS = "metrics"
 """`request.auth` of who has the `METRICS_TOKEN`."""
@@ -79,6 +92,15 @@ class OperatorView(APIView):
 class HealthView(OperatorView):
     """`GET /health/detailed`: how each dependency is; 503 where one is not well."""
 
+    @documented(
+        "readHealth",
+        "How each dependency is",
+        "For staff, and with the `METRICS_TOKEN`; open to all while `DEBUG` is on.",
+        {200: answer(Health, "All are well."), 503: answer(Health, "One is not.")},
+        refusals=[401, 403],
+        tag="operations",
+        auth=OPERATOR,
+    )
     def get(self, request: Request) -> HttpResponse:
         """Ask all of them."""
         checks = details()
@@ -88,6 +110,15 @@ class HealthView(OperatorView):
 class MetricsView(OperatorView):
     """`GET /metrics`: for Prometheus."""
 
+    @documented(
+        "readMetrics",
+        "Metrics for Prometheus",
+        "For staff, and with the `METRICS_TOKEN`; open to all while `DEBUG` is on.",
+        {(200, "text/plain"): answer(OpenApiTypes.STR, "The text format of Prometheus.")},
+        refusals=[401, 403],
+        tag="operations",
+        auth=OPERATOR,
+    )
     def get(self, request: Request) -> HttpResponse:
         """Show everything."""
         return HttpResponse(exposition(), content_type=CONTENT_TYPE)
@@ -99,19 +130,26 @@ class StatsView(APIView):
     authentication_classes = (BearerAuthentication, SessionAuthentication)
     permission_classes = (IsAdminUser,)
 
+    @documented(
+        "readStats",
+        "Who is connected, in numbers",
+        "For staff, with a token or a session of the admin.",
+        {200: answer(Stats, "Over all processes.", STATS)},
+        refusals=[401, 403],
+        tag="operations",
+    )
     def get(self, request: Request) -> Response:
         """Count."""
         everyone = presence().everyone()
         roles = Counter(one.role for one in everyone)
-        return Response(
-            {
-                "total_connections": len(everyone),
-                "connections_by_role": {role: roles[role] for role in Role.values},
-                "connections_by_process": dict(Counter(one.process for one in everyone)),
-                "stale_connections": sum(one.is_stale for one in everyone),
-                "timestamp": timezone.now(),
-            }
+        stats = Stats(
+            total_connections=len(everyone),
+            connections_by_role={role: roles[role] for role in Role.values},
+            connections_by_process=dict(Counter(one.process for one in everyone)),
+            stale_connections=sum(one.is_stale for one in everyone),
+            timestamp=timezone.now(),
         )
+        return Response(msgspec.to_builtins(stats))
 
 
 def _health(checks: dict[str, Any], *, good: bool) -> JsonResponse:

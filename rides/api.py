@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -9,24 +10,50 @@ from uuid import UUID
 import segno
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.generics import ListAPIView
+from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
+from rides import openapi
+from rides.events import RideSnapshot
+from rides.examples import ride_detail_example, ride_example
 from rides.models import Payment, Ride
 from rides.selectors import ride_detail, rides_of
 from rides.serializers import DriverRequest
 from rides.services.registration import driver_register
-from rides.snapshots import ride_snapshot
-from users.api import current_user, session_body, validated
+from rides.snapshots import RideDetail, ride_snapshot
+from users.api import PAIR, USER, current_user, session_body, validated
+from users.openapi import answer, documented
+from users.serializers import SessionSerializer
+
+__all__ = ["openapi"]  # its extensions are found once it is imported
+
+RIDES = "http://127.0.0.1:8000/api/rides/"
+PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, description="Which page.")
+
+VEHICLE = {"vehicle_type": "motorcycle", "vehicle_plate": "B 1234 XYZ"}
+DRIVER_SESSION = {**PAIR, "user": {**USER, "role": "driver", "driver": VEHICLE}}
+"""Examples for the documents."""
 
 
 class DriverView(APIView):
     """`POST /api/drivers/`: register a vehicle and become a driver."""
 
+    @documented(
+        "registerDriver",
+        "Become a driver",
+        "Refused with 409 for a driver, and during a search or a ride. The older tokens end.",
+        {201: answer(SessionSerializer, "New tokens, of a driver; the older ones have ended.", DRIVER_SESSION)},
+        refusals=[401, 409],
+        tag="profile",
+        request=DriverRequest,
+        example=VEHICLE,
+    )
     def post(self, request: Request) -> Response:
         """Answer with new tokens: the old ones are of a passenger."""
         user = driver_register(user_id=current_user(request).pk, **validated(DriverRequest, request))
@@ -41,10 +68,39 @@ class RideSerializer(BaseSerializer[Ride]):
         return ride_snapshot(instance).to_data()
 
 
+class Pages(PageNumberPagination):
+    """Pages of `PAGE_SIZE` things."""
+
+    def get_paginated_response_schema(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a page looks like, for the documents."""
+        link = {"type": ["string", "null"], "format": "uri"}
+        properties = {
+            "count": {"type": "integer", "minimum": 0, "description": "All there are.", "example": 21},
+            "next": {**link, "description": "The next page; null on the last.", "example": f"{RIDES}?page=2"},
+            "previous": {**link, "description": "The page before; null on the first.", "example": None},
+            "results": schema,
+        }
+        return {"type": "object", "required": list(properties), "properties": properties}
+
+
 class RideListView(ListAPIView[Ride]):
     """`GET /api/rides/`: one's own rides, newest first, in pages."""
 
     serializer_class = RideSerializer
+    pagination_class = Pages
+
+    @documented(
+        "listRides",
+        "One's own rides, newest first",
+        "As driver and as passenger, in pages.",
+        {200: answer(RideSnapshot, "A page of them.", ride_example())},
+        refusals=[401, 404],
+        tag="rides",
+        parameters=[PAGE],
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List them."""
+        return super().get(request, *args, **kwargs)
 
     def get_queryset(self) -> Any:
         """Return the rides of the person who asks."""
@@ -54,6 +110,14 @@ class RideListView(ListAPIView[Ride]):
 class RideDetailView(APIView):
     """`GET /api/rides/<id>/`: one's own ride with ledger, payment and track."""
 
+    @documented(
+        "readRide",
+        "One's own ride in detail",
+        "404 also for a ride of other people.",
+        {200: answer(RideDetail, "The ride with its ledger, payment and track.", ride_detail_example())},
+        refusals=[401, 404],
+        tag="rides",
+    )
     def get(self, request: Request, ride_id: UUID) -> Response:
         """Answer 404 for a ride that does not exist and for other people's."""
         ride = rides_of(current_user(request).pk).filter(pk=ride_id).first()

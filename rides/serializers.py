@@ -12,10 +12,10 @@ PLATE = re.compile(r"[A-Z0-9][A-Z0-9 -]{0,14}[A-Z0-9]")
 
 
 class DriverRequest(serializers.Serializer[None]):
-    """`POST /api/drivers/`."""
+    """A vehicle: `POST /api/drivers/`."""
 
     vehicle_type = serializers.ChoiceField(VehicleType.choices)
-    vehicle_plate = serializers.CharField(max_length=16)
+    vehicle_plate = serializers.CharField(max_length=16, help_text="2 to 16 letters, digits, spaces or hyphens.")
 
     def validate_vehicle_plate(self, value: str) -> str:
         """Return the plate in capitals with single spaces."""

@@ -14,7 +14,17 @@ from rest_framework.views import APIView
 
 from users import services
 from users.models import User
-from users.serializers import CodeRequest, LoginRequest, ProfileRequest, RefreshRequest, UserSerializer
+from users.openapi import answer, documented
+from users.serializers import (
+    CodeRequest,
+    CodeSent,
+    LoginRequest,
+    ProfileRequest,
+    RefreshRequest,
+    SessionSerializer,
+    TokenPairSerializer,
+    UserSerializer,
+)
 from users.throttling import network_of_request
 from users.tokens import tokens_issue
 
@@ -38,6 +48,17 @@ def session_body(user: User) -> dict[str, Any]:
     return {**tokens_issue(user), "user": UserSerializer(user).data}
 
 
+USER = {
+    "id": "01990000-0000-7000-8000-000000000002",
+    "msisdn": "+6281200000003",
+    "full_name": "Putri Ayu",
+    "role": "passenger",
+    "is_active": True,
+}
+PAIR = {"access": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…", "refresh": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…"}
+"""Examples for the documents."""
+
+
 class OpenView(APIView):
     """A view for people who have no token yet, or none that is still good."""
 
@@ -52,6 +73,15 @@ class OpenView(APIView):
 class CodeView(OpenView):
     """`POST /api/auth/otp/`: send a one-time code."""
 
+    @documented(
+        "requestCode",
+        "Ask for a one-time code",
+        "The answer is the same for known and unknown numbers. A number gets `OTP_MAX_PER_HOUR` codes an hour.",
+        {202: answer(CodeSent, "It is on its way, if the number exists.", {"expires_in": 300})},
+        tag="login",
+        request=CodeRequest,
+        example={"msisdn": "+6281200000003"},
+    )
     def post(self, request: Request) -> Response:
         """Answer the same for known and unknown numbers."""
         services.login_request(**validated(CodeRequest, request), address=network_of_request(request))
@@ -62,6 +92,16 @@ class CodeView(OpenView):
 class TokenView(OpenView):
     """`POST /api/auth/token/`: exchange a code for tokens."""
 
+    @documented(
+        "logIn",
+        "Log in with a code",
+        "A code is good for one login, a few minutes and a few tries.",
+        {200: answer(SessionSerializer, "Tokens; the first login makes a passenger.", {**PAIR, "user": USER})},
+        refusals=[401],
+        tag="login",
+        request=LoginRequest,
+        example={"msisdn": "+6281200000003", "otp": "123456"},
+    )
     def post(self, request: Request) -> Response:
         """Log in."""
         user = services.login(**validated(LoginRequest, request), address=network_of_request(request))
@@ -71,6 +111,16 @@ class TokenView(OpenView):
 class RefreshView(OpenView):
     """`POST /api/auth/refresh/`: exchange a refresh token for a new pair."""
 
+    @documented(
+        "refreshTokens",
+        "Exchange a refresh token for a new pair",
+        "Works once: the refresh token is used up, and the role is read afresh.",
+        {200: answer(TokenPairSerializer, "The new pair; the old refresh token is used up.", PAIR)},
+        refusals=[401],
+        tag="login",
+        request=RefreshRequest,
+        example={"refresh": PAIR["refresh"]},
+    )
     def post(self, request: Request) -> Response:
         """Rotate."""
         return Response(services.tokens_refresh(**validated(RefreshRequest, request)))
@@ -79,6 +129,16 @@ class RefreshView(OpenView):
 class LogoutView(OpenView):
     """`POST /api/auth/logout/`: end all tokens of the refresh token's owner."""
 
+    @documented(
+        "logOut",
+        "End all tokens, and the socket",
+        "Ends every token of the user, also those of other devices, and closes the socket with 4401.",
+        {204: answer(None, "All tokens of the user have ended.")},
+        refusals=[401],
+        tag="login",
+        request=RefreshRequest,
+        example={"refresh": PAIR["refresh"]},
+    )
     def post(self, request: Request) -> Response:
         """Log out."""
         services.logout(**validated(RefreshRequest, request))
@@ -88,10 +148,28 @@ class LogoutView(OpenView):
 class MeView(APIView):
     """`GET`, `PATCH /api/me/`: one's own profile."""
 
+    @documented(
+        "readProfile",
+        "One's own profile",
+        "As one sees oneself; `driver` only for drivers.",
+        {200: answer(UserSerializer, "The profile.", USER)},
+        refusals=[401],
+        tag="profile",
+    )
     def get(self, request: Request) -> Response:
         """Show it."""
         return Response(UserSerializer(current_user(request)).data)
 
+    @documented(
+        "updateProfile",
+        "Change one's name",
+        "Only `full_name` can be written; other known fields are refused, unknown ones ignored.",
+        {200: answer(UserSerializer, "The profile as it is now.", USER)},
+        refusals=[401],
+        tag="profile",
+        request=ProfileRequest,
+        example={"full_name": "Putri Ayu"},
+    )
     def patch(self, request: Request) -> Response:
         """Change the name."""
         user = current_user(request)

@@ -7,6 +7,7 @@ import math
 import uuid
 from typing import Any
 
+import msgspec
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions, status
@@ -18,6 +19,7 @@ from nebengjek.errors import (
     SERVER_MESSAGE,
     Conflict,
     DomainError,
+    ErrorBody,
     ErrorCode,
     InvalidFormat,
     RateLimited,
@@ -114,7 +116,5 @@ def _response(
     fields: dict[str, list[str]] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    body: dict[str, Any] = {"code": code.value, "message": message}
-    if fields:
-        body["fields"] = fields
+    body = msgspec.to_builtins(ErrorBody(code=code, message=message, fields=fields or None))
     return Response(body, status=http_status, headers=headers)

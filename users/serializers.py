@@ -24,27 +24,35 @@ class MsisdnField(serializers.CharField):
             raise serializers.ValidationError(f"This {exc}.") from exc
 
 
-class CodeRequest(serializers.Serializer[None]):
-    """`POST /api/auth/otp/`."""
+class CodeSent(serializers.Serializer[None]):
+    """The answer to a request for a code."""
 
-    msisdn = MsisdnField()
+    expires_in = serializers.IntegerField(min_value=1, help_text="Seconds for which the code is good.")
+
+
+class CodeRequest(serializers.Serializer[None]):
+    """Who wants a code: `POST /api/auth/otp/`."""
+
+    msisdn = MsisdnField(help_text="A phone number in any usual spelling.")
 
 
 class LoginRequest(serializers.Serializer[None]):
-    """`POST /api/auth/token/`."""
+    """A number and its code: `POST /api/auth/token/`."""
 
-    msisdn = MsisdnField()
-    otp = serializers.RegexField(r"^[0-9]{6}\Z", error_messages={"invalid": "This must be six digits."})
+    msisdn = MsisdnField(help_text="A phone number in any usual spelling.")
+    otp = serializers.RegexField(
+        r"^[0-9]{6}\Z", error_messages={"invalid": "This must be six digits."}, help_text="The code that was sent."
+    )
 
 
 class RefreshRequest(serializers.Serializer[None]):
-    """`POST /api/auth/refresh/` and `/api/auth/logout/`."""
+    """The token of `POST /api/auth/refresh/` and `/api/auth/logout/`."""
 
-    refresh = serializers.CharField(max_length=4096)
+    refresh = serializers.CharField(max_length=4096, help_text="A refresh token that was not used before.")
 
 
 class ProfileRequest(serializers.Serializer[None]):
-    """`PATCH /api/me/`: unknown fields are ignored, those that exist but cannot be written are refused."""
+    """What `PATCH /api/me/` changes: unknown fields are ignored, those that exist but cannot be written are refused."""
 
     full_name = serializers.CharField(max_length=150, allow_blank=True, required=False)
 
@@ -80,3 +88,16 @@ class UserSerializer(serializers.ModelSerializer[User]):
         if data.get("driver") is None:
             data.pop("driver", None)
         return data
+
+
+class TokenPairSerializer(serializers.Serializer[None]):
+    """A new pair of tokens."""
+
+    access = serializers.CharField(help_text="For REST and the WebSocket; ends after `JWT_EXPIRATION`.")
+    refresh = serializers.CharField(help_text="For a new pair, once.")
+
+
+class SessionSerializer(TokenPairSerializer):
+    """A new pair of tokens, and whose it is."""
+
+    user = UserSerializer()

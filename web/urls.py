@@ -5,7 +5,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 from django.views.i18n import JavaScriptCatalog
 
-from web import demo
+from web import demo, docs
 from web.live.views import live
 
 app_name = "web"
@@ -13,6 +13,10 @@ urlpatterns = [
     path("", demo.front_door, name="demo"),
     path("demo/codes/<str:msisdn>/", demo.code, name="demo-code"),
     path("live/", live, name="live"),
+    path("docs/", docs.protocol, name="docs"),
+    path("docs/asyncapi.json", docs.asyncapi, name="asyncapi"),
+    path("api/docs/", docs.rest, name="rest"),
+    path("api/schema/", docs.schema, name="schema"),
     path("favicon.ico", RedirectView.as_view(url=static("web/icon.svg")), name="icon"),  # browsers ask for it unasked
     path("texts.js", JavaScriptCatalog.as_view(packages=["web"]), name="texts"),
 ]

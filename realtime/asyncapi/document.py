@@ -150,7 +150,7 @@ def _channel(messages: Sequence[str]) -> dict[str, Any]:
         "address": "/ws/",
         "title": "The socket",
         "summary": "Everything that one person does, and is told.",
-        "description": f"{prose('Connecting')}\n\n{prose('Resuming')}",
+        "description": f"{prose('Connecting')}\n\n## Resuming\n\n{prose('Resuming')}",
         "servers": [{"$ref": "#/servers/server"}],
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
         "bindings": {"ws": _handshake()},

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
@@ -13,16 +12,24 @@ from nebengjek.errors import SERVER_MESSAGE, DomainError, ErrorCode, RateLimited
 from realtime import messages, protocol
 from realtime.dispatch import read_command, route_of
 from rides import events, snapshots
-from rides.geo import GeoPoint
+from rides.examples import (
+    BOOKED,
+    CONNECTION,
+    DEWI,
+    DRIVER,
+    MATCH,
+    PICK_UP,
+    PUTRI,
+    RIDE,
+    STARTED,
+    TARGET,
+    match_values,
+    payment_values,
+    ride_values,
+)
 from rides.services.matches import Reason
 from rides.services.rides import NOT_YOURS
 
-DEWI, PUTRI, MATCH, RIDE, PAYMENT, CONNECTION = (
-    UUID(int=0x0199_0000_0000_7000_8000_0000_0000_0000 + number) for number in range(1, 7)
-)
-PICK_UP, TARGET, DRIVER = GeoPoint(-6.1754, 106.8272), GeoPoint(-6.2, 106.83), GeoPoint(-6.1768, 106.8261)
-BOOKED = datetime(2026, 1, 31, 12, 0, 8, tzinfo=UTC)
-STARTED, ARRIVED, PAID = (BOOKED + timedelta(seconds=seconds) for seconds in (130, 610, 640))
 SEQ, COMMAND_ID, ACCESS = 18, "c-42", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…"
 
 Example = tuple[str, dict[str, Any]]
@@ -68,55 +75,6 @@ COMMANDS: dict[str, list[tuple[str, protocol.Command]]] = {
 }
 
 
-def _match(status: str) -> dict[str, Any]:
-    return {
-        "match_id": MATCH,
-        "driver_id": DEWI,
-        "passenger_id": PUTRI,
-        "location": PICK_UP,
-        "driver_location": DRIVER,
-        "target_location": TARGET,
-        "match_status": status,
-        "distance_km": 0.197,
-        "expires_at": BOOKED + timedelta(seconds=25),
-    }
-
-
-def _ride(status: str) -> dict[str, Any]:
-    stage = ("PICKUP", "ONGOING", "ARRIVED", "COMPLETED").index(status)
-    return {
-        "ride_id": RIDE,
-        "match_id": MATCH,
-        "driver_id": DEWI,
-        "passenger_id": PUTRI,
-        "status": status,
-        "location": PICK_UP,
-        "target_location": TARGET,
-        "distance_km": 4.25 if stage > 1 else 0.0,
-        "total_cost": 12_750 if stage > 1 else 0,
-        "adjustment_factor": 0.9 if stage > 1 else 1.0,
-        "adjusted_cost": 11_475 if stage > 1 else 0,
-        "created_at": BOOKED,
-        "started_at": STARTED if stage else None,
-        "arrived_at": ARRIVED if stage > 1 else None,
-        "completed_at": PAID if stage > 2 else None,
-    }
-
-
-def _payment(status: str) -> dict[str, Any]:
-    return {
-        "payment_id": PAYMENT,
-        "ride_id": RIDE,
-        "driver_id": DEWI,
-        "passenger_id": PUTRI,
-        "status": status,
-        "total_cost": 11_475,
-        "admin_fee": 573,
-        "driver_payout": 10_902,
-        "qr_code_url": f"http://127.0.0.1:8000/api/payments/{PAYMENT}/qr.svg",
-    }
-
-
 def _rejected(reason: Reason) -> events.MatchRejected:
     return events.MatchRejected(match_id=MATCH, driver_id=DEWI, passenger_id=PUTRI, reason=reason)
 
@@ -133,10 +91,10 @@ EVENTS: list[tuple[str, Event]] = [
     ),
     ("Nobody was found", events.FinderUpdated(user_id=PUTRI, is_active=False, reason="no_driver")),
     ("The passenger stopped it", events.FinderUpdated(user_id=PUTRI, is_active=False)),
-    ("A proposal", events.MatchFound(**_match("PENDING"))),
-    ("The driver has confirmed", events.MatchConfirmed(**_match("DRIVER_CONFIRMED"))),
-    ("The passenger has confirmed", events.MatchConfirmed(**_match("PASSENGER_CONFIRMED"))),
-    ("Both have confirmed", events.MatchAccepted(**_match("ACCEPTED"))),
+    ("A proposal", events.MatchFound(**match_values("PENDING"))),
+    ("The driver has confirmed", events.MatchConfirmed(**match_values("DRIVER_CONFIRMED"))),
+    ("The passenger has confirmed", events.MatchConfirmed(**match_values("PASSENGER_CONFIRMED"))),
+    ("Both have confirmed", events.MatchAccepted(**match_values("ACCEPTED"))),
     ("One side declined", _rejected("declined")),
     ("Nobody answered in time", _rejected("expired")),
     ("One side has another ride", _rejected("taken")),
@@ -152,15 +110,16 @@ EVENTS: list[tuple[str, Event]] = [
             timestamp=BOOKED,
         ),
     ),
-    ("On board", events.RideStarted(**_ride("ONGOING"))),
-    ("There, a tenth off", events.RideArrived(**_ride("ARRIVED"))),
-    ("Asked for", events.PaymentProcessed(**_payment("PENDING"))),
-    ("Refused; may still be accepted", events.PaymentProcessed(**_payment("REJECTED"))),
-    ("Paid", events.PaymentProcessed(**_payment("ACCEPTED"))),
+    ("On board", events.RideStarted(**ride_values("ONGOING"))),
+    ("There, a tenth off", events.RideArrived(**ride_values("ARRIVED"))),
+    ("Asked for", events.PaymentProcessed(**payment_values("PENDING"))),
+    ("Refused; may still be accepted", events.PaymentProcessed(**payment_values("REJECTED"))),
+    ("Paid", events.PaymentProcessed(**payment_values("ACCEPTED"))),
     (
         "The end",
         events.RideCompleted(
-            ride=events.RideSnapshot(**_ride("COMPLETED")), payment=events.PaymentSnapshot(**_payment("ACCEPTED"))
+            ride=events.RideSnapshot(**ride_values("COMPLETED")),
+            payment=events.PaymentSnapshot(**payment_values("ACCEPTED")),
         ),
     ),
     (
@@ -201,7 +160,7 @@ MESSAGES: list[tuple[str, messages.Message]] = [
         _ready(
             False,
             finder=_SEARCH,
-            proposals=[snapshots.OpenMatch(**_match("PENDING"))],
+            proposals=[snapshots.OpenMatch(**match_values("PENDING"))],
             allowed_actions=[*_ALWAYS, "finder_update", "match_confirm"],
         ),
     ),
@@ -210,7 +169,7 @@ MESSAGES: list[tuple[str, messages.Message]] = [
         _ready(
             True,
             finder=_IDLE,
-            ride=events.RideSnapshot(**_ride("PICKUP")),
+            ride=events.RideSnapshot(**ride_values("PICKUP")),
             allowed_actions=[*_ALWAYS, "ride_cancel"],
         ),
     ),

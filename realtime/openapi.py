@@ -1,0 +1,99 @@
+"""What operators look at in the OpenAPI document, and the addresses that are no views of the REST framework."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from events.base import Moment
+from realtime.messages import Count
+from users.openapi import StructExtension
+
+OPERATOR: list[dict[str, list[str]]] = [{"metricsToken": []}, {"bearer": []}, {"cookieAuth": []}]
+"""Who may look at health and metrics, also while `DEBUG` asks nobody."""
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is connected, in numbers, over all processes."""
+
+    total_connections: Count
+    connections_by_role: dict[str, Count]
+    connections_by_process: dict[str, Count]
+    stale_connections: Count
+    timestamp: Moment
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the system is: beside `status` each dependency has a field of its own."""
+
+    status: str
+
+
+class StatsExtension(StructExtension):
+    """Statistics."""
+
+    target_class = Stats
+    glossary = {  # noqa: RUF012
+        "total_connections": "All of them.",
+        "connections_by_role": "How many are drivers, and how many passengers.",
+        "connections_by_process": "How many each process has.",
+        "stale_connections": "How many of a process that has not been heard of for a while.",
+        "timestamp": "When they were counted.",
+    }
+
+
+class HealthExtension(StructExtension):
+    """Health."""
+
+    target_class = Health
+    glossary = {"status": "`ok` or `unavailable`."}  # noqa: RUF012
+
+
+def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Add the addresses that are answered without the REST framework, and take out marks of the generator."""
+    result["paths"] = dict(sorted({**result["paths"], **_plain_views()}.items()))
+    made: dict[str, Any] = _without_marks(result)
+    return made
+
+
+def _without_marks(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _without_marks(value) for name, value in part.items() if name != "x-spec-enum-id"}
+    return [_without_marks(value) for value in part] if isinstance(part, list) else part
+
+
+def _plain_views() -> dict[str, Any]:
+    picture = {"image/svg+xml": {"schema": {"type": "string"}}}
+    body = {"application/json": {"schema": {"$ref": "#/components/schemas/Health"}}}
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
+    payment_id = {
+        "name": "payment_id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"},
+    }  # fmt: skip
+    not_found = {"description": "There is no such payment.", "content": error}
+    return {
+        "/health/live": _get("live", "Whether the process answers", {200: _said("It does.", body)}),
+        "/health/ready": _get(
+            "ready",
+            "Whether sockets can be served",
+            {200: _said("They can.", body), 503: _said("They cannot.", body)},
+        ),
+        "/api/payments/{payment_id}/qr.svg": _get(
+            "showQRCode",
+            "The QR code of a payment",
+            {200: _said("A picture.", picture), 404: not_found},
+            tag="rides",
+            parameters=[payment_id],
+        ),
+    }
+
+
+def _said(text: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {"description": text, "content": content}
+
+
+def _get(
+    name: str, summary: str, answers: dict[int, dict[str, Any]], *, tag: str = "operations", **more: Any
+) -> dict[str, Any]:
+    responses = {str(status): answer for status, answer in answers.items()}
+    return {"get": {"operationId": name, "summary": summary, "tags": [tag], **more, "responses": responses}}

@@ -1,0 +1,14 @@
+"""Rides in the OpenAPI document: the same structs as on the WebSocket."""
+
+from __future__ import annotations
+
+from rides.events import RideSnapshot
+from rides.glossary import GLOSSARY
+from users.openapi import StructExtension
+
+
+class RideExtension(StructExtension):
+    """A ride, alone or in detail."""
+
+    target_class = RideSnapshot
+    glossary = GLOSSARY
