@@ -291,7 +291,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": VERSION,
     "OAS_VERSION": "3.1.1",
     "SCHEMA_PATH_PREFIX": "/api",
-    "SERVE_INCLUDE_SCHEMA": False,
+    "SORT_OPERATIONS": False,
     "COMPONENT_SPLIT_PATCH": False,
     "ENFORCE_NON_BLANK_FIELDS": True,
     "POSTPROCESSING_HOOKS": ["realtime.openapi.complete"],

@@ -52,7 +52,7 @@ class HealthExtension(StructExtension):
 
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add the addresses that are answered without the REST framework, and take out marks of the generator."""
-    result["paths"] = dict(sorted({**result["paths"], **_plain_views()}.items()))
+    result["paths"] = {**result["paths"], **_plain_views()}
     made: dict[str, Any] = _without_marks(result)
     return made
 

@@ -43,11 +43,11 @@ def render() -> str:
 
 
 def prose(heading: str) -> str:
-    """Return what stands below a heading of the page, without its tables; lines are joined to paragraphs."""
+    """Return what stands below a heading of the page, without its tables and what leads to them, line by paragraph."""
     _, _, rest = TEMPLATE.read_text(encoding="utf-8").partition(f"## {heading}\n")
     text, _, _ = rest.partition("\n## ")
     text = text.replace("{limits}", default_limits())
-    paragraphs = [part for part in text.strip().split("\n\n") if not part.startswith("{")]
+    paragraphs = [part for part in text.strip().split("\n\n") if not part.startswith("{") and not part.endswith(":")]
     return "\n\n".join(re.sub(r"\n(?!- ) *", " ", part) for part in paragraphs)
 
 

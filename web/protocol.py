@@ -163,9 +163,13 @@ def _frame(made: Part, name: str, message: Part) -> Entry:
         note=inline(message.get("description", "")),
         who=" or ".join(message["x-sent-by"]) if said else message["x-sent-to"],
         subjects=message.get("x-subjects", []),
-        fields=[*_fields(data, schemas), *_fields(_own(schemas[name]))],
+        fields=[*_within_data(_fields(data, schemas)), *_fields(_own(schemas[name]))],
         examples=_examples(message["examples"]),
     )
+
+
+def _within_data(fields: list[Field]) -> list[Field]:
+    return [msgspec.structs.replace(field, name=f"data.{field.name}") for field in fields]
 
 
 def _own(envelope: Part) -> Part:

@@ -126,7 +126,7 @@ def test_totals_tell_frames_in_and_out_and_the_errors_among_them() -> None:
     metrics.handled("nonsense", time.perf_counter())
     metrics.sent(protocol.ack("x"))
     metrics.sent(protocol.error(DomainError("no"), None))
-    metrics.sent(protocol.unnumbered("something new", {}))
+    metrics.sent(protocol.reply({"type": "something new", "data": {}}, None))
     assert metrics.totals() == metrics.Totals(frames_in=2, frames_out=3, errors=1)
 
 
