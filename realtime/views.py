@@ -11,7 +11,6 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 from drf_spectacular.types import OpenApiTypes
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.permissions import BasePermission, IsAdminUser
@@ -24,6 +23,7 @@ from realtime.health import details, readiness
 from realtime.openapi import OPERATOR, Health, Stats
 from realtime.presence import presence
 from users.authentication import BearerAuthentication
+from users.exception_handler import only_reading
 from users.models import Role
 from users.openapi import answer, documented
 
@@ -40,13 +40,13 @@ METRICS = "metrics"
 """`request.auth` of who has the `METRICS_TOKEN`."""
 
 
-@require_safe
+@only_reading
 def live(request: HttpRequest) -> JsonResponse:
     """Say that the process answers."""
     return JsonResponse({"status": "ok"})
 
 
-@require_safe
+@only_reading
 def ready(request: HttpRequest) -> JsonResponse:
     """Say whether sockets can be served (503 if not)."""
     checks = readiness()

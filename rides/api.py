@@ -9,7 +9,6 @@ from uuid import UUID
 
 import segno
 from django.http import Http404, HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.generics import ListAPIView
@@ -28,6 +27,7 @@ from rides.serializers import DriverRequest
 from rides.services.registration import driver_register
 from rides.snapshots import RideDetail, ride_snapshot
 from users.api import PAIR, USER, current_user, session_body, validated
+from users.exception_handler import only_reading, page_not_found
 from users.openapi import answer, documented
 from users.serializers import SessionSerializer
 
@@ -126,12 +126,12 @@ class RideDetailView(APIView):
         return Response(ride_detail(ride).to_data())
 
 
-@require_safe
+@only_reading
 def qr_code(request: HttpRequest, payment_id: UUID) -> HttpResponse:
     """Draw the QR code of a payment. Whoever has its random id may see what it asks for, as on a printed bill."""
     payment = Payment.objects.filter(pk=payment_id).first()
     if payment is None:
-        raise Http404
+        return page_not_found(request, Http404())
     picture = segno.make(f"nebengjek:payment:{payment.pk}:{payment.total_cost}:IDR")
     drawing = BytesIO()
     picture.save(drawing, kind="svg", scale=6)

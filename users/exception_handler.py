@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import uuid
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import msgspec
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -26,6 +29,8 @@ from nebengjek.errors import (
     Unauthorized,
     ValidationFailed,
 )
+
+View = Callable[..., HttpResponse]
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +62,20 @@ def contract_errors(exc: Exception, context: dict[str, Any]) -> Response:
 def page_not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Answer for a path that does not exist."""
     return JsonResponse({"code": ErrorCode.VALIDATION_FAILED, "message": "Not found."}, status=404)
+
+
+def only_reading(view: View) -> View:
+    """Let a plain view be read only: any other method is 405 in JSON, also without a CSRF token."""
+
+    @csrf_exempt
+    @wraps(view)
+    def reading(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method in ("GET", "HEAD"):
+            return view(request, *args, **kwargs)
+        body = ErrorBody(code=ErrorCode.VALIDATION_FAILED, message=f'Method "{request.method}" not allowed.')
+        return JsonResponse(msgspec.to_builtins(body), status=405, headers={"Allow": "GET, HEAD"})
+
+    return reading
 
 
 def server_error(request: HttpRequest) -> JsonResponse:

@@ -14,6 +14,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer2, OpenApiYamlRenderer2
 
 from realtime.asyncapi.document import render as asyncapi_text
+from users.exception_handler import only_reading
 from web.protocol import page
 
 FRESH = 300
@@ -42,7 +43,7 @@ def asyncapi(request: HttpRequest) -> HttpResponse:
     return HttpResponse(asyncapi_text(settings.PUBLIC_URL), content_type="application/json")
 
 
-@require_safe
+@only_reading
 @cache_control(max_age=FRESH)
 @conditional_page
 def rest(request: HttpRequest) -> HttpResponse:
@@ -60,7 +61,7 @@ def _schema_etag(request: HttpRequest) -> str:
     return _etag(openapi(_schema_kind(request)))
 
 
-@require_safe
+@only_reading
 @cache_control(public=True, max_age=FRESH)
 @condition(_schema_etag)
 def schema(request: HttpRequest) -> HttpResponse:

@@ -1,9 +1,11 @@
 import logging
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from rest_framework import exceptions
 from rest_framework.views import APIView
 
@@ -50,3 +52,19 @@ def test_pages_outside_the_views_answer_in_json_too() -> None:
     assert page_not_found(request, Http404()).status_code == 404
     assert server_error(request).status_code == 500
     assert bad_request(request, ValueError()).status_code == 400
+
+
+def test_what_can_only_be_read_refuses_other_methods_in_json_whatever_their_token() -> None:
+    client = Client(enforce_csrf_checks=True)
+    for path in ("/health/live", "/health/ready", "/api/schema/", "/api/docs/", f"/api/payments/{uuid4()}/qr.svg"):
+        for method in ("POST", "QUERY", "DELETE"):
+            answer = client.generic(method, path)
+            assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+            assert answer.json() == {"code": "VALIDATION_FAILED", "message": f'Method "{method}" not allowed.'}
+
+
+@pytest.mark.django_db
+def test_a_picture_that_does_not_exist_is_an_error_in_json_also_while_debugging(settings: Any) -> None:
+    settings.DEBUG = True
+    answer = Client().get(f"/api/payments/{uuid4()}/qr.svg")
+    assert (answer.status_code, answer.json()) == (404, {"code": "VALIDATION_FAILED", "message": "Not found."})
