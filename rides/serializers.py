@@ -15,7 +15,9 @@ class DriverRequest(serializers.Serializer[None]):
     """A vehicle: `POST /api/drivers/`."""
 
     vehicle_type = serializers.ChoiceField(VehicleType.choices)
-    vehicle_plate = serializers.CharField(min_length=2, max_length=16, help_text="2 to 16 letters, digits, spaces or hyphens.")
+    vehicle_plate = serializers.CharField(
+        min_length=2, max_length=16, help_text="2 to 16 letters, digits, spaces or hyphens."
+    )
 
     def validate_vehicle_plate(self, value: str) -> str:
         """Return the plate in capitals with single spaces."""

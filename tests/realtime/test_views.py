@@ -38,7 +38,10 @@ def test_a_server_is_ready_when_the_database_and_the_background_work_are(
     assert (answer.status_code, answer.json()["background"]) == (503, False)
     monkeypatch.setattr(type(server_background), "is_running", True)
     answer = client.get("/health/ready")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "database": True, "background": True})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"status": "ok", "database": True, "background": True, "serving": True},
+    )
 
 
 def test_a_database_that_does_not_answer_is_noticed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
