@@ -47,7 +47,7 @@ AT_ONCE = 8
 PEOPLE = 1 + 2 * AT_ONCE
 """Users that an attack needs."""
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds after which an answer will not come any more."""
 
 HANDSHAKE_TIMEOUT = 3
