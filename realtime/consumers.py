@@ -290,8 +290,9 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         match read_command(route, self.role, frame):
             case protocol.LocationUpdate() as update:
                 await self.intake.report(update)
-                if frame.command_id:  # who asks for an answer may go on in another process
+                if frame.command_id:  # who is answered may forget it, and go on in another process
                     await in_read_thread(positions().settle)
+                    await self.intake.book()
             case protocol.TokenRefresh(token=token):
                 await self._refresh_token(token)
             case protocol.Sync():

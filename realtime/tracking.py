@@ -1,8 +1,8 @@
 """Positions on their way to the domain: who sees them at once, and what is kept for the fare.
 
 Every position is put into the position store. Those of a driver on a ride are also collected here and booked every
-`TRACK_FLUSH_INTERVAL`, those of many rides in one transaction, and at once before the driver's next command and when
-his connection ends.
+`TRACK_FLUSH_INTERVAL`, those of many rides in one transaction, and at once before the driver's next command, before a
+position of his is acknowledged, and when his connection ends.
 """
 
 from __future__ import annotations
@@ -137,8 +137,12 @@ class PositionIntake:
         await self._relay(ride, point, when)
 
     async def settle(self) -> None:
-        """Have everything booked that the driver reported so far, on this connection and on an earlier one."""
+        """Have everything booked that was reported so far, and show none of it any more: something else follows."""
         self._latest = None
+        await self.book()
+
+    async def book(self) -> None:
+        """Have everything booked that the driver reported so far, on this connection and on an earlier one."""
         ride = await self._current_ride() if self._driver else None
         if ride is not None:
             await track_buffer().flush(ride.ride_id)

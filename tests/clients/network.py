@@ -16,8 +16,8 @@ class Network:
         self._host, self._port = parts.hostname, parts.port
         self._writers: set[asyncio.StreamWriter] = set()
         self._is_cut = False
-        self._answers_pass = asyncio.Event()
-        self._answers_pass.set()
+        self._words_pass, self._answers_pass = asyncio.Event(), asyncio.Event()
+        self.heal()
         self.url = ""
 
     def cut(self) -> None:
@@ -29,9 +29,14 @@ class Network:
         """From now on only what clients say passes; what the server says is lost with the next cut."""
         self._answers_pass.clear()
 
+    def lose_what_is_said(self) -> None:
+        """From now on only what the server says passes; what clients say is lost with the next cut."""
+        self._words_pass.clear()
+
     def heal(self) -> None:
         """Carry again."""
         self._is_cut = False
+        self._words_pass.set()
         self._answers_pass.set()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,16 +50,14 @@ class Network:
             writer.transport.abort()
             return
         self._writers |= {writer, far_writer}
-        await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer, self._answers_pass))
+        words, answers = (reader, far_writer, self._words_pass), (far_reader, writer, self._answers_pass)
+        await asyncio.gather(self._pump(*words), self._pump(*answers))
         self._writers -= {writer, far_writer}
 
-    async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event | None = None
-    ) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event) -> None:
         try:
             while data := await reader.read(65536):
-                if gate is not None:
-                    await gate.wait()
+                await gate.wait()
                 writer.write(data)
                 await writer.drain()
         except OSError:
@@ -75,4 +78,5 @@ async def network_to(target: str) -> AsyncIterator[Network]:
         network.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         yield network
         network.cut()
+        network._words_pass.set()
         network._answers_pass.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from datetime import UTC, datetime
 from functools import partial
@@ -28,14 +29,17 @@ from nebengjek_client import (
     Unauthorized,
     ValidationFailed,
 )
+from rides.geo import GeoPoint, distance_km
 from tests.clients.network import Network, network_to
 from tests.clients.people import DEWI, PLACE, PUTRI, TARGET, Told, book, log_in
-from tests.clients.script import ScriptedServer, scripted_server, until
+from tests.clients.script import Script, ScriptedServer, scripted_server, until
 from tests.e2e.conftest import StartServer
 from tests.e2e.server import ServerProcess
 from tests.e2e.topology import Topology
 
 pytestmark = pytest.mark.e2e
+METRE = math.degrees(0.001 / 6371.0088)
+"""So many degrees of a meridian."""
 
 
 def serve() -> tuple[str, ...]:
@@ -152,8 +156,13 @@ async def test_offline_the_queue_has_a_bound_and_an_age_and_who_stops_waiting_wi
     assert told.of("beacon_update") == []
 
 
-async def test_of_positions_offline_only_the_latest_is_sent() -> None:
-    async with scripted_server() as server, network_to(server.url) as network, Client(network.url, "a") as client:
+async def test_of_a_passenger_s_positions_offline_only_the_latest_is_sent() -> None:
+    async def greet(script: Script) -> None:
+        await script.greet(role="passenger")
+
+    async with (
+        scripted_server(on_open=greet) as server, network_to(server.url) as network, Client(network.url, "a") as client,
+    ):  # fmt: skip
         await client.location_update(latitude=1, longitude=1)
         await until(lambda: len(server.frames) == 1)
         await offline(client, network)
@@ -166,6 +175,130 @@ async def test_of_positions_offline_only_the_latest_is_sent() -> None:
         await client.location_update(latitude=4, longitude=1)
         await until(lambda: len(server.frames) == 4)
     assert shown(server) == [("location_update", 1), ("location_update", 3), ("sync", None), ("location_update", 4)]
+
+
+async def test_of_a_driver_s_positions_all_are_sent_in_their_order_among_commands() -> None:
+    async with scripted_server() as server, network_to(server.url) as network, Client(network.url, "a") as client:
+        await client.sync()
+        await client.location_update(latitude=1, longitude=1)
+        await until(lambda: len(server.frames) == 2)
+        await offline(client, network)
+        for latitude in (2, 3):
+            await client.location_update(latitude=latitude, longitude=1)
+        later = asyncio.create_task(client.beacon_update(is_active=False))
+        await asyncio.sleep(0)
+        await client.location_update(latitude=4, longitude=1, timestamp="2030-01-01T00:00:00Z")
+        network.heal()
+        await later
+        await until(lambda: len(server.frames) == 7)
+    names = "location_update"
+    assert shown(server) == [
+        ("sync", None), (names, 1), (names, 1), (names, 2), (names, 3), ("beacon_update", None), (names, 4)
+    ]  # fmt: skip
+    moments = [frame["data"]["timestamp"] for frame in server.frames if frame["type"] == names]
+    assert moments[0] == moments[1]
+    assert moments == sorted(moments)
+
+
+async def begin_ride(driver: Client, passenger: Client) -> str:
+    ride_id = await book(driver, passenger)
+    await driver.ride_start(ride_id=ride_id)
+    return ride_id
+
+
+async def drive(driver: Client, first: int, last: int) -> None:
+    """Drive on to the south, a metre at a time, which nobody takes for too fast."""
+    for step in range(first, last + 1):
+        await asyncio.sleep(0.03)
+        latitude = PLACE["latitude"] - step * METRE
+        await driver.location_update(latitude=latitude, longitude=PLACE["longitude"], accuracy=5)
+
+
+async def test_who_drives_through_a_tunnel_is_paid_for_it(server: ServerProcess) -> None:
+    dewi, putri = await log_in(server, DEWI, driver=True), await log_in(server, PUTRI)
+    async with (
+        network_to(server.url) as network,
+        Client(network.url, dewi["access"]) as driver,
+        Client(server.url, putri["access"]) as passenger,
+    ):
+        ride_id = await begin_ride(driver, passenger)
+        arrived = passenger.subscribe("ride_arrived")
+        await drive(driver, 1, 10)
+        network.lose_what_is_said()  # the socket takes what nobody gets
+        await drive(driver, 11, 20)
+        await offline(driver, network)
+        for east in (0.0001, 0.0):  # a way that a straight line from the tunnel's one end to the other would miss
+            await asyncio.sleep(0.5)
+            await driver.location_update(
+                latitude=PLACE["latitude"] - 20 * METRE, longitude=PLACE["longitude"] + east, accuracy=5
+            )
+        await drive(driver, 21, 30)
+        arriving = asyncio.create_task(driver.ride_arrived(ride_id=ride_id))
+        await asyncio.sleep(0)
+        network.heal()
+        await arriving
+        aside = distance_km(
+            GeoPoint(PLACE["latitude"] - 20 * METRE, PLACE["longitude"]),
+            GeoPoint(PLACE["latitude"] - 20 * METRE, PLACE["longitude"] + 0.0001),
+        )
+        bill = (await anext(arrived)).data
+        detail = await passenger.rest.ride(ride_id)
+    assert bill["distance_km"] == pytest.approx(0.03 + 2 * aside, abs=1e-6)
+    assert sum(point["accepted"] for point in detail["track"]) >= 33
+
+
+async def test_what_was_on_its_way_to_a_server_that_is_killed_is_paid(start_server: StartServer) -> None:
+    command = serve()
+    server = start_server(*command, TRACK_FLUSH_INTERVAL="60s")  # so nothing is booked that nobody asks for
+    dewi, putri = await log_in(server, DEWI, driver=True), await log_in(server, PUTRI)
+    driver, passenger = Client(server.url, dewi["access"]), Client(server.url, putri["access"])
+    async with driver, passenger:
+        ride_id = await begin_ride(driver, passenger)
+        shown = passenger.subscribe("location_update")
+        await drive(driver, 1, 20)
+        async with asyncio.timeout(10):
+            await anext(shown)
+        await asyncio.to_thread(server.kill)
+        await drive(driver, 21, 25)
+        await asyncio.to_thread(start_server, *command, TRACK_FLUSH_INTERVAL="60s")
+        async with asyncio.timeout(30):
+            await driver.ride_arrived(ride_id=ride_id)
+        detail = await driver.rest.ride(ride_id)
+    assert detail["distance_km"] == pytest.approx(0.025, abs=1e-6)
+    assert len(detail["track"]) == 26
+
+
+async def test_positions_that_were_confirmed_survive_a_kill_and_are_not_sent_again(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nebengjek_client.queue.CONFIRM_INTERVAL", 0.2)
+    command = serve()
+    server = start_server(*command, TRACK_FLUSH_INTERVAL="60s")
+    dewi, putri = await log_in(server, DEWI, driver=True), await log_in(server, PUTRI)
+    sent: list[dict[str, Any]] = []
+    answered: set[str] = set()
+
+    def look(direction: str, frame: dict[str, Any]) -> None:
+        if direction == "->" and frame["type"] == "location_update":
+            sent.append(frame)
+        elif frame["type"] == "ack":
+            answered.add(frame["id"])
+
+    async with (
+        Client(server.url, dewi["access"], trace=look) as driver,
+        Client(server.url, putri["access"]) as passenger,
+    ):
+        ride_id = await begin_ride(driver, passenger)
+        await drive(driver, 1, 20)
+        await until(lambda: answered & {frame.get("id") for frame in sent})
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(start_server, *command)
+        async with asyncio.timeout(30):
+            await driver.ride_arrived(ride_id=ride_id)
+        detail = await driver.rest.ride(ride_id)
+    moments = [frame["data"]["timestamp"] for frame in sent]
+    assert moments.count(moments[0]) == 1
+    assert detail["distance_km"] == pytest.approx(0.02, abs=1e-6)
 
 
 def shown(server: ScriptedServer) -> list[tuple[str, Any]]:

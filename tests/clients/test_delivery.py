@@ -1,4 +1,5 @@
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,16 +8,26 @@ import pytest
 
 from nebengjek_client import CommandTooLarge, InternalError
 from nebengjek_client import delivery as module
+from nebengjek_client import queue as queue_module
 from nebengjek_client.connection import Connection, ConnectionLost
-from nebengjek_client.delivery import deliver
-from nebengjek_client.frames import encode
+from nebengjek_client.delivery import POSITIONS_BURST, POSITIONS_PER_SHOWN, PositionPace, Refused, deliver
 from nebengjek_client.queue import CommandQueue, QueuedCommand
+from realtime.limits import LOCATION_FACTOR, CommandLimit
 from tests.clients.script import OnFrame, Script, ScriptedServer, ack_all, scripted_server, until
+
+
+def ignore(_: Any) -> None:
+    """Whoever is told nothing."""
 
 
 @asynccontextmanager
 async def delivering(
-    queue: CommandQueue, on_frame: OnFrame = ack_all, max_size: int = 0
+    queue: CommandQueue,
+    on_frame: OnFrame = ack_all,
+    *,
+    max_size: int = 0,
+    location_rate: float = 0,
+    refused: Refused = ignore,
 ) -> AsyncIterator[tuple[ScriptedServer, asyncio.Task[None]]]:
     """Deliver what is in the queue to a server."""
 
@@ -26,9 +37,9 @@ async def delivering(
 
     async with scripted_server(on_frame) as server:
         connection = await Connection.open(server.url, "", None, None)
-        connection.max_size = max_size
+        connection.max_size, connection.location_rate = max_size, location_rate
         reader = asyncio.create_task(read())
-        work = asyncio.create_task(deliver(queue, connection))
+        work = asyncio.create_task(deliver(queue, connection, refused))
         yield server, work
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
@@ -37,7 +48,6 @@ async def delivering(
 
 
 async def answer_to(command: QueuedCommand) -> dict[str, Any]:
-    assert command.answer is not None
     async with asyncio.timeout(5):
         return await command.answer
 
@@ -49,7 +59,7 @@ def kinds(server: ScriptedServer) -> list[str]:
 async def test_commands_go_out_in_order_with_positions_among_them() -> None:
     queue = CommandQueue()
     first = queue.put("a", {})
-    queue.put_position(encode("location_update", {}))
+    queue.put_position({}, keep=True)
     second = queue.put("b", {})
     async with delivering(queue) as (server, _):
         assert [await answer_to(first), await answer_to(second)] == [{}, {}]
@@ -97,7 +107,7 @@ async def test_any_other_error_is_the_answer() -> None:
 async def test_what_is_too_large_is_left_out_and_the_rest_goes_on() -> None:
     queue = CommandQueue()
     large, small = queue.put("a", {"reason": "x" * 200}), queue.put("b", {})
-    queue.put_position(encode("location_update", {"x": "x" * 200}))
+    queue.put_position({"x": "x" * 200}, keep=True)
     async with delivering(queue, max_size=100) as (server, _):
         with pytest.raises(CommandTooLarge):
             await answer_to(large)
@@ -119,3 +129,134 @@ async def test_what_has_no_answer_stays_and_goes_out_again_on_the_next_connectio
     async with delivering(queue) as (second, _):
         await answer_to(command)
     assert first.frames == second.frames
+
+
+# --- positions ---
+
+
+def put_positions(queue: CommandQueue, *latitudes: int) -> None:
+    for latitude in latitudes:
+        queue.put_position({"latitude": latitude}, keep=True)
+
+
+def latitudes(server: ScriptedServer) -> list[int]:
+    return [frame["data"]["latitude"] for frame in server.frames if frame["type"] == "location_update"]
+
+
+def answering(answers: dict[str, dict[str, Any]]) -> OnFrame:
+    """Answer commands of these types with an error, all others with `ack`."""
+
+    async def answer(script: Script, frame: dict[str, Any]) -> None:
+        if frame["type"] in answers and "id" in frame:
+            await script.say("error", {"message": "", **answers[frame["type"]]}, id=frame["id"])
+        else:
+            await ack_all(script, frame)
+
+    return answer
+
+
+async def test_positions_go_out_again_on_the_next_connection_before_everything_else() -> None:
+    queue = CommandQueue()
+    put_positions(queue, 1, 2)
+    async with delivering(queue) as (first, _):
+        await until(lambda: latitudes(first) == [1, 2])
+    command = queue.put("a", {})
+    put_positions(queue, 3)
+    async with delivering(queue) as (second, _):
+        await answer_to(command)
+        await until(lambda: latitudes(second) == [1, 2, 3])
+    assert kinds(second) == ["location_update", "location_update", "a", "location_update"]
+    async with delivering(queue) as (third, _):
+        await until(lambda: latitudes(third) == [3])  # the answer to the command confirmed the others
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "confirmed"),
+    [
+        ("a", None, True),
+        ("a", "VALIDATION_FAILED", True),
+        ("a", "UNAUTHORIZED", True),
+        ("a", "INVALID_FORMAT", False),
+        ("a", "INTERNAL_ERROR", False),
+        ("sync", None, False),
+    ],
+)
+async def test_what_the_server_settles_positions_before_confirms_them(
+    kind: str, error: str | None, confirmed: bool
+) -> None:
+    queue = CommandQueue()
+    put_positions(queue, 1)
+    command = queue.put(kind, {})
+    async with delivering(queue, answering({"a": {"code": error}} if error else {})):
+        await asyncio.wait([command.answer], timeout=5)
+    assert (command.answer.exception() is None) == (error is None)
+    queue.send_again()
+    assert len(queue) == (0 if confirmed else 1)
+
+
+async def test_now_and_then_a_position_asks_for_an_answer_which_confirms_those_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = CommandQueue()
+    put_positions(queue, 1, 2)
+    async with delivering(queue) as (server, _):
+        await until(lambda: latitudes(server) == [1, 2])
+        monkeypatch.setattr(queue_module, "CONFIRM_INTERVAL", 0)
+        put_positions(queue, 3, 4)
+        await until(lambda: latitudes(server) == [1, 2, 3, 4])
+    assert [("id" in frame) for frame in server.frames] == [False, False, True, False]
+    async with delivering(queue) as (server, _):
+        await until(lambda: latitudes(server) == [4])
+
+
+@pytest.mark.parametrize(("code", "left"), [("VALIDATION_FAILED", [1]), ("INTERNAL_ERROR", [1, 2])])
+async def test_a_position_that_is_refused_is_told_and_confirms_nothing(
+    monkeypatch: pytest.MonkeyPatch, code: str, left: list[int]
+) -> None:
+    monkeypatch.setattr(queue_module, "CONFIRM_INTERVAL", 0)
+    queue, told = CommandQueue(), list[dict[str, Any]]()
+    put_positions(queue, 1, 2)
+    async with delivering(queue, answering({"location_update": {"code": code}}), refused=told.append):
+        await until(lambda: told)
+    assert [data["code"] for data in told] == [code]
+    async with delivering(queue) as (server, _):
+        await until(lambda: latitudes(server) == left)
+
+
+async def test_a_position_over_the_rate_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def limit(script: Script, frame: dict[str, Any]) -> None:
+        if "id" in frame and not asked:
+            asked.append(frame["id"])
+            await script.say("error", {"code": "RATE_LIMIT", "message": "", "retry_after": 0.01}, id=frame["id"])
+        else:
+            await ack_all(script, frame)
+
+    asked: list[str] = []
+    monkeypatch.setattr(queue_module, "CONFIRM_INTERVAL", 0)
+    queue = CommandQueue()
+    put_positions(queue, 1, 2, 3)
+    async with delivering(queue, limit) as (server, _):
+        await until(lambda: latitudes(server) == [1, 2, 2, 3])
+
+
+async def test_a_backlog_is_paced_and_commands_keep_their_place() -> None:
+    queue = CommandQueue()
+    put_positions(queue, *range(60))
+    command = queue.put("a", {})
+    async with delivering(queue, location_rate=1) as (server, _):
+        await until(lambda: latitudes(server))
+        begun = asyncio.get_running_loop().time()
+        await answer_to(command)
+        assert asyncio.get_running_loop().time() - begun > 1  # ten over the burst, of five a second
+    assert kinds(server) == ["location_update"] * 60 + ["a"]
+
+
+def test_the_pace_is_half_of_what_the_server_takes_and_nothing_is_no_limit(settings: Any) -> None:
+    settings.WS_LOCATION_RATE = 5
+    assert POSITIONS_PER_SHOWN * 2 == LOCATION_FACTOR
+    pace, limit = PositionPace(settings.WS_LOCATION_RATE), CommandLimit(uuid.uuid4())
+    sent = sum(not pace.take() for _ in range(300))
+    assert POSITIONS_BURST * POSITIONS_PER_SHOWN * settings.WS_LOCATION_RATE <= sent < 300
+    for _ in range(2 * POSITIONS_BURST * POSITIONS_PER_SHOWN * settings.WS_LOCATION_RATE):
+        limit.take_location()
+    assert [PositionPace(0).take() for _ in range(5000)] == [0] * 5000

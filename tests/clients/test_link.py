@@ -1,7 +1,7 @@
 """What comes of frames and connections, with a server that does what servers seldom do."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -138,6 +138,28 @@ async def test_who_shows_a_token_as_the_client_is_closed_does_not_wait_for_an_an
         await client.aclose()
         async with asyncio.timeout(5):
             assert await showing == {}
+
+
+async def test_a_session_that_came_late_does_not_set_the_clock_back_but_a_clock_that_was_set_does() -> None:
+    async def greet(script: Script) -> None:
+        ahead = {1: 60, 2: 59.5, 3: 60.5, 4: 30}[script.number]
+        await script.greet(role="passenger", server_time=(datetime.now(UTC) + timedelta(seconds=ahead)).isoformat())
+
+    async def hang_up(script: Script, frame: dict[str, Any]) -> None:
+        await script.socket.close(1012)
+
+    async with scripted_server(hang_up, greet) as server, Client(server.url, "a") as client:
+        offsets = [client._link.clock_offset]
+        for connection in (2, 3, 4):
+            seen = client.subscribe("session_ready")
+            await client.location_update(latitude=1, longitude=1)
+            async with asyncio.timeout(30):
+                await anext(seen)
+            offsets.append(client._link.clock_offset)
+            assert len(server.connections) == connection
+    assert offsets[1] == offsets[0]
+    assert [round(offset.total_seconds()) for offset in offsets[2:]] == [60, 30]
+    assert offsets[2] > offsets[0]
 
 
 async def test_a_refused_frame_is_told_and_noted(caplog: pytest.LogCaptureFixture) -> None:

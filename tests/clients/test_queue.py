@@ -1,19 +1,36 @@
 import asyncio
+import json
 import time
 
 import pytest
 
 from nebengjek.settings import COMMAND_ID_TTL
 from nebengjek_client import ClientClosed, CommandExpired, QueueFull
-from nebengjek_client.queue import QUEUE_MAX_AGE, CommandQueue, QueuedCommand
+from nebengjek_client import queue as module
+from nebengjek_client.queue import QUEUE_MAX_AGE, CommandQueue, QueuedCommand, QueuedPosition
 
 
-def waiting(queue: CommandQueue) -> list[str]:
-    return [command.text.partition('"type":"')[2].partition('"')[0] for command in queue._waiting]
+def waiting(queue: CommandQueue) -> list[str | int]:
+    """The types of commands and the latitudes of positions."""
+    frames = [json.loads(entry.text) for entry in queue._waiting]
+    return [frame["data"].get("latitude", frame["type"]) for frame in frames]
+
+
+def put_positions(queue: CommandQueue, *latitudes: int) -> None:
+    for latitude in latitudes:
+        queue.put_position({"latitude": latitude}, keep=True)
+
+
+async def send(queue: CommandQueue, *latitudes: int) -> None:
+    """Note as sent what is at the head."""
+    for latitude in latitudes:
+        head = await queue.head()
+        assert isinstance(head, QueuedPosition)
+        assert json.loads(head.text)["data"] == {"latitude": latitude}
+        queue.sent(head)
 
 
 async def outcome(command: QueuedCommand) -> object:
-    assert command.answer is not None
     async with asyncio.timeout(5):
         return await command.answer
 
@@ -41,25 +58,95 @@ async def test_the_head_is_waited_for() -> None:
 
 async def test_a_bound_keeps_further_commands_out_but_no_position() -> None:
     queue = CommandQueue(size=2)
-    queue.put_position("p1")
+    put_positions(queue, 1)
     commands = [queue.put("a", {}), queue.put("b", {})]
     with pytest.raises(QueueFull, match="2 commands wait"):
         queue.put("c", {})
-    queue.put_position("p2")
+    put_positions(queue, 2)
     queue.remove(commands[0])
     queue.put("d", {})
-    assert len(queue) == 3
+    assert len(queue) == 4
 
 
-async def test_of_positions_only_the_latest_waits_behind_what_was_said_before_it() -> None:
+async def test_of_positions_that_are_not_kept_the_latest_waits_behind_what_was_said_before_it() -> None:
     queue = CommandQueue()
-    queue.put_position('{"type":"old"}')
+    queue.put_position({"latitude": 1}, keep=False)
     queue.put("a", {})
-    queue.put_position('{"type":"new"}')
+    queue.put_position({"latitude": 2}, keep=False)
     queue.put("b", {})
-    assert waiting(queue) == ["a", "new", "b"]
-    queue.drop_position()
-    assert waiting(queue) == ["a", "b"]
+    assert waiting(queue) == ["a", 2, "b"]
+    queue.remove(await queue.head())
+    position = await queue.head()
+    assert isinstance(position, QueuedPosition)
+    queue.sent(position)
+    queue.send_again()
+    assert waiting(queue) == ["b"]
+
+
+async def test_positions_that_are_kept_go_out_in_order_and_again_until_they_are_confirmed() -> None:
+    queue = CommandQueue()
+    put_positions(queue, 1, 2)
+    queue.put("a", {})
+    put_positions(queue, 3)
+    await send(queue, 1, 2)
+    assert waiting(queue) == ["a", 3]
+    queue.send_again()
+    assert waiting(queue) == [1, 2, "a", 3]
+    await send(queue, 1, 2)
+    queue.confirm()
+    queue.send_again()
+    assert waiting(queue) == ["a", 3]
+
+
+async def test_the_oldest_positions_make_room_whether_they_were_sent_or_not() -> None:
+    queue = CommandQueue(positions_max=3)
+    put_positions(queue, 1, 2)
+    await send(queue, 1)
+    queue.put("a", {})
+    put_positions(queue, 3, 4)
+    queue.send_again()
+    assert waiting(queue) == [2, "a", 3, 4]
+    await send(queue, 2)
+    put_positions(queue, 5, 6)
+    queue.send_again()
+    assert waiting(queue) == ["a", 4, 5, 6]
+
+
+async def test_a_position_that_made_room_while_it_was_sent_is_not_kept_after_all() -> None:
+    queue = CommandQueue(positions_max=1)
+    put_positions(queue, 1)
+    first = await queue.head()
+    assert isinstance(first, QueuedPosition)
+    put_positions(queue, 2)
+    queue.sent(first)
+    queue.send_again()
+    assert waiting(queue) == [2]
+
+
+async def test_positions_ask_for_a_confirmation_when_one_has_waited_long_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = CommandQueue()
+    put_positions(queue, 1, 2)
+    await send(queue, 1)
+    head = await queue.head()
+    assert isinstance(head, QueuedPosition)
+    assert not queue.asks_for_confirmation(head)
+    monkeypatch.setattr(module, "CONFIRM_INTERVAL", 0)
+    assert queue.asks_for_confirmation(head)
+    assert not queue.asks_for_confirmation(QueuedPosition({}, kept=False))
+    queue.confirm()
+    assert not queue.asks_for_confirmation(head)
+    assert json.loads(head.text_with("x")) == {"type": "location_update", "data": {"latitude": 2}, "id": "x"}
+
+
+async def test_positions_do_not_grow_too_old() -> None:
+    queue = CommandQueue(max_age=0)
+    put_positions(queue, 1)
+    old = queue.put("a", {})
+    with pytest.raises(CommandExpired):
+        await outcome(old)
+    await send(queue, 1)
 
 
 async def test_a_command_that_is_too_old_is_not_sent_and_says_whether_it_was() -> None:
@@ -84,12 +171,14 @@ async def test_a_clock_that_stood_still_while_the_phone_slept_makes_nothing_youn
 
 async def test_the_end_answers_everybody_and_a_late_answer_hurts_nobody() -> None:
     queue = CommandQueue()
+    put_positions(queue, 1, 2)
+    await send(queue, 1)
     command = queue.put("a", {})
-    queue.put_position("p")
     queue.end(ClientClosed("over"))
     with pytest.raises(ClientClosed):
         await outcome(command)
     queue.settle(command, {})
+    queue.send_again()
     assert len(queue) == 0
 
 

@@ -6,8 +6,10 @@ from uuid import UUID
 
 import pytest
 from channels.layers import get_channel_layer
+from django.db import OperationalError
 
 from nebengjek.threads import in_read_thread, in_write_thread
+from realtime import tracking
 from realtime.background import Background
 from realtime.connections import connections
 from realtime.sessions import sessions
@@ -19,6 +21,7 @@ from tests.realtime.phone import Phone
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
+PLACE: dict[str, Any] = {"latitude": MONAS.latitude, "longitude": MONAS.longitude}
 
 
 async def test_a_position_reaches_the_other_party_and_nobody_else(dewi: User, putri: User, tono: User) -> None:
@@ -54,6 +57,34 @@ async def test_positions_are_booked_before_the_arrival(background: Background, d
     arrived = (await phone.next("ride_arrived"))["data"]
     assert arrived["distance_km"] == pytest.approx(0.002, abs=1e-6)
     assert arrived["total_cost"] == 6
+    await phone.hang_up()
+
+
+async def test_a_position_is_acknowledged_when_it_is_booked_with_those_before_it(dewi: User, putri: User) -> None:
+    await in_write_thread(start, dewi, putri)
+    phone = await Phone.of(dewi)
+    for metres in (1, 2):
+        place = north_of(MONAS, metres)
+        await phone.say("location_update", latitude=place.latitude, longitude=place.longitude)
+    assert (await phone.do("location_update", **PLACE))["type"] == "ack"
+    assert await in_read_thread(TrackPoint.objects.count) == 4  # the first is that of the start
+    await phone.hang_up()
+
+
+async def test_a_position_that_cannot_be_booked_is_not_acknowledged_but_kept(
+    dewi: User, putri: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(**_: Any) -> None:
+        raise OperationalError("no database")
+
+    await in_write_thread(start, dewi, putri)
+    phone = await Phone.of(dewi)
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking, "tracks_record", broken)
+        answer = await phone.do("location_update", **PLACE)
+    assert (answer["type"], answer["data"]["code"]) == ("error", "INTERNAL_ERROR")
+    assert (await phone.do("location_update", **PLACE))["type"] == "ack"
+    assert await in_read_thread(TrackPoint.objects.count) == 3
     await phone.hang_up()
 
 

@@ -140,6 +140,22 @@ async def test_the_ride_is_read_again_when_it_may_have_changed(dewi: User, putri
     assert not track_buffer()._waiting
 
 
+async def test_what_is_booked_on_the_way_is_shown_all_the_same(dewi: User, putri: User, settings: Any) -> None:
+    settings.WS_LOCATION_RATE = 5
+    await in_write_thread(start, dewi, putri)
+    channel = await get_channel_layer().new_channel()
+    await get_channel_layer().group_add(group_of(putri.pk), channel)
+    intake = PositionIntake(dewi.pk, driver=True)
+    for latitude in range(10):
+        await intake.report(LocationUpdate(latitude=latitude, longitude=0))
+    await intake.book()
+    assert await points() == 11
+    shown = -1
+    async with asyncio.timeout(5):
+        while shown != 9:
+            shown = json.loads((await get_channel_layer().receive(channel))["frame"])["data"]["latitude"]
+
+
 async def test_a_ride_that_could_not_be_read_is_read_again(
     dewi: User, putri: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

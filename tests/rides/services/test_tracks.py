@@ -57,6 +57,18 @@ def test_refused_points_are_kept_with_their_reason_and_cost_nothing(ride: Ride) 
     assert ride.tracked_km == pytest.approx(0.1, abs=1e-6)
 
 
+def test_points_that_come_again_change_no_fare(ride: Ride, dewi: User) -> None:
+    way = [(600, 60), (1200, 120), (900, 180), (1700, 240), (1700, 300), (2300, 360)]
+    drive(ride, *way[:4])
+    drive(ride, *way[2:4])  # a phone that did not hear that they had come
+    drive(ride, *way[1:])
+    drive(ride, way[-1])
+    ride_arrived(user_id=dewi.pk, ride_id=ride.pk)
+    ride.refresh_from_db()
+    assert ride.tracked_km == pytest.approx(2.9, abs=1e-6)
+    assert sum(booking.cost for booking in ledger_recompute(ride)) == ride.total_cost
+
+
 def test_the_fare_comes_out_the_same_from_the_kept_points(ride: Ride, dewi: User) -> None:
     drive(ride, *((17.3 * n, 2 * n) for n in range(1, 100)))
     drive(ride, *((17.3 * n, 2 * n) for n in range(100, 200)))

@@ -12,7 +12,7 @@ from typing import Self
 from nebengjek_client.commands import Commands
 from nebengjek_client.connection import ConnectionLost, Trace
 from nebengjek_client.errors import ClientClosed, ConnectFailed, ConnectionEnded, server_error
-from nebengjek_client.frames import Data, Frame, Limits, Session, State, encode, given
+from nebengjek_client.frames import Data, Frame, Limits, Session, State, given
 from nebengjek_client.link import Link
 from nebengjek_client.listeners import Callback, Listeners, Subscription
 from nebengjek_client.queue import QUEUE_MAX, QUEUE_MAX_AGE, CommandQueue
@@ -181,7 +181,6 @@ class Client(Commands):
         """
         self._check_open()
         command = self._queue.put(kind, data)
-        assert command.answer is not None
         try:
             return await command.answer
         finally:
@@ -197,24 +196,19 @@ class Client(Commands):
         speed: float | None = None,
         heading: float | None = None,
     ) -> None:
-        """Tell where the phone is. There is no answer; a refusal comes as an `error` frame.
+        """Tell where the phone is, behind what was said before. This returns at once; a refusal is an `error` frame.
 
-        Without a connection the position is kept, until there is one or a newer position.
+        A driver's positions are kept, and sent again, until the server has them for the fare; without a `timestamp`
+        they get that of now. Of a passenger's only the latest waits for a connection.
         """
         self._check_open()
+        is_driver = self._link.session is not None and self.role == "driver"
+        if is_driver and timestamp is None:
+            timestamp = self.now()
         data = given(
             latitude=latitude, longitude=longitude, timestamp=timestamp, accuracy=accuracy, speed=speed, heading=heading
         )
-        text = encode("location_update", data)
-        if self._link.connection is not None:
-            self._queue.drop_position()
-            try:
-                await self._link.connection.send(text)
-            except ConnectionLost:
-                pass
-            else:
-                return
-        self._queue.put_position(text)
+        self._queue.put_position(data, keep=is_driver)
 
     async def token_refresh(self, *, token: str) -> Data:
         """Go on with a fresh access token that the application has got; it is also that of the next connection."""

@@ -53,6 +53,8 @@ class Connection:
     def __init__(self, socket: ClientConnection, trace: Trace | None) -> None:
         self.max_size = 0
         """Bytes that a frame may have; 0 before the server has said it."""
+        self.location_rate = 0.0
+        """Positions a second that the server shows to others; 0 is no limit."""
         self._socket, self._trace = socket, trace
         self._answers: dict[str, asyncio.Future[Data]] = {}
 

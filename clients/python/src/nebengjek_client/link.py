@@ -27,6 +27,9 @@ SESSION_TIMEOUT = 15.0
 RENEWAL_INTERVAL = 10.0
 """Seconds from one renewal of tokens to the next at least, however short they live."""
 
+CLOCK_TOLERANCE = timedelta(seconds=5)
+"""How much later than an earlier one a `session_ready` may have come, that seems to set the clock back."""
+
 
 class Link:
     """Connects, resumes, reads, and hands each frame to `tell`, notifications once and in order."""
@@ -98,18 +101,35 @@ class Link:
         elif kind == "token_expiring" and self._tokens.refresh is not None:
             self._help(connection, self._renew_tokens(connection))
         elif kind == "error":
-            logger.warning("The server refused a frame: %s: %s", data.get("code"), data.get("message"))
+            self._refused(data)
+            return
         self._tell(Frame(kind, data, seq))
+
+    def _refused(self, data: Data) -> None:
+        """Pass on the refusal of something for whose answer nobody waits."""
+        logger.warning("The server refused a frame: %s: %s", data.get("code"), data.get("message"))
+        self._tell(Frame("error", data))
 
     def _begin(self, connection: Connection, session: Session) -> None:
         """Go on from the place and the state that the server names."""
+        self._set_clock(datetime.fromisoformat(session["server_time"]))
         self.session, self._seq = session, session["seq"]
-        self.clock_offset = datetime.fromisoformat(session["server_time"]) - datetime.now(UTC)
         connection.max_size = session["limits"]["max_message_size"]
+        connection.location_rate = session["limits"].get("location_rate", 0)
         self._reconnect.session_began()
         if self.connection is None:
             self.connection = connection
-            self._help(connection, deliver(self._queue, connection))
+            self._help(connection, deliver(self._queue, connection, self._refused))
+
+    def _set_clock(self, server_time: datetime) -> None:
+        """Read the server's clock off a frame.
+
+        The longer the frame was on its way, the slower the clock seems. So it is not set back a little: points of a
+        ride that seem to be older than the one before do not count for the fare.
+        """
+        offset = server_time - datetime.now(UTC)
+        if self.session is None or not timedelta(0) < self.clock_offset - offset < CLOCK_TOLERANCE:
+            self.clock_offset = offset
 
     async def _renew_tokens(self, connection: Connection) -> None:
         """Get new tokens, by as many attempts as it takes, and go on with them on this connection."""
