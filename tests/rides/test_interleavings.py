@@ -221,7 +221,8 @@ class Town(RuleBasedStateMachine):
         free = {d for d, on in self.beacons.items() if on and not self.busy("driver", d)} - known
         fresh = [m for m in Match.objects.filter(finder=finder) if m.pk not in self.matches]
         assert {m.driver_id for m in fresh} == free
-        for match in fresh:
+        order = [driver.pk for driver in self.drivers]  # not that of random ids: a replay must meet the same
+        for match in sorted(fresh, key=lambda match: order.index(match.driver_id)):
             self.matches[match.pk], self.parties[match.pk] = "PENDING", (match.driver_id, match.passenger_id)
 
     def of_finder(self, finder: Finder) -> set[UUID]:
