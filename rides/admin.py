@@ -6,12 +6,12 @@ import re
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import TypeVar, get_args
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -20,10 +20,12 @@ from django.utils.safestring import SafeString
 
 from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline, answered, ask_first
 from nebengjek.errors import ValidationFailed
-from rides.models import Beacon, Candidate, Finder, Match, Payment, Ride, RideStatus, TrackPoint
-from rides.services.rides import Side, ride_cancel_by_staff
+from rides.filters import CancelledByFilter, OutcomeFilter
+from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
+from rides.services.rides import ride_cancel_by_staff
 from rides.services.tracks import ledger_recompute
 from rides.timeline import timeline
+from rides.trackmap import track_on_map
 from users.models import User
 
 M = TypeVar("M", bound=Model)
@@ -37,13 +39,14 @@ CANCEL_WARNING = (
 
 
 class PeopleAdmin(ReadOnlyAdmin[M]):
-    """Records of people, found by their own id or by a number or name of one of the `people`.
+    """Records of people, found by one of their `ids` or by a number or name of one of the `people`.
 
     Django would look for the text in every row with every person joined to it; this asks for the persons first, and the
     rest is done by indexes.
     """
 
     people: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ("pk",)
     search_help_text = "An id, or part of a phone number or of a name"
     search_fields = ("id",)  # lets the box appear
     show_full_result_count = False
@@ -57,7 +60,7 @@ class PeopleAdmin(ReadOnlyAdmin[M]):
         if not text:
             return queryset, False
         try:
-            return queryset.filter(pk=UUID(text)), False
+            return queryset.filter(reduce(or_, (Q(**{name: UUID(text)}) for name in self.ids))), False
         except ValueError:
             pass
         wanted = Q(full_name__icontains=text)
@@ -106,9 +109,27 @@ class FinderAdmin(PeopleAdmin[Finder]):
 
     list_display = ("created_at", "passenger", "status", "attempts", "ended_at")
     list_filter = ("status", "created_at")
+    date_hierarchy = "created_at"
     people = ("passenger",)
     list_select_related = ("passenger",)
     inlines = (CandidateInline, MatchInline)
+
+
+@admin.register(Candidate)
+class CandidateAdmin(PeopleAdmin[Candidate]):
+    """Drivers who were considered, over all searches."""
+
+    list_display = ("considered_at", "driver", "passenger", "attempt", "distance_km", "position_age_s", "outcome")
+    list_filter = (OutcomeFilter, "considered_at")
+    people = ("driver", "finder__passenger")
+    ids = ("finder",)
+    list_select_related = ("driver", "finder__passenger")
+    ordering = ("-id",)
+
+    @admin.display(description="passenger")
+    def passenger(self, candidate: Candidate) -> User:
+        """Who looked for a driver."""
+        return candidate.finder.passenger
 
 
 @admin.register(Match)
@@ -117,23 +138,9 @@ class MatchAdmin(PeopleAdmin[Match]):
 
     list_display = ("created_at", "driver", "passenger", "status", "reason", "distance_km")
     list_filter = ("status", "reason", "created_at")
+    date_hierarchy = "created_at"
     people = BOTH
     list_select_related = ("driver", "passenger")
-
-
-class CancelledByFilter(admin.SimpleListFilter):
-    """Who called rides off; asked of the code and not of a million rows."""
-
-    title = "cancelled by"
-    parameter_name = "cancelled_by"
-
-    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        """Return the sides."""
-        return [(side, side) for side in get_args(Side)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Ride]) -> QuerySet[Ride]:
-        """Return what the chosen side has called off."""
-        return queryset.filter(status=RideStatus.CANCELLED, cancelled_by=self.value()) if self.value() else queryset
 
 
 class ReasonForm(forms.Form):
@@ -142,11 +149,41 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(max_length=200, help_text="Driver and passenger read it.")
 
 
+class LedgerInline(ReadOnlyInline[LedgerEntry, Ride]):
+    """What was booked of the distance."""
+
+    model = LedgerEntry
+    fields = ("created_at", "distance_km", "cost")
+
+
 class PaymentInline(ReadOnlyInline[Payment, Ride]):
     """What was asked and paid."""
 
     model = Payment
     fields = ("id", "status", "total_cost", "admin_fee", "driver_payout", "created_at", "processed_at")
+
+
+@admin.register(Payment)
+class PaymentAdmin(PeopleAdmin[Payment]):
+    """What passengers were asked for and paid, and how it is shared."""
+
+    list_display = ("created_at", "passenger", "driver", "status", "total_cost", "admin_fee", "driver_payout")
+    list_filter = ("status", "created_at")
+    date_hierarchy = "created_at"
+    people = ("ride__driver", "ride__passenger")
+    ids = ("pk", "ride")
+    list_select_related = ("ride__driver", "ride__passenger")
+    ordering = ("-created_at", "-id")
+
+    @admin.display
+    def passenger(self, payment: Payment) -> User:
+        """Who pays."""
+        return payment.ride.passenger
+
+    @admin.display
+    def driver(self, payment: Payment) -> User:
+        """Who is paid."""
+        return payment.ride.driver
 
 
 @admin.register(TrackPoint)
@@ -168,12 +205,34 @@ class RideAdmin(PeopleAdmin[Ride]):
     """Rides with their payment, and everything that happened on them in one order."""
 
     list_display = ("created_at", "driver", "passenger", "status", "distance_km", "total_cost", "adjusted_cost")
-    list_filter = ("status", "created_at")
+    list_filter = ("status", CancelledByFilter, "created_at")
+    date_hierarchy = "created_at"
     people = BOTH
+    ids = ("pk", "match")
     list_select_related = ("driver", "passenger")
-    inlines = (PaymentInline,)
+    inlines = (LedgerInline, PaymentInline)
     actions = ("cancel",)
     readonly_fields = ("fare_check", "points", "happened")
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Ride | None:
+        """Fetch the people and the places with the ride."""
+        ride = super().get_object(request, object_id, from_field)
+        if ride is not None:
+            prefetch_related_objects([ride], "match", "driver", "passenger")
+        return ride
+
+    def render_change_form(  # noqa: PLR0917  # the signature is Django's
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Ride | None = None,
+    ) -> HttpResponse:
+        """Give the page what its map shows."""
+        context["track"] = track_on_map(obj) if obj else None
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     @admin.action(description="Cancel rides that are not paid yet", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Ride]) -> HttpResponse | None:

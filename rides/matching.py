@@ -20,6 +20,18 @@ MAX_CONSIDERED = 500
 FORGET_AFTER = 5
 """Positions older than this many `LOCATION_MAX_AGE` are not even worth a mention to support staff."""
 
+OUTCOMES = (
+    "asked",
+    "asked_by_a_service",
+    "deactivated",
+    "asked_before",
+    "beacon_off",
+    "not_connected",
+    "position_too_old",
+    "has_a_ride",
+)
+"""What may be thought of a driver; the second where another service has chosen him."""
+
 
 class Verdict(msgspec.Struct, frozen=True):
     """What a search thinks of a driver; `outcome` is `asked` or the reason why he was not."""

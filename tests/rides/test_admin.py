@@ -1,3 +1,5 @@
+import json
+import re
 from typing import Any
 
 import pytest
@@ -5,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from rides.models import Ride, TrackPoint
-from tests.cast import arrive, book, propose, told
+from tests.cast import arrive, book, propose, start, told
 from users.models import User
 
 
@@ -16,7 +18,7 @@ def staff(client: Client, db: None) -> Client:
     return client
 
 
-@pytest.mark.parametrize("model", ["ride", "match", "finder", "beacon"])
+@pytest.mark.parametrize("model", ["ride", "match", "finder", "beacon", "payment", "candidate"])
 def test_lists_can_be_opened_and_searched_by_number_and_name(
     staff: Client, dewi: User, putri: User, sari: User, model: str
 ) -> None:
@@ -24,7 +26,7 @@ def test_lists_can_be_opened_and_searched_by_number_and_name(
     for query, found in (
         ("", True),
         ("0812-0000 0", True),
-        ("dew" if model == "beacon" else "putri", True),
+        ("dewi" if model == "beacon" else "putri", True),
         ("Nobody", False),
     ):
         page = staff.get(f"/admin/rides/{model}/", {"q": query})
@@ -104,12 +106,55 @@ def test_who_may_only_look_cannot_cancel(client: Client, dewi: User, putri: User
     assert ride.status == "PICKUP"
 
 
+def test_the_map_of_a_ride_has_its_track(staff: Client, dewi: User, putri: User) -> None:
+    ride = start(dewi, putri)
+    wrong = {"latitude": -6.2, "longitude": 106.9, "timestamp": ride.created_at, "accepted": False}
+    TrackPoint.objects.create(ride=ride, reason="too_fast", **wrong)
+    page = staff.get(f"/admin/rides/ride/{ride.pk}/change/").content.decode()
+    [data] = re.findall(r'<script id="ride-track" type="application/json">(.+?)</script>', page)
+    track = json.loads(data)
+    assert track["driven"] == [[-6.1754, 106.8272]]
+    assert track["refused"][0][:3] == [-6.2, 106.9, "too fast"]
+    assert "1 point counts for the fare" in page
+    assert "1 was refused" in page
+
+
+def test_rides_are_filtered_by_who_cancelled_them_and_by_day(staff: Client, dewi: User, putri: User) -> None:
+    ride = book(dewi, putri)
+    cancel(staff, ride, confirmed="yes", reason="He is ill.")
+    day: dict[str, Any] = {"created_at__year": ride.created_at.year, "created_at__month": ride.created_at.month}
+    asked: tuple[tuple[dict[str, Any], bytes], ...] = (
+        ({"cancelled_by": "staff"}, b"1 ride"),
+        ({"cancelled_by": "driver"}, b"0 rides"),
+        ({"cancelled_by": "nonsense"}, b"0 rides"),
+        ({"status__exact": "CANCELLED", **day}, b"1 ride"),
+        ({"status__exact": "PICKUP", **day}, b"0 rides"),
+        ({**day, "created_at__year": 1999}, b"0 rides"),
+    )
+    for query, found in asked:
+        assert found in staff.get("/admin/rides/ride/", query).content, query
+
+
+def test_payments_and_candidates_are_filtered(staff: Client, dewi: User, putri: User) -> None:
+    arrive(dewi, putri, tracked_km=1)
+    for path, query, found in (
+        ("payment", {"status__exact": "PENDING"}, b"1 payment"),
+        ("payment", {"status__exact": "ACCEPTED"}, b"0 payments"),
+        ("candidate", {"outcome": "asked"}, b"1 candidate"),
+        ("candidate", {"outcome": "beacon_off"}, b"0 candidates"),
+    ):
+        assert found in staff.get(f"/admin/rides/{path}/", query).content, (path, query)
+
+
 def test_a_record_is_found_by_its_id_and_an_event_by_what_it_is_about(staff: Client, dewi: User, putri: User) -> None:
     ride = book(dewi, putri)
     stranger = "00000000-0000-4000-8000-000000000000"
     for path, query, found in (
         ("rides/ride", ride.pk, b"1 ride"),
         ("rides/match", ride.match_id, b"1 match"),
+        ("rides/ride", ride.match_id, b"1 ride"),
+        ("rides/candidate", ride.match.finder_id, b"1 candidate"),
+        ("rides/payment", stranger, b"0 payments"),
         ("rides/ride", stranger, b"0 rides"),
         ("events/outboxevent", ride.pk, b"1 outbox event"),
         ("events/outboxevent", ride.match_id, b"3 outbox events"),
@@ -137,10 +182,10 @@ def test_every_page_costs_a_fixed_number_of_queries(
     start_of_track = {"latitude": -6.1, "longitude": 106.8, "timestamp": ride.created_at, "accepted": True}
     TrackPoint.objects.bulk_create(TrackPoint(ride=ride, **start_of_track) for _ in range(300))
     people = ("rides/ride", "rides/match", "rides/finder", "rides/beacon", "rides/trackpoint", "users/user")
-    for path in (*people, "users/driver", "events/outboxevent"):
-        with django_assert_max_num_queries(9):
+    for path in (*people, "rides/payment", "rides/candidate", "users/driver", "events/outboxevent"):
+        with django_assert_max_num_queries(10):
             assert staff.get(f"/admin/{path}/").status_code == 200
-        with django_assert_max_num_queries(9):
+        with django_assert_max_num_queries(10):
             assert staff.get(f"/admin/{path}/?q=1").status_code == 200
     pages = {
         "rides/ride": ride.pk,
