@@ -1,0 +1,174 @@
+"""Support staff at work in the admin, in a real browser: it finds, understands and helps."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage, Run
+from tests.browser.looking import accessible
+from tests.e2e.client import PLACE, Client, ride_to_pickup
+from tests.e2e.server import ServerProcess
+
+PASSWORD = "a long password"
+NORTH = 0.0009
+"""About 100 m."""
+
+numbers = itertools.count(70)
+"""The last digits of people whom no other test knows."""
+
+
+def number() -> str:
+    return f"+628123000{next(numbers):04d}"
+
+
+@pytest.fixture(scope="module")
+def clerk(site: ServerProcess) -> str:
+    """The phone number of somebody who has the support role."""
+    msisdn = number()
+    code = f"u = User.objects.get(msisdn='{msisdn}'); u.set_password('{PASSWORD}'); u.save()"
+    for arguments in (("support", msisdn), ("shell", "--verbosity", "0", "-c", code)):
+        done = site.manage(*arguments)
+        assert done.returncode == 0, done.stderr
+    return msisdn
+
+
+def log_in(open_page: OpenPage, site: ServerProcess, clerk: str, **looks: bool) -> Page:
+    """Open the admin as support does."""
+    page = open_page(f"{site.url}/admin/", **looks)
+    page.get_by_label("Phone number").fill(clerk)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Today", exact=True)).to_be_visible()
+    return page
+
+
+async def drive(site: ServerProcess, driver_token: str, passenger_token: str) -> tuple[Client, Client, str]:
+    """A ride a hundred metres from its start, with a point that does not count."""
+    driver = await Client.open(site.url, driver_token)
+    passenger = await Client.open(site.url, passenger_token)
+    ride_id = await ride_to_pickup(driver, passenger)
+    await driver.do("location_update", **PLACE)
+    assert (await driver.do("ride_start", ride_id=ride_id))["type"] == "ack"
+    latitude, longitude = PLACE["latitude"], PLACE["longitude"]
+    await driver.do("location_update", latitude=latitude + NORTH, longitude=longitude)
+    await driver.do("location_update", latitude=latitude, longitude=longitude + NORTH, accuracy=90)
+    await driver.do("location_update", latitude=latitude + 2 * NORTH, longitude=longitude)
+    return driver, passenger, ride_id
+
+
+def ride_of(site: ServerProcess, run: Run) -> tuple[Client, Client, str, str]:
+    """Let two new people be on a ride; with its id and the number of the passenger."""
+    driver, passenger = number(), number()
+    people = run(drive(site, site.log_in(driver, driver=True), site.log_in(passenger)))
+    return (*people, passenger)
+
+
+def test_a_ride_is_found_by_a_number_read_and_cancelled_with_a_reason(
+    open_page: OpenPage, site: ServerProcess, clerk: str, run: Run
+) -> None:
+    driver, passenger, ride_id, msisdn = ride_of(site, run)
+    page = log_in(open_page, site, clerk)
+    expect(page.locator('[data-figure="ONGOING"]')).not_to_have_text("0")
+    expect(page.locator('[data-figure="connected-driver"]')).not_to_have_text("0")
+    page.get_by_role("link", name="Ongoing").click()
+    page.goto("/admin/rides/ride/")
+    page.locator("#searchbar").fill(msisdn.replace("+62", "0"))
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("#result_list tbody tr")).to_have_count(1)
+    page.locator("#result_list tbody th a").click()
+    region = page.get_by_role("region", name="The track of the ride")
+    for place in ("Pick-up", "Destination", "Where the track ends"):
+        expect(region.get_by_role("img", name=place)).to_be_visible()
+    expect(region.locator(".map-track")).to_have_count(1)
+    region.locator(".ride-map-refused").hover()
+    expect(page.get_by_role("tooltip")).to_contain_text("inaccurate")
+    expect(page.get_by_text("ride.started, delivered after")).to_be_visible()
+    page.goto(f"/admin/rides/ride/?q={ride_id}")
+    page.locator("input.action-select").check()
+    page.get_by_label("Action:").select_option("cancel")
+    page.get_by_role("button", name="Run").or_(page.get_by_role("button", name="Go")).click()
+    expect(page.get_by_text("driver and passenger are told")).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text=ride_id)).to_be_visible()
+    page.get_by_label("Reason").fill("The chain is broken.")
+    page.get_by_role("button", name="Yes: Cancel rides").click()
+    expect(page.get_by_text(f"Ride {ride_id} is cancelled.")).to_be_visible()
+    for person in (driver, passenger):
+        told = run(person.next("ride_cancelled"))
+        assert (told["cancelled_by"], told["reason"]) == ("staff", "The chain is broken.")
+        run(person.close())
+    page.goto(f"/admin/rides/ride/{ride_id}/history/")
+    expect(page.get_by_text("Cancelled by support: The chain is broken.")).to_be_visible()
+
+
+def test_somebody_connected_is_seen_and_disconnected(
+    open_page: OpenPage, site: ServerProcess, clerk: str, run: Run
+) -> None:
+    msisdn = number()
+    client = run(Client.open(site.url, site.log_in(msisdn)))
+    run(client.next("session_ready"))
+    page = log_in(open_page, site, clerk)
+    page.get_by_role("link", name="Live connections").first.click()
+    page.get_by_label("Phone number, name or user id").fill(msisdn)
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("1 connection, over all processes.")).to_be_visible()
+    page.get_by_label(f"Choose {msisdn}").check()
+    page.get_by_label("Of the chosen ones:").select_option("disconnect")
+    page.get_by_role("button", name="Go").click()
+    expect(page.get_by_text("come back within seconds")).to_be_visible()
+    page.get_by_role("button", name="Yes: Disconnect").click()
+    expect(page.get_by_text("Disconnected by support: 1 of 1.")).to_be_visible()
+    assert run(client.next("server_restarting")) == {"reconnect_after": 0}
+    assert run(client.closed()) == 1012
+    page.reload()
+    expect(page.get_by_text("Nobody is connected.")).to_be_visible()
+
+
+def test_support_is_refused_money_staff_and_rights(open_page: OpenPage, site: ServerProcess, clerk: str) -> None:
+    page = log_in(open_page, site, clerk)
+    for path in ("rides/payment/add/", "auth/group/", "auth/group/add/", "users/user/add/", "rides/ride/add/"):
+        assert page.request.get(f"{site.url}/admin/{path}").status == 403, path
+    page.goto("/admin/users/user/?q=" + clerk.removeprefix("+"))
+    page.locator("#result_list tbody th a").click()
+    expect(page.get_by_role("link", name="Close")).to_be_visible()
+    expect(page.get_by_role("button", name="Save")).to_have_count(0)
+    expect(page.locator("#content-main input:visible, #content-main select:visible")).to_have_count(0)
+
+
+@pytest.mark.parametrize("looks", [{}, {"dark": True}, {"narrow": True}, {"narrow": True, "dark": True}])
+def test_nobody_is_kept_out(
+    open_page: OpenPage, site: ServerProcess, clerk: str, run: Run, looks: dict[str, bool]
+) -> None:
+    """What the console says is heard by the other tests: axe adds style elements to read the `@import` of forms.css."""
+    driver, passenger, ride_id, msisdn = ride_of(site, run)
+    page = log_in(open_page, site, clerk, patient=True, **looks)
+
+    def look(name: str, *ours: str) -> None:
+        for part in ours:
+            accessible(page, within=part)
+        width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert width <= 0, f"{name} is {width} px too wide"
+
+    look("start", ".figures", "#header")
+    page.goto(f"/admin/rides/ride/{ride_id}/change/")
+    expect(page.get_by_role("img", name="Pick-up")).to_be_visible()
+    look("ride", ".ride-map")
+    page.goto(f"/admin/realtime/liveconnection/?q={msisdn.removeprefix('+')}")
+    look("connections", "main")
+    page.get_by_role("checkbox").check()
+    page.get_by_label("Of the chosen ones:").select_option("log_out")
+    page.get_by_role("button", name="Go").click()
+    expect(page.get_by_role("button", name=re.compile("Yes"))).to_be_visible()
+    look("confirm", "main")
+    page.goto(f"/admin/rides/ride/?q={ride_id}")
+    look("list", "#header", "#result_list")
+    page.locator("input.action-select").check()
+    page.get_by_label("Action:").select_option("cancel")
+    page.get_by_role("button", name="Run").or_(page.get_by_role("button", name="Go")).click()
+    expect(page.get_by_label("Reason")).to_be_visible()
+    look("cancel", "main")
+    for person in (driver, passenger):
+        run(person.close())
