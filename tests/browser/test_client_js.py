@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from contextlib import closing
@@ -171,6 +172,89 @@ def test_commands_without_a_network_wait_and_are_each_sent_once_and_in_order(pag
     assert sent[3]["data"] == {"latitude": -6.1754, "longitude": 106.8272}
     assert len({frame["id"] for frame in sent if "id" in frame}) == 4
     assert len(rows(server, "SELECT id FROM rides_finder")) == 2
+
+
+def test_who_drives_through_a_tunnel_is_paid_for_it(start_server: StartServer, open_page: OpenPage) -> None:
+    server = start_server(DEMO="true", TRACK_FLUSH_INTERVAL="60s")  # so nothing is booked that nobody asks for
+    page = open_page(f"{server.url}/", patient=True)
+    run(
+        page,
+        """
+        const passenger = makeClient(await logIn()).client;
+        const made = makeClient(await logIn("driver"));
+        const driver = made.client;
+        for (const client of [passenger, driver]) await client.connect();
+        const proposed = driver.waitFor("match_proposal");
+        const pickedUp = driver.waitFor("ride_pickup");
+        await driver.beaconUpdate({ is_active: true, ...HERE });
+        await passenger.finderUpdate(WISH);
+        const { match_id } = (await proposed).data;
+        for (const client of [driver, passenger]) await client.matchConfirm({ match_id, accepted: true });
+        const { ride_id } = (await pickedUp).data;
+        await driver.rideStart({ ride_id });
+        const drive = async (first, last, east = 0) => {
+            for (let step = first; step <= last; step += 1) {
+                await sleep(0.05);
+                const [latitude, longitude] = [HERE.latitude - step * 0.00001, HERE.longitude + east];
+                await driver.locationUpdate({ latitude, longitude, accuracy: 5 });
+            }
+        };
+        await drive(1, 10);
+        made.network.cut();
+        await drive(11, 20);
+        await sleep(0.5);
+        await drive(20, 20, 0.00005);  // a way that a straight line past the tunnel would miss
+        await sleep(0.5);
+        await drive(20, 25);
+        made.network.mend();
+        driver.retryNow();
+        await until(() => made.sent.at(-1).data.latitude === HERE.latitude - 25 * 0.00001);
+        Object.assign(window, { made, driver, ride_id, drive });
+        """,
+    )
+    port = server.url.rsplit(":", 1)[1]
+    server.kill()  # what it was told since the tunnel is in no database
+    run(page, "await until(() => !driver.connected); await drive(26, 30);")
+    start_server("manage.py", "serve", "--port", port, DEMO="true", TRACK_FLUSH_INTERVAL="60s")
+    result = run(
+        page,
+        """
+        await driver.rideArrived({ ride_id });
+        const { distance_km, track } = await driver.rest.ride(ride_id);
+        const sent = made.sent.length;
+        made.network.cut();
+        made.network.mend();
+        driver.retryNow();
+        await until(() => made.heard.filter((frame) => frame.type === "session_ready").length === 4);
+        await driver.sync();
+        return { distance_km, places: track.length, again: made.sent.slice(sent).map((frame) => frame.type) };
+        """,
+    )
+    metre = 0.00001 * math.radians(1) * 6371.0088
+    aside = 2 * 5 * metre * math.cos(math.radians(-6.1756))
+    assert result["distance_km"] == pytest.approx(30 * metre + aside, abs=1e-5)
+    assert result["places"] >= 33
+    assert set(result["again"]) == {"sync"}
+
+
+def test_a_driver_s_positions_are_confirmed_now_and_then(server: ServerProcess, open_page: OpenPage) -> None:
+    frames = run(
+        open_page(f"{server.url}/"),
+        """
+        const { client, sent, got } = makeClient(await logIn("driver"));
+        await client.connect();
+        const positions = () => sent.filter((frame) => frame.type === "location_update");
+        for (const end = Date.now() + 30000; Date.now() < end && !got.some((frame) => frame.type === "ack");) {
+            await client.locationUpdate(HERE);
+            await sleep(0.5);
+        }
+        return positions();
+        """,
+    )
+    assert [("id" in frame) for frame in frames] == [False] * (len(frames) - 1) + [True]
+    assert len(frames) > 5
+    moments = [frame["data"]["timestamp"] for frame in frames]
+    assert moments == sorted(set(moments))
 
 
 def test_a_command_whose_answer_was_lost_is_sent_again_and_carried_out_once(page: Page, server: ServerProcess) -> None:

@@ -168,6 +168,7 @@ export class Client {
   sync(options?: CommandOptions): Ack;
   tokenRefresh(token: string): Ack;
   command(type: string, data: object, options?: CommandOptions): Ack;
+  /** A driver's positions are kept until the server has them for the fare; of a passenger's the latest waits. */
   locationUpdate(
     data: Place & { timestamp?: string; accuracy?: number; speed?: number; heading?: number },
   ): Promise<void>;

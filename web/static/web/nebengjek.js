@@ -27,6 +27,8 @@ export { allowedActions, fold } from "./nebengjek/state.js";
 export const SILENCE_MAX = 60;
 /** The least time between two renewals on a connection, should tokens live shorter than the server warns ahead. */
 export const RENEWAL_PAUSE = 10;
+/** How much later than an earlier one a `session_ready` may have come, that seems to set the clock back. */
+const CLOCK_TOLERANCE = 5;
 
 /**
  * @typedef {object} Options
@@ -72,7 +74,13 @@ export class Client {
       now: () => this.now().getTime(),
     });
     const { queueMax: max, queueMaxAge: maxAge } = options;
-    this.queue = new CommandQueue({ max, maxAge, onSilence: () => this.connection.lose("no answer") });
+    this.queue = new CommandQueue({
+      max,
+      maxAge,
+      newId: () => this.#nextId(),
+      onSilence: () => this.connection.lose("no answer"),
+      onRefused: (error) => this.#local("error", error),
+    });
   }
 
   get access() { return this.tokens.access; }
@@ -143,10 +151,15 @@ export class Client {
     return this.queue.add({ id: this.#nextId(), type, data, signal });
   }
 
-  /** Say where the phone is. Without a connection only the latest is kept. @param {{latitude: number, longitude: number, timestamp?: string, accuracy?: number, speed?: number, heading?: number}} data */
+  /**
+   * Say where the phone is. A driver's positions are kept, and sent again, until the server has them for the fare; of a
+   * passenger's only the latest waits for a connection.
+   * @param {{latitude: number, longitude: number, timestamp?: string, accuracy?: number, speed?: number, heading?: number}} data
+   */
   async locationUpdate(data) {
     if (this.connection.ended) throw this.connection.ended;
-    this.queue.addPosition(data);
+    const keep = this.role === "driver";
+    this.queue.addPosition(keep ? { timestamp: this.now().toISOString(), ...data } : data, { keep });
   }
 
   /** Go on with a fresh token; goes beside the queue, since it is about this one connection. @param {string} token */
@@ -198,9 +211,9 @@ export class Client {
   #ready(frame) {
     const { epoch, seq, recovered, server_time, state, limits } = frame.data;
     const begins = !this.connected;
+    this.#setClock(Date.parse(server_time) - Date.now());
     Object.assign(this, { session: frame.data, state, limits, connected: true });
     this.#place = { epoch, seq };
-    this.#clockOffset = Date.parse(server_time) - Date.now();
     this.#catchingUp = begins && recovered;
     this.connection.established();
     this.#events.emit(frame);
@@ -208,10 +221,20 @@ export class Client {
     if (begins && this.connected) this.#begin();
   }
 
+  /**
+   * The longer a `session_ready` was on its way, the slower the server's clock seems. So it is not set back a little:
+   * points of a ride that seem to be older than the one before do not count for the fare.
+   * @param {number} offset in milliseconds
+   */
+  #setClock(offset) {
+    const back = this.#clockOffset - offset;
+    if (!this.session || back < 0 || back > CLOCK_TOLERANCE * 1000) this.#clockOffset = offset;
+  }
+
   /** The state of a resumed session is newer than what was missed: an answer from behind that says when to go on. */
   #begin() {
     if (this.#catchingUp) this.queue.add({ id: this.#nextId(), type: "sync", data: {}, first: true }).catch(() => {});
-    this.queue.open((text) => this.#transmit(text), this.limits.max_message_size);
+    this.queue.open((text) => this.#transmit(text), this.limits);
   }
 
   /** @param {any} frame */
