@@ -37,8 +37,14 @@ class Reading(msgspec.Struct):
     probes: list[int]
     ages: list[float]
     """Of each position, when it was read: seconds since the driver sent it."""
+    behind: list[int]
+    """Of each position: how many frames were read between its being sent and its being read."""
     sent: int = 0
     """Positions that the driver sent."""
+    read: int = 0
+    """Frames that the passenger has read."""
+    read_before: dict[str, int] = {}
+    """By the timestamp of a position: how many frames he had read when it was sent."""
 
 
 async def read_slowly(server: ServerProcess, *, seconds: float, period: float, rate: float) -> Reading:
@@ -51,7 +57,7 @@ async def read_slowly(server: ServerProcess, *, seconds: float, period: float, r
     passenger = await Client.open(server.url, token)
     ride_id = await ride_to_pickup(driver, passenger)
     await passenger.close()
-    reading = Reading([], [], [])
+    reading = Reading([], [], [], [])
     address = server.url.replace("http", "ws", 1) + "/ws/"
     headers = {"Authorization": f"Bearer {token}"}
     count = int(seconds / period / 2)
@@ -74,7 +80,9 @@ async def read_slowly(server: ServerProcess, *, seconds: float, period: float, r
 async def _drive(driver: Client, rate: float, reading: Reading) -> None:
     for step in _forever():
         place: dict[str, Any] = {**PLACE, "latitude": PLACE["latitude"] - step * 1e-5}
-        await driver.say("location_update", **place, timestamp=datetime.now(UTC).isoformat())
+        now = datetime.now(UTC)
+        reading.read_before[now.isoformat()] = reading.read
+        await driver.say("location_update", **place, timestamp=now.isoformat())
         reading.sent += 1
         await asyncio.sleep(1 / rate)
 
@@ -96,6 +104,8 @@ def _note(text: str | bytes, reading: Reading) -> None:
     if frame["type"] == "location_update":
         then = datetime.fromisoformat(frame["data"]["timestamp"])
         reading.ages.append((datetime.now(UTC) - then).total_seconds())
+        reading.behind.append(reading.read - reading.read_before[then.isoformat()])
+    reading.read += 1
 
 
 def _forever() -> Iterator[int]:

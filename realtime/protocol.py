@@ -165,13 +165,17 @@ class BadFrame(Exception):
         self.command_id = command_id
 
 
+UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeError)
+"""What says that bytes are no JSON at all."""
+
+
 def decode_frame(text: str | bytes) -> Frame:
     """Read the envelope of a frame; raise `BadFrame` for whatever is wrong with it."""
     try:
         frame = _frame_decoder.decode(text)
     except msgspec.ValidationError as exc:
         raise _bad_envelope(text, str(exc)) from exc
-    except (msgspec.DecodeError, RecursionError) as exc:
+    except UNREADABLE as exc:
         raise BadFrame(InvalidFormat(f"The frame is not valid JSON: {exc}.")) from exc
     if bytes(memoryview(frame.data)[:1]) != b"{":
         raise BadFrame(InvalidFormat("data: must be an object.", field="data"), frame.command_id)
@@ -182,7 +186,7 @@ def _bad_envelope(text: str | bytes, reason: str) -> BadFrame:
     """Say what is wrong with JSON that is not the envelope, and keep the client's `id` where it has a good one."""
     try:
         value = _any_decoder.decode(text)
-    except (msgspec.DecodeError, RecursionError) as exc:
+    except UNREADABLE as exc:
         return BadFrame(InvalidFormat(f"The frame is not valid JSON: {exc}."))
     if not isinstance(value, dict):
         return BadFrame(InvalidFormat("The frame must be a JSON object with type and data."))

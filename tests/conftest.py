@@ -12,6 +12,7 @@ from channels.layers import channel_layers
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from hypothesis import settings as hypothesis_settings
 
 from realtime import metrics
 from realtime.background import Background
@@ -26,6 +27,9 @@ from rides.positions import positions
 from tests.cast import make_driver, make_user
 from tests.servers import distributed, nats_client, nats_server, redis_url, valkey
 from users.models import User
+
+hypothesis_settings.register_profile("patient", deadline=None)  # how long an example takes says nothing here
+hypothesis_settings.load_profile("patient")
 
 __all__ = ["distributed", "nats_client", "nats_server", "redis_url", "valkey"]
 

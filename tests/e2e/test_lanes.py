@@ -15,4 +15,5 @@ async def test_a_slow_reader_gets_every_event_and_only_fresh_positions(start_ser
     assert all(later == earlier + 1 for earlier, later in pairwise(reading.numbers))
     assert len(reading.ages) >= 15
     assert reading.sent > 5 * len(reading.ages)  # most were overtaken on their way
-    assert max(reading.ages) < 10 * 0.25  # one on its way and one in his hands, with events between
+    # One on its way and one in his hands, with events between; without the pace he would end 50 behind.
+    assert max(reading.behind) <= 15

@@ -3,7 +3,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nebengjek.errors import RateLimited, Unauthorized, ValidationFailed
@@ -161,6 +161,7 @@ json_values = st.recursive(
 field_names = st.sampled_from(sorted({name for data in GOOD.values() for name in data}))
 
 
+@example(b'{"type":"\x80"')
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_no_bytes_at_all_break_the_reader(raw: bytes) -> None:
     try:
