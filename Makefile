@@ -5,6 +5,7 @@ VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')  # most tests wait for servers and browsers
 ifneq ($(HOST):$(PORT),127.0.0.1:8000)
 export PUBLIC_URL ?= http://$(HOST):$(PORT)
 endif
@@ -24,8 +25,8 @@ migrate: $(VENV)/.run-ready
 	@$(BIN)/python manage.py migrate --verbosity 0
 
 test: $(VENV)/.dev-ready  ## Run all tests, and what touches the database on PostgreSQL too
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
-	@$(BIN)/python -m tests.on_postgres -n auto --dist loadfile $(ARGS) tests/events tests/users tests/rides tests/realtime
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m tests.on_postgres -n $(WORKERS) --dist loadfile $(ARGS) tests/events tests/users tests/rides tests/realtime
 
 test-faults: $(VENV)/.dev-ready  ## Pull every plug of the distributed system under load, in full size
 	@$(BIN)/python -m bench.faults $(ARGS)
