@@ -149,8 +149,11 @@ def long_ride() -> Ride:
 
 def pages() -> Iterator[str]:
     """Yield the address of every list, of some with a search or a filter, and of a page of each kind."""
+    yield "/admin/"
+    yield "/admin/realtime/liveconnection/"
     for path, model in (
-        ("rides/ride", Ride), ("rides/match", Match), ("rides/finder", Finder), ("rides/beacon", Beacon),
+        ("rides/payment", Payment), ("rides/candidate", Candidate), ("rides/ride", Ride), ("rides/match", Match),
+        ("rides/finder", Finder), ("rides/beacon", Beacon),
         ("users/user", User), ("events/outboxevent", OutboxEvent),
     ):  # fmt: skip
         yield f"/admin/{path}/"
@@ -165,6 +168,9 @@ def pages() -> Iterator[str]:
         ("rides/ride", "status__exact=COMPLETED"), ("rides/ride", "q=nobody"), ("rides/match", "q=Driver+17"),
         ("rides/finder", "q=Passenger+17"), ("events/outboxevent", f"q={ride.pk}"), ("users/user", "q=0017"),
         ("rides/ride", f"created_at__gte={(NOW - timedelta(days=7)).date()}+00:00:00Z"), ("rides/ride", "o=6"),
+        ("rides/ride", "cancelled_by=staff"), ("rides/ride", f"created_at__year={NOW.year}"),
+        ("rides/payment", "q=Driver+17"), ("rides/payment", "status__exact=PENDING"),
+        ("rides/candidate", "q=Driver+17"), ("rides/candidate", "outcome=beacon_off"),
     ):  # fmt: skip
         yield f"/admin/{path}/?{query}"
 
