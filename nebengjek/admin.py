@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from django.contrib import admin, messages
@@ -55,9 +55,13 @@ def ask_first(
     *,
     title: str,
     warning: str,
+    name: Callable[[M], str] = str,
     form: Form | None = None,
 ) -> HttpResponse | None:
-    """Return the answer to an action that is not to be carried out (yet), or None when somebody said yes to it."""
+    """Return the answer to an action that is not to be carried out (yet), or None when somebody said yes to it.
+
+    `name` says what a record is on the page that asks.
+    """
     if queryset.count() > MOST_AT_ONCE:
         model_admin.message_user(request, f"Choose at most {MOST_AT_ONCE} at once.", messages.ERROR)
         return HttpResponseRedirect(request.get_full_path())
@@ -65,7 +69,7 @@ def ask_first(
         return None
     chosen = list(queryset)
     hidden = [("action", request.POST["action"]), *((ACTION_CHECKBOX_NAME, str(one.pk)) for one in chosen)]
-    about = map(str, chosen)
+    about = map(name, chosen)
     return confirm_page(request, model_admin, title=title, warning=warning, about=about, hidden=hidden, form=form)
 
 

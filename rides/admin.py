@@ -136,7 +136,7 @@ class CandidateAdmin(PeopleAdmin[Candidate]):
 class MatchAdmin(PeopleAdmin[Match]):
     """Proposals and their answers."""
 
-    list_display = ("created_at", "driver", "passenger", "status", "reason", "distance_km")
+    list_display = ("created_at", "status", "reason", "driver", "passenger", "distance_km")
     list_filter = ("status", "reason", "created_at")
     date_hierarchy = "created_at"
     people = BOTH
@@ -167,7 +167,7 @@ class PaymentInline(ReadOnlyInline[Payment, Ride]):
 class PaymentAdmin(PeopleAdmin[Payment]):
     """What passengers were asked for and paid, and how it is shared."""
 
-    list_display = ("created_at", "passenger", "driver", "status", "total_cost", "admin_fee", "driver_payout")
+    list_display = ("created_at", "status", "passenger", "driver", "total_cost", "admin_fee", "driver_payout")
     list_filter = ("status", "created_at")
     date_hierarchy = "created_at"
     people = ("ride__driver", "ride__passenger")
@@ -204,7 +204,7 @@ class TrackPointAdmin(ReadOnlyAdmin[TrackPoint]):
 class RideAdmin(PeopleAdmin[Ride]):
     """Rides with their payment, and everything that happened on them in one order."""
 
-    list_display = ("created_at", "driver", "passenger", "status", "distance_km", "total_cost", "adjusted_cost")
+    list_display = ("created_at", "status", "driver", "passenger", "distance_km", "total_cost", "adjusted_cost")
     list_filter = ("status", CancelledByFilter, "created_at")
     date_hierarchy = "created_at"
     people = BOTH
@@ -239,7 +239,8 @@ class RideAdmin(PeopleAdmin[Ride]):
         """Ask for a reason, then call the chosen rides off; both parties are told."""
         form = ReasonForm(request.POST if answered(request) else None)
         people = queryset.select_related("driver", "passenger")
-        question = ask_first(request, self, people, title="Cancel rides", warning=CANCEL_WARNING, form=form)
+        said = {"title": "Cancel rides", "warning": CANCEL_WARNING}
+        question = ask_first(request, self, people, **said, name=_ride_in_words, form=form)
         if question is not None:
             return question
         for ride in list(queryset):
@@ -279,6 +280,11 @@ class RideAdmin(PeopleAdmin[Ride]):
         lines = ((_moment(moment.at), moment.kind, moment.text) for moment in timeline(ride))
         table = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", lines)
         return format_html("<table>{}</table>", table)
+
+
+def _ride_in_words(ride: Ride) -> str:
+    booked = f"{timezone.localtime(ride.created_at):%Y-%m-%d %H:%M:%S %Z}"
+    return f"{ride.status}: {ride.driver} with {ride.passenger}, booked {booked} ({ride.pk})"
 
 
 def _moment(when: datetime) -> str:
