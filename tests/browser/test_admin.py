@@ -104,6 +104,20 @@ def test_a_ride_is_found_by_a_number_read_and_cancelled_with_a_reason(
     expect(page.get_by_text("Cancelled by support: The chain is broken.")).to_be_visible()
 
 
+def end(page: Page, msisdn: str, action: str, label: str) -> None:
+    """Find somebody among the live connections, choose what to do, and say yes."""
+    page.goto("/admin/")
+    page.get_by_role("link", name="Live connections").first.click()
+    page.get_by_label("Phone number, name or user id").fill(msisdn)
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("1 connection, over all processes.")).to_be_visible()
+    page.get_by_label(f"Choose {msisdn}").check()
+    page.get_by_label("Of the chosen ones:").select_option(action)
+    page.get_by_role("button", name="Go").click()
+    expect(page.get_by_role("listitem").filter(has_text=msisdn)).to_be_visible()
+    page.get_by_role("button", name=f"Yes: {label}").click()
+
+
 def test_somebody_connected_is_seen_and_disconnected(
     open_page: OpenPage, site: ServerProcess, clerk: str, run: Run
 ) -> None:
@@ -111,20 +125,30 @@ def test_somebody_connected_is_seen_and_disconnected(
     client = run(Client.open(site.url, site.log_in(msisdn)))
     run(client.next("session_ready"))
     page = log_in(open_page, site, clerk)
-    page.get_by_role("link", name="Live connections").first.click()
-    page.get_by_label("Phone number, name or user id").fill(msisdn)
-    page.get_by_role("button", name="Search").click()
-    expect(page.get_by_text("1 connection, over all processes.")).to_be_visible()
-    page.get_by_label(f"Choose {msisdn}").check()
-    page.get_by_label("Of the chosen ones:").select_option("disconnect")
-    page.get_by_role("button", name="Go").click()
-    expect(page.get_by_text("come back within seconds")).to_be_visible()
-    page.get_by_role("button", name="Yes: Disconnect").click()
+    end(page, msisdn, "disconnect", "Disconnect")
     expect(page.get_by_text("Disconnected by support: 1 of 1.")).to_be_visible()
     assert run(client.next("server_restarting")) == {"reconnect_after": 0}
     assert run(client.closed()) == 1012
     page.reload()
     expect(page.get_by_text("Nobody is connected.")).to_be_visible()
+
+
+def test_a_driver_hears_that_his_beacon_is_off_and_is_logged_out(
+    open_page: OpenPage, site: ServerProcess, clerk: str, run: Run
+) -> None:
+    msisdn = number()
+    token = site.log_in(msisdn, driver=True)
+    client = run(Client.open(site.url, token))
+    run(client.do("beacon_update", is_active=True, **PLACE))
+    assert run(client.next("beacon_update"))["is_active"] is True
+    page = log_in(open_page, site, clerk)
+    end(page, msisdn, "beacon_off", "Switch the beacon off")
+    expect(page.get_by_text("Beacon switched off by support: 1 of 1.")).to_be_visible()
+    assert run(client.next("beacon_update"))["is_active"] is False
+    end(page, msisdn, "log_out", "Log out everywhere")
+    expect(page.get_by_text("Logged out everywhere by support: 1 of 1.")).to_be_visible()
+    assert run(client.closed()) == 4401
+    assert site.get("/api/me/", token).status_code == 401
 
 
 def test_support_is_refused_money_staff_and_rights(open_page: OpenPage, site: ServerProcess, clerk: str) -> None:
