@@ -28,14 +28,53 @@ NARROW: ViewportSize = {"width": 390, "height": 780}
 Show = Callable[[Page], None]
 
 
-def admin_rides(page: Page) -> None:
-    """The list of rides."""
-    page.goto("/admin/rides/ride/")
-    expect(page.locator("#result_list tbody tr")).not_to_have_count(0)
+def demo(page: Page) -> None:
+    """The two phones in the middle of a ride."""
+    page.goto("/")
+    page.get_by_role("button", name="Watch a ride").click()
+    expect(page.get_by_text("You are on your way.")).to_be_visible()
+    page.wait_for_timeout(6000)  # the driver gets somewhere
+
+
+def demo_dark(page: Page) -> None:
+    """A phone on a phone, at night."""
+    page.emulate_media(color_scheme="dark")
+    demo(page)
+    page.get_by_role("heading", name="Driver").scroll_into_view_if_needed()
+
+
+def live(page: Page) -> None:
+    """The town at work."""
+    page.goto("/live/")
+    expect(page.locator('[data-count="riding"]')).not_to_have_text("0")
+
+
+def admin(page: Page) -> None:
+    """The start page."""
+    page.goto("/admin/")
+
+
+def admin_ride(page: Page) -> None:
+    """A ride that is paid, with its track and its time line."""
+    page.goto("/admin/rides/ride/?status__exact=COMPLETED")
+    page.locator("#result_list tbody tr").first.get_by_role("link").first.click()
+    picture = page.locator(".leaflet-container")
+    expect(picture).to_be_visible()
+    picture.evaluate("element => element.scrollIntoView()")
+
+
+def docs(page: Page) -> None:
+    """The contract."""
+    page.goto("/docs/#command-ride_start")
 
 
 PICTURES: dict[str, tuple[Show, ViewportSize]] = {
-    "admin-rides": (admin_rides, WIDE),
+    "demo": (demo, WIDE),
+    "live": (live, WIDE),
+    "admin": (admin, WIDE),
+    "admin-ride": (admin_ride, WIDE),
+    "docs": (docs, WIDE),
+    "demo-dark": (demo_dark, NARROW),  # the last, since it stays dark
 }
 
 
