@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 
 from tests.browser.chromium import MISSING, find_browser, launch_options
 from tests.browser.looking import Complaints
-from tests.e2e.conftest import start_server
+from tests.e2e.conftest import StartServer, start_server
 from tests.e2e.server import ServerProcess
 
 __all__ = ["start_server"]
@@ -86,6 +86,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     assert done.returncode == 0, done.stderr
     yield server.start()
     server.stop()
+
+
+@pytest.fixture
+def demo(start_server: StartServer) -> ServerProcess:
+    """A server with the demo, and the limits of the real one."""
+    return start_server(DEMO="true", OTP_MAX_PER_HOUR="3", WS_COMMAND_RATE="10", WS_COSTLY_RATE="30")
 
 
 @pytest.fixture
