@@ -71,6 +71,7 @@ def test_the_keyboard_alone_is_enough(demo: ServerProcess, open_page: OpenPage) 
     page.keyboard.press("Enter")
     online = phone(page, "driver").get_by_role("button", name="Go online")
     expect(online).to_be_focused()
+    expect(online).not_to_have_attribute("aria-disabled", "true")
     page.keyboard.press("Enter")
     expect(headline(page, "driver")).to_have_text("You are online and wait for passengers.")
 
