@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.auth.models import Permission
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group, Permission
 from django.db.models import ManyToManyField, QuerySet
 from django.forms import ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponse
@@ -20,6 +21,7 @@ from users.selectors import may_act_on
 from users.services import user_deactivate, user_log_out, user_reactivate
 
 admin.site.unregister([OutstandingToken, BlacklistedToken])  # their pages show tokens that still work
+admin.site.unregister(Group)
 
 
 class Service(Protocol):
@@ -48,7 +50,8 @@ DEACTIVATE = Action(
 REACTIVATE = Action("Reactivate", "These users can log in again, with a new code.", "Reactivated", user_reactivate)
 LOG_OUT = Action(
     "Log out everywhere",
-    "All tokens of these users end, and their sockets close (4401). They must log in again with a code.",
+    "All tokens of these users end, their sockets close (4401), and so do their sessions in this admin. They must "
+    "log in again with a code.",
     "Logged out everywhere",
     user_log_out,
 )
@@ -139,14 +142,32 @@ class UserAdmin(admin.ModelAdmin[User]):
         if question is not None:
             return question
         chosen = list(queryset)
-        done = [one for one in chosen if may_act_on(_actor(request), one) and action.service(user_id=one.pk)]
+        others = [one for one in chosen if one.pk != request.user.pk and may_act_on(_actor(request), one)]
+        done = [one for one in others if action.service(user_id=one.pk)]
         if done:
             LogEntry.objects.log_actions(str(request.user.pk), done, CHANGE, f"{action.done} by support.")
         kept = (
-            "" if len(done) == len(chosen) else " The others were so before, or are staff, whom only superusers touch."
+            ""
+            if len(done) == len(chosen)
+            else " The others were so before, are yourself, or are staff, whom only superusers touch."
         )
         self.message_user(request, f"{action.done}: {len(done)} of {len(chosen)} users.{kept}", messages.SUCCESS)
         return None
+
+
+@admin.register(Group)
+class SupervisedGroupAdmin(GroupAdmin):
+    """Groups are rights, and only a superuser hands out rights, whatever permissions somebody has."""
+
+    def has_view_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Superusers only."""
+        return _actor(request).is_superuser
+
+    has_change_permission = has_delete_permission = has_view_permission
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Superusers only."""
+        return _actor(request).is_superuser
 
 
 @admin.register(Driver)

@@ -9,8 +9,11 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models import Q
+from django.utils.crypto import salted_hmac
 
 from users.phone import normalise_msisdn
+
+SESSION_SALT = "users.User.session"
 
 
 class Role(models.TextChoices):
@@ -71,6 +74,10 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return f"{self.full_name} ({self.msisdn})" if self.full_name else self.msisdn
+
+    def get_session_auth_hash(self) -> str:
+        """Return what a session in the admin must have been made with: it ends with the tokens, or a new password."""
+        return salted_hmac(SESSION_SALT, f"{self.password}:{self.token_version}", algorithm="sha256").hexdigest()
 
     def get_full_name(self) -> str:
         """Return the name that the admin greets staff with."""

@@ -97,3 +97,32 @@ def test_staff_accounts_are_touched_by_superusers_only(client: Client, db: None,
 def test_nobody_is_added_or_deleted_by_hand(staff: Client, putri: User) -> None:
     assert staff.get("/admin/users/user/add/").status_code == 403
     assert staff.post(f"/admin/users/user/{putri.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_who_is_logged_out_everywhere_is_logged_out_of_the_admin(staff: Client) -> None:
+    clerk = User.objects.create_superuser("+6281200000098", "a long password")
+    his = Client()
+    assert his.login(username=clerk.msisdn, password="a long password")
+    assert his.get("/admin/users/user/").status_code == 200
+    act(staff, "log_out", clerk)
+    assert his.get("/admin/users/user/").status_code == 302
+    assert staff.get("/admin/users/user/").status_code == 200
+
+
+def test_a_superuser_shuts_out_others_and_not_himself(staff: Client, putri: User) -> None:
+    boss = User.objects.get(msisdn="+6281200000099")
+    for action in ("log_out", "deactivate"):
+        assert b": 1 of 2 users. The others" in act(staff, action, boss, putri)
+    boss.refresh_from_db()
+    assert (boss.is_active, boss.token_version) == (True, 0)
+
+
+def test_groups_are_for_superusers_whatever_permissions_somebody_has(staff: Client) -> None:
+    assert staff.get("/admin/auth/group/").status_code == 200
+    clerk = User.objects.create_user("+6281200000098", "a long password", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(content_type__app_label="auth"))
+    his = Client()
+    his.force_login(clerk)
+    assert his.get("/admin/auth/group/").status_code == 403
+    assert his.post("/admin/auth/group/add/", {"name": "Bosses"}).status_code == 403
+    assert "/admin/auth/group/" not in his.get("/admin/").content.decode()
