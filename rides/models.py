@@ -233,7 +233,7 @@ class Ride(models.Model):
             models.Index(fields=("driver", "-created_at"), name="ride_by_driver"),
             models.Index(fields=("passenger", "-created_at"), name="ride_by_passenger"),
             models.Index(fields=("status", "-created_at"), name="ride_by_status"),
-            models.Index(fields=("cancelled_at",), condition=Q(status="CANCELLED"), name="ride_cancelled"),
+            models.Index(fields=("status", "cancelled_at"), name="ride_cancelled_by_day"),
         )
 
     def __str__(self) -> str:
@@ -305,7 +305,7 @@ class Payment(models.Model):
         indexes = (
             models.Index(fields=("-created_at", "-id"), name="payment_newest"),
             models.Index(fields=("status", "-created_at"), name="payment_by_status"),
-            models.Index(fields=("processed_at",), condition=Q(status="ACCEPTED"), name="payment_paid"),
+            models.Index(fields=("status", "processed_at"), name="payment_by_day"),
         )
 
     def __str__(self) -> str:
