@@ -22,7 +22,7 @@ from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline, answered, ask_first
 from nebengjek.errors import ValidationFailed
 from rides.filters import CancelledByFilter, OutcomeFilter
 from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
-from rides.services.rides import ride_cancel_by_staff
+from rides.services.rides import STAFF_CANCELS, ride_cancel_by_staff
 from rides.services.tracks import ledger_recompute
 from rides.timeline import timeline
 from rides.trackmap import track_on_map
@@ -230,8 +230,9 @@ class RideAdmin(PeopleAdmin[Ride]):
         form_url: str = "",
         obj: Ride | None = None,
     ) -> HttpResponse:
-        """Give the page what its map shows."""
+        """Give the page what its map shows, and say whether the ride can be cancelled there."""
         context["track"] = track_on_map(obj) if obj else None
+        context["can_cancel"] = obj and obj.status in STAFF_CANCELS and self.has_cancel_permission(request)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     @admin.action(description="Cancel rides that are not paid yet", permissions=["cancel"])

@@ -166,9 +166,8 @@ def test_support_is_refused_money_staff_and_rights(open_page: OpenPage, site: Se
 def test_nobody_is_kept_out(
     open_page: OpenPage, site: ServerProcess, clerk: str, run: Run, looks: dict[str, bool]
 ) -> None:
-    """What the console says is heard by the other tests: axe adds style elements to read the `@import` of forms.css."""
     driver, passenger, ride_id, msisdn = ride_of(site, run)
-    page = log_in(open_page, site, clerk, patient=True, **looks)
+    page = log_in(open_page, site, clerk, **looks)
 
     def look(name: str, *ours: str) -> None:
         for part in ours:
