@@ -172,6 +172,10 @@ export class PhoneView {
     });
     say(this.#part("headline"), headline(phone));
     this.#map.draw();
+    for (const button of this.root.querySelectorAll("[data-action]")) {
+      const action = /** @type {HTMLElement} */ (button).dataset.action ?? "";
+      button.setAttribute("aria-disabled", String(!phone.may(action))); // `disabled` would take the focus away
+    }
     if (!phone.state) return;
     const panels = this.#panels();
     for (const panel of this.root.querySelectorAll("[data-panel]")) {
@@ -182,9 +186,6 @@ export class PhoneView {
     if (phone.role === "driver") this.#drawDriver();
     else this.#drawPassenger();
     if (phone.finished) list(this.#part("finished"), bill(phone.finished, phone.paid, phone.role === "driver"));
-    for (const button of this.root.querySelectorAll("[data-action]")) {
-      /** @type {HTMLButtonElement} */ (button).disabled = !phone.may(/** @type {HTMLElement} */ (button).dataset.action ?? "");
-    }
   }
 
   /** What a click on the map sets. */
