@@ -19,8 +19,15 @@ def client_address(peer: str, forwarded_for: str) -> str:
     hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
     address = peer
     while hops and address in settings.TRUSTED_PROXIES:
-        address = hops.pop()
+        address = without_port(hops.pop())
     return address
+
+
+def without_port(hop: str) -> str:
+    """Return the address of `203.0.113.7:4711` or `[2001:db8::1]:4711`, as some proxies write it."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def network_of(address: str) -> str:

@@ -254,6 +254,7 @@ OTP_TTL = env.duration("OTP_TTL", "5m", low="1s", high="1h")
 OTP_MAX_TRIES = env.integer("OTP_MAX_TRIES", 5, low=1, high=10)
 OTP_MAX_PER_HOUR = env.integer("OTP_MAX_PER_HOUR", 3)
 OTP_MAX_PER_ADDRESS = env.integer("OTP_MAX_PER_ADDRESS", 60)
+ADMIN_LOGIN_TRIES = env.integer("ADMIN_LOGIN_TRIES", 10)
 API_THROTTLE = env.integer("API_THROTTLE", 60)
 SMS_BACKEND = env.text("SMS_BACKEND", "users.sms.ConsoleSMS")
 

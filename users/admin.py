@@ -16,12 +16,14 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline, ask_first
+from users.login import CountedLogin
 from users.models import Driver, User
 from users.selectors import may_act_on
 from users.services import user_deactivate, user_log_out, user_reactivate
 
 admin.site.unregister([OutstandingToken, BlacklistedToken])  # their pages show tokens that still work
 admin.site.unregister(Group)
+admin.site.login_form = CountedLogin
 
 
 class Service(Protocol):
@@ -91,6 +93,10 @@ class UserAdmin(admin.ModelAdmin[User]):
         (None, {"fields": ("id", "msisdn", "full_name", "role", "is_active", "token_version", "created_at")}),
         ("Staff", {"fields": ("is_staff", "is_superuser", "last_login", "groups", "user_permissions")}),
     )
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Let nobody ask for users by their passwords: the answers would tell the hash, a letter at a time."""
+        return not lookup.startswith("password") and super().lookup_allowed(lookup, value, request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Users come with their first login, staff with `manage.py createsuperuser`."""

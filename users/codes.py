@@ -1,7 +1,9 @@
 """One-time codes: made at random, kept as a keyed hash, good for one login within `OTP_TTL` and `OTP_MAX_TRIES`.
 
-A stranger who knows a number can neither flood its owner with messages nor lock him out: codes, and tries at them, are
-counted by number and address. The `address` is the network that a call comes from (`nebengjek.addresses.network_of`).
+Codes, and tries at them, are counted by number and address, so that a stranger who knows a number can neither flood its
+owner with messages nor lock him out from another address. What is left: a stranger with as many addresses as
+`ADDRESSES_PER_NUMBER` can use up what a number gets within an hour; who shares the owner's address shares his tries.
+The `address` is the network that a call comes from (`nebengjek.addresses.network_of`).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
@@ -28,7 +29,7 @@ class AddressThrottle(SimpleRateThrottle):
         return f"throttle:{network_of_request(request)}"
 
 
-def network_of_request(request: Request) -> str:
+def network_of_request(request: Request | HttpRequest) -> str:
     """Return the network that a call comes from."""
     peer, forwarded_for = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
     return network_of(client_address(peer, forwarded_for))

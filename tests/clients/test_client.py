@@ -135,7 +135,7 @@ async def test_what_is_given_offline_is_done_in_its_order(server: ServerProcess)
 async def test_offline_the_queue_has_a_bound_and_an_age_and_who_stops_waiting_withdraws(server: ServerProcess) -> None:
     login = await log_in(server, DEWI, driver=True)
     async with network_to(server.url) as network:
-        client = Client(network.url, login["access"], queue_max=2, queue_max_age=1)
+        client = Client(network.url, login["access"], queue_max=2, queue_max_age=4)
         told = Told(client)
         async with client:
             await offline(client, network)

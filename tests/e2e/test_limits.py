@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import struct
 from contextlib import closing
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
@@ -17,7 +18,7 @@ from bench.process import memory_mb
 from tests.e2e.client import PLACE, Client
 from tests.e2e.conftest import StartServer
 from tests.e2e.server import TIMEOUT
-from tests.e2e.test_server import clog, connect_raw, text_frame
+from tests.e2e.test_server import connect_raw, text_frame
 
 pytestmark = pytest.mark.e2e
 PASSENGER = "+6281200000003"
@@ -65,7 +66,7 @@ async def test_who_answers_no_ping_is_closed_and_who_does_is_not(start_server: S
 def test_who_takes_nothing_is_told_so_when_he_does_at_last(start_server: StartServer) -> None:
     server = start_server(WS_WRITE_TIMEOUT="500ms", WS_READ_TIMEOUT="60s")
     raw = connect_raw(server, server.log_in(PASSENGER))
-    assert not clog(raw, 1.5)
+    flood(raw, {"type": "x" * 400, "data": {}}, quiet=1.5)  # asks and reads nothing, until the server is stuck
     assert close_code(read_all(raw)) == 1013
     raw.close()
 
@@ -115,9 +116,12 @@ async def test_an_address_may_connect_only_so_often(start_server: StartServer) -
     assert await attempt("192.0.2.2") == 101
 
 
-def flood(raw: socket.socket, quiet: float = 2.0) -> int:
-    """Send positions until nothing was taken for so long; return how many bytes were."""
-    frames = text_frame(json.dumps({"type": "location_update", "data": PLACE}).encode()) * 1000
+POSITION = {"type": "location_update", "data": PLACE}
+
+
+def flood(raw: socket.socket, frame: dict[str, Any], quiet: float = 2.0) -> int:
+    """Send a frame again and again until nothing was taken for so long; return how many bytes were."""
+    frames = text_frame(json.dumps(frame).encode()) * 1000
     raw.settimeout(quiet)
     sent = 0
     while sent < 100_000_000:
@@ -137,12 +141,12 @@ async def test_who_floods_a_busy_server_is_slowed_by_tcp_and_then_served(start_s
     with closing(sqlite3.connect(server.folder / "e2e.sqlite3", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")  # the first command waits, and all behind it
         raw.sendall(text_frame(json.dumps({"type": "finder_update", "id": "1", "data": {"is_active": False}}).encode()))
-        sent = await asyncio.to_thread(flood, raw)
+        sent = await asyncio.to_thread(flood, raw, POSITION)
         assert sent < 20_000_000  # what the buffers of both systems hold, and no more
         assert memory_mb(server.process.pid) < before + 5
         other.execute("ROLLBACK")
     # All of it is served: the rest of the last frame, and a question behind it.
-    frames = text_frame(json.dumps({"type": "location_update", "data": PLACE}).encode()) * 1000
+    frames = text_frame(json.dumps(POSITION).encode()) * 1000
     question = text_frame(json.dumps({"type": "sync", "id": "2", "data": {}}).encode())
     rest = frames[sent % len(frames) :] + question
     raw.settimeout(TIMEOUT)

@@ -126,3 +126,10 @@ def test_groups_are_for_superusers_whatever_permissions_somebody_has(staff: Clie
     assert his.get("/admin/auth/group/").status_code == 403
     assert his.post("/admin/auth/group/add/", {"name": "Bosses"}).status_code == 403
     assert "/admin/auth/group/" not in his.get("/admin/").content.decode()
+
+
+def test_nobody_learns_a_password_by_asking_for_it(staff: Client, putri: User) -> None:
+    for lookup in ("password", "password__startswith", "password__regex"):
+        answer = staff.get("/admin/users/user/", {lookup: "x"})
+        assert answer.status_code == 400, lookup
+    assert staff.get("/admin/users/user/", {"role__exact": "passenger"}).status_code == 200
