@@ -25,8 +25,8 @@ migrate: $(VENV)/.run-ready
 	@$(BIN)/python manage.py migrate --verbosity 0
 
 test: $(VENV)/.dev-ready  ## Run all tests, and what touches the database on PostgreSQL too
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
-	@$(BIN)/python -m tests.on_postgres -n $(WORKERS) --dist loadfile $(ARGS) tests/events tests/users tests/rides tests/realtime
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m tests.on_postgres -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) tests/events tests/users tests/rides tests/realtime
 
 test-faults: $(VENV)/.dev-ready  ## Pull every plug of the distributed system under load, in full size
 	@$(BIN)/python -m bench.faults $(ARGS)
