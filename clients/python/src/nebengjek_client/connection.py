@@ -137,6 +137,7 @@ class Connection:
             for waiting in self._answers.values():
                 if not waiting.done():
                     waiting.set_exception(ConnectionLost(self.reason))
+                    waiting.exception()  # known, also where nobody waits any more
 
     def cut(self) -> None:
         """End it without a word: there is nobody who would hear it."""
