@@ -376,6 +376,7 @@ def _measure(server: ServerProcess, tokens: list[str], options: argparse.Namespa
 
 def _memory_of_idle(server: ServerProcess, tokens: list[str]) -> float:
     """Return the kilobytes that each of so many idle connections takes."""
+    from bench.census import census_of
     from bench.process import memory_mb
 
     assert server.process
@@ -385,6 +386,7 @@ def _memory_of_idle(server: ServerProcess, tokens: list[str]) -> float:
         empty = memory_mb(pid)
         sockets = await idle(server, tokens)
         await asyncio.sleep(3)
+        await asyncio.to_thread(census_of, server)  # what is garbage is no cost of a connection
         full = memory_mb(pid)
         for raw in sockets:
             raw.close()

@@ -114,6 +114,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         event could fall in between. What arrives meanwhile waits in the channel.
         """
         await self.accept(self.scope["subprotocol"])
+        self.scope["headers"].clear()  # with the token, some kilobytes that nobody needs any more
         try:
             await self._join()
             await self._greet()

@@ -62,7 +62,8 @@ class ConnectRateMiddleware:
         address = client_address(peer, ",".join(_headers(scope, b"x-forwarded-for")))
         wait = await minute_limit("WS_CONNECT_RATE").take(network_of(address))
         if not wait:
-            await self._app({**scope, "address": address}, receive, send)
+            scope["address"] = address  # a copy would live as long as the socket
+            await self._app(scope, receive, send)
             return
         metrics.limited("connect")
         logger.info("Handshake refused: too many from %s", address)
@@ -87,7 +88,9 @@ class JWTAuthMiddleware:
             logger.info("Handshake refused: %s", exc.message)
             await refuse(scope, receive, send, status=401, code=ErrorCode.UNAUTHORIZED, message=SECURITY_MESSAGE)
             return
-        await self._app({**scope, "user": user, "claims": claims, "subprotocol": subprotocol}, receive, send)
+        scope |= {"user": user, "claims": claims, "subprotocol": subprotocol}
+        del token, user, claims
+        await self._app(scope, receive, send)
 
 
 class CountingMiddleware:

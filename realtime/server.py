@@ -107,6 +107,7 @@ class Protocol(WebSocketsSansIOProtocol):
     def start_keepalive(self) -> None:
         """Begin to ping and to listen for life: the handshake is done."""
         self._handshake_timer.cancel()
+        del self.request, self.response  # some kilobytes that nobody needs any more
         super().start_keepalive()
         self._listen_for_life()
 
