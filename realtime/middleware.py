@@ -42,7 +42,7 @@ class OriginMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse any other origin with 403: a page of somebody else must not use a visitor's browser."""
-        origins = _headers(scope, b"origin")
+        origins = headers_of(scope, b"origin")
         if all(is_allowed_origin(origin) for origin in origins):
             await self._app(scope, receive, send)
         else:
@@ -59,7 +59,7 @@ class ConnectRateMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse more with 429, and say when to come back."""
         peer = (scope.get("client") or ("",))[0]
-        address = client_address(peer, ",".join(_headers(scope, b"x-forwarded-for")))
+        address = client_address(peer, ",".join(headers_of(scope, b"x-forwarded-for")))
         wait = await minute_limit("WS_CONNECT_RATE").take(network_of(address))
         if not wait:
             scope["address"] = address  # a copy would live as long as the socket
@@ -141,8 +141,11 @@ def is_loopback(host: str) -> bool:
 
 def is_allowed_origin(origin: str) -> bool:
     """Return whether pages of this origin may open a socket."""
-    if origin in settings.WS_ALLOWED_ORIGINS:
-        return True
+    return origin in settings.WS_ALLOWED_ORIGINS or is_of_site(origin)
+
+
+def is_of_site(origin: str) -> bool:
+    """Return whether an origin names a host of ours (`ALLOWED_HOSTS`), on whichever port."""
     try:
         parts = urlsplit(origin)
         host = parts.hostname or ""
@@ -157,7 +160,7 @@ def find_token(scope: Scope) -> tuple[str, str | None]:
 
     It is in the header `Authorization: Bearer <token>`, or, for browsers, in the subprotocols `bearer, <token>`.
     """
-    headers = _headers(scope, b"authorization")
+    headers = headers_of(scope, b"authorization")
     if headers:
         scheme, _, token = headers[0].partition(" ")
         if len(headers) == 1 and scheme.lower() == "bearer" and token.strip():
@@ -201,5 +204,6 @@ async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
     await refuse(scope, receive, send, status=404, code=ErrorCode.VALIDATION_FAILED, message="Not found.")
 
 
-def _headers(scope: Scope, name: bytes) -> list[str]:
+def headers_of(scope: Scope, name: bytes) -> list[str]:
+    """Return the values of all headers of a name (lower case)."""
     return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]

@@ -9,12 +9,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import parse_cookie
-from django.http.request import validate_host
 
 from nebengjek.errors import SECURITY_MESSAGE, ErrorCode
 from nebengjek.threads import in_read_thread
 from realtime.loops import end
-from realtime.middleware import App, Receive, Scope, Send, refuse
+from realtime.middleware import App, Receive, Scope, Send, headers_of, is_of_site, refuse
 from realtime.protocol import CloseCode
 from web.live.feed import Viewer, feed
 from web.live.staff import staff_sessions
@@ -33,10 +32,10 @@ class OwnOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse any other origin, and none, with 403."""
-        if is_own_origin(_headers(scope, b"origin"), _headers(scope, b"host")):
+        if is_own_origin(headers_of(scope, b"origin"), headers_of(scope, b"host")):
             await self._app(scope, receive, send)
             return
-        logger.info("Live map refused: origin %s", _headers(scope, b"origin"))
+        logger.info("Live map refused: origin %s", headers_of(scope, b"origin"))
         await refuse(scope, receive, send, status=403, code=ErrorCode.UNAUTHORIZED, message="Origin not allowed")
 
 
@@ -48,7 +47,7 @@ class StaffOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse everybody else with 403."""
-        cookies = parse_cookie("; ".join(_headers(scope, b"cookie")))
+        cookies = parse_cookie("; ".join(headers_of(scope, b"cookie")))
         key = cookies.get(settings.SESSION_COOKIE_NAME, "")
         if key in await in_read_thread(staff_sessions, {key}):
             await self._app({**scope, "session_key": key}, receive, send)
@@ -63,14 +62,7 @@ def is_own_origin(origins: list[str], hosts: list[str]) -> bool:
         return False
     if origins[0] in settings.CSRF_TRUSTED_ORIGINS:
         return True
-    try:
-        parts = urlsplit(origins[0])
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    host = f"[{host}]" if ":" in host else host
-    is_ours = parts.scheme in ("http", "https") and parts.netloc.lower() == hosts[0].lower()
-    return is_ours and validate_host(host, settings.ALLOWED_HOSTS)
+    return is_of_site(origins[0]) and urlsplit(origins[0]).netloc.lower() == hosts[0].lower()
 
 
 async def live_socket(scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,7 +100,3 @@ async def _write(send: Send, viewer: Viewer) -> None:
             await send(message)
         except (OSError, RuntimeError):  # he has gone, which `receive` says too
             return
-
-
-def _headers(scope: Scope, name: bytes) -> list[str]:
-    return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]
