@@ -29,11 +29,11 @@ test: $(VENV)/.dev-ready  ## Run all tests, and what touches the database on Pos
 	@$(BIN)/python -m tests.on_postgres -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) tests/events tests/users tests/rides tests/realtime
 
 test-faults: $(VENV)/.dev-ready  ## Pull every plug of the distributed system under load, in full size
-	@$(BIN)/python -m bench.faults $(ARGS)
+	@$(BIN)/python -m tests.stress.faults $(ARGS)
 
 test-hostile: $(VENV)/.dev-ready  ## A million hostile frames, slow and idle clients, ten thousand who come and go
-	@$(BIN)/python -m bench.hostile $(ARGS)
-	@$(BIN)/python -m bench.churn
+	@$(BIN)/python -m tests.stress.hostile $(ARGS)
+	@$(BIN)/python -m tests.stress.churn
 
 browser: $(VENV)/.dev-ready  ## Get the browser that the tests of the pages need, where there is none
 	@$(BIN)/python -m tests.browser.chromium
@@ -42,12 +42,13 @@ screenshots: browser  ## Take the pictures of the documentation, of a town that 
 	@$(BIN)/python -m tests.browser.screenshots
 
 run-distributed: $(VENV)/.dev-ready  ## Start the system as many processes, on PostgreSQL, Valkey and NATS (PORT=)
-	@$(BIN)/python -m deploy.local --port $(PORT)
+	@$(BIN)/python -m devservers.local --port $(PORT)
 
 check: $(VENV)/.dev-ready  ## Lint, format, types, system checks, migrations
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python manage.py check --fail-level WARNING
 	@$(BIN)/python manage.py makemigrations --check --dry-run --verbosity 0
 

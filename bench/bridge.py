@@ -17,10 +17,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.faults import SETTLE_TIMEOUT, make_tokens
+from bench.burst import SETTLE_TIMEOUT, Crowd, make_tokens
 from bench.process import cpu_seconds
-from tests.e2e.burst import Crowd
-from tests.e2e.topology import Topology
+from devservers.topology import Topology
 
 
 async def measure(topology: Topology, users: int, rounds: int) -> str:

@@ -20,12 +20,33 @@ from nats.js import JetStreamContext
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from devservers.topology import Topology
+
 RETRY_DELAY = 0.1
 RECONNECT_DELAY = 0.05
 ANSWER_TIMEOUT = 10.0
 CONNECTS_AT_ONCE = 20
 QUIET = 3.0
 """Seconds, longer than the heartbeat of a server."""
+
+SETTLE_TIMEOUT = 30.0
+
+MAKE_PEOPLE = """
+from users.models import User, Role
+from users.tokens import tokens_issue
+for n in range({count}):
+    role = Role.PASSENGER if n % 2 else Role.DRIVER
+    user, _ = User.objects.get_or_create(msisdn="+62877%07d" % n, defaults={{"role": role}})
+    print("TOKEN", user.pk, tokens_issue(user)["access"])
+"""
+
+
+def make_tokens(topology: Topology, count: int) -> dict[UUID, str]:
+    """Return the ids and tokens of people who are made in the database; drivers and passengers in turn."""
+    done = topology.webs[0].manage("shell", "--verbosity", "0", "-c", MAKE_PEOPLE.format(count=count))
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("TOKEN ")]
+    return {UUID(user_id): token for _, user_id, token in lines}
 
 
 class Faults(msgspec.Struct):
@@ -142,12 +163,12 @@ class Crowd:
         finally:
             await client.close()
 
-    async def all_is_told(self, timeout: float) -> bool:
+    async def all_is_told(self, seconds: float) -> bool:
         """Wait until everybody has the last number; return False where some have the state instead, or hear nothing."""
         last = self.published - 1
         now = asyncio.get_running_loop().time
         began = now()
-        while now() < began + timeout:
+        while now() < began + seconds:
             missing = [listener for listener in self.listeners if not listener.numbers or listener.numbers[-1] != last]
             if not missing:
                 return True

@@ -41,8 +41,8 @@ from django.db import connection  # noqa: E402
 from websockets.asyncio.client import ClientConnection, connect  # noqa: E402
 
 from bench.process import cpu_seconds, memory_mb  # noqa: E402
+from devservers.web import ServerProcess  # noqa: E402
 from rides.models import Finder, Match, Ride, TrackPoint  # noqa: E402
-from tests.e2e.server import ServerProcess  # noqa: E402
 from users.models import Role, User  # noqa: E402
 from users.tokens import tokens_issue  # noqa: E402
 

@@ -25,7 +25,7 @@ django.setup()
 from channels.generic.websocket import AsyncJsonWebsocketConsumer  # noqa: E402
 from django.conf import settings  # noqa: E402
 
-from realtime import consumers  # noqa: E402
+from realtime.socket import consumer as consumers  # noqa: E402
 from users.tokens import Claims  # noqa: E402
 
 FRAMES, TURNS = 5000, 5

@@ -16,7 +16,7 @@ from typing import Any
 
 from channels.layers import InMemoryChannelLayer
 
-from realtime.layers.memory import InProcessChannelLayer
+from realtime.delivery.layers.memory import InProcessChannelLayer
 
 TURNS = 5
 MESSAGES = {100: 2000, 1000: 500, 10_000: 20}

@@ -46,7 +46,7 @@ from django.core.management import call_command  # noqa: E402
 from django.test import Client  # noqa: E402
 from playwright.async_api import Page, async_playwright  # noqa: E402
 
-from realtime.server import make_server  # noqa: E402
+from realtime.server.uvicorn_server import make_server  # noqa: E402
 from rides.geo import GeoPoint  # noqa: E402
 from rides.models import Beacon, Finder, Match, Ride, TrackPoint  # noqa: E402
 from rides.positions import positions  # noqa: E402

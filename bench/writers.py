@@ -26,7 +26,7 @@ import httpx
 from websockets.asyncio.client import connect
 
 if TYPE_CHECKING:
-    from tests.e2e.server import ServerProcess
+    from devservers.web import ServerProcess
 
 PARSER = argparse.ArgumentParser(description="Writers on SQLite.")
 PARSER.add_argument("--seconds", type=float, default=60, help="how long (%(default)s)")
@@ -124,7 +124,7 @@ def main() -> None:
     from django.db import connection
 
     from bench.database import count_rows, make_people
-    from tests.e2e.server import ServerProcess
+    from devservers.web import ServerProcess
     from users.models import User
 
     call_command("migrate", verbosity=0)

@@ -45,7 +45,7 @@ def confirm_page(
         "form": form,
         "back": request.get_full_path(),
     }
-    return TemplateResponse(request, "nebengjek/confirm.html", context)
+    return TemplateResponse(request, "common/confirm.html", context)
 
 
 def ask_first(

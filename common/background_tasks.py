@@ -9,8 +9,8 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 
-from nebengjek.errors import brief
-from nebengjek.redis import AWAY
+from common.errors import brief
+from common.redis import AWAY
 
 logger = logging.getLogger(__name__)
 

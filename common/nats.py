@@ -14,7 +14,7 @@ import nats.js.errors
 from django.conf import settings
 from nats.aio.client import Client
 
-from nebengjek.errors import brief
+from common.errors import brief
 
 logger = logging.getLogger(__name__)
 

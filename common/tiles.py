@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from nebengjek.env import ConfigError
+from common.env import ConfigError
 
 
 def origin_of_tiles(template: str) -> list[str]:

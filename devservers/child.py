@@ -1,4 +1,4 @@
-"""Processes of the system itself, with their output in ours, and what keeps them running: for `deploy.local`."""
+"""Processes of the system itself, with their output in ours, and what keeps them running: for `devservers.local`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
-from deploy.process import Process, ProcessError
+from devservers.process import Process, ProcessError
 
 LAST_WORDS = 1.0
 """Seconds for the output of a process that was stopped; processes that it started may hold the other end for longer."""

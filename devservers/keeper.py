@@ -34,7 +34,7 @@ def _tell(line: str) -> None:
     global _keeper  # noqa: PLW0603 - there is one for each process
     with _lock, contextlib.suppress(BrokenPipeError):
         if _keeper is None:
-            _keeper = subprocess.Popen(  # noqa: S603 - a command line of our own
+            _keeper = subprocess.Popen(
                 [sys.executable, "-I", "-S", __file__],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True,
             )  # fmt: skip

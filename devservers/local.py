@@ -1,4 +1,4 @@
-"""`python -m deploy.local`: the distributed system on this machine, without containers.
+"""`python -m devservers.local`: the distributed system on this machine, without containers.
 
 PostgreSQL, Valkey and NATS, two web processes, two bridges (one works, one stands by) and the dispatcher. Whatever ends
 by itself is started again, so that one may end anything and watch what happens. The data stays in `var/distributed/`.
@@ -22,9 +22,9 @@ from typing import NoReturn
 import httpx
 from filelock import FileLock, Timeout
 
-from deploy.child import Child, Kept, Printer, Say, restart_ended
-from deploy.process import Process, ProcessError, Server
-from deploy.servers import NatsServer, PostgresServer, ValkeyServer
+from devservers.child import Child, Kept, Printer, Say, restart_ended
+from devservers.process import Process, ProcessError, Server
+from devservers.servers import NatsServer, PostgresServer, ValkeyServer
 
 BASE = Path(__file__).resolve().parent.parent
 FOLDER = BASE / "var" / "distributed"
@@ -57,7 +57,7 @@ Stop everything with Ctrl-C. The data is kept in {folder}; delete it to begin an
 
 def main() -> None:
     """Run until Ctrl-C or SIGTERM."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.local", description="Run the distributed system here.")
+    parser = argparse.ArgumentParser(prog="python -m devservers.local", description="Run the distributed system here.")
     parser.add_argument("--port", type=int, default=8000, help="port of the web processes (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="web processes (default: %(default)s)")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the data is kept (default: %(default)s)")
@@ -127,7 +127,7 @@ def manage(*arguments: str) -> list[str]:
 def migrate(env: Mapping[str, str]) -> None:
     """Bring the database up to date."""
     command = manage("migrate", "--verbosity", "0")
-    subprocess.run(command, cwd=BASE, env={**os.environ, **env}, check=True)  # noqa: S603 - a command line of our own
+    subprocess.run(command, cwd=BASE, env={**os.environ, **env}, check=True)
 
 
 def is_ready(url: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from deploy import keeper
+from devservers import keeper
 
 START_TIMEOUT = 60.0
 """Seconds until a server that was started must answer, also on a busy machine."""
@@ -98,7 +98,7 @@ class Process(ABC):
             self._ended()
         # A session of its own: Ctrl-C in a terminal is for us, who stop things in order.
         options |= {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "start_new_session": True}
-        process: subprocess.Popen[bytes] = subprocess.Popen(command, **options)  # noqa: S603 - a command of our own
+        process: subprocess.Popen[bytes] = subprocess.Popen(command, **options)
         keeper.keep(process.pid, self.stop_signal)
         self.process = process
         return process

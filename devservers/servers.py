@@ -27,7 +27,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from deploy.process import ProcessError, Server
+from devservers.process import ProcessError, Server
 
 __all__ = ["NatsServer", "PostgresServer", "ProcessError", "Server", "ValkeyServer"]
 
@@ -197,7 +197,7 @@ class PostgresServer(Server):
     def _run_initdb(self, folder: Path) -> None:
         initdb = self._usable_program().with_name("initdb")
         options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
-        done = subprocess.run(  # noqa: S603 - a command line of our own
+        done = subprocess.run(
             [str(initdb), "-D", str(folder), *options],
             cwd=folder, env={**os.environ, "LC_ALL": "C"},
             capture_output=True, text=True, errors="replace", check=False, **self.account(),

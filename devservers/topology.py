@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from deploy.process import free_port
-from deploy.servers import NatsServer, PostgresServer, ValkeyServer
-from tests.e2e.server import ServerProcess
+from devservers.process import free_port
+from devservers.servers import NatsServer, PostgresServer, ValkeyServer
+from devservers.web import ServerProcess
 
 
 class Topology:

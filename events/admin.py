@@ -9,10 +9,10 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from common.admin import ReadOnlyAdmin
 from events.base import Event
 from events.dead_letters import dead_letters_request_replay
 from events.models import DeadLetter, OutboxEvent
-from nebengjek.admin import ReadOnlyAdmin
 
 
 class SubjectFilter(admin.SimpleListFilter):

@@ -12,10 +12,10 @@ import logging
 from django.conf import settings
 from django.utils import timezone
 
+from common.threads import in_read_thread, in_write_thread
 from events import nudge, outbox
 from events.buses.base import Bus, BusUnavailable
 from events.models import OutboxEvent
-from nebengjek.threads import in_read_thread, in_write_thread
 
 logger = logging.getLogger(__name__)
 

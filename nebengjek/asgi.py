@@ -15,10 +15,10 @@ from django.core.checks import ERROR, run_checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
-from nebengjek.handler import BoundedASGIHandler  # noqa: E402
-from realtime.background import background  # noqa: E402
-from realtime.consumers import UserConsumer  # noqa: E402
-from realtime.middleware import (  # noqa: E402
+from common.handler import BoundedASGIHandler  # noqa: E402
+from realtime.server.background import background  # noqa: E402
+from realtime.socket.consumer import UserConsumer  # noqa: E402
+from realtime.socket.handshake import (  # noqa: E402
     ConnectRateMiddleware,
     CountingMiddleware,
     JWTAuthMiddleware,

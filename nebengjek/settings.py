@@ -15,9 +15,9 @@ import dj_database_url
 import django_stubs_ext
 from csp.constants import NONE, SELF
 
-from nebengjek.env import ConfigError, Env
-from nebengjek.packages import package_folder
-from nebengjek.tiles import origin_of_tiles
+from common.env import ConfigError, Env
+from common.packages import package_folder
+from common.tiles import origin_of_tiles
 
 django_stubs_ext.monkeypatch()  # lets generic classes be written as in the type stubs
 
@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "nebengjek",
+    "common",
     "events",
     "users",
     "rides",
@@ -84,7 +85,10 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 # Of django-leaflet only the files of Leaflet are used: the app would need GDAL.
-STATICFILES_DIRS = [("leaflet", package_folder("leaflet") / "static" / "leaflet")]
+STATICFILES_DIRS = [
+    ("leaflet", package_folder("leaflet") / "static" / "leaflet"),
+    ("web", BASE_DIR / "clients" / "javascript" / "src"),  # the pages use our own client
+]
 WHITENOISE_USE_FINDERS = True  # the admin has its style without a collectstatic step
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -180,18 +184,25 @@ NATS_TLS_KEY = env.text("NATS_TLS_KEY")
 NATS_STREAM_MAX_AGE = env.duration("NATS_STREAM_MAX_AGE", "24h", low="1h")  # the window for duplicates
 DISTRIBUTED = bool(REDIS_URL and NATS_URL)
 
-HISTORY_STORE = "realtime.history.redis.RedisHistory" if DISTRIBUTED else "realtime.history.memory.MemoryHistory"
-SESSION_STORE = "realtime.sessions.RedisSessions" if DISTRIBUTED else "realtime.sessions.MemorySessions"
-MINUTE_LIMIT = "realtime.limits.RedisMinuteLimit" if DISTRIBUTED else "realtime.limits.MemoryMinuteLimit"
-PRESENCE_STORE = "realtime.presence.RedisPresence" if DISTRIBUTED else "realtime.presence.MemoryPresence"
+HISTORY_STORE = (
+    "realtime.delivery.history.redis.RedisHistory" if DISTRIBUTED else "realtime.delivery.history.memory.MemoryHistory"
+)
+SESSION_STORE = "realtime.socket.sessions.RedisSessions" if DISTRIBUTED else "realtime.socket.sessions.MemorySessions"
+MINUTE_LIMIT = (
+    "realtime.socket.rate_limits.RedisMinuteLimit" if DISTRIBUTED else "realtime.socket.rate_limits.MemoryMinuteLimit"
+)
+PRESENCE_STORE = "realtime.socket.presence.RedisPresence" if DISTRIBUTED else "realtime.socket.presence.MemoryPresence"
 POSITION_STORE = "rides.positions.redis.RedisPositions" if DISTRIBUTED else "rides.positions.memory.MemoryPositions"
 
 
 def _channel_layer() -> dict[str, Any]:
     capacity = {"capacity": 1000}
     if DISTRIBUTED:
-        return {"BACKEND": "realtime.layers.redis.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL], **capacity}}
-    return {"BACKEND": "realtime.layers.memory.InProcessChannelLayer", "CONFIG": capacity}
+        return {
+            "BACKEND": "realtime.delivery.layers.redis.RedisChannelLayer",
+            "CONFIG": {"hosts": [REDIS_URL], **capacity},
+        }
+    return {"BACKEND": "realtime.delivery.layers.memory.InProcessChannelLayer", "CONFIG": capacity}
 
 
 def _cache() -> dict[str, Any]:
@@ -275,12 +286,12 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["users.parsers.BoundedJSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["users.throttling.AddressThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["common.rest.parsers.BoundedJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["common.rest.throttling.AddressThrottle"],
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
     "PAGE_SIZE": 20,
     "UNICODE_JSON": False,  # an answer may quote half a surrogate pair, which UTF-8 cannot carry
-    "EXCEPTION_HANDLER": "users.exception_handler.contract_errors",
+    "EXCEPTION_HANDLER": "common.rest.exception_handler.contract_errors",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 
@@ -295,7 +306,7 @@ SPECTACULAR_SETTINGS = {
     "SORT_OPERATIONS": False,
     "COMPONENT_SPLIT_PATCH": False,
     "ENFORCE_NON_BLANK_FIELDS": True,
-    "POSTPROCESSING_HOOKS": ["realtime.openapi.complete"],
+    "POSTPROCESSING_HOOKS": ["realtime.operations.openapi.complete"],
     "APPEND_COMPONENTS": {
         "securitySchemes": {
             "metricsToken": {"type": "http", "scheme": "bearer", "description": "The `METRICS_TOKEN` of the server."},
@@ -352,14 +363,14 @@ LOG_FORMAT = env.choice("LOG_FORMAT", "text", ("text", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"text": {"()": "nebengjek.logs.LineFormatter"}, "json": {"()": "nebengjek.logs.JSONFormatter"}},
-    "filters": {"context": {"()": "nebengjek.logs.ContextFilter"}},
+    "formatters": {"text": {"()": "common.logs.LineFormatter"}, "json": {"()": "common.logs.JSONFormatter"}},
+    "filters": {"context": {"()": "common.logs.ContextFilter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         **{
             name: {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False}
-            for name in ("nebengjek", "events", "users", "rides", "realtime", "django")
+            for name in ("nebengjek", "common", "events", "users", "rides", "simulation", "realtime", "web", "django")
         },
         # A 401 or a 404 is an answer, not an event of the server.
         "django.request": {"handlers": ["console"], "level": "ERROR", "propagate": False},

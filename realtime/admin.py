@@ -15,9 +15,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.http import urlencode
 
-from nebengjek.admin import ReadOnlyAdmin, answered, confirm_page
-from realtime import live
+from common.admin import ReadOnlyAdmin, answered, confirm_page
 from realtime.models import LiveConnection
+from realtime.operations import live_connections as live
 from rides.services.beacons import beacon_update
 from users.models import Role, User
 from users.selectors import may_act_on

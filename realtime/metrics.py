@@ -20,10 +20,9 @@ from typing import Literal, TypeAlias
 import msgspec
 from django.conf import settings
 
-from nebengjek.errors import ErrorCode
-from realtime.protocol import CloseCode
-from realtime.routes import ROUTES
-from realtime.workers import ENDED, LIVE
+from common.errors import ErrorCode
+from realtime.commands.routes import ROUTES
+from realtime.contract.frames import CloseCode
 from rides.events import EVENTS
 from users.models import Role
 
@@ -37,6 +36,9 @@ OTHER = "other"
 
 INVALID = "invalid"
 """The type of frames that are not of the contract."""
+
+LIVE, ENDED = ".live", ".ended"
+"""How the names of the files end in which workers keep what they count."""
 
 ANSWERS = ("ack", "error", "location_update", "server_restarting", "session_ready", "token_expiring")
 CLOSE_CODES = (1000, 1001, 1005, 1006, 1007, *map(int, CloseCode))
@@ -236,3 +238,10 @@ def closed(code: int) -> None:
 def _observe(place: int, seconds: float) -> None:
     cells[place + bisect_left(BUCKETS, seconds)] += 1
     cells[place + len(BUCKETS) + 1] += seconds
+
+
+def worker_ended(folder: Path, pid: int) -> None:
+    """Note that a worker is gone: what it counted counts on, its connections do not."""
+    path = folder / f"{pid}{LIVE}"
+    if path.exists():
+        path.rename(path.with_suffix(ENDED))

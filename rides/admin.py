@@ -18,14 +18,14 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline, answered, ask_first
-from nebengjek.errors import ValidationFailed
-from rides.filters import CancelledByFilter, OutcomeFilter
+from common.admin import ReadOnlyAdmin, ReadOnlyInline, answered, ask_first
+from common.errors import ValidationFailed
 from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
 from rides.services.rides import STAFF_CANCELS, ride_cancel_by_staff
 from rides.services.tracks import ledger_recompute
-from rides.timeline import timeline
-from rides.trackmap import track_on_map
+from rides.staff.filters import CancelledByFilter, OutcomeFilter
+from rides.staff.timeline import timeline
+from rides.staff.trackmap import track_on_map
 from users.models import User
 
 M = TypeVar("M", bound=Model)

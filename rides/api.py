@@ -18,6 +18,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
+from common.rest.documented import answer, documented
+from common.rest.exception_handler import only_reading, page_not_found
 from rides import openapi
 from rides.events import RideSnapshot
 from rides.examples import ride_detail_example, ride_example
@@ -27,8 +29,6 @@ from rides.serializers import DriverRequest
 from rides.services.registration import driver_register
 from rides.snapshots import RideDetail, ride_snapshot
 from users.api import PAIR, USER, current_user, session_body, validated
-from users.exception_handler import only_reading, page_not_found
-from users.openapi import answer, documented
 from users.serializers import SessionSerializer
 
 __all__ = ["openapi"]  # its extensions are found once it is imported

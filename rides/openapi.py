@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from common.rest.documented import StructExtension
 from rides.events import RideSnapshot
 from rides.glossary import GLOSSARY
-from users.openapi import StructExtension
 
 
 class RideExtension(StructExtension):

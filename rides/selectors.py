@@ -10,8 +10,8 @@ import msgspec
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from nebengjek.db import read_snapshot
-from rides.fares import Refusal
+from common.db import read_snapshot
+from rides.fares.meter import Refusal
 from rides.models import (
     DRIVER_BUSY,
     OPEN_MATCH,

@@ -8,7 +8,7 @@ import msgspec
 
 from events.base import Moment
 from rides.events import Kilometres, MatchSnapshot, PaymentSnapshot, RideSnapshot, Rupiah
-from rides.fares import Refusal
+from rides.fares.meter import Refusal
 from rides.geo import GeoPoint, Latitude, Longitude
 from rides.models import Match, Payment, Ride
 

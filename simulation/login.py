@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from nebengjek.threads import in_write_thread
+from common.threads import in_write_thread
 from nebengjek_client import Login, RateLimited, Rest, Tokens
 from users.codes import code_create
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 import msgspec
 
 from nebengjek_client import Data, Frame, Location, ServerError, Tokens, ValidationFailed
-from realtime.simulation.phone import FrameLog, Phone
-from realtime.simulation.streets import drive, place_near, straight
 from rides.geo import GeoPoint, distance_km
+from simulation.phone import FrameLog, Phone
+from simulation.streets import drive, place_near, straight
 
 logger = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ import httpx
 import msgspec
 
 from nebengjek_client import NebengJekError, Rest, Tokens
-from realtime.simulation.login import log_in
-from realtime.simulation.people import Driver, Habits, Passenger
-from realtime.simulation.phone import FrameLog
 from rides.geo import GeoPoint
+from simulation.login import log_in
+from simulation.people import Driver, Habits, Passenger
+from simulation.phone import FrameLog
 
 TAMAN_MINI = GeoPoint(-6.3024, 106.8951)
 """Where simulated rides take place: out of reach of the town that lives around Monas."""

@@ -11,10 +11,10 @@ import logging
 import random
 import secrets
 
-from nebengjek.threads import in_write_thread
+from common.threads import in_write_thread
 from nebengjek_client import NebengJekError, Tokens
-from realtime.simulation.people import Driver, Habits, Passenger, Person
 from rides.geo import GeoPoint
+from simulation.people import Driver, Habits, Passenger, Person
 from users.models import Role, User
 from users.services import driver_create
 from users.tokens import tokens_issue

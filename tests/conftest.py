@@ -15,14 +15,14 @@ from django.db import connection
 from hypothesis import settings as hypothesis_settings
 
 from realtime import metrics
-from realtime.background import Background
-from realtime.connections import connections
-from realtime.history import history
-from realtime.limits import minute_limit
-from realtime.link import link
-from realtime.presence import presence
-from realtime.sessions import sessions
-from realtime.tracking import track_buffer
+from realtime.delivery.history import history
+from realtime.server.background import Background
+from realtime.socket.connections import connections
+from realtime.socket.nats_publisher import link
+from realtime.socket.position_intake import track_buffer
+from realtime.socket.presence import presence
+from realtime.socket.rate_limits import minute_limit
+from realtime.socket.sessions import sessions
 from rides.positions import positions
 from tests.cast import make_driver, make_user
 from tests.servers import distributed, nats_client, nats_server, redis_url, valkey

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from jsonschema import Draft7Validator, FormatChecker
 
-from realtime.asyncapi.document import default_url, document
+from web.docs.asyncapi.document import default_url, document
 
 FORMATS = FormatChecker(formats=("uuid",))
 

@@ -11,16 +11,16 @@ import pytest
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
-from deploy.servers import NatsServer, Server, ValkeyServer
+from common.nats import connect_to_nats
+from common.redis import close_async_redis, sync_redis
+from devservers.servers import NatsServer, Server, ValkeyServer
 from events.stream import STREAM
-from nebengjek.nats import connect_to_nats
-from nebengjek.redis import close_async_redis, sync_redis
 
 STORES = {
-    "HISTORY_STORE": "realtime.history.redis.RedisHistory",
-    "SESSION_STORE": "realtime.sessions.RedisSessions",
-    "MINUTE_LIMIT": "realtime.limits.RedisMinuteLimit",
-    "PRESENCE_STORE": "realtime.presence.RedisPresence",
+    "HISTORY_STORE": "realtime.delivery.history.redis.RedisHistory",
+    "SESSION_STORE": "realtime.socket.sessions.RedisSessions",
+    "MINUTE_LIMIT": "realtime.socket.rate_limits.RedisMinuteLimit",
+    "PRESENCE_STORE": "realtime.socket.presence.RedisPresence",
     "POSITION_STORE": "rides.positions.redis.RedisPositions",
 }
 
@@ -74,5 +74,8 @@ def distributed(redis_url: str, nats_client: Client, settings: Any) -> None:
     settings.DISTRIBUTED = True
     for name, path in STORES.items():
         setattr(settings, name, path)
-    layer = {"BACKEND": "realtime.layers.redis.RedisChannelLayer", "CONFIG": {"hosts": [redis_url], "capacity": 1000}}
+    layer = {
+        "BACKEND": "realtime.delivery.layers.redis.RedisChannelLayer",
+        "CONFIG": {"hosts": [redis_url], "capacity": 1000},
+    }
     settings.CHANNEL_LAYERS = {"default": layer}

@@ -15,7 +15,7 @@ from django.forms import ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponse
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline, ask_first
+from common.admin import ReadOnlyAdmin, ReadOnlyInline, ask_first
 from users.login import CountedLogin
 from users.models import Driver, User
 from users.selectors import may_act_on

@@ -12,9 +12,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from common.rest.documented import answer, documented
+from common.rest.throttling import network_of_request
 from users import services
 from users.models import User
-from users.openapi import answer, documented
 from users.serializers import (
     CodeRequest,
     CodeSent,
@@ -25,7 +26,6 @@ from users.serializers import (
     TokenPairSerializer,
     UserSerializer,
 )
-from users.throttling import network_of_request
 from users.tokens import tokens_issue
 
 

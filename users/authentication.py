@@ -6,7 +6,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from nebengjek.errors import SECURITY_MESSAGE, Unauthorized
+from common.errors import SECURITY_MESSAGE, Unauthorized
 from users.models import User
 from users.tokens import Claims, authenticate
 

@@ -3,7 +3,7 @@
 Codes, and tries at them, are counted by number and address, so that a stranger who knows a number can neither flood its
 owner with messages nor lock him out from another address. What is left: a stranger with as many addresses as
 `ADDRESSES_PER_NUMBER` can use up what a number gets within an hour; who shares the owner's address shares his tries.
-The `address` is the network that a call comes from (`nebengjek.addresses.network_of`).
+The `address` is the network that a call comes from (`common.addresses.network_of`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from nebengjek.db import hold_name
-from nebengjek.errors import RateLimited
+from common.db import hold_name
+from common.errors import RateLimited
 from users.models import OneTimeCode
 
 HOUR = timedelta(hours=1)

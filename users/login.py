@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from users.throttling import network_of_request
+from common.rest.throttling import network_of_request
 
 WINDOW = 60
 """Seconds in which wrong tries are counted."""

@@ -11,8 +11,8 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
 
+from common.errors import Conflict, Unauthorized
 from events.outbox import emit
-from nebengjek.errors import Conflict, Unauthorized
 from users.codes import code_create, code_use
 from users.events import TokensRevoked
 from users.models import Driver, Role, User

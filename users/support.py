@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.db.models import Q
 
-from nebengjek.errors import Conflict
+from common.errors import Conflict
 from users.models import User
 from users.phone import normalise_msisdn
 

@@ -17,7 +17,7 @@ import msgspec
 from django.conf import settings
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from nebengjek.errors import Unauthorized
+from common.errors import Unauthorized
 from users.models import User
 
 LATEST_EXPIRY = 253_402_300_799

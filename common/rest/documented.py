@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
-from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
+from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import Direction, OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from nebengjek.errors import SECURITY_MESSAGE, SERVER_MESSAGE, ErrorBody, ErrorCode
-from nebengjek.schemas import Schema, components
+from common.errors import SECURITY_MESSAGE, SERVER_MESSAGE, ErrorBody, ErrorCode
+from common.rest.schemas import Schema, components
 
 Call = TypeVar("Call", bound=Callable[..., Any])
 
@@ -131,27 +131,3 @@ class StructExtension(OpenApiSerializerExtension):
             part = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, schema=schema, object=name)
             auto_schema.registry.register_on_missing(part)
         return own
-
-
-class UserExtension(OpenApiSerializerExtension):
-    """A user, who has `driver` only if he is one."""
-
-    target_class = "users.serializers.UserSerializer"
-
-    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
-        """Return the schema with `driver` optional."""
-        schema: Schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        schema["required"].remove("driver")
-        return schema
-
-
-class BearerScheme(OpenApiAuthenticationExtension):
-    """`Authorization: Bearer <access token>`."""
-
-    target_class = "users.authentication.BearerAuthentication"
-    name = "bearer"
-
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
-        """Return the scheme."""
-        text = "An access token of `POST /api/auth/token/`."
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": text}

@@ -17,7 +17,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from nebengjek.errors import (
+from common.errors import (
     SECURITY_MESSAGE,
     SERVER_MESSAGE,
     Conflict,

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
-from nebengjek.addresses import client_address, network_of
+from common.addresses import client_address, network_of
 
 if TYPE_CHECKING:  # Django REST framework imports this module from there
     from rest_framework.views import APIView

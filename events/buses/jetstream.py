@@ -15,11 +15,11 @@ import msgspec
 from nats.aio.client import Client
 from nats.js.api import PubAck
 
+from common.errors import brief
+from common.nats import ANSWER_TIMEOUT, AWAY
 from events.buses.base import BusUnavailable, Handler
 from events.models import OutboxEvent
 from events.stream import ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
-from nebengjek.errors import brief
-from nebengjek.nats import ANSWER_TIMEOUT, AWAY
 
 INTERNAL = ("user.revoked",)
 """Subjects that are no business of other services."""

@@ -24,6 +24,13 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
+from common.background_tasks import end
+from common.errors import brief
+from common.nats import ANSWER_TIMEOUT
+from common.nats import AWAY as NATS_AWAY
+from common.redis import AWAY as REDIS_AWAY
+from common.redis import async_redis
+from common.threads import in_read_thread, in_write_thread
 from events import dead_letters
 from events.buses.base import BusUnavailable
 from events.buses.jetstream import JetStreamBus
@@ -31,19 +38,12 @@ from events.dead_letters import Dead
 from events.models import OutboxEvent
 from events.relay import Relay
 from events.stream import DURABLE, ID_HEADER, OUTBOX_SUBJECT, STREAM, StreamMismatch, ensure_stream
-from nebengjek.errors import brief
-from nebengjek.nats import ANSWER_TIMEOUT
-from nebengjek.nats import AWAY as NATS_AWAY
-from nebengjek.redis import AWAY as REDIS_AWAY
-from nebengjek.redis import async_redis
-from nebengjek.threads import in_read_thread, in_write_thread
 from realtime.bridge.inbound import Inbound, Unreadable, read_message
 from realtime.bridge.lease import KEY, Lease, LeaseLost
 from realtime.bridge.pull import Pull, PullBroken
 from realtime.bridge.status import STATUS_INTERVAL, last_delivered, position_key, report_status, stream_id
-from realtime.delivery import deliver_with
-from realtime.history.redis import Fence, Fenced, RedisHistory
-from realtime.loops import end
+from realtime.delivery.deliver import deliver_with
+from realtime.delivery.history.redis import Fence, Fenced, RedisHistory
 from rides.selectors import passengers_searching
 from rides.services.proposals import match_adopt
 from users.selectors import users_missing

@@ -10,8 +10,8 @@ import socket
 
 from django.conf import settings
 
-from nebengjek.errors import brief
-from nebengjek.redis import AWAY, PREFIX, async_redis
+from common.errors import brief
+from common.redis import AWAY, PREFIX, async_redis
 
 logger = logging.getLogger(__name__)
 

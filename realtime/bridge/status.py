@@ -7,8 +7,8 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerInfo, StreamInfo
 from nats.js.errors import NotFoundError
 
+from common.redis import PREFIX, async_redis, sync_redis
 from events.stream import DURABLE, STREAM
-from nebengjek.redis import PREFIX, async_redis, sync_redis
 from realtime.bridge.lease import KEY as LEASE
 
 STATUS_INTERVAL = 1.0

@@ -12,10 +12,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from nebengjek.errors import DomainError, InvalidFormat, Unauthorized, ValidationFailed
+from common.errors import DomainError, InvalidFormat, Unauthorized, ValidationFailed
+from realtime.commands.routes import ROUTES, Route
+from realtime.contract.frames import BadFrame, Command, Frame, error_data, readable
 from realtime.models import CommandReceipt
-from realtime.protocol import BadFrame, Command, Frame, error_data, readable
-from realtime.routes import ROUTES, Route
 from users.tokens import Claims, user_of
 
 logger = logging.getLogger(__name__)

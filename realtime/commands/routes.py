@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from realtime import protocol
+from realtime.contract import frames as protocol
 from rides.services import beacons, finders, matches, payments, rides
 from users.models import Role
 

@@ -13,8 +13,8 @@ from uuid import UUID
 
 import msgspec
 
-from nebengjek.errors import DomainError, ErrorCode, InvalidFormat, RateLimited, ValidationFailed
-from realtime.messages import Ack, Error, Message
+from common.errors import DomainError, ErrorCode, InvalidFormat, RateLimited, ValidationFailed
+from realtime.contract.messages import Ack, Error, Message
 from rides.geo import GeoPoint, Latitude, Longitude
 
 NO_NUL = r"^[^\x00]*$"

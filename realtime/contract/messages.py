@@ -10,8 +10,8 @@ from uuid import UUID
 
 import msgspec
 
+from common.errors import ErrorCode
 from events.base import Moment
-from nebengjek.errors import ErrorCode
 from rides.geo import Latitude, Longitude
 from rides.snapshots import UserState
 

@@ -9,9 +9,9 @@ from uuid import UUID
 from channels.layers import get_channel_layer
 
 from events.models import OutboxEvent
-from realtime.groups import REVOKE, group_of
-from realtime.history import Delivery, history
-from realtime.protocol import encode
+from realtime.contract.frames import encode
+from realtime.delivery.history import Delivery, history
+from realtime.delivery.layer_messages import REVOKE, group_of
 
 
 async def deliver(events: Sequence[OutboxEvent]) -> None:

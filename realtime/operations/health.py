@@ -8,14 +8,14 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+from common.errors import brief
+from common.redis import AWAY, sync_redis
 from events.outbox import backlog
-from nebengjek.errors import brief
-from nebengjek.redis import AWAY, sync_redis
-from realtime.background import background
 from realtime.bridge.status import read_status
-from realtime.drain import drain
-from realtime.link import link
-from realtime.presence import presence
+from realtime.server.background import background
+from realtime.server.drain import drain
+from realtime.socket.nats_publisher import link
+from realtime.socket.presence import presence
 
 Check = dict[str, Any]
 """`{"ok": bool, …}`: figures that say more, or the `error`."""

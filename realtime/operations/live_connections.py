@@ -12,8 +12,8 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db.models import Q
 
-from realtime.groups import DISCONNECT, group_of
-from realtime.presence import Presence, presence
+from realtime.delivery.layer_messages import DISCONNECT, group_of
+from realtime.socket.presence import Presence, presence
 from users.models import User
 
 MOST_FOUND = 1000

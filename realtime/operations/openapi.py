@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
+from common.rest.documented import StructExtension
 from events.base import Moment
-from realtime.messages import Count
-from users.openapi import StructExtension
+from realtime.contract.messages import Count
 
 OPERATOR: list[dict[str, list[str]]] = [{"metricsToken": []}, {"bearer": []}, {"cookieAuth": []}]
 """Who may look at health and metrics, also while `DEBUG` asks nobody."""

@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from common.redis import AWAY
 from events.outbox import backlog
-from nebengjek.redis import AWAY
 from realtime.bridge.status import read_status
 from realtime.metrics import BUCKETS, FAMILIES, Cells, Family, table
 

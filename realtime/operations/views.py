@@ -18,14 +18,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from realtime.exposition import CONTENT_TYPE, exposition
-from realtime.health import details, readiness
-from realtime.openapi import OPERATOR, Health, Stats
-from realtime.presence import presence
+from common.rest.documented import answer, documented
+from common.rest.exception_handler import only_reading
+from realtime.operations.health import details, readiness
+from realtime.operations.openapi import OPERATOR, Health, Stats
+from realtime.operations.prometheus import CONTENT_TYPE, exposition
+from realtime.socket.presence import presence
 from users.authentication import BearerAuthentication
-from users.exception_handler import only_reading
 from users.models import Role
-from users.openapi import answer, documented
 
 STATS = {
     "total_connections": 3,

@@ -20,20 +20,20 @@ from django.db import connections as databases
 from django.db.backends.base.base import BaseDatabaseWrapper
 from filelock import FileLock, Timeout
 
+from common.background_tasks import Loops, Work, every
+from common.redis import close_async_redis
+from common.threads import in_read_thread, in_write_thread
 from events.buses.memory import MemoryBus
 from events.outbox import purge_published
 from events.relay import Relay
-from nebengjek.redis import close_async_redis
-from nebengjek.threads import in_read_thread, in_write_thread
-from realtime.connections import connections
-from realtime.delivery import deliver
-from realtime.dispatch import purge_receipts
-from realtime.history import history
-from realtime.limits import purge_limits
-from realtime.link import link
-from realtime.loops import Loops, Work, every
-from realtime.presence import presence
-from realtime.tracking import track_buffer
+from realtime.commands.dispatch import purge_receipts
+from realtime.delivery.deliver import deliver
+from realtime.delivery.history import history
+from realtime.socket.connections import connections
+from realtime.socket.nats_publisher import link
+from realtime.socket.position_intake import track_buffer
+from realtime.socket.presence import presence
+from realtime.socket.rate_limits import purge_limits
 from rides.positions import positions
 from rides.timers import run_due
 from users.codes import purge_codes

@@ -18,8 +18,8 @@ import time
 
 from django.conf import settings
 
-from realtime.connections import Connections
-from realtime.connections import connections as all_connections
+from realtime.socket.connections import Connections
+from realtime.socket.connections import connections as all_connections
 
 logger = logging.getLogger(__name__)
 

@@ -18,11 +18,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from realtime.drain import drain
-from realtime.loops import end
-from realtime.pace import Pace
-from realtime.protocol import CloseCode
-from realtime.simulation.town import Town
+from common.background_tasks import end
+from realtime.contract.frames import CloseCode
+from realtime.server.drain import drain
+from realtime.socket.position_pacing import Pace
+from simulation.town import Town
 
 T = TypeVar("T")
 
@@ -212,7 +212,7 @@ class Protocol(WebSocketsSansIOProtocol):
 
 
 class Server(uvicorn.Server):
-    """Says where it listens, and when told to stop lets go of its sockets in stages (see `realtime.drain`).
+    """Says where it listens, and when told to stop lets go of its sockets in stages (see `realtime.server.drain`).
 
     With `demo` a town lives in it.
     """

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+from realtime.metrics import worker_ended
+
 logger = logging.getLogger(__name__)
 
 RESTART_DELAY = 1.0
@@ -22,10 +24,6 @@ RESTART_DELAY = 1.0
 
 LOOK_INTERVAL = 0.2
 """Seconds between two looks at whether all workers live."""
-
-
-LIVE, ENDED = ".live", ".ended"
-"""How the names of the files end in which workers keep what they count (see `metrics`)."""
 
 
 class Workers:
@@ -81,13 +79,6 @@ class Workers:
         self._stopping = True
         for process in self._running.values():
             process.terminate()
-
-
-def worker_ended(folder: Path, pid: int) -> None:
-    """Note that a worker is gone: what it counted counts on, its connections do not."""
-    path = folder / f"{pid}{LIVE}"
-    if path.exists():
-        path.rename(path.with_suffix(ENDED))
 
 
 def end_with_parent() -> None:

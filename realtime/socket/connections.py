@@ -7,16 +7,16 @@ import itertools
 import time
 from typing import TYPE_CHECKING
 
-from nebengjek.threads import in_read_thread
+from common.threads import in_read_thread
 from realtime import metrics
-from realtime.history import history
-from realtime.presence import REFRESH, Presence, heard_at, presence, presence_of
-from realtime.sessions import sessions
+from realtime.delivery.history import history
+from realtime.socket.presence import REFRESH, Presence, heard_at, presence, presence_of
+from realtime.socket.sessions import sessions
 from rides.positions import positions
 from users.tokens import token_versions
 
 if TYPE_CHECKING:
-    from realtime.consumers import UserConsumer
+    from realtime.socket.consumer import UserConsumer
 
 CHECK_BATCH = 500
 """Users whose tokens are looked at with one query."""

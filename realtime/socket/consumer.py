@@ -16,24 +16,25 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from nebengjek.errors import SERVER_MESSAGE, DomainError, InvalidFormat, RateLimited, Unauthorized, brief
-from nebengjek.logs import log_about
-from nebengjek.threads import in_read_thread, in_write_thread
-from realtime import metrics, protocol
-from realtime.connections import connections
-from realtime.dispatch import execute, read_command, route_of
-from realtime.expiry import TokenWatch
-from realtime.groups import CHECK, DELIVER, DISCONNECT, RELAY, REPLACE, REVOKE, group_of
-from realtime.history import Notification, Place, history
-from realtime.limits import CommandLimit, Flooding
-from realtime.loops import UNAVAILABLE
-from realtime.messages import ServerRestarting, TokenExpiring
-from realtime.pace import Pace
-from realtime.protocol import BadFrame, CloseCode, Frame
-from realtime.ready import parse_resume, read_state, ready_frame
-from realtime.routes import ROUTES, Route
-from realtime.sessions import sessions
-from realtime.tracking import PositionIntake
+from common.background_tasks import UNAVAILABLE
+from common.errors import SERVER_MESSAGE, DomainError, InvalidFormat, RateLimited, Unauthorized, brief
+from common.logs import log_about
+from common.threads import in_read_thread, in_write_thread
+from realtime import metrics
+from realtime.commands.dispatch import execute, read_command, route_of
+from realtime.commands.routes import ROUTES, Route
+from realtime.contract import frames as protocol
+from realtime.contract.frames import BadFrame, CloseCode, Frame
+from realtime.contract.messages import ServerRestarting, TokenExpiring
+from realtime.delivery.history import Notification, Place, history
+from realtime.delivery.layer_messages import CHECK, DELIVER, DISCONNECT, RELAY, REPLACE, REVOKE, group_of
+from realtime.socket.connections import connections
+from realtime.socket.position_intake import PositionIntake
+from realtime.socket.position_pacing import Pace
+from realtime.socket.rate_limits import CommandLimit, Flooding
+from realtime.socket.session_ready import parse_resume, read_state, ready_frame
+from realtime.socket.sessions import sessions
+from realtime.socket.token_expiry import TokenWatch
 from rides.positions import positions
 from users.models import Role
 from users.tokens import Claims, authenticate

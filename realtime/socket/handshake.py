@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import validate_host
 
-from nebengjek.addresses import client_address, network_of
-from nebengjek.errors import SECURITY_MESSAGE, ErrorCode, Unauthorized
-from nebengjek.threads import in_read_thread
+from common.addresses import client_address, network_of
+from common.errors import SECURITY_MESSAGE, ErrorCode, Unauthorized
+from common.threads import in_read_thread
 from realtime import metrics
-from realtime.limits import minute_limit
-from realtime.protocol import encode
+from realtime.contract.frames import encode
+from realtime.socket.rate_limits import minute_limit
 from users.tokens import authenticate
 
 logger = logging.getLogger(__name__)

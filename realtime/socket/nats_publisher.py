@@ -13,10 +13,10 @@ from typing import Any
 
 from nats.aio.client import Client
 
+from common.nats import AWAY, connect_to_nats
 from events import nudge
 from events.stream import OUTBOX_SUBJECT
-from nebengjek.nats import AWAY, connect_to_nats
-from realtime.protocol import encode
+from realtime.contract.frames import encode
 
 LOCATION_SUBJECT = "location.update"
 

@@ -21,13 +21,13 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from nebengjek.threads import in_read_thread, in_write_thread
-from realtime.groups import RELAY, group_of
-from realtime.limits import TokenBucket
-from realtime.link import LOCATION_SUBJECT, link
-from realtime.messages import LocationRelayed
-from realtime.protocol import LocationUpdate, unnumbered
-from rides.fares import TrackReport
+from common.threads import in_read_thread, in_write_thread
+from realtime.contract.frames import LocationUpdate, unnumbered
+from realtime.contract.messages import LocationRelayed
+from realtime.delivery.layer_messages import RELAY, group_of
+from realtime.socket.nats_publisher import LOCATION_SUBJECT, link
+from realtime.socket.rate_limits import TokenBucket
+from rides.fares.meter import TrackReport
 from rides.geo import GeoPoint
 from rides.models import RideStatus
 from rides.positions import positions

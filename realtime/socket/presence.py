@@ -21,7 +21,7 @@ import msgspec
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from nebengjek.redis import PREFIX, sync_redis
+from common.redis import PREFIX, sync_redis
 
 REFRESH = 10.0
 """Seconds after which a connection is noted again."""

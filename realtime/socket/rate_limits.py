@@ -10,8 +10,8 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from nebengjek.errors import RateLimited
-from nebengjek.redis import AWAY, PREFIX, async_redis
+from common.errors import RateLimited
+from common.redis import AWAY, PREFIX, async_redis
 from realtime import metrics
 
 MINUTE = 60

@@ -10,9 +10,9 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from realtime.history import Place
-from realtime.messages import Limits, RoleName, SessionReady
-from realtime.protocol import unnumbered
+from realtime.contract.frames import unnumbered
+from realtime.contract.messages import Limits, RoleName, SessionReady
+from realtime.delivery.history import Place
 from rides.selectors import user_state
 from rides.snapshots import UserState
 from users.tokens import Claims, user_of

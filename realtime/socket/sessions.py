@@ -15,7 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from nebengjek.redis import PREFIX, async_redis
+from common.redis import PREFIX, async_redis
 
 SESSION_TTL = 7 * 24 * 3600
 """Seconds after which Redis forgets a number; the clock makes sure that a later one is larger all the same."""

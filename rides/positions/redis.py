@@ -19,7 +19,7 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
-from nebengjek.redis import PREFIX, sync_redis
+from common.redis import PREFIX, sync_redis
 from rides.geo import GeoPoint, distance_km
 from rides.positions.base import Position
 

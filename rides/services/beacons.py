@@ -9,8 +9,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from common.errors import ValidationFailed
 from events.outbox import emit
-from nebengjek.errors import ValidationFailed
 from rides.events import BeaconUpdated
 from rides.geo import GeoPoint
 from rides.models import OPEN_MATCH, Beacon, Match

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from common.errors import ValidationFailed
 from events.outbox import emit
-from nebengjek.errors import ValidationFailed
 from rides.events import FinderUpdated, MatchFound
 from rides.geo import GeoPoint
 from rides.matching import Verdict, consider, free_among

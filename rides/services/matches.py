@@ -10,10 +10,10 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from common.errors import ValidationFailed
 from events.outbox import emit
-from nebengjek.errors import ValidationFailed
 from rides.events import MatchAccepted, MatchConfirmed, MatchRejected, RidePickup
-from rides.fares import current_tariff
+from rides.fares.tariff import current_tariff
 from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, MatchStatus, Ride
 from rides.positions import positions
 from rides.services.locking import lock_affairs

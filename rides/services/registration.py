@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from nebengjek.errors import Conflict
+from common.errors import Conflict
 from rides.models import PASSENGER_BUSY, Finder, FinderStatus, Ride
 from rides.services.locking import lock_affairs
 from users.models import User

@@ -11,10 +11,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from common.errors import ValidationFailed
 from events.outbox import emit
-from nebengjek.errors import ValidationFailed
 from rides.events import PaymentProcessed, RideArrived, RideCancelled, RideStarted
-from rides.fares import share
+from rides.fares.tariff import share
 from rides.gateways import payment_url
 from rides.geo import GeoPoint, distance_km
 from rides.models import Payment, PaymentStatus, Ride, RideStatus, TrackPoint

@@ -9,7 +9,7 @@ import msgspec
 from django.db.models import Count, Sum
 from django.utils import timezone
 
-from nebengjek.db import read_snapshot
+from common.db import read_snapshot
 from rides.models import DRIVER_BUSY, Beacon, Finder, FinderStatus, Payment, PaymentStatus, Ride, RideStatus
 from rides.services.rides import Side
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from django.db.models import Count
 
-from nebengjek.db import read_snapshot
+from common.db import read_snapshot
 from rides.geo import GeoPoint
 from rides.models import DRIVER_BUSY, OPEN_MATCH, Beacon, Finder, FinderStatus, Match, Ride, RideStatus, TrackPoint
 

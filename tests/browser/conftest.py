@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
+from devservers.web import ServerProcess
 from tests.browser.chromium import MISSING, find_browser, launch_options
 from tests.browser.looking import Complaints
 from tests.e2e.conftest import StartServer, start_server
-from tests.e2e.server import ServerProcess
 
 __all__ = ["start_server"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.server import ServerProcess
+from devservers.web import ServerProcess
 
 RIDE = 90_000
 """Milliseconds for a whole ride."""

@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
+from devservers.web import ServerProcess
 from nebengjek.settings import BASE_DIR
 from tests.browser.chromium import MISSING, find_browser, launch_options
-from tests.e2e.server import ServerProcess
 
 FOLDER = BASE_DIR / "docs" / "images"
 MOST_BYTES = 250_000

@@ -8,10 +8,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage, Run
 from tests.browser.looking import accessible
 from tests.e2e.client import PLACE, Client, ride_to_pickup
-from tests.e2e.server import ServerProcess
 
 PASSWORD = "a long password"
 NORTH = 0.0009

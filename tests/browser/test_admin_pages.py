@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage, Run
 from tests.browser.looking import accessible
 from tests.browser.test_admin import clerk, log_in, ride_of
-from tests.e2e.server import ServerProcess
 
 __all__ = ["clerk"]
 

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
+from devservers.web import ServerProcess
 from tests.browser.chromium import PROGRAMS, find_browser, launch_options
 from tests.browser.conftest import NARROW, OpenPage, Run
 from tests.browser.looking import Complaints, accessible
 from tests.e2e.client import Client
-from tests.e2e.server import ServerProcess
 
 Complain = Callable[[str], list[str]]
 

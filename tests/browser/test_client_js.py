@@ -12,10 +12,10 @@ import jwt
 import pytest
 from playwright.sync_api import Page
 
+from devservers.web import ServerProcess
 from nebengjek.settings import DEVELOPMENT_SECRET
 from tests.browser.conftest import OpenPage
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import ServerProcess
 
 pytestmark = pytest.mark.e2e
 

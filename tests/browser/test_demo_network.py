@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage
 from tests.browser.phones import (
     RIDE,
@@ -17,7 +18,6 @@ from tests.browser.phones import (
     phone,
     watch,
 )
-from tests.e2e.server import ServerProcess
 
 pytestmark = pytest.mark.e2e
 

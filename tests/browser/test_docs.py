@@ -8,9 +8,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import ServerProcess
 
 pytestmark = pytest.mark.e2e
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}}

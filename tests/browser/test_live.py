@@ -14,10 +14,10 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
+from devservers.web import ServerProcess
 from tests.browser.chromium import MISSING, find_browser, launch_options
 from tests.e2e.client import PLACE, Client, ride_to_pickup
 from tests.e2e.conftest import StartServer, start_server
-from tests.e2e.server import ServerProcess
 from tests.e2e.test_live import DRIVER, PASSENGER, PASSWORD, STAFF, cookie_of_staff
 
 __all__ = ["start_server"]

@@ -15,7 +15,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from deploy.process import free_port
+from devservers.process import free_port
+from devservers.topology import Topology
+from devservers.web import ServerProcess
 from nebengjek.settings import DEVELOPMENT_SECRET
 from nebengjek_client import (
     Client,
@@ -34,8 +36,6 @@ from tests.clients.network import Network, network_to
 from tests.clients.people import DEWI, PLACE, PUTRI, TARGET, Told, book, log_in
 from tests.clients.script import Script, ScriptedServer, scripted_server, until
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import ServerProcess
-from tests.e2e.topology import Topology
 
 pytestmark = pytest.mark.e2e
 METRE = math.degrees(0.001 / 6371.0088)

@@ -9,8 +9,8 @@ import pytest
 from nebengjek_client import Client
 from nebengjek_client.commands import Commands
 from nebengjek_client.frames import Data, encode
-from realtime import protocol
-from realtime.routes import ROUTES
+from realtime.commands.routes import ROUTES
+from realtime.contract import frames as protocol
 
 PLACE = {"latitude": -6.1754, "longitude": 106.8272}
 CALLS: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ from nebengjek_client import queue as queue_module
 from nebengjek_client.connection import Connection, ConnectionLost
 from nebengjek_client.delivery import POSITIONS_BURST, POSITIONS_PER_SHOWN, PositionPace, Refused, deliver
 from nebengjek_client.queue import CommandQueue, QueuedCommand
-from realtime.limits import LOCATION_FACTOR, CommandLimit
+from realtime.socket.rate_limits import LOCATION_FACTOR, CommandLimit
 from tests.clients.script import OnFrame, Script, ScriptedServer, ack_all, scripted_server, until
 
 

@@ -3,7 +3,7 @@ import re
 import pytest
 
 import nebengjek_client
-from nebengjek.errors import ErrorCode
+from common.errors import ErrorCode
 from nebengjek_client import NebengJekError, ServerError, errors
 from nebengjek_client.errors import KINDS, server_error
 

@@ -7,8 +7,8 @@ import pytest
 
 from nebengjek_client import Limits, Match, Payment, Ride, Session, State
 from nebengjek_client.frames import decode, encode, given
-from realtime import protocol
-from realtime.ready import limits
+from realtime.contract import frames as protocol
+from realtime.socket.session_ready import limits
 from rides.events import MatchSnapshot, PaymentSnapshot, RideSnapshot
 from rides.selectors import user_state
 from tests.realtime.phone import Phone

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
+from devservers.web import ServerProcess
 from nebengjek.settings import BASE_DIR
 from tests.clients.people import PUTRI, log_in
-from tests.e2e.server import ServerProcess
 
 pytestmark = pytest.mark.e2e
 README = (BASE_DIR / "clients" / "python" / "README.md").read_text()

@@ -5,7 +5,7 @@ from nebengjek_client.backoff import BACKOFF_FIRST, BACKOFF_LEAST, STABLE_AFTER
 from nebengjek_client.connection import ConnectionLost
 from nebengjek_client.reconnect import FLOOD_WAIT, FLOODING, REPLACED, UNAUTHORIZED, Reconnect
 from nebengjek_client.tokens import TokenKeeper
-from realtime.protocol import CloseCode
+from realtime.contract.frames import CloseCode
 from tests.clients.script import http_server
 
 AWAY = "http://127.0.0.1:1"

@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 
+from devservers.web import ServerProcess
 from nebengjek_client import RateLimited, Rest, ServerError, Tokens, Unauthorized, Unreachable, ValidationFailed
 from nebengjek_client.rest import http_url
 from tests.clients.people import DEWI, PUTRI, log_in
 from tests.clients.script import http_server
-from tests.e2e.server import ServerProcess
 
 
 @pytest.mark.parametrize(

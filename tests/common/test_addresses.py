@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from nebengjek.addresses import client_address, network_of
+from common.addresses import client_address, network_of
 
 
 @pytest.mark.parametrize(

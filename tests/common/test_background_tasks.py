@@ -3,8 +3,8 @@ import asyncio
 import pytest
 from django.db import OperationalError
 
-from realtime import loops as module
-from realtime.loops import Loops, end, every
+from common import background_tasks as module
+from common.background_tasks import Loops, end, every
 
 
 async def wait_for(count: int, runs: list[int]) -> None:

@@ -1,8 +1,8 @@
 import pytest
 from django.db import connection, transaction
 
-from nebengjek.db import read_snapshot
-from nebengjek.threads import in_read_thread, in_write_thread
+from common.db import read_snapshot
+from common.threads import in_read_thread, in_write_thread
 from users.models import User
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nebengjek.env import ConfigError, Env
+from common.env import ConfigError, Env
 
 
 @pytest.mark.parametrize(

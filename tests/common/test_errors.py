@@ -1,4 +1,4 @@
-from nebengjek.errors import Conflict, ErrorCode, RateLimited, Unauthorized, ValidationFailed
+from common.errors import Conflict, ErrorCode, RateLimited, Unauthorized, ValidationFailed
 
 
 def test_clients_read_the_whole_reason_of_their_own_mistakes() -> None:

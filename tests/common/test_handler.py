@@ -5,7 +5,7 @@ import pytest
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponse
 
-from nebengjek.handler import BoundedASGIHandler
+from common.handler import BoundedASGIHandler
 
 
 async def test_only_so_many_requests_are_worked_on_at_once(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from nebengjek.logs import ContextFilter, JSONFormatter, LineFormatter, log_about
-from nebengjek.threads import in_read_thread
+from common.logs import ContextFilter, JSONFormatter, LineFormatter, log_about
+from common.threads import in_read_thread
 
 
 class Recorder(logging.Handler):

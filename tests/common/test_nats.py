@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from nats.aio.client import Client
 
-from deploy.process import free_port
-from deploy.servers import NatsServer
-from nebengjek import nats as module
-from nebengjek.nats import AWAY, connect_to_nats, credentials
+from common import nats as module
+from common.nats import AWAY, connect_to_nats, credentials
+from devservers.process import free_port
+from devservers.servers import NatsServer
 from tests.realtime.bridge.conftest import TIMEOUT, until
 
 SOON = timedelta(days=1)

@@ -3,7 +3,7 @@ import sys
 import pytest
 from django.contrib.staticfiles import finders
 
-from nebengjek.packages import package_folder
+from common.packages import package_folder
 
 
 def test_it_finds_a_folder_without_importing_the_package() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from deploy.process import free_port
-from deploy.servers import ValkeyServer
-from nebengjek.redis import AWAY, async_redis, close_async_redis, sync_redis
+from common.redis import AWAY, async_redis, close_async_redis, sync_redis
+from devservers.process import free_port
+from devservers.servers import ValkeyServer
 
 
 @pytest.mark.usefixtures("redis_url")

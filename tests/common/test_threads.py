@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from nebengjek.threads import in_read_thread, in_write_thread
+from common.threads import in_read_thread, in_write_thread
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -1,7 +1,7 @@
 import pytest
 
-from nebengjek.env import ConfigError
-from nebengjek.tiles import origin_of_tiles
+from common.env import ConfigError
+from common.tiles import origin_of_tiles
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy import process
-from deploy.child import Child, Kept, Printer, how_it_ended, restart_ended
-from deploy.process import ProcessError, until
+from devservers import process
+from devservers.child import Child, Kept, Printer, how_it_ended, restart_ended
+from devservers.process import ProcessError, until
 
 PATIENCE = 30
 """Seconds that something may take before a test gives up on it."""

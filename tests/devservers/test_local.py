@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy import local
-from deploy.process import ProcessError, free_port
-from deploy.servers import NatsServer, PostgresServer, ValkeyServer
+from devservers import local
+from devservers.process import ProcessError, free_port
+from devservers.servers import NatsServer, PostgresServer, ValkeyServer
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
 
 KINDS = (PostgresServer, ValkeyServer, NatsServer)
@@ -26,7 +26,7 @@ PATIENCE = 120
 
 
 class Local:
-    """A running `python -m deploy.local`."""
+    """A running `python -m devservers.local`."""
 
     def __init__(self, folder: Path) -> None:
         clean = {name: value for name, value in os.environ.items() if name not in DECLARED_VARIABLES}
@@ -39,7 +39,7 @@ class Local:
         self.lines: list[str] = []
         self._queue: queue.Queue[str] = queue.Queue()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.local", "--port", str(self.port), "--folder", str(folder)],
+            [sys.executable, "-m", "devservers.local", "--port", str(self.port), "--folder", str(folder)],
             cwd=BASE_DIR, env=self.env, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip

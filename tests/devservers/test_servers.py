@@ -1,4 +1,4 @@
-"""The servers that the tests and `deploy.local` start, each the real one."""
+"""The servers that the tests and `devservers.local` start, each the real one."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ import pytest
 import redis
 from nats.js import JetStreamContext
 
-from deploy import servers
-from deploy.process import ProcessError, free_port, until
-from deploy.servers import NatsServer, PostgresServer, Server, ValkeyServer
+from devservers import servers
+from devservers.process import ProcessError, free_port, until
+from devservers.servers import NatsServer, PostgresServer, Server, ValkeyServer
 from nebengjek.settings import BASE_DIR
 
 T = TypeVar("T")
@@ -289,7 +289,7 @@ def test_servers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     """Also when that process has no chance to do anything about it."""
     port = free_port()
     script = (
-        "import os, signal; from pathlib import Path; from deploy.servers import ValkeyServer;"
+        "import os, signal; from pathlib import Path; from devservers.servers import ValkeyServer;"
         f"ValkeyServer(Path({str(tmp_path)!r}), {port}).start(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, timeout=PATIENCE, check=False)
@@ -301,7 +301,7 @@ def test_servers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
 def test_servers_end_with_a_process_that_forgets_them(tmp_path: Path) -> None:
     port = free_port()
     script = (
-        "from pathlib import Path; from deploy.servers import ValkeyServer;"
+        "from pathlib import Path; from devservers.servers import ValkeyServer;"
         f"ValkeyServer(Path({str(tmp_path)!r}), {port}).start()"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, timeout=PATIENCE, check=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.server import ServerProcess
+from devservers.web import ServerProcess
 
 StartServer = Callable[..., ServerProcess]
 

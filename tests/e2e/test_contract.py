@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from nebengjek.errors import ErrorCode
-from realtime.asyncapi.document import sent_structs
-from realtime.routes import ROUTES
+from common.errors import ErrorCode
+from devservers.web import ServerProcess
+from realtime.commands.routes import ROUTES
 from tests.contract import faults
 from tests.e2e.client import PLACE, TARGET, Client, ride_to_pickup
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import ServerProcess
+from web.docs.asyncapi.document import sent_structs
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER, OTHER = "+6281200000001", "+6281200000003", "+6281200000004"

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from devservers.web import TIMEOUT, ServerProcess
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import TIMEOUT, ServerProcess
 
 pytestmark = pytest.mark.e2e
 DEMO = ("manage.py", "serve", "--demo", "--port", "0")

@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from bench.faults import unacknowledged
+from devservers.topology import Topology
+from devservers.web import TIMEOUT, ServerProcess
 from tests.e2e.client import PLACE, TARGET, Client, ride_to_pickup
-from tests.e2e.server import TIMEOUT, ServerProcess
-from tests.e2e.topology import Topology
+from tests.stress.faults import unacknowledged
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER = "+6281200000001", "+6281200000003"

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from realtime.drain import BATCH
+from devservers.web import ServerProcess
+from realtime.server.drain import BATCH
 from tests.e2e.client import PLACE, TARGET, TIMEOUT, Client
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import ServerProcess
 from tests.tokens import make_token
 
 pytestmark = pytest.mark.e2e

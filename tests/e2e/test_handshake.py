@@ -8,8 +8,8 @@ import os
 import httpx
 import pytest
 
+from devservers.web import ServerProcess
 from tests.e2e.client import Client
-from tests.e2e.server import ServerProcess
 
 pytestmark = pytest.mark.e2e
 

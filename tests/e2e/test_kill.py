@@ -9,9 +9,9 @@ from contextlib import closing
 import httpx
 import pytest
 
+from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, TARGET, Client, ride_to_pickup
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import ServerProcess
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER = "+6281200000001", "+6281200000003"

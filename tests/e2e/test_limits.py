@@ -15,9 +15,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from bench.process import memory_mb
+from devservers.web import TIMEOUT
 from tests.e2e.client import PLACE, Client
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import TIMEOUT
 from tests.e2e.test_server import connect_raw, text_frame
 
 pytestmark = pytest.mark.e2e

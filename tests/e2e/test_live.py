@@ -14,9 +14,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
+from devservers.topology import Topology
+from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, Client, ride_to_pickup
-from tests.e2e.server import ServerProcess
-from tests.e2e.topology import Topology
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER, STAFF = "+6281200000001", "+6281200000003", "+6281200000006"

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from devservers.topology import Topology
+from devservers.web import TIMEOUT, ServerProcess
 from tests.e2e.client import Client
-from tests.e2e.server import TIMEOUT, ServerProcess
-from tests.e2e.topology import Topology
 
 pytestmark = pytest.mark.e2e
 PASSENGER, STAFF = "+6281200000003", "+6281200000099"

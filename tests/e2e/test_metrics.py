@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.process import free_port
+from devservers.process import free_port
+from devservers.topology import Topology
+from devservers.web import TIMEOUT, ServerProcess
 from tests.e2e.client import PLACE, Client, ride_to_pickup
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import TIMEOUT, ServerProcess
-from tests.e2e.topology import Topology
 from tests.metrics import Samples, read_metrics, value_of
 
 pytestmark = pytest.mark.e2e

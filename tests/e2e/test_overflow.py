@@ -11,9 +11,9 @@ from contextlib import closing
 import pytest
 from websockets.asyncio.client import connect
 
-from bench.census import census_of
+from devservers.web import TIMEOUT, ServerProcess
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import TIMEOUT, ServerProcess
+from tests.stress.census import census_of
 
 pytestmark = pytest.mark.e2e
 
@@ -42,7 +42,7 @@ def wait_until_handed_out(server: ServerProcess) -> None:
 @pytest.mark.parametrize("history", [COUNT, 100])
 async def test_who_reads_late_gets_everything_in_order_or_the_state(start_server: StartServer, history: int) -> None:
     server = start_server(
-        "-m", "bench.census", "serve", "--port", "0", WS_WRITE_TIMEOUT="60s", HISTORY_MAX=str(history)
+        "-m", "tests.stress.census", "serve", "--port", "0", WS_WRITE_TIMEOUT="60s", HISTORY_MAX=str(history)
     )
     token = server.log_in("+6281200000001", driver=True)
     headers = {"Authorization": f"Bearer {token}"}

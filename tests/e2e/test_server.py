@@ -12,9 +12,9 @@ import time
 
 import pytest
 
+from devservers.web import ServerProcess
 from tests.e2e.client import Client
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import ServerProcess
 
 pytestmark = pytest.mark.e2e
 

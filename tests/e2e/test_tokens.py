@@ -14,9 +14,9 @@ import httpx
 import jwt
 import pytest
 
+from devservers.topology import Topology
+from devservers.web import TIMEOUT, ServerProcess
 from tests.e2e.client import Client
-from tests.e2e.server import TIMEOUT, ServerProcess
-from tests.e2e.topology import Topology
 from tests.tokens import make_token
 
 pytestmark = pytest.mark.e2e

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from common.threads import in_write_thread
 from events import relay as relay_module
 from events.buses.memory import MemoryBus
 from events.models import OutboxEvent
 from events.relay import Relay
-from nebengjek.threads import in_write_thread
 from tests.events.test_outbox import Happened, emit
 
 pytestmark = pytest.mark.django_db(transaction=True)

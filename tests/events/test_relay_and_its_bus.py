@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import pytest
 from nats.aio.client import Client
 
+from common.threads import in_read_thread, in_write_thread
 from events import relay as relay_module
 from events.buses.base import BusUnavailable
 from events.buses.jetstream import JetStreamBus
 from events.models import OutboxEvent
 from events.relay import Relay
 from events.stream import STREAM, ensure_stream
-from nebengjek.threads import in_read_thread, in_write_thread
 from tests.events.test_relay import happen, outbox_of
 from tests.realtime.bridge.conftest import until
 

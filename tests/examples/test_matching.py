@@ -15,10 +15,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from devservers.web import ServerProcess
 from events.stream import ID_HEADER, STREAM, ensure_stream
 from rides.geo import GeoPoint, distance_km
 from tests.cast import BLOK_M, MONAS, north_of
-from tests.e2e.server import ServerProcess
 from tests.examples.conftest import settle
 
 pytestmark = pytest.mark.e2e

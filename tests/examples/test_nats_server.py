@@ -11,10 +11,10 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from deploy.servers import NatsServer
+from devservers.servers import NatsServer
 from events.stream import OUTBOX_SUBJECT
 from realtime.bridge.inbound import events_by_subject
-from realtime.link import LOCATION_SUBJECT
+from realtime.socket.nats_publisher import LOCATION_SUBJECT
 from rides.events import EVENTS
 from tests.examples.conftest import USERS, settle, url_of
 

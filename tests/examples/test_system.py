@@ -10,11 +10,11 @@ from pathlib import Path
 import nats
 import pytest
 
-from deploy.servers import NatsServer, ValkeyServer
+from devservers.servers import NatsServer, ValkeyServer
+from devservers.web import ServerProcess
 from rides.geo import GeoPoint
 from tests.cast import BLOK_M, MONAS, north_of
 from tests.e2e.client import Client
-from tests.e2e.server import ServerProcess
 from tests.examples.conftest import url_of
 from tests.realtime.bridge.conftest import all_is_delivered
 

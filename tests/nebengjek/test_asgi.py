@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from nebengjek import asgi
-from realtime.background import Background, background
+from realtime.server.background import Background, background
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,15 +9,15 @@ from django.utils import timezone
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from common.threads import in_read_thread, in_write_thread
+from devservers.web import ServerProcess
 from events.models import OutboxEvent
 from events.stream import OUTBOX_SUBJECT
-from nebengjek.threads import in_read_thread, in_write_thread
-from realtime.background import Dispatcher
-from realtime.link import link
+from realtime.server.background import Dispatcher
+from realtime.socket.nats_publisher import link
 from rides.models import Match
 from tests.cast import propose
 from tests.database import database_url
-from tests.e2e.server import ServerProcess
 from tests.realtime.bridge.conftest import TIMEOUT, until, until_async
 from users.models import User
 

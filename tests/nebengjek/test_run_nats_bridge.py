@@ -10,16 +10,16 @@ import pytest
 from django.core.management import CommandError, call_command
 from nats.aio.client import Client
 
-from deploy.servers import NatsServer
+from common.redis import async_redis
+from common.threads import in_read_thread, in_write_thread
+from devservers.servers import NatsServer
+from devservers.web import ServerProcess
 from events.models import OutboxEvent
 from events.stream import DURABLE, STREAM
-from nebengjek.redis import async_redis
-from nebengjek.threads import in_read_thread, in_write_thread
 from realtime.bridge.lease import KEY
 from rides.services.beacons import beacon_update
 from tests.cast import propose
 from tests.database import database_url
-from tests.e2e.server import ServerProcess
 from tests.realtime.bridge.conftest import told, until_async
 from users.models import User
 

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings as real_settings
 from django.core.management import CommandError, call_command
 
-from realtime.management.commands.serve import refuse_development_secrets, refuse_old_database, show_demo
+from nebengjek.management.commands.serve import refuse_development_secrets, refuse_old_database, show_demo
 
 
 def test_public_secrets_are_not_served_to_other_machines(settings: Any) -> None:

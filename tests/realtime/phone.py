@@ -8,8 +8,8 @@ from typing import Any
 
 from channels.testing import WebsocketCommunicator
 
+from common.threads import in_write_thread
 from nebengjek.asgi import websocket_application
-from nebengjek.threads import in_write_thread
 from users.models import User
 from users.tokens import tokens_issue
 

@@ -8,10 +8,10 @@ from django.test import Client
 
 from events.models import OutboxEvent
 from realtime.admin import PER_PAGE
-from realtime.presence import Presence, presence
+from realtime.socket.presence import Presence, presence
 from rides.models import Beacon
 from rides.services.beacons import beacon_update
-from tests.realtime.test_live import note
+from tests.realtime.operations.test_live_connections import note
 from users.models import User
 
 pytestmark = pytest.mark.django_db

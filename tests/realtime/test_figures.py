@@ -7,7 +7,7 @@ from django.test import Client, override_settings
 
 from rides.services.payments import payment_process
 from tests.cast import arrive
-from tests.realtime.test_live import note
+from tests.realtime.operations.test_live_connections import note
 from users.models import User
 from users.support import support_add
 
@@ -66,10 +66,10 @@ def test_the_start_page_costs_a_few_queries(
 
 
 def test_while_redis_is_away_the_rest_is_shown(client: Client) -> None:
-    from realtime.presence import presence
+    from realtime.socket.presence import presence
 
     client.force_login(support_add(msisdn="+6281200000098"))
-    away = {"PRESENCE_STORE": "realtime.presence.RedisPresence", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    away = {"PRESENCE_STORE": "realtime.socket.presence.RedisPresence", "REDIS_URL": "redis://127.0.0.1:1/0"}
     with override_settings(**away):
         presence.cache_clear()
         page = client.get("/admin/").content.decode()

@@ -6,14 +6,14 @@ from uuid import UUID
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from nebengjek.errors import DomainError, ErrorCode, RateLimited, Unauthorized
-from realtime import metrics, protocol
-from realtime.exposition import Counted
-from realtime.messages import ServerRestarting
-from realtime.metrics import BUCKETS, FAMILIES, OTHER
-from realtime.protocol import CloseCode
-from realtime.routes import ROUTES
-from realtime.workers import worker_ended
+from common.errors import DomainError, ErrorCode, RateLimited, Unauthorized
+from realtime import metrics
+from realtime.commands.routes import ROUTES
+from realtime.contract import frames as protocol
+from realtime.contract.frames import CloseCode
+from realtime.contract.messages import ServerRestarting
+from realtime.metrics import BUCKETS, FAMILIES, OTHER, worker_ended
+from realtime.operations.prometheus import Counted
 from tests.metrics import Samples, read_metrics, value_of
 
 A = UUID(int=1)

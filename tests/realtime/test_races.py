@@ -12,16 +12,16 @@ import pytest
 from django.db import connections, transaction
 from django.db.models import Sum
 
-from nebengjek.errors import DomainError
-from realtime.dispatch import execute
-from realtime.protocol import decode_frame, encode
-from realtime.routes import ROUTES
+from common.errors import DomainError
+from realtime.commands.dispatch import execute
+from realtime.commands.routes import ROUTES
+from realtime.contract.frames import decode_frame, encode
 from rides.models import Finder, LedgerEntry, Match, Payment, Ride
 from rides.services.matches import match_confirm, match_expire
 from rides.services.registration import driver_register
 from rides.services.rides import ride_cancel_by_staff
 from tests.cast import BLOK_M, MONAS, arrive, book, propose, stand_by, start, told_types
-from tests.realtime.test_dispatch import claims_of
+from tests.realtime.commands.test_dispatch import claims_of
 from users.models import User
 from users.services import user_deactivate
 

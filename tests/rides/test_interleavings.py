@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from nebengjek.errors import ValidationFailed
+from common.errors import ValidationFailed
 from rides.models import Finder, Match, Payment, Ride
 from rides.positions import positions
 from rides.services.beacons import beacon_update

@@ -3,10 +3,10 @@ from typing import Any
 import httpx
 import pytest
 
+from common.threads import in_read_thread
 from nebengjek.asgi import django_application
-from nebengjek.threads import in_read_thread
 from nebengjek_client import Rest, ServerError
-from realtime.simulation.login import log_in
+from simulation.login import log_in
 from tests.clients.script import http_server
 from users.models import User
 from users.tokens import authenticate

@@ -5,9 +5,9 @@ import msgspec
 import pytest
 
 from nebengjek_client import Frame, InternalError, ServerError, Tokens, ValidationFailed
-from realtime.simulation.people import CalledOff, Driver, Habits
-from realtime.simulation.streets import place_at
 from rides.geo import distance_km
+from simulation.people import CalledOff, Driver, Habits
+from simulation.streets import place_at
 from tests.cast import MONAS
 
 

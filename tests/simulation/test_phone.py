@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nebengjek_client import Tokens, ValidationFailed
-from realtime.simulation import phone as module
-from realtime.simulation.phone import Phone
+from simulation import phone as module
+from simulation.phone import Phone
 from tests.clients.script import Script, scripted_server
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from realtime.simulation.run import Outcome, percentile
+from simulation.run import Outcome, percentile
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.0, 1), (0.5, 51), (0.99, 100), (1.0, 100)])

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.simulation.streets import PACE_VARIES, drive, place_at, place_near, straight, way
 from rides.geo import distance_km
+from simulation.streets import PACE_VARIES, drive, place_at, place_near, straight, way
 from tests.cast import MONAS
 
 METRES = st.floats(0, 5000)

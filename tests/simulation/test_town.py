@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from nebengjek_client import LoginRequired
-from realtime.simulation import town
-from realtime.simulation.people import Habits
-from realtime.simulation.town import DRIVERS, MONAS, PASSENGERS, STAFF_NUMBER, Town, staff_account, tokens_of
+from simulation import town
+from simulation.people import Habits
+from simulation.town import DRIVERS, MONAS, PASSENGERS, STAFF_NUMBER, Town, staff_account, tokens_of
 from users.models import User
 from users.tokens import authenticate
 

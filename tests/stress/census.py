@@ -1,6 +1,6 @@
 """`manage.py` with a census: at SIGUSR1 the process prints what it has in hand, as one line of JSON.
 
-    python -m bench.census serve --port 0
+    python -m tests.stress.census serve --port 0
 
 It is the real server; only this door is added, and only here. Benchmarks and tests compare two lines.
 """
@@ -17,7 +17,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.e2e.server import ServerProcess
+    from devservers.web import ServerProcess
 
 MARK = "census "
 
@@ -29,8 +29,8 @@ def census() -> dict[str, int]:
     """
     from channels.layers import get_channel_layer
 
-    from realtime.connections import connections
-    from realtime.sessions import sessions
+    from realtime.socket.connections import connections
+    from realtime.socket.sessions import sessions
     from rides.positions import positions
 
     layer: Any = get_channel_layer()
@@ -57,7 +57,7 @@ def _objects() -> int:
 
 
 def census_of(server: ServerProcess) -> dict[str, int]:
-    """Ask a server that was started as `python -m bench.census serve`."""
+    """Ask a server that was started as `python -m tests.stress.census serve`."""
     assert server.process
     server.process.send_signal(signal.SIGUSR1)
     counts: dict[str, int] = json.loads(server.wait_for(MARK + r"(\{.*\})"))

@@ -1,6 +1,6 @@
 """People who come and go: what ten thousand connects and disconnects leave behind in the server.
 
-    python -m bench.churn [--times 10000] [--users 2000] [--at-once 50]
+    python -m tests.stress.churn [--times 10000] [--users 2000] [--at-once 50]
 
 Starts a server of its own on a database in a temporary folder. Each visit is one connection: `session_ready`, a
 position, a `sync`; then the client leaves: one in three hangs up, one vanishes without a word, one is replaced by a
@@ -83,16 +83,18 @@ def main() -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from bench.census import census_of
     from bench.database import count_rows, make_people
     from bench.process import cpu_seconds, memory_mb, open_files
-    from tests.e2e.server import ServerProcess
+    from devservers.web import ServerProcess
+    from tests.stress.census import census_of
 
     call_command("migrate", verbosity=0)
     database = Path(folder.name) / "e2e.sqlite3"
     people = itertools.cycle(make_people(options.users))
     connection.close()
-    server = ServerProcess(Path(folder.name), "-m", "bench.census", "serve", "--port", "0", LOG_LEVEL="WARNING").start()
+    server = ServerProcess(
+        Path(folder.name), "-m", "tests.stress.census", "serve", "--port", "0", LOG_LEVEL="WARNING"
+    ).start()
     assert server.process
     pid = server.process.pid
     url = server.url.replace("http", "ws", 1) + "/ws/"

@@ -1,6 +1,6 @@
 """What the distributed system loses when a plug is pulled during a burst: nothing.
 
-    python -m bench.faults [--users 200] [--rounds 100] [--only bridge …]
+    python -m tests.stress.faults [--users 200] [--rounds 100] [--only bridge …]
 
 Starts PostgreSQL, Valkey, NATS, two web processes, two bridges and a dispatcher on this machine, connects the users to
 both web processes, and lets another service publish a message to each pair of users in every round, so each user is
@@ -25,26 +25,16 @@ from uuid import UUID
 import msgspec
 import nats
 
-from tests.e2e.burst import Crowd, Faults
-from tests.e2e.topology import Topology
+from bench.burst import SETTLE_TIMEOUT, Crowd, Faults, make_tokens
+from devservers.topology import Topology
 
 STREAM, DURABLE = "NEBENGJEK", "bridge"
-SETTLE_TIMEOUT = 30.0
 COLUMNS = ("published", "told", "by state", "resets", "reconnects", "lost", "doubled", "disordered", "unacked")
 PAUSE = 4.5
 """Seconds; the lease ends after 3."""
 
 OUTAGE = 1.0
 """Seconds for which what was killed stays away."""
-
-MAKE_PEOPLE = """
-from users.models import User, Role
-from users.tokens import tokens_issue
-for n in range({count}):
-    role = Role.PASSENGER if n % 2 else Role.DRIVER
-    user, _ = User.objects.get_or_create(msisdn="+62877%07d" % n, defaults={{"role": role}})
-    print("TOKEN", user.pk, tokens_issue(user)["access"])
-"""
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -112,14 +102,6 @@ FAULTS: dict[str, Callable[[Topology], None]] = {
 }
 
 
-def make_tokens(topology: Topology, count: int) -> dict[UUID, str]:
-    """Return the ids and tokens of people who are made in the database; drivers and passengers in turn."""
-    done = topology.webs[0].manage("shell", "--verbosity", "0", "-c", MAKE_PEOPLE.format(count=count))
-    assert done.returncode == 0, done.stderr
-    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("TOKEN ")]
-    return {UUID(user_id): token for _, user_id, token in lines}
-
-
 async def pull(topology: Topology, tokens: dict[UUID, str], fault: str, *, rounds: int) -> Outcome:
     """Publish so many rounds while a plug is pulled in their midst, and return what everybody was told."""
     began = time.monotonic()
@@ -168,7 +150,9 @@ async def unacknowledged(url: str) -> int:
 
 def main(arguments: Sequence[str]) -> int:
     """Pull each plug in turn and print a table; return 1 where anything was lost, doubled or out of order."""
-    parser = argparse.ArgumentParser(prog="python -m bench.faults", description="What is lost when a plug is pulled.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.stress.faults", description="What is lost when a plug is pulled."
+    )
     parser.add_argument("--users", type=int, default=200, help="sockets, on two web processes (%(default)s)")
     parser.add_argument("--rounds", type=int, default=100, help="notifications to each of them (%(default)s)")
     parser.add_argument("--only", nargs="*", choices=list(FAULTS), default=list(FAULTS), help="which plugs (all)")

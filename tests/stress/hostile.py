@@ -1,6 +1,6 @@
 """Clients who mean harm: a million random frames, broken handshakes, violations, resets, slow and idle ones.
 
-    python -m bench.hostile [--frames 1000000] [--handshakes 20000] [--slow 2000] [--idle 5000] [--seed 1]
+    python -m tests.stress.hostile [--frames 1000000] [--handshakes 20000] [--slow 2000] [--idle 5000] [--seed 1]
 
 Starts a server of its own on a database in a temporary folder. A witness is connected all the time and must be
 answered. At the end the server must be alive, have logged no error, and have in hand what it had before.
@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bench.rawsocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, frame, handshake
-from bench.violations import VIOLATIONS
+from tests.stress.rawsocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, frame, handshake
+from tests.stress.violations import VIOLATIONS
 
 if TYPE_CHECKING:
-    from tests.e2e.server import ServerProcess
+    from devservers.web import ServerProcess
 
 PARSER = argparse.ArgumentParser(description="Clients who mean harm.")
 PARSER.add_argument("--frames", type=int, default=1_000_000, help="random frames (%(default)s)")
@@ -94,7 +94,7 @@ class Hostile:
     """Makes up what a hostile client sends; the same again from the same seed."""
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311
+        self._random = random.Random(seed)
 
     def value(self, depth: int = 0) -> Any:
         """Return any JSON value at all."""
@@ -265,7 +265,7 @@ async def witness(server: ServerProcess, token: str, outcome: Outcome) -> None:
 
 async def attack(server: ServerProcess, tokens: list[str], *, frames: int, handshakes: int, seed: int) -> Outcome:
     """Let `AT_ONCE` hostile clients do their worst, each with a token of its own, and one witness look on."""
-    from realtime.loops import end
+    from common.background_tasks import end
 
     outcome = Outcome()
     host = server.url.removeprefix("http://")
@@ -316,13 +316,13 @@ def main() -> int:
     from django.db import connection
 
     from bench.database import make_people
-    from tests.e2e.server import ServerProcess
+    from devservers.web import ServerProcess
 
     call_command("migrate", verbosity=0)
     tokens = make_people(max(options.idle, PEOPLE) + 1)
     connection.close()
     limits = {"WS_LOCATION_RATE": "0", "WS_HANDSHAKE_TIMEOUT": f"{HANDSHAKE_TIMEOUT}s", "LOG_LEVEL": "WARNING"}
-    server = ServerProcess(Path(folder.name), "-m", "bench.census", "serve", "--port", "0", **limits).start()
+    server = ServerProcess(Path(folder.name), "-m", "tests.stress.census", "serve", "--port", "0", **limits).start()
     try:
         return _measure(server, tokens, options)
     finally:
@@ -330,8 +330,8 @@ def main() -> int:
 
 
 def _measure(server: ServerProcess, tokens: list[str], options: argparse.Namespace) -> int:
-    from bench.census import census_of
     from bench.process import memory_mb, open_files
+    from tests.stress.census import census_of
 
     assert server.process
     pid = server.process.pid
@@ -376,8 +376,8 @@ def _measure(server: ServerProcess, tokens: list[str], options: argparse.Namespa
 
 def _memory_of_idle(server: ServerProcess, tokens: list[str]) -> float:
     """Return the kilobytes that each of so many idle connections takes."""
-    from bench.census import census_of
     from bench.process import memory_mb
+    from tests.stress.census import census_of
 
     assert server.process
     pid = server.process.pid

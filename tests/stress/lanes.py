@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 
+from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, Client, ride_to_pickup
-from tests.e2e.server import ServerProcess
 
 DRIVER, PASSENGER = "+6281200000001", "+6281200000003"
 EVENT = """
@@ -115,7 +115,7 @@ def _forever() -> Iterator[int]:
 
 
 def main() -> None:
-    """Read a message a second for a minute, and say how old the positions were: `python -m bench.lanes`."""
+    """Read a message a second for a minute, and say how old the positions were: `python -m tests.stress.lanes`."""
     with TemporaryDirectory() as folder:
         server = ServerProcess(Path(folder))
         server.manage("migrate", "--verbosity", "0")

@@ -1,6 +1,6 @@
 """Deploying at rush hour: what riders notice when web processes are restarted, one after the other, and killed.
 
-    python -m bench.rolling [--people 100] [--rides 200] [--speed 10]
+    python -m tests.stress.rolling [--people 100] [--rides 200] [--speed 10]
 
 Starts PostgreSQL, Valkey, NATS, two web processes behind a proxy, a bridge and a dispatcher on this machine, and lets
 as many drivers as passengers take rides. Meanwhile the web processes are stopped with SIGTERM and started again, in
@@ -21,10 +21,10 @@ from typing import Any
 
 import msgspec
 
-from bench.balancer import Balancer
-from tests.e2e.topology import Topology
+from devservers.topology import Topology
+from tests.stress.balancer import Balancer
 
-PARSER = argparse.ArgumentParser(prog="python -m bench.rolling", description="Deploying at rush hour.")
+PARSER = argparse.ArgumentParser(prog="python -m tests.stress.rolling", description="Deploying at rush hour.")
 PARSER.add_argument("--people", type=int, default=100, help="drivers, and as many passengers (%(default)s)")
 PARSER.add_argument("--rides", type=int, default=200, help="rides (%(default)s)")
 PARSER.add_argument("--speed", type=float, default=10, help="times faster than in town (%(default)s)")
@@ -86,12 +86,12 @@ async def deploy(topology: Topology, pause: float, restarts: Counter[str]) -> No
 
 async def ride(options: argparse.Namespace, env: dict[str, str], topology: Topology, restarts: Counter[str]) -> int:
     """Have the rides taken by a process that shares the database, while web processes are restarted."""
-    from realtime.loops import end
+    from common.background_tasks import end
 
     async with Balancer([int(web.command[-1]) for web in topology.webs]) as balancer:
         url = f"http://127.0.0.1:{balancer.port}"
         arguments = [f"--{name}={getattr(options, name)}" for name in ("people", "rides", "speed")]
-        command = [sys.executable, "-m", "bench.rolling", "--url", url, *arguments]
+        command = [sys.executable, "-m", "tests.stress.rolling", "--url", url, *arguments]
         riders = await asyncio.create_subprocess_exec(*command, env={**os.environ, **env})
         deploying = asyncio.create_task(deploy(topology, options.pause, restarts))
         try:
@@ -107,7 +107,7 @@ def take_rides(options: argparse.Namespace) -> int:
 
     django.setup()
 
-    from realtime.simulation.run import Plan, simulate
+    from simulation.run import Plan, simulate
 
     told = Told()
     people = {"drivers": options.people, "passengers": options.people}

@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from bench.census import census_of
-from bench.churn import come_and_go
 from bench.database import count_rows
+from devservers.web import TIMEOUT, ServerProcess
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import TIMEOUT, ServerProcess
+from tests.stress.census import census_of
+from tests.stress.churn import come_and_go
 
 pytestmark = pytest.mark.e2e
 
@@ -31,7 +31,7 @@ def settled(server: ServerProcess) -> dict[str, int]:
 
 
 def test_nothing_is_left_of_those_who_came_and_went(start_server: StartServer) -> None:
-    server = start_server("-m", "bench.census", "serve", "--port", "0")
+    server = start_server("-m", "tests.stress.census", "serve", "--port", "0")
     people = [server.log_in(f"+62812000000{n:02d}", driver=n % 2 == 0) for n in range(12)]
     url = server.url.replace("http", "ws", 1) + "/ws/"
     tokens = itertools.cycle(people)

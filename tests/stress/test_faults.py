@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from bench.faults import FAULTS, Outcome, make_tokens, pull
-from tests.e2e.burst import Faults
-from tests.e2e.topology import Topology
+from bench.burst import Faults, make_tokens
+from devservers.topology import Topology
+from tests.stress.faults import FAULTS, Outcome, pull
 
 pytestmark = pytest.mark.e2e
 

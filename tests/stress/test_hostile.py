@@ -7,11 +7,11 @@ import asyncio
 import httpx
 import pytest
 
-from bench.hostile import AT_ONCE, PEOPLE, attack, wait_for_the_slow
+from devservers.web import TIMEOUT, ServerProcess
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import TIMEOUT, ServerProcess
-from tests.e2e.test_churn import settled
 from tests.e2e.test_drain import tokens_of_many
+from tests.stress.hostile import AT_ONCE, PEOPLE, attack, wait_for_the_slow
+from tests.stress.test_churn import settled
 
 pytestmark = pytest.mark.e2e
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 def start_with_census(start_server: StartServer) -> ServerProcess:
     return start_server(
         "-m",
-        "bench.census",
+        "tests.stress.census",
         "serve",
         "--port",
         "0",

@@ -2,8 +2,8 @@ from itertools import pairwise
 
 import pytest
 
-from bench.lanes import read_slowly
 from tests.e2e.conftest import StartServer
+from tests.stress.lanes import read_slowly
 
 pytestmark = pytest.mark.e2e
 

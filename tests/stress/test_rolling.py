@@ -1,4 +1,4 @@
-"""A small share of `python -m bench.rolling`: web processes are restarted and killed while people ride."""
+"""A small share of `python -m tests.stress.rolling`: web processes are restarted and killed while people ride."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 def test_rides_go_on_over_restarts_and_kills_and_nobody_misses_anything() -> None:
     arguments = ["--people", "5", "--rides", "10", "--speed", "20", "--pause", "3"]
     done = subprocess.run(
-        [sys.executable, "-m", "bench.rolling", *arguments],
+        [sys.executable, "-m", "tests.stress.rolling", *arguments],
         cwd=BASE_DIR, env={**os.environ, "DOTENV": ".env.of-no-tests"},
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip

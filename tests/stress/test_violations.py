@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from bench.rawsocket import PONG, TEXT, RawSocket, frame
-from bench.violations import LEGAL, VIOLATIONS, Violation
+from devservers.web import ServerProcess
 from tests.e2e.client import TIMEOUT
-from tests.e2e.server import ServerProcess
+from tests.stress.rawsocket import PONG, TEXT, RawSocket, frame
+from tests.stress.violations import LEGAL, VIOLATIONS, Violation
 
 pytestmark = pytest.mark.e2e
 ANSWERED = b'{"type":"ack","data":{},"id":"still here"}'

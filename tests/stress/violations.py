@@ -6,7 +6,7 @@ import struct
 
 import msgspec
 
-from bench.rawsocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
+from tests.stress.rawsocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
 SYNC = b'{"type":"sync","data":{}}'
 ANY = frozenset({1002, 1007, 1009, None})

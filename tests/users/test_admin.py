@@ -2,8 +2,8 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
+from common.admin import MOST_AT_ONCE
 from events.models import OutboxEvent
-from nebengjek.admin import MOST_AT_ONCE
 from users.models import User
 
 

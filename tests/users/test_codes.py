@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from nebengjek.errors import RateLimited
+from common.errors import RateLimited
 from users.codes import code_create, code_use, purge_codes
 from users.models import OneTimeCode
 

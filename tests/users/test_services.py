@@ -1,7 +1,7 @@
 import pytest
 
+from common.errors import Conflict, Unauthorized
 from events.models import OutboxEvent
-from nebengjek.errors import Conflict, Unauthorized
 from users import services
 from users.codes import code_create
 from users.models import User

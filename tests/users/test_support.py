@@ -11,9 +11,9 @@ from django.core.management import CommandError, call_command
 from django.db import models
 from django.test import Client
 
+from common.errors import Conflict
 from events.dead_letters import dead_letters_keep
 from events.models import DeadLetter
-from nebengjek.errors import Conflict
 from rides.models import Payment, Ride, TrackPoint
 from tests.cast import arrive
 from tests.events.test_dead_letters import dead

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from django.utils.safestring import SafeString
 
-from realtime.asyncapi.document import COMMANDS, NOTIFICATIONS, OTHERS, document
-from web.prose import inline, prose
+from web.docs.asyncapi.document import COMMANDS, NOTIFICATIONS, OTHERS, document
+from web.docs.prose import inline, prose
 
 Part = dict[str, Any]
 

@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from nebengjek.errors import ErrorCode
-from nebengjek.schemas import LARGE, components
-from realtime.asyncapi.glossary import MESSAGES as MEANINGS
-from realtime.asyncapi.meanings import ERRORS, closes
-from realtime.messages import MESSAGES, Limits, SessionReady
-from realtime.routes import ROUTES
+from common.errors import ErrorCode
+from common.rest.schemas import LARGE, components
+from realtime.commands.routes import ROUTES
+from realtime.contract.messages import MESSAGES, Limits, SessionReady
 from rides.events import EVENTS
 from users.models import Role
+from web.docs.asyncapi.glossary import MESSAGES as MEANINGS
+from web.docs.asyncapi.meanings import ERRORS, closes
 
 PAGE = "docs/protocol.md"
 

@@ -13,9 +13,9 @@ from django.views.decorators.http import condition, conditional_page, require_sa
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer2, OpenApiYamlRenderer2
 
-from realtime.asyncapi.document import render as asyncapi_text
-from users.exception_handler import only_reading
-from web.protocol import page
+from common.rest.exception_handler import only_reading
+from web.docs.asyncapi.document import render as asyncapi_text
+from web.docs.page import page
 
 FRESH = 300
 """Seconds for which a browser need not ask for a document again; it changes with the version of the server only."""

@@ -9,8 +9,8 @@ from functools import cache
 
 from django.conf import settings
 
-from nebengjek.threads import in_read_thread
-from realtime.loops import Loops, every
+from common.background_tasks import Loops, every
+from common.threads import in_read_thread
 from web.live.picture import NOTHING, Painter, Picture, frame
 from web.live.staff import staff_sessions
 

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http import parse_cookie
 
-from nebengjek.errors import SECURITY_MESSAGE, ErrorCode
-from nebengjek.threads import in_read_thread
-from realtime.loops import end
-from realtime.middleware import App, Receive, Scope, Send, headers_of, is_of_site, refuse
-from realtime.protocol import CloseCode
+from common.background_tasks import end
+from common.errors import SECURITY_MESSAGE, ErrorCode
+from common.threads import in_read_thread
+from realtime.contract.frames import CloseCode
+from realtime.socket.handshake import App, Receive, Scope, Send, headers_of, is_of_site, refuse
 from web.live.feed import Viewer, feed
 from web.live.staff import staff_sessions
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from realtime.background import Dispatcher
-from realtime.exposition import serve_metrics
+from realtime.operations.prometheus import serve_metrics
+from realtime.server.background import Dispatcher
 
 
 class Command(BaseCommand):

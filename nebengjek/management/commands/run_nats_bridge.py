@@ -10,12 +10,12 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from common.nats import connect_to_nats
+from common.redis import close_async_redis
 from events.stream import STREAM, SUBJECTS, StreamMismatch
-from nebengjek.nats import connect_to_nats
-from nebengjek.redis import close_async_redis
 from realtime.bridge.bridge import Bridge, Progress
 from realtime.bridge.inbound import events_by_subject
-from realtime.exposition import Done, serve_metrics
+from realtime.operations.prometheus import Done, serve_metrics
 
 
 class Command(BaseCommand):

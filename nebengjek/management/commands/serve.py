@@ -15,10 +15,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from realtime.middleware import has_public_secrets, is_loopback
-from realtime.server import address_of, make_server
-from realtime.simulation.town import DRIVERS, PASSENGERS, staff_account
-from realtime.workers import Workers, end_with_parent, listen
+from realtime.server.uvicorn_server import address_of, make_server
+from realtime.server.workers import Workers, end_with_parent, listen
+from realtime.socket.handshake import has_public_secrets, is_loopback
+from simulation.town import DRIVERS, PASSENGERS, staff_account
 
 MOST_WORKERS = 64
 

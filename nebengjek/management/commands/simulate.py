@@ -13,8 +13,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from nebengjek_client import Data, NebengJekError
-from realtime.simulation.people import PACE_KMH
-from realtime.simulation.run import Outcome, Plan, percentile, simulate
+from simulation.people import PACE_KMH
+from simulation.run import Outcome, Plan, percentile, simulate
 
 UUID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f-]{27}\b")
 """The first part of an id is enough to read."""

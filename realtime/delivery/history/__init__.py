@@ -10,11 +10,11 @@ from functools import cache
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from realtime.history.base import Delivery as Delivery
-from realtime.history.base import History as History
-from realtime.history.base import Notification as Notification
-from realtime.history.base import Place as Place
-from realtime.history.base import Reading as Reading
+from realtime.delivery.history.base import Delivery as Delivery
+from realtime.delivery.history.base import History as History
+from realtime.delivery.history.base import Notification as Notification
+from realtime.delivery.history.base import Place as Place
+from realtime.delivery.history.base import Reading as Reading
 
 
 @cache

@@ -12,9 +12,9 @@ import msgspec
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from realtime.groups import DELIVER, group_of
-from realtime.history.base import EVENT_ID_TTL, Delivery, Notification, Place, Reading
-from realtime.protocol import notification_head, numbered
+from realtime.contract.frames import notification_head, numbered
+from realtime.delivery.history.base import EVENT_ID_TTL, Delivery, Notification, Place, Reading
+from realtime.delivery.layer_messages import DELIVER, group_of
 
 
 class _Stored(msgspec.Struct, frozen=True):

@@ -17,11 +17,11 @@ import msgspec
 import redis
 from django.conf import settings
 
-from nebengjek.redis import PREFIX, async_redis
-from realtime.groups import DELIVER, GROUP
-from realtime.history.base import EVENT_ID_TTL, Delivery, Notification, Place, Reading
-from realtime.layers.redis import group_channel
-from realtime.protocol import notification_head
+from common.redis import PREFIX, async_redis
+from realtime.contract.frames import notification_head
+from realtime.delivery.history.base import EVENT_ID_TTL, Delivery, Notification, Place, Reading
+from realtime.delivery.layer_messages import DELIVER, GROUP
+from realtime.delivery.layers.redis import group_channel
 
 DAY = 24 * 3600
 EVENTS_PER_CALL = 100

@@ -14,7 +14,7 @@ from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer
 
 from realtime import metrics
-from realtime.layers.mailbox import Mailbox, Message
+from realtime.delivery.layers.mailbox import Mailbox, Message
 
 
 class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has no type hints

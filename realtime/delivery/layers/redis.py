@@ -16,10 +16,10 @@ from channels_redis.utils import _wrap_close, decode_hosts
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
-from nebengjek.errors import brief
-from nebengjek.redis import AWAY, CONNECT_TIMEOUT, PREFIX, RETRIES
+from common.errors import brief
+from common.redis import AWAY, CONNECT_TIMEOUT, PREFIX, RETRIES
 from realtime import metrics
-from realtime.layers.mailbox import Mailbox, Message
+from realtime.delivery.layers.mailbox import Mailbox, Message
 
 logger = logging.getLogger(__name__)
 

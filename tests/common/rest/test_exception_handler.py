@@ -9,8 +9,8 @@ from django.test import Client, RequestFactory
 from rest_framework import exceptions
 from rest_framework.views import APIView
 
-from nebengjek.errors import Conflict, InvalidFormat, RateLimited, Unauthorized, ValidationFailed
-from users.exception_handler import bad_request, contract_errors, page_not_found, server_error
+from common.errors import Conflict, InvalidFormat, RateLimited, Unauthorized, ValidationFailed
+from common.rest.exception_handler import bad_request, contract_errors, page_not_found, server_error
 
 
 @pytest.mark.parametrize(

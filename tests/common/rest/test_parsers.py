@@ -3,7 +3,7 @@ from io import BytesIO
 import pytest
 from rest_framework.exceptions import ParseError
 
-from users.parsers import MAX_BODY_SIZE, BoundedJSONParser
+from common.rest.parsers import MAX_BODY_SIZE, BoundedJSONParser
 
 
 def test_json_is_read() -> None:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import msgspec
 
-from nebengjek.schemas import components, schema_of
+from common.rest.schemas import components, schema_of
 
 
 class Colour(StrEnum):

@@ -12,10 +12,10 @@ from uuid import UUID
 import pytest
 from nats.aio.client import Client
 
+from common.nats import connect_to_nats
 from events.stream import DURABLE, STREAM
-from nebengjek.nats import connect_to_nats
 from realtime.bridge.bridge import Bridge
-from realtime.history import Place, history
+from realtime.delivery.history import Place, history
 
 TIMEOUT = 15.0
 

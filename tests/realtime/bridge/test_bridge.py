@@ -14,17 +14,17 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
+from common.nats import connect_to_nats
+from common.redis import async_redis
+from common.threads import in_read_thread, in_write_thread
 from events import dead_letters
 from events.models import DeadLetter, OutboxEvent
 from events.stream import DURABLE, ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER
-from nebengjek.nats import connect_to_nats
-from nebengjek.redis import async_redis
-from nebengjek.threads import in_read_thread, in_write_thread
 from realtime.bridge import bridge as module
 from realtime.bridge.bridge import Bridge
 from realtime.bridge.inbound import read_message
 from realtime.bridge.lease import KEY
-from realtime.history import history
+from realtime.delivery.history import history
 from rides.models import Match
 from rides.services.beacons import beacon_update
 from rides.services.finders import finder_update

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from deploy.process import free_port
-from deploy.servers import ValkeyServer
-from nebengjek.redis import AWAY, async_redis, close_async_redis
+from common.redis import AWAY, async_redis, close_async_redis
+from devservers.process import free_port
+from devservers.servers import ValkeyServer
 from realtime.bridge.lease import KEY, Lease, LeaseLost
 from tests.realtime.bridge.conftest import until, until_async
 

@@ -7,9 +7,9 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
 
+from common.redis import async_redis
+from common.threads import in_read_thread
 from events.stream import DURABLE, STREAM, ensure_stream
-from nebengjek.redis import async_redis
-from nebengjek.threads import in_read_thread
 from realtime.bridge.bridge import Bridge
 from realtime.bridge.status import Status, position_key, read_status, report_status, stream_id
 from tests.realtime.bridge.conftest import until_async

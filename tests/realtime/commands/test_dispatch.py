@@ -7,10 +7,10 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from realtime.dispatch import Answer, execute, purge_receipts
+from realtime.commands.dispatch import Answer, execute, purge_receipts
+from realtime.commands.routes import ROUTES
+from realtime.contract.frames import decode_frame, encode
 from realtime.models import CommandReceipt
-from realtime.protocol import decode_frame, encode
-from realtime.routes import ROUTES
 from rides.models import Beacon, Finder, Payment
 from rides.services import beacons
 from tests.cast import arrive, told_types

@@ -3,7 +3,7 @@ import inspect
 import msgspec
 import pytest
 
-from realtime.routes import ROUTES
+from realtime.commands.routes import ROUTES
 
 
 @pytest.mark.parametrize("name", ROUTES)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nebengjek.errors import RateLimited, Unauthorized, ValidationFailed
-from realtime import protocol
-from realtime.dispatch import read_command, route_of
-from realtime.protocol import BadFrame, decode_frame
-from realtime.routes import ROUTES
+from common.errors import RateLimited, Unauthorized, ValidationFailed
+from realtime.commands.dispatch import read_command, route_of
+from realtime.commands.routes import ROUTES
+from realtime.contract import frames as protocol
+from realtime.contract.frames import BadFrame, decode_frame
 
 UUID_TEXT = "00000000-0000-4000-8000-000000000001"
 PLACE = {"latitude": -6.2, "longitude": 106.8}

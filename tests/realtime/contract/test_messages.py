@@ -4,10 +4,10 @@ from uuid import UUID
 
 import msgspec
 
-from nebengjek.errors import ErrorCode
-from realtime.messages import MESSAGES, Error, LocationRelayed
-from realtime.protocol import unnumbered
-from realtime.routes import ROUTES
+from common.errors import ErrorCode
+from realtime.commands.routes import ROUTES
+from realtime.contract.frames import unnumbered
+from realtime.contract.messages import MESSAGES, Error, LocationRelayed
 from rides.snapshots import Action
 
 A = UUID(int=1)

@@ -6,9 +6,9 @@ from channels.layers import get_channel_layer
 from django.utils import timezone
 
 from events.models import OutboxEvent
-from realtime.delivery import deliver
-from realtime.groups import DELIVER, REVOKE, group_of
-from realtime.history import Delivery, Place, history
+from realtime.delivery.deliver import deliver
+from realtime.delivery.history import Delivery, Place, history
+from realtime.delivery.layer_messages import DELIVER, REVOKE, group_of
 
 A, B = UUID(int=1), UUID(int=2)
 

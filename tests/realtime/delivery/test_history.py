@@ -9,13 +9,13 @@ from uuid import UUID
 
 import pytest
 
-from nebengjek.redis import PREFIX, async_redis
-from realtime.groups import DELIVER, group_of
-from realtime.history import Delivery, History, Notification, Place
-from realtime.history.base import EVENT_ID_TTL
-from realtime.history.memory import MemoryHistory
-from realtime.history.redis import EVENTS_PER_CALL, Fence, Fenced, RedisHistory
-from realtime.layers.redis import RedisChannelLayer
+from common.redis import PREFIX, async_redis
+from realtime.delivery.history import Delivery, History, Notification, Place
+from realtime.delivery.history.base import EVENT_ID_TTL
+from realtime.delivery.history.memory import MemoryHistory
+from realtime.delivery.history.redis import EVENTS_PER_CALL, Fence, Fenced, RedisHistory
+from realtime.delivery.layer_messages import DELIVER, group_of
+from realtime.delivery.layers.redis import RedisChannelLayer
 
 A, B, NOBODY = UUID(int=1), UUID(int=2), UUID(int=9)
 
@@ -105,13 +105,13 @@ async def test_in_memory_what_is_over_is_forgotten(settings: Any, monkeypatch: p
     history = MemoryHistory()
     await fill(history, 2)
     now = time.monotonic()
-    monkeypatch.setattr("realtime.history.memory.time.monotonic", lambda: now + 11)
+    monkeypatch.setattr("realtime.delivery.history.memory.time.monotonic", lambda: now + 11)
     assert await since(history, A, 0) is None
     history.purge()
     assert not history._users[A].frames
     await history.deliver([delivery("new")])
     assert (await history.heads([A]))[1] == [3]
-    monkeypatch.setattr("realtime.history.memory.time.monotonic", lambda: now + EVENT_ID_TTL + 1)
+    monkeypatch.setattr("realtime.delivery.history.memory.time.monotonic", lambda: now + EVENT_ID_TTL + 1)
     history.purge()
     assert list(history._users[A].numbers) == ["new"]
 
@@ -144,7 +144,7 @@ async def test_an_event_of_yesterday_keeps_its_number(monkeypatch: pytest.Monkey
     history = RedisHistory()
     await fill(history, 1)
     now = time.time()
-    monkeypatch.setattr("realtime.history.redis.time.time", lambda: now + EVENT_ID_TTL - 1)
+    monkeypatch.setattr("realtime.delivery.history.redis.time.time", lambda: now + EVENT_ID_TTL - 1)
     await fill(history, 1)
     assert (await history.heads([A]))[1] == [1]
 

@@ -2,8 +2,8 @@ from uuid import UUID
 
 from channels.layers import BaseChannelLayer
 
-from realtime.groups import CHECK, DELIVER, RELAY, REPLACE, REVOKE, group_of
-from realtime.routes import ROUTES
+from realtime.commands.routes import ROUTES
+from realtime.delivery.layer_messages import CHECK, DELIVER, RELAY, REPLACE, REVOKE, group_of
 from rides.events import EVENTS
 
 A, B = UUID(int=1), UUID(int=2)

@@ -7,15 +7,15 @@ import redis
 from django.db import DatabaseError
 from django.utils import timezone
 
+from common.redis import sync_redis
 from events.models import OutboxEvent
-from nebengjek.redis import sync_redis
-from realtime import health
-from realtime.background import background
 from realtime.bridge import status
 from realtime.bridge.lease import KEY as LEASE
-from realtime.health import details, readiness
-from realtime.link import Link
-from realtime.presence import presence, presence_of
+from realtime.operations import health
+from realtime.operations.health import details, readiness
+from realtime.server.background import background
+from realtime.socket.nats_publisher import Link
+from realtime.socket.presence import presence, presence_of
 
 
 class Broken:

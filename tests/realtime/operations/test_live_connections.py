@@ -5,9 +5,9 @@ from uuid import UUID, uuid4
 import pytest
 from channels.layers import get_channel_layer
 
-from realtime.groups import DISCONNECT, group_of
-from realtime.live import chosen, connected, disconnect, with_users
-from realtime.presence import Presence, presence
+from realtime.delivery.layer_messages import DISCONNECT, group_of
+from realtime.operations.live_connections import chosen, connected, disconnect, with_users
+from realtime.socket.presence import Presence, presence
 from users.models import User
 
 pytestmark = pytest.mark.django_db

@@ -7,12 +7,12 @@ import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
+from common.redis import sync_redis
 from events.models import OutboxEvent
-from nebengjek.redis import sync_redis
-from realtime import exposition as module
 from realtime.bridge import status
 from realtime.bridge.lease import KEY as LEASE
-from realtime.exposition import Done, exposition, serve_metrics
+from realtime.operations import prometheus as module
+from realtime.operations.prometheus import Done, exposition, serve_metrics
 from tests.metrics import Samples, read_metrics, value_of
 
 

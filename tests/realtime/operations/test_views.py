@@ -5,9 +5,9 @@ import pytest
 from django.db import DatabaseError
 from django.test import Client
 
-from realtime import health
-from realtime.background import background as server_background
-from realtime.presence import presence, presence_of
+from realtime.operations import health
+from realtime.server.background import background as server_background
+from realtime.socket.presence import presence, presence_of
 from tests.api import as_user
 from tests.metrics import read_metrics, value_of
 from users.models import User

@@ -6,10 +6,10 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
+from common.threads import in_read_thread, in_write_thread
 from events.models import OutboxEvent
-from nebengjek.threads import in_read_thread, in_write_thread
-from realtime.background import Background, purge_database, purge_memory
 from realtime.models import CommandReceipt
+from realtime.server.background import Background, purge_database, purge_memory
 from rides.models import Match
 from tests.cast import propose
 from users.models import User

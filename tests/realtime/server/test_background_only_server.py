@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from realtime.background import SERVER_LOCK, OnlyServer
+from realtime.server.background import SERVER_LOCK, OnlyServer
 from tests.database import database_url
 
 TIMEOUT = 15.0  # seconds for what PostgreSQL does by itself

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from realtime.connections import Connections
-from realtime.drain import BATCH, PAUSE, Drain, batch_size
+from realtime.server.drain import BATCH, PAUSE, Drain, batch_size
+from realtime.socket.connections import Connections
 
 
 @pytest.mark.parametrize("count", [0, 1, 100, 1999])

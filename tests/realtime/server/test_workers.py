@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from nebengjek.settings import BASE_DIR
-from realtime.workers import listen
+from realtime.server.workers import listen
 
 TIMEOUT = 20
 
 WORKER = """
 import os, signal, socket, sys
-from realtime.workers import end_with_parent
+from realtime.server.workers import end_with_parent
 
 def say(text):
     os.write(1, f"worker {sys.argv[1]} {text}\\n".encode())

@@ -3,10 +3,10 @@ from uuid import uuid4
 
 import pytest
 
-from nebengjek.threads import in_write_thread
-from realtime.connections import Connections
-from realtime.history import Delivery, history
-from realtime.sessions import sessions
+from common.threads import in_write_thread
+from realtime.delivery.history import Delivery, history
+from realtime.socket.connections import Connections
+from realtime.socket.sessions import sessions
 from users.models import User
 from users.services import user_deactivate
 

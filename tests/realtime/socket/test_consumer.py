@@ -10,16 +10,16 @@ import pytest
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
+from common.threads import in_write_thread
 from events.models import OutboxEvent
-from nebengjek.threads import in_write_thread
-from realtime.background import Background
-from realtime.connections import connections
-from realtime.delivery import deliver
-from realtime.groups import DELIVER, group_of
-from realtime.history import Delivery, history
-from realtime.history.memory import MemoryHistory
-from realtime.ready import read_state
-from realtime.sessions import sessions
+from realtime.delivery.deliver import deliver
+from realtime.delivery.history import Delivery, history
+from realtime.delivery.history.memory import MemoryHistory
+from realtime.delivery.layer_messages import DELIVER, group_of
+from realtime.server.background import Background
+from realtime.socket.connections import connections
+from realtime.socket.session_ready import read_state
+from realtime.socket.sessions import sessions
 from rides.positions import positions
 from rides.services.beacons import beacon_update
 from tests.realtime.phone import Phone
@@ -101,7 +101,7 @@ async def test_a_fault_of_ours_says_so_and_nothing_more(
     def broken(*_: Any) -> None:
         raise RuntimeError("the password is 123")
 
-    monkeypatch.setattr("realtime.consumers.execute", broken)
+    monkeypatch.setattr("realtime.socket.consumer.execute", broken)
     phone = await Phone.of(dewi)
     answer = await phone.do("beacon_update", "1", is_active=True)
     assert answer["data"] == {"code": "INTERNAL_ERROR", "message": "Internal server error"}
@@ -307,7 +307,7 @@ async def test_a_state_that_cannot_be_read_closes_with_1011(dewi: User, monkeypa
     def broken(_claims: Any) -> None:
         raise RuntimeError("no database")
 
-    monkeypatch.setattr("realtime.consumers.read_state", broken)
+    monkeypatch.setattr("realtime.socket.consumer.read_state", broken)
     phone = Phone((await in_write_thread(tokens_issue, dewi))["access"])
     connected, _ = await phone.socket.connect()
     assert connected
@@ -324,7 +324,7 @@ async def test_what_happens_between_the_head_and_the_state_is_not_lost(
         beacon_update(user_id=dewi.pk, is_active=True)
         return state
 
-    monkeypatch.setattr("realtime.consumers.read_state", slow)
+    monkeypatch.setattr("realtime.socket.consumer.read_state", slow)
     phone = await Phone.of(dewi)
     assert phone.ready["state"]["beacon"] == {"is_active": False}
     frame = await phone.next()

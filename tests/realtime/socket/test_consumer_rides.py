@@ -8,11 +8,11 @@ import pytest
 from channels.layers import get_channel_layer
 from django.db import OperationalError
 
-from nebengjek.threads import in_read_thread, in_write_thread
-from realtime import tracking
-from realtime.background import Background
-from realtime.connections import connections
-from realtime.sessions import sessions
+from common.threads import in_read_thread, in_write_thread
+from realtime.server.background import Background
+from realtime.socket import position_intake as tracking
+from realtime.socket.connections import connections
+from realtime.socket.sessions import sessions
 from rides.models import Ride, TrackPoint
 from rides.positions import positions
 from rides.services import rides as ride_services

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 from channels.testing import WebsocketCommunicator
 
+from common.threads import in_write_thread
 from nebengjek.asgi import websocket_application
-from nebengjek.threads import in_write_thread
-from realtime.middleware import LoopbackOnly, is_allowed_origin, is_loopback
+from realtime.socket.handshake import LoopbackOnly, is_allowed_origin, is_loopback
 from tests.realtime.phone import Phone
 from users.models import User
 from users.tokens import tokens_issue

@@ -10,11 +10,11 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from deploy.servers import NatsServer
+from common.threads import in_write_thread
+from devservers.servers import NatsServer
 from events import nudge
 from events.stream import OUTBOX_SUBJECT
-from nebengjek.threads import in_write_thread
-from realtime.link import LOCATION_SUBJECT, Link, link
+from realtime.socket.nats_publisher import LOCATION_SUBJECT, Link, link
 from rides.services.beacons import beacon_update
 from tests.realtime.bridge.conftest import TIMEOUT, until
 from users.models import User

@@ -11,11 +11,11 @@ import pytest
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
+from common.threads import in_write_thread
 from events.models import OutboxEvent
-from nebengjek.threads import in_write_thread
-from realtime.background import Background
-from realtime.connections import connections
-from realtime.delivery import deliver
+from realtime.delivery.deliver import deliver
+from realtime.server.background import Background
+from realtime.socket.connections import connections
 from rides.services.beacons import beacon_update
 from tests.realtime.phone import Phone
 from users.models import User

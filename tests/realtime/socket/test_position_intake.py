@@ -8,12 +8,12 @@ from channels.layers import get_channel_layer
 from django.db import OperationalError
 from django.utils import timezone
 
-from nebengjek.threads import in_read_thread, in_write_thread
-from realtime import tracking
-from realtime.groups import group_of
-from realtime.protocol import LocationUpdate
-from realtime.tracking import PositionIntake, TrackBuffer, track_buffer
-from rides.fares import TrackReport
+from common.threads import in_read_thread, in_write_thread
+from realtime.contract.frames import LocationUpdate
+from realtime.delivery.layer_messages import group_of
+from realtime.socket import position_intake as tracking
+from realtime.socket.position_intake import PositionIntake, TrackBuffer, track_buffer
+from rides.fares.meter import TrackReport
 from rides.models import TrackPoint
 from rides.positions import positions
 from rides.services.rides import ride_arrived, ride_start

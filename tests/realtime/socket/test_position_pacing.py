@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from realtime import pace as module
-from realtime.pace import Pace
+from realtime.socket import position_pacing as module
+from realtime.socket.position_pacing import Pace
 
 
 class Client:

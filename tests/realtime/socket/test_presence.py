@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 import redis
 
-from nebengjek.redis import PREFIX, sync_redis
-from realtime import presence as module
-from realtime.presence import (
+from common.redis import PREFIX, sync_redis
+from realtime.socket import presence as module
+from realtime.socket.presence import (
     REFRESH,
     TTL,
     MemoryPresence,

@@ -3,9 +3,16 @@ from uuid import UUID
 
 import pytest
 
-from nebengjek.errors import RateLimited
-from nebengjek.redis import close_async_redis
-from realtime.limits import CommandLimit, Flooding, MemoryMinuteLimit, MinuteLimit, RedisMinuteLimit, TokenBucket
+from common.errors import RateLimited
+from common.redis import close_async_redis
+from realtime.socket.rate_limits import (
+    CommandLimit,
+    Flooding,
+    MemoryMinuteLimit,
+    MinuteLimit,
+    RedisMinuteLimit,
+    TokenBucket,
+)
 
 A, B = UUID(int=1), UUID(int=2)
 
@@ -14,7 +21,7 @@ A, B = UUID(int=1), UUID(int=2)
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that stands still; its only element is the time."""
     now = [1000.0]
-    monkeypatch.setattr("realtime.limits.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("realtime.socket.rate_limits.time.monotonic", lambda: now[0])
     return now
 
 

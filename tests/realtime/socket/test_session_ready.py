@@ -3,9 +3,9 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from nebengjek.errors import Unauthorized
-from realtime.history import Place
-from realtime.ready import limits, parse_resume, read_state, ready_frame
+from common.errors import Unauthorized
+from realtime.delivery.history import Place
+from realtime.socket.session_ready import limits, parse_resume, read_state, ready_frame
 from rides.snapshots import FinderState
 from users.models import User
 from users.tokens import Claims

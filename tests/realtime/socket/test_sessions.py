@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from realtime.sessions import MemorySessions, RedisSessions, Sessions
+from realtime.socket.sessions import MemorySessions, RedisSessions, Sessions
 
 A, B = UUID(int=1), UUID(int=2)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from realtime import expiry
-from realtime.expiry import TokenWatch
+from realtime.socket import token_expiry as expiry
+from realtime.socket.token_expiry import TokenWatch
 
 
 class Told:
@@ -76,6 +76,6 @@ async def test_a_long_wait_is_cut_into_pieces_that_follow_the_wall_clock(
     now = time.time()
     watch = TokenWatch(told.warn, told.end)
     watch.start(now + 3600)
-    monkeypatch.setattr("realtime.expiry.time.time", lambda: now + 3601)
+    monkeypatch.setattr("realtime.socket.token_expiry.time.time", lambda: now + 3601)
     await asyncio.sleep(0.1)
     assert told.ends == 1

@@ -8,20 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rides.fares import (
-    Booking,
-    Tariff,
-    TrackReport,
-    TrackState,
-    advance,
-    billed_distance,
-    full_units,
-    recompute,
-    refusal,
-    remainder,
-    round_half_up,
-    share,
-)
+from rides.fares.meter import TrackReport, TrackState, advance, recompute, refusal
+from rides.fares.tariff import Booking, Tariff, billed_distance, full_units, remainder, round_half_up, share
 from tests.cast import MONAS, north_of
 
 START = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)

@@ -14,7 +14,8 @@ from django.utils import timezone
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rides.fares import Tariff, TrackReport, TrackState, advance, full_units, recompute, refusal, remainder
+from rides.fares.meter import TrackReport, TrackState, advance, recompute, refusal
+from rides.fares.tariff import Tariff, full_units, remainder
 from rides.geo import GeoPoint, distance_km
 from rides.services.rides import ride_arrived
 from rides.services.tracks import ReceivedReport, tracks_record

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from nebengjek.redis import AWAY, sync_redis
+from common.redis import AWAY, sync_redis
 from rides.geo import GeoPoint
 from rides.positions.base import PositionStore
 from rides.positions.memory import MemoryPositions

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from nebengjek.errors import ValidationFailed
+from common.errors import ValidationFailed
 from rides.models import Candidate, Finder, FinderStatus, Match
 from rides.services.beacons import beacon_update
 from rides.services.finders import finder_continue, finder_update

@@ -4,7 +4,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from nebengjek.errors import ValidationFailed
+from common.errors import ValidationFailed
 from rides.models import Finder, FinderStatus, Match, Ride
 from rides.services.finders import finder_update
 from rides.services.matches import match_confirm, match_expire

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 from django.utils import timezone
 
+from common.threads import in_read_thread, in_write_thread
 from events.models import OutboxEvent
-from nebengjek.threads import in_read_thread, in_write_thread
 from rides.models import Beacon, Candidate, Finder, Match, Ride
 from rides.positions import positions
 from rides.services.beacons import beacon_update

@@ -1,7 +1,7 @@
 import pytest
 
+from common.errors import Conflict
 from events.models import OutboxEvent
-from nebengjek.errors import Conflict
 from rides.services.finders import finder_update
 from rides.services.registration import driver_register
 from tests.cast import BLOK_M, MONAS, book

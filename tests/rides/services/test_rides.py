@@ -3,7 +3,7 @@ from uuid import uuid4
 
 import pytest
 
-from nebengjek.errors import ValidationFailed
+from common.errors import ValidationFailed
 from rides.models import LedgerEntry, Payment, Ride, TrackPoint
 from rides.positions import positions
 from rides.services.rides import ride_arrived, ride_cancel, ride_cancel_by_staff, ride_start

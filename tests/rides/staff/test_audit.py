@@ -8,12 +8,12 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from events.models import OutboxEvent
-from rides.audit import audit
-from rides.fares import TrackReport
+from rides.fares.meter import TrackReport
 from rides.models import Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
 from rides.services.payments import payment_process
 from rides.services.rides import ride_arrived, ride_cancel_by_staff
 from rides.services.tracks import ReceivedReport, tracks_record
+from rides.staff.audit import audit
 from tests.cast import MONAS, backdate, book, north_of, start
 from users.models import User
 

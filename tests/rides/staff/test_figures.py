@@ -5,10 +5,10 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
-from rides.figures import figures
 from rides.models import Payment, Ride
 from rides.services.payments import payment_process
 from rides.services.rides import ride_cancel, ride_cancel_by_staff
+from rides.staff.figures import figures
 from tests.cast import arrive, book, propose, stand_by, start
 from users.models import User
 

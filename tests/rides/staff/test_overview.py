@@ -5,8 +5,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from rides.models import Beacon, Match, Ride, TrackPoint
-from rides.overview import Overview, overview
 from rides.services.finders import finder_update
+from rides.staff.overview import Overview, overview
 from tests.cast import BLOK_M, MONAS, arrive, book, make_driver, make_user, north_of, propose, stand_by, start
 from users.models import User
 

@@ -5,12 +5,12 @@ import pytest
 from django.utils import timezone
 
 from events.models import OutboxEvent
-from rides.fares import TrackReport
+from rides.fares.meter import TrackReport
 from rides.models import Ride
 from rides.services.payments import payment_process
 from rides.services.rides import ride_arrived, ride_cancel
 from rides.services.tracks import ReceivedReport, tracks_record
-from rides.timeline import timeline
+from rides.staff.timeline import timeline
 from tests.cast import MONAS, backdate, book, north_of, start
 from users.models import User
 

@@ -1,7 +1,7 @@
 from typing import Any
 
 from rides.models import Ride, TrackPoint
-from rides.trackmap import track_on_map
+from rides.staff.trackmap import track_on_map
 from tests.cast import BLOK_M, MONAS, book, start
 from users.models import User
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from jsonschema import Draft7Validator
 
-from realtime.asyncapi.document import default_url, document, page, render
+from web.docs.asyncapi.document import default_url, document, page, render
 
 OFFICIAL = json.loads((Path(settings.BASE_DIR) / "tests/data/asyncapi-3.0.0.json").read_text())
 

@@ -19,7 +19,7 @@ from tests.contract import FORMATS
 from users.codes import code_create
 from users.models import User
 from users.tokens import tokens_issue
-from web.docs import JSON, openapi
+from web.docs.views import JSON, openapi
 
 pytestmark = pytest.mark.django_db
 MADE = json.loads(openapi(JSON))

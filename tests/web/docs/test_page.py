@@ -1,10 +1,10 @@
-from nebengjek.errors import ErrorCode
-from realtime.asyncapi.document import default_url, document
-from realtime.messages import MESSAGES
-from realtime.protocol import CloseCode
-from realtime.routes import ROUTES
+from common.errors import ErrorCode
+from realtime.commands.routes import ROUTES
+from realtime.contract.frames import CloseCode
+from realtime.contract.messages import MESSAGES
 from rides.events import EVENTS
-from web.protocol import Entry, page
+from web.docs.asyncapi.document import default_url, document
+from web.docs.page import Entry, page
 
 PAGE = page(default_url())
 COMMANDS, NOTIFICATIONS, OTHERS = PAGE.sections

@@ -1,4 +1,4 @@
-from web.prose import inline, prose, slug
+from web.docs.prose import inline, prose, slug
 
 
 def test_paragraphs_lists_and_headings_become_html() -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from realtime import reference
-from realtime.protocol import CloseCode
-from realtime.routes import ROUTES
+from realtime.commands.routes import ROUTES
+from realtime.contract.frames import CloseCode
 from rides.events import EVENTS
+from web.docs import reference
 
 
 def test_the_page_is_up_to_date() -> None:
@@ -26,6 +26,6 @@ def test_everything_is_on_the_page() -> None:
 
 def test_the_command_writes_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     page = tmp_path / "protocol.md"
-    monkeypatch.setattr("realtime.management.commands.protocol.page", lambda: page)
+    monkeypatch.setattr("web.management.commands.protocol.page", lambda: page)
     call_command("protocol", stdout=StringIO())
     assert page.read_text() == reference.render()

@@ -9,8 +9,8 @@ import yaml
 from django.conf import settings
 from django.test import Client, override_settings
 
-from realtime.asyncapi.document import document
-from web.docs import JSON, YAML, openapi
+from web.docs.asyncapi.document import document
+from web.docs.views import JSON, YAML, openapi
 
 PAGES = ("/docs/", "/docs/asyncapi.json", "/api/docs/", "/api/schema/", "/api/schema/?format=yaml")
 

@@ -6,7 +6,7 @@ import logging
 import pytest
 from django.db import OperationalError
 
-from nebengjek.threads import in_write_thread
+from common.threads import in_write_thread
 from tests.web.live.watcher import logged_in
 from users.models import User
 from web.live.feed import Feed
@@ -59,7 +59,7 @@ async def test_it_goes_on_when_the_database_was_away(
         return paint(painter)
 
     monkeypatch.setattr(Painter, "paint", fails_once)
-    monkeypatch.setattr("realtime.loops.RESTART_DELAY", 0.01)
+    monkeypatch.setattr("common.background_tasks.RESTART_DELAY", 0.01)
     feed, key = Feed(), await in_write_thread(logged_in, rina)
     with caplog.at_level(logging.WARNING):
         async with asyncio.timeout(TIMEOUT), feed.viewer(key) as viewer:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from realtime import metrics
-from realtime.presence import Presence, presence
+from realtime.socket.presence import Presence, presence
 from rides.models import TrackPoint
 from rides.positions import positions
 from rides.services.finders import finder_update

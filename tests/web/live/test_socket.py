@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 
-from nebengjek.threads import in_write_thread
-from realtime.background import Background
+from common.threads import in_write_thread
+from realtime.server.background import Background
 from rides.positions import positions
 from rides.services.rides import ride_start
 from tests.cast import MONAS, book, make_driver, north_of, propose, stand_by

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from nebengjek.errors import DomainError
+from common.errors import DomainError
 from users.support import GRANTED, SUPPORT, support_add, support_group_update
 
 

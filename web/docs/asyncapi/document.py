@@ -14,18 +14,18 @@ from urllib.parse import urlsplit
 import msgspec
 from django.conf import settings
 
+from common.errors import ErrorCode
+from common.rest.schemas import Schema, components, schema_of
 from events.base import Event
-from nebengjek.errors import ErrorCode
-from nebengjek.schemas import Schema, components, schema_of
-from realtime.asyncapi import glossary
-from realtime.asyncapi.examples import Example, command_examples, error_examples, message_examples
-from realtime.asyncapi.meanings import ERRORS, closes, handshake_answers
-from realtime.messages import MESSAGES, Ack, Error, LocationRelayed, Message
-from realtime.protocol import CommandId
-from realtime.reference import first_line, prose
-from realtime.routes import ROUTES, Route
+from realtime.commands.routes import ROUTES, Route
+from realtime.contract.frames import CommandId
+from realtime.contract.messages import MESSAGES, Ack, Error, LocationRelayed, Message
 from rides.events import EVENTS, BeaconUpdated, FinderUpdated
 from users.models import Role
+from web.docs.asyncapi import glossary
+from web.docs.asyncapi.examples import Example, command_examples, error_examples, message_examples
+from web.docs.asyncapi.meanings import ERRORS, closes, handshake_answers
+from web.docs.reference import first_line, prose
 
 PAGE = "docs/asyncapi.json"
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
+from common.errors import SERVER_MESSAGE, DomainError, ErrorCode, RateLimited, ValidationFailed
 from events.base import Event
-from nebengjek.errors import SERVER_MESSAGE, DomainError, ErrorCode, RateLimited, ValidationFailed
-from realtime import messages, protocol
-from realtime.dispatch import read_command, route_of
+from realtime.commands.dispatch import read_command, route_of
+from realtime.contract import frames as protocol
+from realtime.contract import messages
 from rides import events, snapshots
 from rides.examples import (
     BOOKED,

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from nebengjek.errors import SECURITY_MESSAGE, ErrorCode
-from realtime.protocol import CloseCode
+from common.errors import SECURITY_MESSAGE, ErrorCode
+from realtime.contract.frames import CloseCode
 
 ERRORS = {
     ErrorCode.INVALID_FORMAT: "Not JSON, not the envelope, a bad `id`, binary, or `unknown message type: <type>`.",

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from realtime.asyncapi.document import default_url, render
+from web.docs.asyncapi.document import default_url, render
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from realtime.reference import page, render
+from web.docs.reference import page, render
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.layers.mailbox import Mailbox, Message
+from realtime.delivery.layers.mailbox import Mailbox, Message
 
 TIMEOUT = 15
 

@@ -4,7 +4,7 @@ import threading
 import pytest
 from channels.exceptions import ChannelFull
 
-from realtime.layers.memory import InProcessChannelLayer
+from realtime.delivery.layers.memory import InProcessChannelLayer
 
 
 async def read_all(layer: InProcessChannelLayer, channel: str) -> list[int]:

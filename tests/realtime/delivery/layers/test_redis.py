@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from channels.exceptions import ChannelFull
 
-from nebengjek.redis import PREFIX, async_redis
-from realtime.layers.redis import RedisChannelLayer, group_channel
+from common.redis import PREFIX, async_redis
+from realtime.delivery.layers.redis import RedisChannelLayer, group_channel
 from tests.realtime.bridge.conftest import until, until_async
 
 TIMEOUT = 15

@@ -5,13 +5,13 @@ import msgspec
 import pytest
 from jsonschema import Draft7Validator
 
-from nebengjek.errors import ErrorCode
-from realtime.asyncapi.document import default_url, document, sent_structs
-from realtime.messages import MESSAGES
-from realtime.protocol import BadFrame, CloseCode, decode_frame
-from realtime.routes import ROUTES
+from common.errors import ErrorCode
+from realtime.commands.routes import ROUTES
+from realtime.contract.frames import BadFrame, CloseCode, decode_frame
+from realtime.contract.messages import MESSAGES
 from rides.events import EVENTS
 from tests.contract import FORMATS, faults, validators
+from web.docs.asyncapi.document import default_url, document, sent_structs
 
 MADE = document(default_url())
 SCHEMAS = MADE["components"]["schemas"]

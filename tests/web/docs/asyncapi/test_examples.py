@@ -1,12 +1,12 @@
 import pytest
 
+from common.errors import ErrorCode
 from events.base import Event
-from nebengjek.errors import ErrorCode
-from realtime.asyncapi.document import sent_structs
-from realtime.asyncapi.examples import COMMANDS, SEQ, command_examples, error_examples, message_examples
-from realtime.asyncapi.examples import EVENTS as SHOWN
-from realtime.routes import ROUTES
+from realtime.commands.routes import ROUTES
 from rides.events import EVENTS
+from web.docs.asyncapi.document import sent_structs
+from web.docs.asyncapi.examples import COMMANDS, SEQ, command_examples, error_examples, message_examples
+from web.docs.asyncapi.examples import EVENTS as SHOWN
 
 
 def test_there_are_examples_of_every_frame() -> None:

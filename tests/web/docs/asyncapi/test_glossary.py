@@ -1,11 +1,11 @@
 """Both glossaries, that of the rides and that of the socket: no entry that nothing has."""
 
-from nebengjek.schemas import components
-from realtime.asyncapi import glossary
-from realtime.asyncapi.document import sent_structs
-from realtime.routes import ROUTES
+from common.rest.schemas import components
+from realtime.commands.routes import ROUTES
 from rides.glossary import GLOSSARY
 from rides.snapshots import RideDetail
+from web.docs.asyncapi import glossary
+from web.docs.asyncapi.document import sent_structs
 
 
 def fields_of(kinds: list[type]) -> set[str]:

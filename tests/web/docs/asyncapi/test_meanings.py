@@ -1,8 +1,8 @@
 import pytest
 
-from nebengjek.errors import ErrorCode
-from realtime.asyncapi.meanings import ERRORS, closes, handshake_answers
-from realtime.protocol import CloseCode
+from common.errors import ErrorCode
+from realtime.contract.frames import CloseCode
+from web.docs.asyncapi.meanings import ERRORS, closes, handshake_answers
 
 
 def test_every_error_code_has_a_meaning() -> None:

@@ -1,0 +1,35 @@
+"""The users' part of the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import Direction
+
+from common.rest.schemas import Schema
+
+
+class UserExtension(OpenApiSerializerExtension):
+    """A user, who has `driver` only if he is one."""
+
+    target_class = "users.serializers.UserSerializer"
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
+        """Return the schema with `driver` optional."""
+        schema: Schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        schema["required"].remove("driver")
+        return schema
+
+
+class BearerScheme(OpenApiAuthenticationExtension):
+    """`Authorization: Bearer <access token>`."""
+
+    target_class = "users.authentication.BearerAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        """Return the scheme."""
+        text = "An access token of `POST /api/auth/token/`."
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": text}
