@@ -59,8 +59,8 @@ class LocationUpdate(Command, frozen=True, kw_only=True):
     longitude: Longitude
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     accuracy: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    speed: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    heading: Annotated[float, msgspec.Meta(ge=0, le=360)] | None = None
+    speed: Annotated[float, msgspec.Meta(ge=-1)] | None = None
+    heading: Annotated[float, msgspec.Meta(ge=-180, le=361)] | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -68,6 +68,16 @@ class LocationUpdate(Command, frozen=True, kw_only=True):
                 self.timestamp.astimezone(UTC)
         except OverflowError:
             raise ValueError("timestamp: must lie between the years 1 and 9999 in UTC") from None
+
+    @property
+    def known_speed(self) -> float | None:
+        """The speed in m/s; None where the phone does not know it (iOS says -1)."""
+        return self.speed if self.speed is not None and self.speed >= 0 else None
+
+    @property
+    def known_heading(self) -> float | None:
+        """The heading in degrees from 0 to 360; None where the phone does not know it (-1, or out of range)."""
+        return self.heading if self.heading is not None and 0 <= self.heading <= 360 else None
 
 
 class BeaconUpdate(Command, frozen=True, kw_only=True):
@@ -199,6 +209,28 @@ def _good_id(value: object) -> str | None:
         return msgspec.convert(value, CommandId)
     except msgspec.ValidationError:
         return None
+
+
+_LEAP_SECOND = re.compile(r"(?<=T\d\d:\d\d:)60")
+
+
+def plain_values(data: bytes | msgspec.Raw) -> Any:
+    """Return JSON with its values as a strict decoder takes them.
+
+    JSON has one kind of number, so `90.0` is the integer 90 (Dart and Lua write it so). RFC 3339 allows the second 60,
+    which `datetime` does not know: it becomes 59.
+    """
+    return _plain(_any_decoder.decode(data))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return _LEAP_SECOND.sub("59", value) if isinstance(value, str) and len(value) < 40 else value
 
 
 _MISSING = re.compile(r"Object missing required field `(?P<name>\w+)`")

@@ -132,7 +132,7 @@ class PositionIntake:
         if ride is None:
             return
         if ride.is_driver and ride.status == RideStatus.ONGOING:
-            report = TrackReport(point, when, update.accuracy, update.speed, update.heading)
+            report = TrackReport(point, when, update.accuracy, update.known_speed, update.known_heading)
             track_buffer().add(ride.ride_id, ReceivedReport(report, now))
         await self._relay(ride, point, when)
 
