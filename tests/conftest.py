@@ -14,16 +14,9 @@ from django.core.cache import cache
 from django.db import connection
 from hypothesis import settings as hypothesis_settings
 
+from common.process import process
 from realtime import metrics
-from realtime.delivery.history import history
 from realtime.server.background import Background
-from realtime.socket.connections import connections
-from realtime.socket.nats_publisher import link
-from realtime.socket.position_intake import track_buffer
-from realtime.socket.presence import presence
-from realtime.socket.rate_limits import minute_limit
-from realtime.socket.sessions import sessions
-from rides.positions import positions
 from tests.cast import make_driver, make_user
 from tests.servers import distributed, nats_client, nats_server, redis_url, valkey
 from users.models import User
@@ -60,9 +53,7 @@ def _threads_let_go_of_the_database(django_db_setup: None) -> Iterator[None]:
 def _fresh_process() -> Iterator[None]:
     """Begin every test with the memory of a process that has just started."""
     yield
-    for store in (positions, presence, history, sessions, track_buffer, minute_limit, link):
-        store.cache_clear()
-    connections._live.clear()
+    process.reset()
     for place in range(len(metrics.cells)):
         metrics.cells[place] = 0
     channel_layers.backends.clear()

@@ -16,14 +16,6 @@ from common.redis import close_async_redis, sync_redis
 from devservers.servers import NatsServer, Server, ValkeyServer
 from events.stream import STREAM
 
-STORES = {
-    "HISTORY_STORE": "realtime.delivery.history.redis.RedisHistory",
-    "SESSION_STORE": "realtime.socket.sessions.RedisSessions",
-    "MINUTE_LIMIT": "realtime.socket.rate_limits.RedisMinuteLimit",
-    "PRESENCE_STORE": "realtime.socket.presence.RedisPresence",
-    "POSITION_STORE": "rides.positions.redis.RedisPositions",
-}
-
 
 def started(kind: type[Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Start a server in a folder of its own; where none is to be had its tests are skipped, but not in CI."""
@@ -72,8 +64,7 @@ async def nats_client(nats_server: NatsServer, settings: Any) -> AsyncIterator[C
 def distributed(redis_url: str, nats_client: Client, settings: Any) -> None:
     """This process is one of many: the settings that REDIS_URL and NATS_URL make."""
     settings.DISTRIBUTED = True
-    for name, path in STORES.items():
-        setattr(settings, name, path)
+    settings.BACKENDS = settings.DISTRIBUTED_BACKENDS
     layer = {
         "BACKEND": "realtime.delivery.layers.redis.RedisChannelLayer",
         "CONFIG": {"hosts": [redis_url], "capacity": 1000},
