@@ -7,6 +7,7 @@ environment, and this file is the only place that chooses backends.
 from __future__ import annotations
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS") or [PUBLIC_URL]
 
 INSTALLED_APPS = [
-    "daphne",
+    # Daphne only makes `runserver` speak ASGI; it would bring Twisted into every process: 15 MB and 0.2 s of start.
+    *(["daphne"] if "runserver" in sys.argv else []),
     "web",  # before the admin, whose templates it extends
     "django.contrib.admin",
     "django.contrib.auth",
