@@ -96,7 +96,11 @@ async def test_positions_have_a_limit_of_their_own(start_server: StartServer) ->
 
 
 async def test_an_address_may_connect_only_so_often(start_server: StartServer) -> None:
-    server = start_server(WS_CONNECT_RATE="2", TRUSTED_PROXIES="127.0.0.1")
+    secrets = {
+        "SECRET_KEY": "a secret of somebody's own, long enough",
+        "JWT_SECRET": "and another one, just as long as it",
+    }
+    server = start_server(WS_CONNECT_RATE="2", TRUSTED_PROXIES="127.0.0.1", **secrets)
     token = server.log_in(PASSENGER)
     url = server.url.replace("http", "ws", 1) + "/ws/"
 
