@@ -19,6 +19,7 @@ from django.conf import settings
 
 from common.redis import PREFIX, async_redis
 from realtime.contract.frames import notification_head
+from realtime.delivery.fence import Fence, Fenced
 from realtime.delivery.history.base import EVENT_ID_TTL, Delivery, Notification, Place, Reading
 from realtime.delivery.layer_messages import DELIVER, GROUP
 from realtime.delivery.layers.redis import group_channel
@@ -99,19 +100,6 @@ for index, key in ipairs(ARGV) do answer[index + 1] = redis.call('GET', key) end
 return answer
 """
 )
-
-
-class Fenced(Exception):
-    """Another process has taken over what this one wanted to deliver."""
-
-
-class Fence(msgspec.Struct, frozen=True):
-    """A delivery that counts only while `lease_key` has `token`; when all is done, `position` is in `position_key`."""
-
-    lease_key: str
-    token: str
-    position_key: str
-    position: int | None = None
 
 
 class RedisHistory:

@@ -10,10 +10,11 @@ from uuid import UUID
 import pytest
 
 from common.redis import PREFIX, async_redis
+from realtime.delivery.fence import Fence, Fenced
 from realtime.delivery.history import Delivery, History, Notification, Place
 from realtime.delivery.history.base import EVENT_ID_TTL
 from realtime.delivery.history.memory import MemoryHistory
-from realtime.delivery.history.redis import EVENTS_PER_CALL, Fence, Fenced, RedisHistory
+from realtime.delivery.history.redis import EVENTS_PER_CALL, RedisHistory
 from realtime.delivery.layer_messages import DELIVER, group_of
 from realtime.delivery.layers.redis import RedisChannelLayer
 
