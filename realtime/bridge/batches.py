@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from channels.layers import get_channel_layer
 from nats.aio.msg import Msg
 
 from common.threads import in_read_thread, in_write_thread
@@ -15,7 +16,7 @@ from realtime.bridge.lease import Lease
 from realtime.bridge.position import Position
 from realtime.bridge.proposals import proposal_of
 from realtime.bridge.reading import Incoming, Unreadable, read_message
-from realtime.delivery.history.redis import RedisHistory
+from realtime.delivery.deliveries import DeliveringLayer
 from rides.selectors import passengers_searching
 from rides.services.proposals import match_adopt
 from users.selectors import users_missing
@@ -34,7 +35,7 @@ class Batches:
         """Sequences of the batch in hand that must not come again."""
 
         self._lease, self._position, self._counts = lease, position, counts
-        self._history = RedisHistory()
+        self._layer: DeliveringLayer = get_channel_layer()
         self._users = KnownUsers()
 
     async def deliver(self, messages: Sequence[Msg]) -> None:
@@ -46,7 +47,7 @@ class Batches:
         await adopt_proposals(good)
         await self.keep_dead(dead)
         fence = self._lease.fence(self._position.key, messages[-1].metadata.sequence.stream)
-        await self._history.deliver([item.delivery for item in good if not item.expired], fence)
+        await self._layer.deliver_batch([item.delivery for item in good if not item.expired], fence)
         self._counts.delivered += len(good)
         self._counts.ignored += ignored
 

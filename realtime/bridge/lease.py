@@ -7,11 +7,12 @@ import logging
 import os
 import secrets
 import socket
+from pathlib import Path
 
 from django.conf import settings
 
 from common.errors import brief
-from common.redis import AWAY, PREFIX, async_redis
+from common.redis import AWAY, PREFIX, Script, delete_if_equal
 from common.retrying import Repetition, retry_while
 from realtime.delivery.fence import Fence, NotActive
 
@@ -19,12 +20,7 @@ logger = logging.getLogger(__name__)
 
 KEY = f"{PREFIX}bridge:lease"
 
-_RENEW = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
-"""
-
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+_RENEW = Script(Path(__file__).with_name("renew_lease.lua"))
 
 
 class LeaseLost(NotActive):
@@ -48,8 +44,7 @@ class Lease:
 
     async def try_take(self) -> bool:
         """Take or renew the lease; return False where another process has it. Raises what Redis raises."""
-        script = async_redis().register_script(_RENEW)
-        return bool(await script(keys=[KEY], args=[self.token, int(self._period * 1000)]))
+        return bool(await _RENEW(keys=[KEY], args=[self.token, int(self._period * 1000)]))
 
     async def renew(self) -> None:
         """Renew the lease; raise `LeaseLost` where another process has it."""
@@ -75,7 +70,7 @@ class Lease:
     async def release(self) -> None:
         """Let another process have the lease at once."""
         try:
-            await async_redis().register_script(_RELEASE)(keys=[KEY], args=[self.token])
+            await delete_if_equal(KEY, self.token)
         except AWAY as exc:
             logger.info("The lease was not released and ends by itself: %s", brief(exc))
 

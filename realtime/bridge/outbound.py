@@ -14,8 +14,7 @@ from events.stream import OUTBOX_SUBJECT
 from realtime.bridge.counts import Counts
 from realtime.bridge.lease import Lease
 from realtime.bridge.position import Position
-from realtime.delivery.deliver import deliver_with
-from realtime.delivery.history.redis import RedisHistory
+from realtime.delivery.deliver import deliver
 
 
 class Outbound:
@@ -23,7 +22,6 @@ class Outbound:
 
     def __init__(self, client: Client, lease: Lease, position: Position, counts: Counts, *, newest: int) -> None:
         self._client, self._lease, self._position, self._counts = client, lease, position, counts
-        self._history = RedisHistory()
         self._relay = Relay(JetStreamBus(client, self._deliver, position.wait_for, newest=newest), self._count)
 
     async def run(self) -> None:
@@ -47,5 +45,4 @@ class Outbound:
 
     async def _deliver(self, events: Sequence[OutboxEvent]) -> None:
         """Deliver events that are in no stream."""
-        fence = self._lease.fence(self._position.key)
-        await deliver_with(lambda deliveries: self._history.deliver(deliveries, fence), events)
+        await deliver(events, self._lease.fence(self._position.key))

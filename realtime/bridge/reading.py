@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 
 from events.base import Event, Moment
 from events.stream import ID_HEADER, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
-from realtime.delivery.history import Delivery
+from realtime.delivery.deliveries import Delivery
 from rides.events import EVENTS
 
 MAX_PAYLOAD = 64 * 1024

@@ -26,7 +26,7 @@ from realtime.commands.routes import ROUTES, Route
 from realtime.contract import frames as protocol
 from realtime.contract.frames import BadFrame, CloseCode, Frame
 from realtime.contract.messages import ServerRestarting, TokenExpiring
-from realtime.delivery.history import Notification, Place, history
+from realtime.delivery.history import Cursor, Notification, history
 from realtime.delivery.layer_messages import CHECK, DELIVER, DISCONNECT, RELAY, REPLACE, REVOKE, group_of
 from realtime.socket.connections import connections
 from realtime.socket.position_intake import PositionIntake
@@ -335,7 +335,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
 
     async def history_check(self, message: Message) -> None:
         """Forward what the history has and the channel layer did not bring; without it, send the whole state."""
-        reading = await history().read(self.user_id, Place(self.epoch, self.forwarded))
+        reading = await history().read(self.user_id, Cursor(self.epoch, self.forwarded))
         self.intake.ride_changed()
         if reading.missed != []:
             metrics.refilled(by_state=reading.missed is None)

@@ -10,10 +10,9 @@ from functools import cache
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from realtime.delivery.history.base import Delivery as Delivery
+from realtime.delivery.history.base import Cursor as Cursor
 from realtime.delivery.history.base import History as History
 from realtime.delivery.history.base import Notification as Notification
-from realtime.delivery.history.base import Place as Place
 from realtime.delivery.history.base import Reading as Reading
 
 

@@ -18,7 +18,7 @@ from common.threads import in_read_thread
 from events.models import DeadLetter
 from events.stream import DURABLE, STREAM
 from realtime.bridge.bridge import Bridge
-from realtime.delivery.history import Place, history
+from realtime.delivery.history import Cursor, history
 from users.models import User
 
 TIMEOUT = 15.0
@@ -85,7 +85,7 @@ async def all_is_delivered(client: Client) -> None:
 async def told(user_id: UUID) -> list[dict[str, Any]]:
     """Return the frames of a user's history, in the order of their numbers."""
     epoch = (await history().read(user_id)).epoch
-    missed = (await history().read(user_id, Place(epoch, 0))).missed
+    missed = (await history().read(user_id, Cursor(epoch, 0))).missed
     assert missed is not None
     frames = [json.loads(item.frame) for item in missed]
     assert [frame["seq"] for frame in frames] == list(range(1, len(frames) + 1))

@@ -2,9 +2,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from channels.layers import get_channel_layer
 
 from common.threads import in_write_thread
-from realtime.delivery.history import Delivery, history
+from realtime.delivery.deliveries import Delivery
+from realtime.delivery.history import history
 from realtime.socket.connections import Connections
 from realtime.socket.sessions import sessions
 from users.models import User
@@ -48,7 +50,7 @@ async def test_everybody_hears_the_heartbeat_until_he_leaves() -> None:
 async def test_each_is_told_where_his_stream_and_his_sessions_stand() -> None:
     first, second = Socket(uuid4()), Socket(uuid4())
     newest = await sessions().take(first.user_id)
-    await history().deliver([Delivery("e", "t", b"{}", {second.user_id: None})])
+    await get_channel_layer().deliver_batch([Delivery("e", "t", b"{}", {second.user_id: None})])
     epoch = (await history().read(first.user_id)).epoch
     await live(first, second).heartbeat()
     assert first.beats == [{"newest": newest, "epoch": epoch, "head": 0}]
