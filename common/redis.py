@@ -87,12 +87,3 @@ class Script:
             return await client.evalsha(self._sha, len(keys), *keys, *args)
         except redis.exceptions.NoScriptError:
             return await client.eval(self.text, len(keys), *keys, *args)
-
-
-DELETE_IF_EQUAL = Script(Path(__file__).parent / "lua" / "delete_if_equal.lua")
-"""Deletes KEYS[1] if its value is ARGV[1]."""
-
-
-async def delete_if_equal(key: str, value: str | int) -> None:
-    """Delete a key, unless somebody else has written another value meanwhile."""
-    await DELETE_IF_EQUAL(keys=[key], args=[value])

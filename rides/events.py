@@ -136,6 +136,7 @@ class RidePickup(RideEvent, frozen=True, kw_only=True):
     """A ride was booked: the driver is on his way to the passenger."""
 
     type: ClassVar[str] = "ride_pickup"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.pickup"
 
     match_id: UUID
@@ -164,6 +165,7 @@ class RideStarted(RideSnapshot, frozen=True, kw_only=True):
     """The passenger is on board."""
 
     type: ClassVar[str] = "ride_start"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.started"
 
     status: Literal["ONGOING"]
@@ -173,6 +175,7 @@ class RideArrived(RideSnapshot, frozen=True, kw_only=True):
     """The ride is over and its fare is known."""
 
     type: ClassVar[str] = "ride_arrived"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.arrived"
 
     status: Literal["ARRIVED"]
@@ -200,6 +203,7 @@ class RideCompleted(Event, frozen=True, kw_only=True):
     """The ride is paid."""
 
     type: ClassVar[str] = "ride_completed"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.completed"
 
     ride: RideSnapshot
@@ -220,6 +224,7 @@ class RideCancelled(RideEvent, frozen=True, kw_only=True):
     """The ride will not be; `cancelled_by` is `driver`, `passenger` or `staff`."""
 
     type: ClassVar[str] = "ride_cancelled"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.cancelled"
 
     cancelled_by: Literal["driver", "passenger", "staff"]
@@ -241,3 +246,6 @@ EVENTS: tuple[type[Event], ...] = (
     RideCancelled,
 )
 """Everything that a client can be told by the domain, in the order of a ride."""
+
+RESETS_POSITIONS = frozenset(event.type for event in EVENTS if event.resets_positions)
+"""The frame types before which no position of an earlier phase of the ride may be shown any more."""

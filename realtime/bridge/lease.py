@@ -12,7 +12,7 @@ from pathlib import Path
 from django.conf import settings
 
 from common.errors import brief
-from common.redis import AWAY, PREFIX, Script, delete_if_equal
+from common.redis import AWAY, PREFIX, Script
 from common.retrying import Repetition, retry_while
 from realtime.delivery.fence import Fence, NotActive
 
@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 KEY = f"{PREFIX}bridge:lease"
 
 _RENEW = Script(Path(__file__).with_name("renew_lease.lua"))
+_RELEASE = Script(Path(__file__).with_name("release_lease.lua"))
 
 
 class LeaseLost(NotActive):
@@ -70,7 +71,7 @@ class Lease:
     async def release(self) -> None:
         """Let another process have the lease at once."""
         try:
-            await delete_if_equal(KEY, self.token)
+            await _RELEASE(keys=[KEY], args=[self.token])
         except AWAY as exc:
             logger.info("The lease was not released and ends by itself: %s", brief(exc))
 
