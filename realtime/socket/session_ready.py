@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from realtime.contract.frames import unnumbered
 from realtime.contract.messages import Limits, RoleName, SessionReady
-from realtime.delivery.history import Place
+from realtime.delivery.history import Cursor
 from rides.selectors import user_state
 from rides.snapshots import UserState
 from users.tokens import Claims, user_of
@@ -23,14 +23,14 @@ MAX_QUERY = 4096
 _RESUME = re.compile(r"([A-Za-z0-9_-]{1,64}):([0-9]{1,18})")
 
 
-def parse_resume(query_string: bytes) -> Place | None:
+def parse_resume(query_string: bytes) -> Cursor | None:
     """Return the last that a client has seen, by its own word; None where that is missing or cannot be read.
 
     It is `?resume=<epoch>:<seq>` in the query of the handshake.
     """
     values = parse_qs(query_string[:MAX_QUERY].decode("latin-1")).get("resume", [])
     found = _RESUME.fullmatch(values[0]) if values else None
-    return Place(found[1], int(found[2])) if found else None
+    return Cursor(found[1], int(found[2])) if found else None
 
 
 def limits() -> Limits:
