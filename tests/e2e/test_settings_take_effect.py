@@ -141,7 +141,7 @@ async def test_write_buffer_follows_its_setting(small: ServerProcess, large: Ser
     with connect_raw(large, large.log_in(LATE_READER)) as patient, connect_raw(small, token) as hurried:
         await asyncio.to_thread(ask, patient, SMALL, count)
         await asyncio.to_thread(ask, hurried, SMALL, count)
-        await asyncio.to_thread(small.wait_for, rf"(Disconnected\.).*{user_id}")  # after WS_WRITE_TIMEOUT, the same on both
+        await asyncio.to_thread(small.wait_for, rf"(Disconnected\.).*{user_id}")  # after WS_WRITE_TIMEOUT
         assert close_code(await asyncio.to_thread(read_all, hurried)) == 1013
         patient.settimeout(TIMEOUT)
         answers, rest = 0, b""
