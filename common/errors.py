@@ -1,11 +1,11 @@
 """The errors of the contract, the same on the WebSocket and on REST.
 
-DomainError                what a client is told, with one of the codes of `ErrorCode`
+DomainError                a refusal that the client reads, with one of the codes of `ErrorCode`
 ├── ValidationFailed       a field, a range, a state that does not allow it, an id that is not yours
 │   └── Conflict           the same, answered with 409 on REST
 ├── InvalidFormat          not JSON, not the envelope, an unknown type
 ├── Unauthorized           a security matter: the client only ever reads `Authentication required`
-└── RateLimited            too much in too little time; says when to come back
+└── RateLimited            too much in too little time; carries `retry_after`
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SERVER_MESSAGE = "Internal server error"
 
 
 class DomainError(Exception):
-    """A request that cannot be carried out, for a reason that the client is told.
+    """A request that cannot be carried out, for a reason that the client may read.
 
     `message` is the whole reason, `field` the name of the input it is about, where there is one.
     """
@@ -94,5 +94,5 @@ class RateLimited(DomainError):
 
 
 def brief(exc: BaseException) -> str:
-    """Return what an exception says, in one line, or its kind where it says nothing."""
+    """Return the first line of an exception's message, or its class where it has none."""
     return str(exc).partition("\n")[0] or type(exc).__name__

@@ -4,7 +4,7 @@ The event loop never waits for the database: services and selectors are plain fu
 have one thread, because SQLite lets one writer in at a time and makes the others poll; reads have a few of their own
 and never wait for a writer (WAL). Each thread keeps its connection, so `DB_WRITE_THREADS + DB_READ_THREADS` is what a
 process has open beside HTTP. A connection is thrown away after an error; on a database server it is tried before use,
-because the server may have been started anew meanwhile.
+because the server may have been restarted meanwhile.
 """
 
 from __future__ import annotations

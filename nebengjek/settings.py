@@ -296,7 +296,7 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "NebengJek",
-    "DESCRIPTION": "Login, profile, drivers and rides. What happens in a ride is said and told over the WebSocket at "
+    "DESCRIPTION": "Login, profile, drivers and rides. Everything in a ride happens over the WebSocket at "
     "`/ws/`, which [a page of its own](/docs/) describes. Calls from one address are limited "
     "(`API_THROTTLE` a minute).",
     "VERSION": VERSION,

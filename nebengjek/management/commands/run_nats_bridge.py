@@ -60,7 +60,7 @@ class Command(BaseCommand):
                 return
 
     async def _with_one_connection(self, stopping: asyncio.Event, *, once: bool) -> None:
-        """Bridge over one connection to NATS: until told to stop, or until the library gives the connection up."""
+        """Run a bridge over one connection to NATS, until SIGTERM or until the library gives the connection up."""
         bridge: Bridge | None = None
 
         async def lost() -> None:
