@@ -6,7 +6,7 @@ import pytest
 
 from nebengjek_client import Frame, InternalError, ServerError, Tokens, ValidationFailed
 from rides.geo import distance_km
-from simulation.people import RideCancelled, Driver, Habits
+from simulation.people import Driver, Habits, RideCancelled
 from simulation.streets import place_at
 from tests.cast import MONAS
 
