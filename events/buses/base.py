@@ -12,7 +12,7 @@ Handler = Callable[[Sequence[OutboxEvent]], Awaitable[None]]
 
 
 class BusUnavailable(Exception):
-    """The bus cannot be reached: no fault of the events, which wait."""
+    """The bus is unavailable: no fault of the events, which wait."""
 
 
 class Bus(Protocol):
