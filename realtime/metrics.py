@@ -179,11 +179,6 @@ def handled(kind: str, begun: float) -> None:
         _observe(places[1], perf_counter() - begun)
 
 
-def known_type(kind: str) -> str:
-    """Return the type of a client's frame as a label: what is not of the contract is one type."""
-    return kind if kind in _received else INVALID
-
-
 def sent(kind: str) -> None:
     """Count a frame of this type for a client."""
     cells[_sent.get(kind) or _sent[OTHER]] += 1
