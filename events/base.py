@@ -35,6 +35,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     examples: ClassVar[Examples] = {}
     """Examples for the documents; without any, one is made of the fields."""
 
+    resets_positions: ClassVar[bool] = False
+    """Whether positions that are still on their way belong to the time before this event and are dropped."""
+
     @property
     def key(self) -> str:
         """Events of one key (a match, a ride, a user) keep their order."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import phonenumbers
 from django.conf import settings
@@ -13,6 +16,9 @@ from django.utils.module_loading import import_string
 
 SECRET_LENGTH = 32
 """Bytes; HS256 asks for a key as long as its hash."""
+
+NEARLY = 0.88
+"""How alike a misspelt name is (difflib's ratio): one wrong letter in nine, but not NATS_PORT for NATS_URL."""
 
 PLUGGABLE = {
     "SMS_BACKEND": "nebengjek.E004",
@@ -94,6 +100,35 @@ def check_backends(**_: Any) -> list[CheckMessage]:
         text = "Many processes share an SQLite file (REDIS_URL and NATS_URL are set)."
         problems.append(CheckWarning(text, hint=hint, id="nebengjek.W002"))
     return problems
+
+
+@register()
+def check_origins(**_: Any) -> list[CheckMessage]:
+    """An origin is a scheme and a host; anything else never equals what a browser sends."""
+    wrong = [origin for origin in settings.WS_ALLOWED_ORIGINS if not _is_origin(origin)]
+    if not wrong:
+        return []
+    hint = "Write origins as https://app.example.com or http://localhost:5173, without a path or a wildcard."
+    return [Error(f"WS_ALLOWED_ORIGINS can never match: {wrong}", hint=hint, id="nebengjek.E013")]
+
+
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    bare = parts.netloc and not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
+    return bool(parts.scheme and bare) and "*" not in text and text == text.lower()
+
+
+@register()
+def check_spelling(**_: Any) -> list[CheckMessage]:
+    """A variable that is nearly one of ours has no effect, and nobody would notice."""
+    known = settings.DECLARED_VARIABLES
+    close = {name: get_close_matches(name, known, 1, NEARLY) for name in os.environ if name not in known}
+    hint = "settings.example.env lists all variables."
+    return [
+        CheckWarning(f"{name} is not a setting; did you mean {found[0]}?", hint=hint, id="nebengjek.W003")
+        for name, found in sorted(close.items())
+        if found
+    ]
 
 
 @register()

@@ -175,6 +175,7 @@ class RidePickup(RideEvent, frozen=True, kw_only=True):
     """The ride was booked; the driver is on the way to the passenger."""
 
     type: ClassVar[str] = "ride_pickup"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.pickup"
 
     match_id: MatchId
@@ -211,6 +212,7 @@ class RideStarted(RideSnapshot, frozen=True, kw_only=True):
     """The passenger is on board."""
 
     type: ClassVar[str] = "ride_start"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.started"
     examples: ClassVar[Examples] = {
         "On board": {
@@ -226,6 +228,7 @@ class RideArrived(RideSnapshot, frozen=True, kw_only=True):
     """The drive is over and its fare is known."""
 
     type: ClassVar[str] = "ride_arrived"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.arrived"
     examples: ClassVar[Examples] = {"At the destination, with a tenth off": {"completed_at": None}}
 
@@ -273,6 +276,7 @@ class RideCompleted(Event, frozen=True, kw_only=True):
     """The ride is paid."""
 
     type: ClassVar[str] = "ride_completed"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.completed"
 
     ride: Annotated[RideSnapshot, Meta(description="The ride as it stands.")]
@@ -293,6 +297,7 @@ class RideCancelled(RideEvent, frozen=True, kw_only=True):
     """The ride was cancelled by `driver`, `passenger` or `staff`."""
 
     type: ClassVar[str] = "ride_cancelled"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.cancelled"
 
     cancelled_by: Annotated[Literal["driver", "passenger", "staff"], Meta(description="Who cancelled the ride.")]
@@ -314,3 +319,6 @@ EVENTS: tuple[type[Event], ...] = (
     RideCancelled,
 )
 """Every notification of the domain, in the order of a ride."""
+
+RESETS_POSITIONS = frozenset(event.type for event in EVENTS if event.resets_positions)
+"""The frame types before which no position of an earlier phase of the ride may be shown any more."""

@@ -92,7 +92,7 @@ def _attempt(claims: Claims, route: Route, frame: Frame) -> Answer:
             result = route.service(user_id=claims.user_id, **msgspec.structs.asdict(command))
             user_of(claims)
     except DomainError as exc:
-        logger.info("Refused: %s", exc.message)
+        logger.info("Refused: %s", exc.message, extra={"code": exc.code.value})
         return error_answer(exc)
     return {"type": "ack", "data": result or {}}
 

@@ -366,14 +366,14 @@ def readable(reason: str) -> ValidationFailed:
 # --- What the server answers ------------------------------------------------------------------------------------------
 
 
-def ack(command_id: str, data: dict[str, Any] | None = None) -> str:
+def ack(command_id: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the answer to a command that was carried out."""
-    return _reply(Ack.type, data or {}, command_id)
+    return reply({"type": Ack.type, "data": data or {}}, command_id)
 
 
-def error(exc: DomainError, command_id: str | None = None) -> str:
+def error(exc: DomainError, command_id: str | None = None) -> dict[str, Any]:
     """Return the answer to a command that was not."""
-    return _reply(Error.type, error_data(exc), command_id)
+    return reply({"type": Error.type, "data": error_data(exc)}, command_id)
 
 
 def error_data(exc: DomainError) -> dict[str, Any]:
@@ -384,9 +384,19 @@ def error_data(exc: DomainError) -> dict[str, Any]:
     return data
 
 
-def reply(answer: dict[str, Any], command_id: str | None) -> str:
+def reply(answer: dict[str, Any], command_id: str | None) -> dict[str, Any]:
     """Return an answer, fresh or stored (`{"type", "data"}`), as the frame for a client's `id`."""
-    return _reply(answer["type"], answer["data"], command_id)
+    return answer if command_id is None else {**answer, "id": command_id}
+
+
+def unnumbered(message: Message) -> dict[str, Any]:
+    """Return the frame of a message that stands outside the numbered notifications."""
+    return {"type": message.type, "data": message}
+
+
+def text_of(frame: dict[str, Any]) -> str:
+    """Return a frame encoded."""
+    return encode(frame).decode()
 
 
 def notification_head(frame_type: str, data: bytes) -> str:
@@ -399,13 +409,9 @@ def numbered(head: str, seq: int) -> str:
     return f'{head},"seq":{seq}}}'
 
 
-def unnumbered(message: Message) -> str:
-    """Return a frame that stands outside the numbered notifications."""
-    return _reply(message.type, message, None)
+def type_of(notification: str) -> str:
+    """Return the type of a frame that begins with `notification_head`."""
+    return notification[_TYPE_AT : notification.find('"', _TYPE_AT)]
 
 
-def _reply(frame_type: str, data: dict[str, Any] | Message, command_id: str | None) -> str:
-    frame: dict[str, Any] = {"type": frame_type, "data": data}
-    if command_id is not None:
-        frame["id"] = command_id
-    return encode(frame).decode()
+_TYPE_AT = len('{"type":"')

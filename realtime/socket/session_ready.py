@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import cast
+from typing import Any, cast
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from django.utils import timezone
 from realtime.commands.routes import allowed_actions
 from realtime.contract.frames import unnumbered
 from realtime.contract.messages import Limits, RoleName, SessionReady, UserState
-from realtime.delivery.history import Place
+from realtime.delivery.history import Cursor
 from rides.selectors import user_state
 from users.tokens import Claims, user_of
 
@@ -24,14 +24,14 @@ MAX_QUERY = 4096
 _RESUME = re.compile(r"([A-Za-z0-9_-]{1,64}):([0-9]{1,18})")
 
 
-def parse_resume(query_string: bytes) -> Place | None:
+def parse_resume(query_string: bytes) -> Cursor | None:
     """Return the last that a client has seen, by its own word; None where that is missing or cannot be read.
 
     It is `?resume=<epoch>:<seq>` in the query of the handshake.
     """
     values = parse_qs(query_string[:MAX_QUERY].decode("latin-1")).get("resume", [])
     found = _RESUME.fullmatch(values[0]) if values else None
-    return Place(found[1], int(found[2])) if found else None
+    return Cursor(found[1], int(found[2])) if found else None
 
 
 def limits() -> Limits:
@@ -51,8 +51,10 @@ def read_state(claims: Claims) -> UserState:
     return UserState(**msgspec.structs.asdict(state), allowed_actions=allowed_actions(claims.role, state))
 
 
-def ready_frame(claims: Claims, connection_id: UUID, epoch: str, seq: int, *, recovered: bool, state: UserState) -> str:
-    """Return the encoded `session_ready`."""
+def ready_frame(
+    claims: Claims, connection_id: UUID, epoch: str, seq: int, *, recovered: bool, state: UserState
+) -> dict[str, Any]:
+    """Return the frame `session_ready`."""
     message = SessionReady(
         user_id=claims.user_id,
         role=cast("RoleName", claims.role),

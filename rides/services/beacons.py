@@ -45,7 +45,7 @@ def beacon_update(
 def _report(user_id: UUID, point: GeoPoint, received_at: float) -> None:
     """Make the position known before the command is answered: the next passenger may be looking already."""
     positions().report(user_id, point, received_at, driver=True)
-    positions().settle()
+    positions().flush()
 
 
 def _point(latitude: float | None, longitude: float | None) -> GeoPoint | None:

@@ -10,11 +10,13 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from common.background_tasks import unless_stopped
 from common.nats import connect_to_nats
 from common.redis import close_async_redis
 from events.stream import STREAM, SUBJECTS, StreamMismatch
-from realtime.bridge.bridge import Bridge, Progress
-from realtime.bridge.inbound import events_by_subject
+from realtime.bridge.bridge import Bridge
+from realtime.bridge.counts import Counts
+from realtime.bridge.reading import events_by_subject
 from realtime.operations.prometheus import Done, serve_metrics
 
 
@@ -32,7 +34,7 @@ class Command(BaseCommand):
         """Run until SIGTERM or Ctrl-C, then finish the batch in hand."""
         if not settings.DISTRIBUTED:
             raise CommandError("Set REDIS_URL and NATS_URL: without them `manage.py serve` does all of this itself.")
-        self._progress = Progress()
+        self._counts = Counts()
         self.stdout.write(f"Bridging the stream {STREAM} ({', '.join(SUBJECTS)}) and the sockets:")
         for subject, event in events_by_subject().items():
             self.stdout.write(f"  {subject:18} -> {event.type}")
@@ -46,7 +48,7 @@ class Command(BaseCommand):
 
     def _done(self) -> dict[str, int]:
         """Return what has been done, over all connections to NATS."""
-        return msgspec.structs.asdict(self._progress)
+        return msgspec.structs.asdict(self._counts)
 
     async def _run(self, *, once: bool) -> None:
         stopping = asyncio.Event()
@@ -69,14 +71,21 @@ class Command(BaseCommand):
             if bridge is not None:
                 bridge.stop()
 
-        connecting = asyncio.create_task(connect_to_nats("bridge", disconnected_cb=lost, closed_cb=closed))
-        stopped = asyncio.create_task(stopping.wait())
-        await asyncio.wait((connecting, stopped), return_when=asyncio.FIRST_COMPLETED)
-        if not connecting.done():
-            connecting.cancel()
+        connecting = connect_to_nats("bridge", disconnected_cb=lost, closed_cb=closed)
+        client = await unless_stopped(stopping, connecting)
+        if client is None:
             return
-        client = await connecting
-        bridge = Bridge(client, self._progress)
+        bridge = Bridge(client, self._counts)
+        try:
+            await self._work(bridge, stopping, once=once)
+        finally:
+            self.stdout.write(f"Done: {bridge.counts}")
+            self.stdout.flush()
+            await client.close()
+            await close_async_redis()
+
+    async def _work(self, bridge: Bridge, stopping: asyncio.Event, *, once: bool) -> None:
+        stopped = asyncio.create_task(stopping.wait())
         stopped.add_done_callback(lambda _: bridge.stop())
         try:
             if not once:
@@ -85,7 +94,3 @@ class Command(BaseCommand):
                 self.stdout.write("Another bridge is active and does this.")
         finally:
             stopped.cancel()
-            self.stdout.write(f"Done: {bridge.progress}")
-            self.stdout.flush()
-            await client.close()
-            await close_async_redis()

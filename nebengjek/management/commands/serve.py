@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from realtime.server.uvicorn_server import address_of, make_server
-from realtime.server.workers import Workers, end_with_parent, listen
+from realtime.server.workers import CannotStartError, Workers, end_with_parent, listen, tell_parent_that_it_serves
 from realtime.socket.handshake import has_public_secrets, is_loopback
 from simulation.town import DRIVERS, PASSENGERS, staff_account
 
@@ -63,7 +63,8 @@ class Command(BaseCommand):
             return
         if socket is not None:
             end_with_parent()
-        server = make_server(host, port, welcome if socket is None else lambda _: None, demo=demo)
+        on_started = welcome if socket is None else lambda _: tell_parent_that_it_serves()
+        server = make_server(host, port, on_started, demo=demo)
         server.run(sockets=None if socket is None else [Socket(fileno=socket)])
         if not server.started:
             raise CommandError("The server could not start; the lines above say why.")
@@ -78,7 +79,10 @@ class Command(BaseCommand):
         command = [sys.argv[0], "serve", "--host", host, "--port", str(port)]
         commands = [[*command, *(["--demo"] if demo and not place else []), "--socket"] for place in range(workers)]
         welcome(address_of(host, port))
-        Workers(listener, commands).run()
+        try:
+            Workers(listener, commands).run()
+        except CannotStartError as exc:
+            raise CommandError(str(exc)) from exc
 
     def _welcome(self, address: str, *, staff: tuple[str, str] | None) -> None:
         self.stdout.write(f"NebengJek serves {address} (the WebSocket is {address.replace('http', 'ws', 1)}/ws/).")

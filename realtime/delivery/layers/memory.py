@@ -7,6 +7,7 @@ users.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,12 @@ from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer
 
 from realtime import metrics
+from realtime.contract.frames import notification_head
+from realtime.delivery.deliveries import Delivery
+from realtime.delivery.fence import Fence
+from realtime.delivery.history import history
+from realtime.delivery.history.memory import MemoryHistory
+from realtime.delivery.layer_messages import DELIVER, group_of
 from realtime.delivery.layers.mailbox import Mailbox, Message
 
 
@@ -27,6 +34,30 @@ class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels
         self._mailboxes: dict[str, Mailbox] = {}
         self._groups: defaultdict[str, set[str]] = defaultdict(set)
         self.dropped = 0
+
+    async def deliver_batch(self, deliveries: Sequence[Delivery], fence: Fence | None = None) -> None:
+        """Number, keep and send each event in turn; one that comes again keeps its number and is sent again.
+
+        There is no lease here: within one process nobody else delivers.
+        """
+        store = history()
+        assert isinstance(store, MemoryHistory)
+        for delivery in deliveries:
+            common_head = notification_head(delivery.type, delivery.data)
+            for user_id, view in delivery.audience.items():
+                head = common_head if view is None else notification_head(delivery.type, view)
+                item = store.append(user_id, delivery.event_id, head)
+                await self.group_send(
+                    group_of(user_id),
+                    {
+                        "type": DELIVER,
+                        "epoch": store.epoch,
+                        "seq": item.seq,
+                        "event": delivery.type,
+                        "frame": item.frame,
+                        "at": delivery.at,
+                    },
+                )
 
     async def new_channel(self, prefix: str = "specific") -> str:
         """Open a channel for one receiver; `close_channel` ends it."""
