@@ -7,14 +7,15 @@ from typing import Any, cast
 from urllib.parse import parse_qs
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 from django.utils import timezone
 
+from realtime.commands.routes import allowed_actions
 from realtime.contract.frames import unnumbered
-from realtime.contract.messages import Limits, RoleName, SessionReady
+from realtime.contract.messages import Limits, RoleName, SessionReady, UserState
 from realtime.delivery.history import Cursor
 from rides.selectors import user_state
-from rides.snapshots import UserState
 from users.tokens import Claims, user_of
 
 MAX_QUERY = 4096
@@ -46,7 +47,8 @@ def limits() -> Limits:
 def read_state(claims: Claims) -> UserState:
     """Return the state of a token's user; raise `Unauthorized` when the token has been revoked meanwhile."""
     user_of(claims)
-    return user_state(claims.user_id, claims.role)
+    state = user_state(claims.user_id, claims.role)
+    return UserState(**msgspec.structs.asdict(state), allowed_actions=allowed_actions(claims.role, state))
 
 
 def ready_frame(

@@ -11,7 +11,9 @@ from realtime.contract.frames import BadFrame, CloseCode, decode_frame
 from realtime.contract.messages import MESSAGES
 from rides.events import EVENTS
 from tests.contract import FORMATS, faults, validators
-from web.docs.asyncapi.document import default_url, document, sent_structs
+from web.docs.asyncapi import document
+from web.docs.contract import messages
+from web.docs.outputs import default_url
 
 MADE = document(default_url())
 SCHEMAS = MADE["components"]["schemas"]
@@ -38,7 +40,7 @@ def test_every_command_and_every_message_is_there_once() -> None:
     assert types_of("Command") == list(ROUTES)
     sent = types_of("Message")
     assert sorted(sent) == sorted({event.type for event in EVENTS} | {message.type for message in MESSAGES})
-    assert len(sent_structs()) == len(sent)
+    assert len(messages()) == len(sent)
     channel = MADE["channels"]["ws"]
     assert set(channel["messages"]) == set(FRAMES)
     assert channel["address"] == "/ws/"
