@@ -23,7 +23,7 @@ def log_about(**fields: object) -> None:
 
 
 class ContextFilter(logging.Filter):
-    """Adds what `log_about` was told to each record."""
+    """Adds the fields of `log_about` to each record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record through, with its context."""
