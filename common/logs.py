@@ -18,7 +18,7 @@ _context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=
 
 
 def log_about(**fields: object) -> None:
-    """Let the lines that this task logs from now on, and what it starts, say these of `FIELDS` too."""
+    """Add these of `FIELDS` to every line that this task, and what it starts, logs from now on."""
     _context.set({**(_context.get() or {}), **{name: str(value) for name, value in fields.items()}})
 
 
