@@ -1,4 +1,4 @@
-"""What the admin pages of all apps share."""
+"""The parts that the admin pages of all apps share."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ M = TypeVar("M", bound=Model)
 P = TypeVar("P", bound=Model)
 
 MOST_AT_ONCE = 200
-"""Records that one action may be about: more than somebody reads on the page that asks."""
+"""The most records of one action; nobody reads more on the confirmation page."""
 
 
 def answered(request: HttpRequest) -> bool:
-    """Whether the page that asks was answered with yes."""
+    """Return whether the confirmation page was answered with yes."""
     return "confirmed" in request.POST
 
 
@@ -34,7 +34,10 @@ def confirm_page(
     hidden: Iterable[tuple[str, str]],
     form: Form | None = None,
 ) -> TemplateResponse:
-    """Return the page that says what will happen to what; `hidden` comes back with the answer."""
+    """Return the confirmation page.
+
+    `warning` says what happens to the records `about`; the answer repeats the fields `hidden`.
+    """
     context = {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,
@@ -58,9 +61,9 @@ def ask_first(
     name: Callable[[M], str] = str,
     form: Form | None = None,
 ) -> HttpResponse | None:
-    """Return the answer to an action that is not to be carried out (yet), or None when somebody said yes to it.
+    """Return the confirmation page (or a redirect) of an action, or None when it was confirmed and must be carried out.
 
-    `name` says what a record is on the page that asks.
+    `name` returns the text for a record on the page.
     """
     if queryset.count() > MOST_AT_ONCE:
         model_admin.message_user(request, f"Choose at most {MOST_AT_ONCE} at once.", messages.ERROR)
@@ -74,25 +77,25 @@ def ask_first(
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[M]):
-    """Records that staff may look at; what changes goes through the services, never through a form."""
+    """Records that staff can only view; changes go through services, never through a form."""
 
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds a record by hand."""
+        """Adding is not possible."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        """Nobody changes a record by hand."""
+        """Changing is not possible."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        """Nobody deletes a record by hand."""
+        """Deleting is not possible."""
         return False
 
 
 class ReadOnlyInline(admin.TabularInline[M, P]):
-    """Records of another record, to look at only."""
+    """Records of another record, read-only."""
 
     extra = 0
     max_num = 0
@@ -100,13 +103,13 @@ class ReadOnlyInline(admin.TabularInline[M, P]):
     show_change_link = False
 
     def get_readonly_fields(self, request: HttpRequest, obj: P | None = None) -> tuple[str, ...]:
-        """Show all fields, also those that no form could edit."""
+        """Show all fields, also those that a form could not edit."""
         return tuple(str(name) for name in self.fields or ())
 
     def has_add_permission(self, request: HttpRequest, obj: P | None = None) -> bool:
-        """Nobody adds a record by hand."""
+        """Adding is not possible."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: P | None = None) -> bool:
-        """Nobody changes a record by hand."""
+        """Changing is not possible."""
         return False

@@ -1,4 +1,4 @@
-"""System checks: what is wrong with the configuration is said at the start, with a hint, and not at run time."""
+"""System checks: report a wrong configuration at the start, with a hint, instead of failing at run time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
 
 SECRET_LENGTH = 32
-"""Bytes; HS256 asks for a key as long as its hash."""
+"""Bytes: RFC 7518 (3.2) requires a key of at least the size of the hash for HS256."""
 
 PLUGGABLE = {
     "SMS_BACKEND": "nebengjek.E004",
@@ -41,7 +41,7 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_sms_backend(**_: Any) -> list[CheckMessage]:
-    """Codes on standard output are for development: whoever reads the log logs in as anybody."""
+    """Codes on standard output are for development: who reads the log can log in as any user."""
     if settings.DEBUG or settings.SMS_BACKEND != "users.sms.ConsoleSMS":
         return []
     hint = "Set SMS_BACKEND to the dotted path of a class that sends messages (see users/sms.py)."
@@ -50,7 +50,7 @@ def check_sms_backend(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_dotted_paths(**_: Any) -> list[CheckMessage]:
-    """What is named by a dotted path must exist."""
+    """Every dotted path must name something that exists."""
     problems: list[CheckMessage] = []
     for name, identifier in PLUGGABLE.items():
         path = getattr(settings, name)
@@ -75,7 +75,7 @@ def check_countries(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_backends(**_: Any) -> list[CheckMessage]:
-    """Many processes need all three: a database server, Redis and NATS."""
+    """Many processes need a database server, Redis and NATS."""
     problems: list[CheckMessage] = []
     if bool(settings.REDIS_URL) != bool(settings.NATS_URL):
         one, other = ("REDIS_URL", "NATS_URL") if settings.REDIS_URL else ("NATS_URL", "REDIS_URL")
@@ -88,7 +88,7 @@ def check_backends(**_: Any) -> list[CheckMessage]:
         path = getattr(settings, name)
         if path and not Path(path).is_file():
             hint = "Give the path of a file that this process can read."
-            problems.append(Error(f"{name}={path!r} is no file.", hint=hint, id="nebengjek.E011"))
+            problems.append(Error(f"{name}={path!r} is not a file.", hint=hint, id="nebengjek.E011"))
     if settings.DISTRIBUTED and "sqlite" in settings.DATABASES["default"]["ENGINE"]:
         hint = "All processes must run on one machine, and write one at a time; PostgreSQL lets them work at once."
         text = "Many processes share an SQLite file (REDIS_URL and NATS_URL are set)."
@@ -98,13 +98,13 @@ def check_backends(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_periods(**_: Any) -> list[CheckMessage]:
-    """Times that only make sense together."""
+    """Durations that depend on each other."""
     problems: list[CheckMessage] = []
     if settings.WS_PING_PERIOD >= settings.WS_READ_TIMEOUT:
-        hint = "A client that answers every ping must not be taken for dead: make WS_PING_PERIOD the shorter one."
+        hint = "A client that answers every ping must not be closed as dead: make WS_PING_PERIOD the shorter one."
         problems.append(Error("WS_PING_PERIOD is not below WS_READ_TIMEOUT.", hint=hint, id="nebengjek.E008"))
     if settings.SHUTDOWN_SPREAD >= settings.SHUTDOWN_TIMEOUT:
-        hint = "Sockets would be cut off that were not told why: make SHUTDOWN_TIMEOUT the longer one."
+        hint = "Sockets would be cut off without a close code: make SHUTDOWN_TIMEOUT the longer one."
         problems.append(Error("SHUTDOWN_SPREAD is not below SHUTDOWN_TIMEOUT.", hint=hint, id="nebengjek.E012"))
     if settings.MATCH_SEARCH_INTERVAL > settings.MATCH_RESPONSE_TIMEOUT:
         hint = "Searches then look for new drivers only once per attempt."

@@ -1,8 +1,8 @@
 """One-time codes: made at random, kept as a keyed hash, good for one login within `OTP_TTL` and `OTP_MAX_TRIES`.
 
-Codes, and tries at them, are counted by number and address, so that a stranger who knows a number can neither flood its
-owner with messages nor lock him out from another address. What is left: a stranger with as many addresses as
-`ADDRESSES_PER_NUMBER` can use up what a number gets within an hour; who shares the owner's address shares his tries.
+Codes and tries are counted by number and address, so that a stranger who knows a number can neither flood its owner
+with messages nor lock the owner out of another address. Two limits remain: a stranger with `ADDRESSES_PER_NUMBER`
+addresses can use up all codes of a number for an hour, and people who share the owner's address share its tries.
 The `address` is the network that a call comes from (`common.addresses.network_of`).
 """
 
@@ -29,7 +29,7 @@ ADDRESSES_PER_NUMBER = 3
 
 @transaction.atomic
 def code_create(*, msisdn: str, address: str = "", limit: int | None = None) -> str:
-    """Make a new code for a normalised number and return its six digits; those the address had before work no more.
+    """Create a code for a normalised number and return its six digits; older codes of the address end.
 
     Raises `RateLimited` when too many were made within the last hour: `limit` (`OTP_MAX_PER_HOUR`; 0 is no limit at
     all) for the number from this address, `ADDRESSES_PER_NUMBER` times as many from all addresses, or
@@ -52,12 +52,12 @@ def code_create(*, msisdn: str, address: str = "", limit: int | None = None) -> 
 
 
 def code_use(*, msisdn: str, code: str, address: str = "") -> bool:
-    """Return True, once, for the right code of a number. Every call costs one of the code's tries, also a right one.
+    """Return True, once, for the right code of a number. Every call uses up one of the code's tries, also a right one.
 
-    Tried is the code that the address asked for. An address without one tries the newest, on an account of its own: the
-    phone of the owner may have moved to another network, but whoever guesses does not use up the owner's tries.
+    The code that the address asked for is tried. An address without one tries the newest code, counted separately: the
+    owner's phone may have changed networks, but a stranger who guesses must not use up the owner's tries.
 
-    Not in one transaction: a wrong try has to stay counted, and two calls at the same moment must not both win.
+    Not in one transaction: a wrong try must stay counted, and of two calls at once only one may succeed.
     """
     now = timezone.now()
     live = OneTimeCode.objects.filter(msisdn=msisdn, used_at__isnull=True, expires_at__gt=now).order_by("-created_at")
@@ -75,13 +75,13 @@ def code_use(*, msisdn: str, code: str, address: str = "") -> bool:
 
 
 def purge_codes() -> int:
-    """Delete the codes that no limit needs any more; return how many."""
+    """Delete the codes that no limit counts any more; return how many."""
     count, _ = OneTimeCode.objects.filter(created_at__lt=timezone.now() - HOUR - settings.OTP_TTL).delete()
     return count
 
 
 def _refuse_too_many(msisdn: str, address: str, now: datetime, limit: int) -> None:
-    hold_name(f"codes for {msisdn}")  # or two calls at once would both be the last that is let through
+    hold_name(f"codes for {msisdn}")  # or two calls at once could both take the last one
     hold_name(f"codes from {address}")
     recent = OneTimeCode.objects.filter(created_at__gt=now - HOUR)
     number, everywhere = recent.filter(msisdn=msisdn), limit * ADDRESSES_PER_NUMBER

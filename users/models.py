@@ -17,17 +17,17 @@ SESSION_SALT = "users.User.session"
 
 
 class Role(models.TextChoices):
-    """What a user is in a ride; it decides which commands are his."""
+    """The side of a user in rides; it decides which commands are allowed."""
 
     PASSENGER = "passenger"
     DRIVER = "driver"
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes users from phone numbers."""
+    """Creates users from phone numbers."""
 
     def create_user(self, msisdn: str, password: str | None = None, **fields: Any) -> User:
-        """Create a user; without a password only one-time codes let him in."""
+        """Create a user; without a password the user can only log in with one-time codes."""
         user = self.model(msisdn=normalise_msisdn(msisdn), **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -38,7 +38,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(msisdn, password, **{"is_staff": True, "is_superuser": True, **fields})
 
     def get_by_natural_key(self, username: str | None) -> User:
-        """Find the user who logs in to the admin with any spelling of his number."""
+        """Return the user who logs in to the admin with any spelling of the number."""
         try:
             return self.get(msisdn=normalise_msisdn(username or ""))
         except ValueError as exc:
@@ -76,7 +76,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         return f"{self.full_name} ({self.msisdn})" if self.full_name else self.msisdn
 
     def get_session_auth_hash(self) -> str:
-        """Return what a session in the admin must have been made with: it ends with the tokens, or a new password."""
+        """Return the hash that binds admin sessions to password and token version: they end when either changes."""
         return salted_hmac(SESSION_SALT, f"{self.password}:{self.token_version}", algorithm="sha256").hexdigest()
 
     def get_full_name(self) -> str:
@@ -89,7 +89,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class VehicleType(models.TextChoices):
-    """What a driver drives."""
+    """The kinds of vehicles."""
 
     MOTORCYCLE = "motorcycle"
     CAR = "car"

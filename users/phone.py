@@ -7,7 +7,7 @@ from django.conf import settings
 
 
 def normalise_msisdn(text: str) -> str:
-    """Return a phone number as E.164 (`+6281200000001`), from any usual spelling of it.
+    """Return a phone number as E.164 (`+6281200000001`), in any usual spelling.
 
     A number without a country code is read as one of the first of `OTP_COUNTRIES`. Raises `ValueError`, with a reason
     for the person who typed it, when it is not a valid number of one of those countries.

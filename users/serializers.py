@@ -31,7 +31,7 @@ class CodeSent(serializers.Serializer[None]):
 
 
 class CodeRequest(serializers.Serializer[None]):
-    """Who wants a code: `POST /api/auth/otp/`."""
+    """The number that asks for a code: `POST /api/auth/otp/`."""
 
     msisdn = MsisdnField(help_text="A phone number in any usual spelling.")
 
@@ -52,12 +52,12 @@ class RefreshRequest(serializers.Serializer[None]):
 
 
 class ProfileRequest(serializers.Serializer[None]):
-    """What `PATCH /api/me/` changes: unknown fields are ignored, those that exist but cannot be written are refused."""
+    """The body of `PATCH /api/me/`: unknown fields are ignored, read-only fields are refused."""
 
     full_name = serializers.CharField(max_length=150, allow_blank=True, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse to pretend that a read-only field was written."""
+        """Refuse read-only fields instead of silently ignoring them."""
         fixed = {"id", "msisdn", "role", "is_active", "driver"} & set(self.initial_data)
         if fixed:
             raise serializers.ValidationError(dict.fromkeys(sorted(fixed), "This cannot be changed."))
@@ -73,7 +73,7 @@ class DriverSerializer(serializers.ModelSerializer[Driver]):
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
-    """A user as he sees himself; `driver` only for drivers."""
+    """The profile of the caller; `driver` only for drivers."""
 
     driver = DriverSerializer(read_only=True)
 
@@ -98,6 +98,6 @@ class TokenPairSerializer(serializers.Serializer[None]):
 
 
 class SessionSerializer(TokenPairSerializer):
-    """A new pair of tokens, and whose it is."""
+    """A new pair of tokens and their user."""
 
     user = UserSerializer()
