@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from uuid import UUID
 
 from django.db import transaction
@@ -13,16 +14,24 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from common.errors import Conflict, Unauthorized
 from events.outbox import emit
-from users.codes import code_create, code_use
+from users.codes import CodesCapped, code_create, code_use
 from users.events import TokensRevoked
-from users.models import Driver, Role, User
+from users.models import Driver, KnownAddress, Role, Suspicion, User
 from users.sms import send_sms
+from users.tallies import tally_add
 from users.tokens import TokenPair, tokens_issue
+
+logger = logging.getLogger(__name__)
 
 
 def login_request(*, msisdn: str, address: str) -> None:
     """Send a one-time code to a normalised number. Raises `RateLimited` after too many."""
-    code = code_create(msisdn=msisdn, address=address)
+    try:
+        code = code_create(msisdn=msisdn, address=address)
+    except CodesCapped:
+        logger.error("OTP_MAX_PER_HOUR_OVERALL codes were sent within an hour; codes to new addresses are refused.")
+        tally_add(Suspicion.CODES_CAPPED)
+        raise
     send_sms(msisdn, f"{code} is your NebengJek code.")
 
 
@@ -33,6 +42,7 @@ def login(*, msisdn: str, otp: str, address: str) -> User:
     user = User.objects.filter(msisdn=msisdn).first() or _user_create(msisdn)
     if not user.is_active:
         raise Unauthorized(f"user {user.pk} is not active")
+    KnownAddress.objects.update_or_create(user=user, address=address, defaults={"last_login_at": timezone.now()})
     return user
 
 

@@ -1,4 +1,4 @@
-"""Users, drivers and one-time codes."""
+"""Users and drivers."""
 
 from __future__ import annotations
 
@@ -111,25 +111,3 @@ class Driver(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.vehicle_plate}"
-
-
-class OneTimeCode(models.Model):
-    """A login code that was sent to a number; only a keyed hash of it is kept."""
-
-    msisdn = models.CharField(max_length=16)
-    address = models.CharField(max_length=64)  # the network that asked for it
-    code_hash = models.CharField(max_length=64)
-    tries = models.PositiveSmallIntegerField(default=0)
-    tries_elsewhere = models.PositiveSmallIntegerField(default=0)  # by other networks
-    created_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
-    used_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        indexes = (
-            models.Index(fields=("msisdn", "-created_at"), name="code_by_number"),
-            models.Index(fields=("address", "-created_at"), name="code_by_address"),
-        )
-
-    def __str__(self) -> str:
-        return f"code for {self.msisdn}"
