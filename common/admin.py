@@ -1,4 +1,4 @@
-"""The parts that the admin pages of all apps share."""
+"""What the admin pages of all apps share."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ M = TypeVar("M", bound=Model)
 P = TypeVar("P", bound=Model)
 
 MOST_AT_ONCE = 200
-"""The most records of one action; nobody reads more on the confirmation page."""
+"""Records that one action may be about: more than somebody reads on the page that asks."""
 
 
 def answered(request: HttpRequest) -> bool:
-    """Return whether the confirmation page was answered with yes."""
+    """Whether the page that asks was answered with yes."""
     return "confirmed" in request.POST
 
 
@@ -34,10 +34,7 @@ def confirm_page(
     hidden: Iterable[tuple[str, str]],
     form: Form | None = None,
 ) -> TemplateResponse:
-    """Return the confirmation page.
-
-    `warning` says what happens to the records `about`; the answer repeats the fields `hidden`.
-    """
+    """Return the page that asks for confirmation; `hidden` fields come back with the answer."""
     context = {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,
@@ -61,9 +58,9 @@ def ask_first(
     name: Callable[[M], str] = str,
     form: Form | None = None,
 ) -> HttpResponse | None:
-    """Return the confirmation page (or a redirect) of an action, or None when it was confirmed and must be carried out.
+    """Return the response for an action that is not confirmed yet; None once it is.
 
-    `name` returns the text for a record on the page.
+    `name` returns how a record is called on that page.
     """
     if queryset.count() > MOST_AT_ONCE:
         model_admin.message_user(request, f"Choose at most {MOST_AT_ONCE} at once.", messages.ERROR)
@@ -77,25 +74,25 @@ def ask_first(
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[M]):
-    """Records that staff can only view; changes go through services, never through a form."""
+    """Records that staff may look at; what changes goes through the services, never through a form."""
 
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Adding is not possible."""
+        """Nobody adds a record by hand."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        """Changing is not possible."""
+        """Nobody changes a record by hand."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        """Deleting is not possible."""
+        """Nobody deletes a record by hand."""
         return False
 
 
 class ReadOnlyInline(admin.TabularInline[M, P]):
-    """Records of another record, read-only."""
+    """Records of another record, to look at only."""
 
     extra = 0
     max_num = 0
@@ -103,13 +100,13 @@ class ReadOnlyInline(admin.TabularInline[M, P]):
     show_change_link = False
 
     def get_readonly_fields(self, request: HttpRequest, obj: P | None = None) -> tuple[str, ...]:
-        """Show all fields, also those that a form could not edit."""
+        """Show all fields, also those that no form could edit."""
         return tuple(str(name) for name in self.fields or ())
 
     def has_add_permission(self, request: HttpRequest, obj: P | None = None) -> bool:
-        """Adding is not possible."""
+        """Nobody adds a record by hand."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: P | None = None) -> bool:
-        """Changing is not possible."""
+        """Nobody changes a record by hand."""
         return False

@@ -1,9 +1,12 @@
-"""System checks: report a wrong configuration at the start, with a hint, instead of failing at run time."""
+"""System checks: a wrong configuration is reported at the start, with a hint, and not at run time."""
 
 from __future__ import annotations
 
+import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import phonenumbers
 from django.conf import settings
@@ -12,7 +15,10 @@ from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
 
 SECRET_LENGTH = 32
-"""Bytes: RFC 7518 (3.2) requires a key of at least the size of the hash for HS256."""
+"""Bytes; HS256 asks for a key as long as its hash."""
+
+NEARLY = 0.88
+"""How alike a misspelt name is (difflib's ratio): one wrong letter in nine, but not NATS_PORT for NATS_URL."""
 
 PLUGGABLE = {
     "SMS_BACKEND": "nebengjek.E004",
@@ -41,7 +47,7 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_sms_backend(**_: Any) -> list[CheckMessage]:
-    """Codes on standard output are for development: who reads the log can log in as any user."""
+    """Codes on standard output are for development: anybody who reads the log can log in as anybody."""
     if settings.DEBUG or settings.SMS_BACKEND != "users.sms.ConsoleSMS":
         return []
     hint = "Set SMS_BACKEND to the dotted path of a class that sends messages (see users/sms.py)."
@@ -50,7 +56,7 @@ def check_sms_backend(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_dotted_paths(**_: Any) -> list[CheckMessage]:
-    """Every dotted path must name something that exists."""
+    """What is named by a dotted path must exist."""
     problems: list[CheckMessage] = []
     for name, identifier in PLUGGABLE.items():
         path = getattr(settings, name)
@@ -75,7 +81,7 @@ def check_countries(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_backends(**_: Any) -> list[CheckMessage]:
-    """Many processes need a database server, Redis and NATS."""
+    """Many processes need all three: a database server, Redis and NATS."""
     problems: list[CheckMessage] = []
     if bool(settings.REDIS_URL) != bool(settings.NATS_URL):
         one, other = ("REDIS_URL", "NATS_URL") if settings.REDIS_URL else ("NATS_URL", "REDIS_URL")
@@ -88,7 +94,7 @@ def check_backends(**_: Any) -> list[CheckMessage]:
         path = getattr(settings, name)
         if path and not Path(path).is_file():
             hint = "Give the path of a file that this process can read."
-            problems.append(Error(f"{name}={path!r} is not a file.", hint=hint, id="nebengjek.E011"))
+            problems.append(Error(f"{name}={path!r} is no file.", hint=hint, id="nebengjek.E011"))
     if settings.DISTRIBUTED and "sqlite" in settings.DATABASES["default"]["ENGINE"]:
         hint = "All processes must run on one machine, and write one at a time; PostgreSQL lets them work at once."
         text = "Many processes share an SQLite file (REDIS_URL and NATS_URL are set)."
@@ -97,14 +103,43 @@ def check_backends(**_: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_origins(**_: Any) -> list[CheckMessage]:
+    """An origin is a scheme and a host; anything else never equals what a browser sends."""
+    wrong = [origin for origin in settings.WS_ALLOWED_ORIGINS if not _is_origin(origin)]
+    if not wrong:
+        return []
+    hint = "Write origins as https://app.example.com or http://localhost:5173, without a path or a wildcard."
+    return [Error(f"WS_ALLOWED_ORIGINS can never match: {wrong}", hint=hint, id="nebengjek.E013")]
+
+
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    bare = parts.netloc and not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
+    return bool(parts.scheme and bare) and "*" not in text and text == text.lower()
+
+
+@register()
+def check_spelling(**_: Any) -> list[CheckMessage]:
+    """A variable that is nearly one of ours has no effect, and nobody would notice."""
+    known = settings.DECLARED_VARIABLES
+    close = {name: get_close_matches(name, known, 1, NEARLY) for name in os.environ if name not in known}
+    hint = "settings.example.env lists all variables."
+    return [
+        CheckWarning(f"{name} is not a setting; did you mean {found[0]}?", hint=hint, id="nebengjek.W003")
+        for name, found in sorted(close.items())
+        if found
+    ]
+
+
+@register()
 def check_periods(**_: Any) -> list[CheckMessage]:
-    """Durations that depend on each other."""
+    """Times that only make sense together."""
     problems: list[CheckMessage] = []
     if settings.WS_PING_PERIOD >= settings.WS_READ_TIMEOUT:
-        hint = "A client that answers every ping must not be closed as dead: make WS_PING_PERIOD the shorter one."
+        hint = "A client that answers every ping must not be taken for dead: make WS_PING_PERIOD the shorter one."
         problems.append(Error("WS_PING_PERIOD is not below WS_READ_TIMEOUT.", hint=hint, id="nebengjek.E008"))
     if settings.SHUTDOWN_SPREAD >= settings.SHUTDOWN_TIMEOUT:
-        hint = "Sockets would be cut off without a close code: make SHUTDOWN_TIMEOUT the longer one."
+        hint = "Sockets would be cut off before `server_restarting` reaches them: make SHUTDOWN_TIMEOUT the longer one."
         problems.append(Error("SHUTDOWN_SPREAD is not below SHUTDOWN_TIMEOUT.", hint=hint, id="nebengjek.E012"))
     if settings.MATCH_SEARCH_INTERVAL > settings.MATCH_RESPONSE_TIMEOUT:
         hint = "Searches then look for new drivers only once per attempt."

@@ -18,13 +18,37 @@ from common.process import process
 from realtime import metrics
 from realtime.server.background import Background
 from tests.cast import make_driver, make_user
-from tests.servers import distributed, nats_client, nats_server, redis_url, valkey
+from tests.servers import distributed, nats_client, nats_server, redis_url, template_database, valkey
 from users.models import User
 
 hypothesis_settings.register_profile("patient", deadline=None)  # how long an example takes says nothing here
 hypothesis_settings.load_profile("patient")
 
-__all__ = ["distributed", "nats_client", "nats_server", "redis_url", "valkey"]
+__all__ = ["distributed", "nats_client", "nats_server", "redis_url", "template_database", "valkey"]
+
+
+LONGEST_FIRST = ("stress", "browser", "e2e", "clients", "examples", "devservers")
+"""Folders whose tests take long: if they came last, the other processes would wait for one of them."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes long; on PostgreSQL run only what uses the database, since nothing else differs."""
+    items.sort(key=_rank)
+    if "TESTS_DATABASE_URL" not in os.environ:
+        return
+    left_out = [item for item in items if not _uses_the_database(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if _uses_the_database(item)]
+
+
+def _rank(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+def _uses_the_database(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return bool(fixtures & {"db", "transactional_db"}) or item.get_closest_marker("django_db") is not None
 
 
 @pytest.fixture(scope="session")
