@@ -14,19 +14,20 @@ import bisect
 import math
 import random
 import statistics
-import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 from tqdm import tqdm
 
-from rides.metering.fixes import EARTH_RADIUS_M, Fix, Limits
+from rides.metering.fixes import EARTH_RADIUS_M, Fix, Limits, leg
 from rides.metering.meter import measure
 
 PARSER = argparse.ArgumentParser(prog="python -m bench.tracks", description="How far the meter is off, by kind.")
 PARSER.add_argument("--rides", type=int, default=40, help="rides of each row (%(default)s)")
 PARSER.add_argument("--seed", type=int, default=1, help="of all that is random (%(default)s)")
-PARSER.add_argument("--kind", default="", help="only rows whose name contains this")
+PARSER.add_argument("--kind", default="", help="only roads whose name contains this")
+PARSER.add_argument("--phone", default="", help="only phones whose name contains this")
 
 STEP = 0.2
 """Seconds between two moments of a simulated drive."""
@@ -270,19 +271,114 @@ def _fix(moment: Moment, latitude: float, longitude: float, phone: Phone, rng: R
 def _deliver(fixes: list[Fix], phone: Phone, rng: Rng) -> list[Fix]:
     """Lose, double, hold back and shuffle fixes as networks do; the first and the last arrive."""
     kept = [fix for n, fix in enumerate(fixes) if n in (0, len(fixes) - 1) or rng.random() >= phone.drops]
-    kept += [
-        msgspec.structs.replace(fix, received_at=fix.received_at + 0.4) for fix in kept if rng.random() < phone.doubles
-    ]
+    kept += [_later(fix, 0.4) for fix in kept if rng.random() < phone.doubles]
     if phone.backlog:
-        start = kept[0].received_at + rng.uniform(0.2, 0.7) * (kept[-1].received_at - kept[0].received_at)
-        end = start + phone.backlog
-        kept = [
-            msgspec.structs.replace(fix, received_at=end + 0.001 * rng.random())
-            if start < fix.received_at < end
-            else fix
-            for fix in kept
-        ]
-    if phone.newest_first:
-        kept.sort(key=lambda fix: (round(fix.received_at), -(fix.phone_time or 0)))
-        kept = [msgspec.structs.replace(fix, received_at=fix.received_at) for fix in kept]
-    return kept
+        span = kept[-1].received_at - kept[0].received_at
+        start = kept[0].received_at + rng.uniform(0.2, 0.7) * span
+        end = start + min(phone.backlog, span / 4)
+        kept = [_held_back(fix, end, phone) if start < fix.received_at < end else fix for fix in kept]
+    return sorted(kept, key=lambda fix: fix.received_at)
+
+
+def _later(fix: Fix, seconds: float) -> Fix:
+    return msgspec.structs.replace(fix, received_at=fix.received_at + seconds)
+
+
+def _held_back(fix: Fix, until: float, phone: Phone) -> Fix:
+    """A fix of a backlog: all come in within 50 ms, the oldest or the newest first."""
+    seconds = until - fix.received_at
+    return msgspec.structs.replace(fix, received_at=until + (seconds if phone.newest_first else -seconds) * 1e-5)
+
+
+# What is tried.
+
+
+def _noise(rng: Rng, low: float, high: float) -> dict[str, float]:
+    """White noise in one ride of three, else correlated by 0.5 to 0.98 over a second."""
+    return {"sigma": rng.uniform(low, high), "rho": rng.choice((0.0, rng.uniform(0.5, 0.9), rng.uniform(0.9, 0.98)))}
+
+
+PHONES: dict[str, Callable[[Rng], Phone]] = {
+    "no noise": lambda rng: Phone(rng.choice((1, 2, 5, 15)), accuracy=rng.random() < 0.5),
+    "3-10 m": lambda rng: Phone(rng.choice((1, 2)), **_noise(rng, 3, 10)),
+    "3-10 m, 5 s": lambda rng: Phone(5, **_noise(rng, 3, 10)),
+    "3-10 m, 15 s": lambda rng: Phone(15, **_noise(rng, 3, 10)),
+    "3-10 m, speed": lambda rng: Phone(rng.choice((1, 2)), speed=True, **_noise(rng, 3, 10)),
+    "3-10 m, no accuracy": lambda rng: Phone(rng.choice((1, 2, 5)), accuracy=False, **_noise(rng, 3, 10)),
+    "15-20 m": lambda rng: Phone(rng.choice((1, 2, 5)), **_noise(rng, 15, 20)),
+    "3-10 m, bad network": lambda rng: Phone(
+        rng.choice((1, 2)),
+        drops=rng.uniform(0, 0.3),
+        doubles=rng.uniform(0, 0.1),
+        backlog=rng.uniform(20, 180),
+        newest_first=rng.random() < 0.5,
+        **_noise(rng, 3, 10),
+    ),
+    "3-10 m, wrong clock": lambda rng: Phone(
+        rng.choice((1, 2)),
+        clock=rng.choice((-1, 1)) * rng.choice((35, 120, 3600, 25_200, 1024 * 7 * 86_400)),
+        corrected_at=rng.choice((math.inf, rng.uniform(30, 300))),
+        drift=rng.uniform(-1e-3, 1e-3),
+        **_noise(rng, 3, 10),
+    ),
+    "3-10 m, no times": lambda rng: Phone(rng.choice((1, 2)), times=False, **_noise(rng, 3, 10)),
+}
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one ride: metres driven, metres of the straight lines between its true places, metres billed."""
+
+    kind: str
+    phone: str
+    driven: float
+    polyline: float
+    billed: float
+
+
+def rides(kinds: Sequence[str], phones: Sequence[str], count: int, seed: int) -> Iterator[Outcome]:
+    """Drive, report and measure `count` rides of each kind with each phone."""
+    for kind in kinds:
+        for phone in phones:
+            for n in range(count):
+                yield ride(kind, phone, random.Random(f"{seed} {kind} {phone} {n}"))  # noqa: S311
+
+
+def ride(kind: str, phone: str, rng: Rng) -> Outcome:
+    """Drive, report and measure one ride."""
+    course = KINDS[kind](rng)
+    moments, settings = drive(course), PHONES[phone](rng)
+    ideal = report(course, moments, Phone(settings.every), rng)
+    polyline = sum(abs(leg(a, b)) for a, b in pairwise(ideal))
+    billed = measure(report(course, moments, settings, rng), Limits(), START).metres
+    return Outcome(kind, phone, moments[-1].driven, polyline, billed)
+
+
+# What is printed.
+
+
+def line(outcomes: Sequence[Outcome]) -> str:
+    """Return a row of the table; of a ride without noise the error is that against the line of its places."""
+    one = outcomes[0]
+    if not one.driven:
+        return f"{one.kind:12} {one.phone:20} {'':27} at most {max(o.billed for o in outcomes):8.3f} m"
+    of = [o.polyline if o.phone == "no noise" else o.driven for o in outcomes]
+    errors = [100 * (o.billed / true - 1) for o, true in zip(outcomes, of, strict=True)]
+    sizes = sorted(map(abs, errors))
+    figures = (statistics.median(sizes), sizes[min(len(sizes) - 1, int(0.99 * len(sizes)))], min(errors), max(errors))
+    return f"{one.kind:12} {one.phone:20} {statistics.median(errors):+8.2f}" + "".join(f"{f:9.2f}" for f in figures)
+
+
+def main() -> None:
+    """Print the table."""
+    options = PARSER.parse_args()
+    kinds = [kind for kind in KINDS if options.kind in kind]
+    phones = [phone for phone in PHONES if options.phone in phone]
+    print(f"{'road':12} {'phone':20} {'median':>8} {'|median|':>8} {'|p99|':>8} {'least':>8} {'most':>8}   (%)")  # noqa: T201
+    total = len(kinds) * len(phones) * options.rides
+    found = list(tqdm(rides(kinds, phones, options.rides, options.seed), total=total, unit="ride", leave=False))
+    for first in range(0, total, options.rides):
+        print(line(found[first : first + options.rides]))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -47,21 +47,21 @@ def _lag(fix: Fix) -> float:
 
 def _split_where_set(fixes: Sequence[Fix], own: Sequence[int]) -> list[Sequence[int]]:
     """Cut a connection's fixes where the phone's clock was set."""
-    lags = [_lag(fixes[index]) for index in own]
     cuts = [0]
     for n in range(2, len(own) - 1):
-        before, after = lags[max(cuts[-1], n - NEIGHBOURS) : n], lags[n : n + NEIGHBOURS]
-        apart = fixes[own[n]].received_at - fixes[own[n - 1]].received_at > 0
-        if apart and len(before) > 1 and _steady(before) and _steady(after):
-            jump = statistics.median(after) - statistics.median(before)
-            backwards = _phone(fixes[own[n]]) < _phone(fixes[own[n - 1]])
-            if abs(jump) > STEADY_S or backwards:
+        before = [fixes[index] for index in own[max(cuts[-1], n - NEIGHBOURS) : n]]
+        after = [fixes[index] for index in own[n : n + NEIGHBOURS]]
+        if _steady(before) and _steady(after):
+            jump = statistics.median(map(_lag, after)) - statistics.median(map(_lag, before))
+            if abs(jump) > STEADY_S or _phone(after[0]) < _phone(before[-1]):
                 cuts.append(n)
     return [own[a:b] for a, b in itertools.pairwise([*cuts, len(own)])]
 
 
-def _steady(lags: Sequence[float]) -> bool:
-    return max(lags) - min(lags) < STEADY_S
+def _steady(fixes: Sequence[Fix]) -> bool:
+    """Tell whether fixes came in as they were made, by the phone's clock; those of a backlog come in all at once."""
+    lags = [_lag(fix) for fix in fixes]
+    return max(lags) - min(lags) < min(STEADY_S, fixes[-1].received_at - fixes[0].received_at)
 
 
 def _errors(fixes: Sequence[Fix], stretch: Sequence[int]) -> list[float]:

@@ -51,6 +51,8 @@ PAUSE_S = 5.0
 """Seconds: a shorter slow piece is part of the drive, such as the turn at a corner."""
 HEADING_M = 30.0
 """Metres of the road before and after a stop that give its direction."""
+SPARSE = 0.007
+"""The share by which noise may lengthen a leg without being smoothed; smoothing would cut more off the corners."""
 OCTAVES = range(-2, 12)
 """Of a vehicle's liveliness (powers of two), for which the noise that is left is worked out."""
 USUAL_SPEED_MS, WARP_MS = 12.0, 60.0
@@ -201,17 +203,22 @@ def _unrolled(piece: list[Timed]) -> Track:
 def _measure_piece(piece: list[Timed], noise: Noise, *, warped: bool) -> tuple[float, list[tuple[float, float, float]]]:
     """Return the metres of a piece, and its filtered track."""
     raw = _unrolled(piece)
-    if is_silent(noise) or len(piece) < 3:
+    if len(piece) < 3 or is_silent(raw, noise):
         return sum(abs(way) for way in raw.legs()), [_moved(one, 0j) for one in piece]
     if warped:
         raw, noise = _slowed_down(raw, noise)
     accuracies = [one.fix.accuracy or noise.sigma for one in piece]
     usual = statistics.median(accuracies)
     sigmas = [noise.sigma * min(max(accuracy / usual, 0.5), 4.0) for accuracy in accuracies]
-    loose = max(noise.sigma, usual if any(one.fix.accuracy for one in piece) else STANDING_SIGMA_M)
-    stretches = _stretches(raw, noise, loose)
+    told = any(one.fix.accuracy for one in piece)
+    loose = max(noise.sigma, usual)
+    stretches = _stretches(raw, noise, loose if told else max(loose, STANDING_SIGMA_M))
+    if len(stretches) > 1:
+        stretches = _stretches(raw, noise, loose)
     smoothed, liveliness = settle(raw, sigmas, noise)
     left = _noise_left(noise)
+    if _is_sparse(raw, stretches, noise):
+        smoothed, left = raw, [0.0]
     metres = sum(
         _slow_metres(smoothed, stretches, n, loose) if part.slow else _driven_metres(smoothed, part, liveliness, left)
         for n, part in enumerate(stretches)
@@ -219,6 +226,12 @@ def _measure_piece(piece: list[Timed], noise: Noise, *, warped: bool) -> tuple[f
     shown = [n for part in stretches for n in ((part.first, part.last) if part.slow else range(part.first, part.last))]
     track = [_moved(piece[n], smoothed.places[n] - raw.places[n]) for n in dict.fromkeys([*shown, len(piece) - 1])]
     return max(0.0, metres), track
+
+
+def _is_sparse(raw: Track, stretches: list[Stretch], noise: Noise) -> bool:
+    """Tell whether fixes are so far apart that noise makes the legs between them hardly longer: then corners stay."""
+    driven = [abs(raw.places[n + 1] - raw.places[n]) for s in stretches if not s.slow for n in range(s.first, s.last)]
+    return bool(driven) and noise.sigma**2 * (1 - noise.step) < SPARSE * statistics.median(driven) ** 2
 
 
 def _moved(one: Timed, by: complex) -> tuple[float, float, float]:

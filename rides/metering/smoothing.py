@@ -30,8 +30,8 @@ CALM_AGILITY = 0.5
 """The same for a look at whether the vehicle moves at all: smooth over many fixes."""
 TAILS = 1.0
 """Degrees of freedom of the change of velocity: 1 is heavy tails, long straight roads and sharp corners."""
-ROUNDS, REACH = 4, 2
-"""Times that the weights are estimated again, and over how many fixes on each side."""
+ROUNDS, REACH_S = 4, 2.0
+"""Times that the weights are estimated again, and over how many seconds on each side: a corner takes about five."""
 SILENT_M = 0.15
 """Metres: noise below it is that of rounded coordinates, and such a track is left as it is."""
 
@@ -154,10 +154,10 @@ def even_agilities(track: Track, agility: float) -> list[float]:
 def settle(track: Track, sigmas: Sequence[float], noise: Noise) -> tuple[Track, list[float]]:
     """Return the smoothed track, and how much more agile than `AGILITY` the vehicle was at each place."""
     expected = even_agilities(track, AGILITY)
-    agilities, weights = expected, sigmas
+    agilities, weights, reach = expected, sigmas, round(REACH_S / noise.gap)
     for _ in range(ROUNDS):
         smoothed = smooth(track, weights, noise.persistence, agilities)
-        agilities = [usual * more for usual, more in zip(expected, _livelier(smoothed, expected), strict=True)]
+        agilities = [usual * more for usual, more in zip(expected, _livelier(smoothed, expected, reach), strict=True)]
         weights = _doubted(track, smoothed, sigmas)
     once = smooth(track, weights, noise.persistence, agilities)
     twice = smooth(once, weights, noise.persistence, agilities)
@@ -165,13 +165,13 @@ def settle(track: Track, sigmas: Sequence[float], noise: Noise) -> tuple[Track, 
     return Track(track.times, places), [a / b for a, b in zip(agilities, expected, strict=True)]
 
 
-def _livelier(track: Track, expected: Sequence[float]) -> list[float]:
+def _livelier(track: Track, expected: Sequence[float], reach: int) -> list[float]:
     """Return by what factor the velocity changed more than expected around each place."""
     speeds = [leg / gap for leg, gap in zip(track.legs(), track.gaps(), strict=True)]
     changes = [0.0, *(abs(b - a) ** 2 / usual for a, b, usual in zip(speeds, speeds[1:], expected[1:])), 0.0]
-    width = 2 * REACH + 1
+    width = 2 * reach + 1
     return [
-        (TAILS + sum(changes[max(0, k - REACH) : k + REACH + 1]) / width) / (TAILS + 2) for k in range(len(changes))
+        (TAILS + sum(changes[max(0, k - reach) : k + reach + 1]) / width) / (TAILS + 2) for k in range(len(changes))
     ]
 
 
@@ -250,9 +250,13 @@ def _spread(order: int, lag: int, correlation: float) -> float:
 _EXPECTED = {(order, lag): [_spread(order, lag, c) for c in CORRELATIONS] for order in DIFFERENCES for lag in (1, 2)}
 
 
-def is_silent(noise: Noise) -> bool:
-    """Tell whether there is no noise to speak of from one fix to the next."""
-    return noise.sigma * _spread(2, 1, noise.step) < SILENT_M
+def is_silent(track: Track, noise: Noise) -> bool:
+    """Tell whether there is no noise to speak of: a tenth of all fixes is exactly between or on a curve with others."""
+    return noise.sigma * _spread(2, 1, noise.step) < SILENT_M or any(
+        len(found) >= 6 and found[len(found) // 10] < SILENT_M / 5
+        for order in DIFFERENCES
+        if (found := sorted(_deviations(track, order, 1, noise.gap)))
+    )
 
 
 def speed_noise(noise: Noise, agility: float, response: Callable[[float], float], real: Noise | None = None) -> float:
