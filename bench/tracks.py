@@ -365,6 +365,8 @@ def line(outcomes: Sequence[Outcome]) -> str:
     errors = [100 * (o.billed / true - 1) for o, true in zip(outcomes, of, strict=True)]
     sizes = sorted(map(abs, errors))
     figures = (statistics.median(sizes), sizes[min(len(sizes) - 1, int(0.99 * len(sizes)))], min(errors), max(errors))
+    bound = statistics.median(100 * (o.polyline / o.driven - 1) for o in outcomes)
+    figures = (*figures, bound)
     return f"{one.kind:12} {one.phone:20} {statistics.median(errors):+8.2f}" + "".join(f"{f:9.2f}" for f in figures)
 
 
@@ -373,7 +375,7 @@ def main() -> None:
     options = PARSER.parse_args()
     kinds = [kind for kind in KINDS if options.kind in kind]
     phones = [phone for phone in PHONES if options.phone in phone]
-    print(f"{'road':12} {'phone':20} {'median':>8} {'|median|':>8} {'|p99|':>8} {'least':>8} {'most':>8}   (%)")  # noqa: T201
+    print(f"{'road':12} {'phone':20} {'median':>8} {'|median|':>8} {'|p99|':>8} {'least':>8} {'most':>8} {'chords':>8}   (%)")  # noqa: T201
     total = len(kinds) * len(phones) * options.rides
     found = list(tqdm(rides(kinds, phones, options.rides, options.seed), total=total, unit="ride", leave=False))
     for first in range(0, total, options.rides):

@@ -213,7 +213,7 @@ def _observe(track: Track, order: int, lag: int, gap: float) -> Observation | No
     if len(deviations) < 6:
         return None
     typical = max(deviations[int(QUANTILE * len(deviations))] / OF_NORMAL, 0.01)
-    by_motion = 0.6 / (order / 2) * (lag * gap) ** 2  # a lively road's deviation in metres, at 0.6 m/s2 sideways
+    by_motion = (lag * gap) ** 2  # metres that a turn at 2 m/s2 takes a vehicle off the line
     weight = min(1.0, len(deviations) / 40) / (1 + (by_motion / typical) ** 4)
     return Observation(typical, weight, 0.12 * lag**0.7, _EXPECTED[order, lag])
 
