@@ -16,7 +16,7 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
-    """Something that happened, and who is told.
+    """Something that happened, and who is notified.
 
     A subclass declares its fields with the names of the contract and sets three class variables. The audience is chosen
     here, in the transaction that makes the event: an event that reaches the wrong person is a security hole, so it is
@@ -40,12 +40,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
 
     @property
     def key(self) -> str:
-        """Events of one key (a match, a ride, a user) keep their order."""
+        """Events with the same key (a match, a ride, a user) keep their order."""
         raise NotImplementedError(type(self).__name__)
 
     @property
     def audience(self) -> Sequence[UUID]:
-        """The users who are told."""
+        """The users who are notified."""
         raise NotImplementedError(type(self).__name__)
 
     @property
@@ -55,7 +55,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
 
     @property
     def valid_until(self) -> datetime | None:
-        """After this moment nobody needs to be told any more."""
+        """The event is not delivered after this moment."""
         return None
 
     def to_data(self) -> dict[str, Any]:

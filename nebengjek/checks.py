@@ -1,4 +1,4 @@
-"""System checks: what is wrong with the configuration is said at the start, with a hint, and not at run time."""
+"""System checks: a wrong configuration is reported at the start, with a hint, and not at run time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_sms_backend(**_: Any) -> list[CheckMessage]:
-    """Codes on standard output are for development: whoever reads the log logs in as anybody."""
+    """Codes on standard output are for development: anybody who reads the log can log in as anybody."""
     if settings.DEBUG or settings.SMS_BACKEND != "users.sms.ConsoleSMS":
         return []
     hint = "Set SMS_BACKEND to the dotted path of a class that sends messages (see users/sms.py)."
@@ -139,7 +139,7 @@ def check_periods(**_: Any) -> list[CheckMessage]:
         hint = "A client that answers every ping must not be taken for dead: make WS_PING_PERIOD the shorter one."
         problems.append(Error("WS_PING_PERIOD is not below WS_READ_TIMEOUT.", hint=hint, id="nebengjek.E008"))
     if settings.SHUTDOWN_SPREAD >= settings.SHUTDOWN_TIMEOUT:
-        hint = "Sockets would be cut off that were not told why: make SHUTDOWN_TIMEOUT the longer one."
+        hint = "Sockets would be cut off before `server_restarting` reaches them: make SHUTDOWN_TIMEOUT the longer one."
         problems.append(Error("SHUTDOWN_SPREAD is not below SHUTDOWN_TIMEOUT.", hint=hint, id="nebengjek.E012"))
     if settings.MATCH_SEARCH_INTERVAL > settings.MATCH_RESPONSE_TIMEOUT:
         hint = "Searches then look for new drivers only once per attempt."

@@ -264,6 +264,7 @@ OTP_TTL = env.duration("OTP_TTL", "5m", low="1s", high="1h")
 OTP_MAX_TRIES = env.integer("OTP_MAX_TRIES", 5, low=1, high=10)
 OTP_MAX_PER_HOUR = env.integer("OTP_MAX_PER_HOUR", 3)
 OTP_MAX_PER_ADDRESS = env.integer("OTP_MAX_PER_ADDRESS", 60)
+OTP_MAX_PER_HOUR_OVERALL = env.integer("OTP_MAX_PER_HOUR_OVERALL", 2000)
 ADMIN_LOGIN_TRIES = env.integer("ADMIN_LOGIN_TRIES", 10)
 API_THROTTLE = env.integer("API_THROTTLE", 60)
 SMS_BACKEND = env.text("SMS_BACKEND", "users.sms.ConsoleSMS")
@@ -296,7 +297,7 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "NebengJek",
-    "DESCRIPTION": "Login, profile, drivers and rides. What happens in a ride is said and told over the WebSocket at "
+    "DESCRIPTION": "Login, profile, drivers and rides. Everything in a ride happens over the WebSocket at "
     "`/ws/`, which [a page of its own](/docs/) describes. Calls from one address are limited "
     "(`API_THROTTLE` a minute).",
     "VERSION": VERSION,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -27,6 +27,7 @@ from rides.staff.filters import CancelledByFilter, OutcomeFilter
 from rides.staff.timeline import timeline
 from rides.staff.trackmap import track_on_map
 from users.models import User
+from users.selectors import people_found
 
 M = TypeVar("M", bound=Model)
 
@@ -59,14 +60,11 @@ class PeopleAdmin(ReadOnlyAdmin[M]):
         text = search_term.strip()
         if not text:
             return queryset, False
-        try:
-            return queryset.filter(reduce(or_, (Q(**{name: UUID(text)}) for name in self.ids))), False
-        except ValueError:
-            pass
-        wanted = Q(full_name__icontains=text)
-        if digits := re.sub(r"[\s+().-]", "", text).removeprefix("0"):
-            wanted |= Q(msisdn__contains=digits)
-        users = User.objects.filter(wanted).values("pk")
+        with suppress(ValueError):
+            found = queryset.filter(reduce(or_, (Q(**{name: UUID(text)}) for name in self.ids)))
+            if found.exists():
+                return found, False
+        users = people_found(text).values("pk")
         return queryset.filter(reduce(or_, (Q(**{f"{name}__in": users}) for name in self.people))), False
 
 

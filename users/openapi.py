@@ -12,7 +12,7 @@ from common.schemas import Schema
 
 
 class UserExtension(OpenApiSerializerExtension):
-    """A user, who has `driver` only if he is one."""
+    """A user, with `driver` only for drivers."""
 
     target_class = "users.serializers.UserSerializer"
 

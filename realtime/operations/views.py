@@ -69,14 +69,14 @@ class IsOperator(BasePermission):
 
 
 class OperatorView(APIView):
-    """A view for staff and scrapers; with `DEBUG` on nobody is asked who he is."""
+    """A view for staff and scrapers; open to all while `DEBUG` is on."""
 
     authentication_classes = (MetricsToken, BearerAuthentication, SessionAuthentication)
     permission_classes = (IsOperator,)
     throttle_classes = ()
 
     def get_authenticators(self) -> list[BaseAuthentication]:
-        """Return who can tell who asks."""
+        """Return how requests are authenticated: not at all with `DEBUG`."""
         return [] if settings.DEBUG else super().get_authenticators()
 
 

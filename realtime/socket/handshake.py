@@ -62,7 +62,7 @@ class ConnectRateMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse more with 429, and say when to come back."""
+        """Answer any more with 429 and `Retry-After`."""
         peer = (scope.get("client") or ("",))[0]
         address = client_address(peer, ",".join(headers_of(scope, b"x-forwarded-for")))
         kind, key = _counted_by(scope, address)

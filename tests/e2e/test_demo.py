@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from devservers.web import TIMEOUT, ServerProcess
+from devservers.patience import TIMEOUT
+from devservers.web import ServerProcess
 from tests.e2e.conftest import StartServer
 
 pytestmark = pytest.mark.e2e

@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from bench.process import memory_mb
-from devservers.web import TIMEOUT
+from devservers.patience import TIMEOUT
 from tests.e2e.client import PLACE, Client
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_uvicorn_server import connect_raw, text_frame

@@ -60,7 +60,7 @@ async def test_what_is_committed_reaches_the_people_by_way_of_nats(
 async def test_of_two_bridges_one_is_active_and_the_other_takes_over(
     distributed: None, nats_client: Client, dewi: User, settings: Any
 ) -> None:
-    settings.BRIDGE_LEASE = timedelta(seconds=0.5)
+    settings.BRIDGE_LEASE = timedelta(seconds=2)
     async with running_bridge() as first:
         await until_async(lambda: async_redis().exists(KEY))
         async with running_bridge() as second:

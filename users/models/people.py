@@ -1,4 +1,4 @@
-"""Users, drivers and one-time codes."""
+"""Users and drivers."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ SESSION_SALT = "users.User.session"
 
 
 class Role(models.TextChoices):
-    """What a user is in a ride; it decides which commands are his."""
+    """The side of a user in rides; it decides which commands are allowed."""
 
     PASSENGER = "passenger"
     DRIVER = "driver"
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes users from phone numbers."""
+    """Creates users from phone numbers."""
 
     def create_user(self, msisdn: str, password: str | None = None, **fields: Any) -> User:
-        """Create a user; without a password only one-time codes let him in."""
+        """Create a user; without a password the user can only log in with one-time codes."""
         user = self.model(msisdn=normalise_msisdn(msisdn), **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -38,7 +38,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(msisdn, password, **{"is_staff": True, "is_superuser": True, **fields})
 
     def get_by_natural_key(self, username: str | None) -> User:
-        """Find the user who logs in to the admin with any spelling of his number."""
+        """Return the user who logs in to the admin with any spelling of the number."""
         try:
             return self.get(msisdn=normalise_msisdn(username or ""))
         except ValueError as exc:
@@ -76,7 +76,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         return f"{self.full_name} ({self.msisdn})" if self.full_name else self.msisdn
 
     def get_session_auth_hash(self) -> str:
-        """Return what a session in the admin must have been made with: it ends with the tokens, or a new password."""
+        """Return the hash that binds admin sessions to password and token version: they end when either changes."""
         return salted_hmac(SESSION_SALT, f"{self.password}:{self.token_version}", algorithm="sha256").hexdigest()
 
     def get_full_name(self) -> str:
@@ -89,7 +89,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class VehicleType(models.TextChoices):
-    """What a driver drives."""
+    """The kinds of vehicles."""
 
     MOTORCYCLE = "motorcycle"
     CAR = "car"
@@ -111,25 +111,3 @@ class Driver(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.vehicle_plate}"
-
-
-class OneTimeCode(models.Model):
-    """A login code that was sent to a number; only a keyed hash of it is kept."""
-
-    msisdn = models.CharField(max_length=16)
-    address = models.CharField(max_length=64)  # the network that asked for it
-    code_hash = models.CharField(max_length=64)
-    tries = models.PositiveSmallIntegerField(default=0)
-    tries_elsewhere = models.PositiveSmallIntegerField(default=0)  # by other networks
-    created_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
-    used_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        indexes = (
-            models.Index(fields=("msisdn", "-created_at"), name="code_by_number"),
-            models.Index(fields=("address", "-created_at"), name="code_by_address"),
-        )
-
-    def __str__(self) -> str:
-        return f"code for {self.msisdn}"

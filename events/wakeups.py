@@ -1,4 +1,4 @@
-"""Telling the relay of this process that something was committed."""
+"""Waking whoever relays the outbox, when something was committed in this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _listeners: set[Callable[[], None]] = set()
 
 
 def listen(listener: Callable[[], None]) -> None:
-    """Call `listener`, which must be safe to call from any thread, at every nudge."""
+    """Call `listener`, which must be safe to call from any thread, after each commit of an event."""
     _listeners.add(listener)
 
 
@@ -17,7 +17,7 @@ def ignore(listener: Callable[[], None]) -> None:
     _listeners.discard(listener)
 
 
-def nudge() -> None:
-    """Wake the relay of this process, if it has one; may be called from any thread."""
+def wake_relay() -> None:
+    """Call the listeners; may be called from any thread."""
     for listener in tuple(_listeners):
         listener()
