@@ -1,4 +1,4 @@
-"""What happens in rides, and who is told. One class per event; its fields are the contract's."""
+"""The events of rides and who is notified of each. One class per event; field names are those of the contract."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from events.base import Event, Moment
 from rides.geo import GeoPoint, Latitude, Longitude
 from users.events import UserEvent
 
-# What is true of these values stands in the documents only: other services' messages are checked by type, not by range.
+# The ranges are documented but not enforced: messages of other services are checked by type only.
 Rupiah = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
 Kilometres = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0})]
 Factor = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": 1})]
@@ -44,7 +44,7 @@ class FinderUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PairEvent(Event, frozen=True, kw_only=True):
-    """What both sides of a match or a ride are told."""
+    """An event that concerns the driver and the passenger of a match or a ride."""
 
     driver_id: UUID
     passenger_id: UUID
@@ -73,7 +73,7 @@ class MatchSnapshot(PairEvent, frozen=True, kw_only=True):
 
 
 class MatchFound(MatchSnapshot, frozen=True, kw_only=True):
-    """A driver was proposed to a passenger."""
+    """An offer that pairs a driver with a passenger."""
 
     type: ClassVar[str] = "match_proposal"
     subject: ClassVar[str] = "match.found"
@@ -82,12 +82,12 @@ class MatchFound(MatchSnapshot, frozen=True, kw_only=True):
 
     @property
     def valid_until(self) -> Moment:
-        """A proposal that cannot be answered any more is worth nothing."""
+        """An offer that can no longer be answered is not delivered."""
         return self.expires_at
 
 
 class MatchAnswered(MatchSnapshot, frozen=True, kw_only=True):
-    """One side, or with `ACCEPTED` both, have confirmed a match."""
+    """One side has confirmed a match; with `ACCEPTED` both have."""
 
     type: ClassVar[str] = "match_confirm"
 
@@ -107,7 +107,7 @@ class MatchAccepted(MatchAnswered, frozen=True, kw_only=True):
 
 
 class MatchRejected(PairEvent, frozen=True, kw_only=True):
-    """A match will not be."""
+    """The match was rejected."""
 
     type: ClassVar[str] = "match_rejected"
     subject: ClassVar[str] = "match.rejected"
@@ -122,7 +122,7 @@ class MatchRejected(PairEvent, frozen=True, kw_only=True):
 
 
 class RideEvent(PairEvent, frozen=True, kw_only=True):
-    """What happens to a ride."""
+    """An event of a ride."""
 
     ride_id: UUID
 
@@ -133,7 +133,7 @@ class RideEvent(PairEvent, frozen=True, kw_only=True):
 
 
 class RidePickup(RideEvent, frozen=True, kw_only=True):
-    """A ride was booked: the driver is on his way to the passenger."""
+    """The ride was booked; the driver is on the way to the passenger."""
 
     type: ClassVar[str] = "ride_pickup"
     subject: ClassVar[str] = "ride.pickup"
@@ -190,7 +190,7 @@ class PaymentSnapshot(RideEvent, frozen=True, kw_only=True):
 
 
 class PaymentProcessed(PaymentSnapshot, frozen=True, kw_only=True):
-    """A payment is asked for, was made, or was refused."""
+    """A payment was requested, made or refused."""
 
     type: ClassVar[str] = "payment_process"
     subject: ClassVar[str] = "payment.processed"
@@ -217,7 +217,7 @@ class RideCompleted(Event, frozen=True, kw_only=True):
 
 
 class RideCancelled(RideEvent, frozen=True, kw_only=True):
-    """The ride will not be; `cancelled_by` is `driver`, `passenger` or `staff`."""
+    """The ride was cancelled by `driver`, `passenger` or `staff`."""
 
     type: ClassVar[str] = "ride_cancelled"
     subject: ClassVar[str] = "ride.cancelled"
@@ -240,4 +240,4 @@ EVENTS: tuple[type[Event], ...] = (
     RideCompleted,
     RideCancelled,
 )
-"""Everything that a client can be told by the domain, in the order of a ride."""
+"""Every notification of the domain, in the order of a ride."""

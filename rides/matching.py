@@ -1,4 +1,4 @@
-"""Whom to ask: the nearest drivers who are free, and why not the others."""
+"""Which drivers a search offers the ride to: the nearest available ones, and why not the others."""
 
 from __future__ import annotations
 
@@ -10,71 +10,56 @@ import msgspec
 from django.conf import settings
 
 from rides.geo import GeoPoint
-from rides.models import DRIVER_BUSY, Beacon, Finder, Match, Ride
-from rides.positions import positions
+from rides.models import DRIVER_BUSY, Beacon, CandidateOutcome, Finder, Match, Ride
+from rides.positions import Position, positions
 from users.models import User
 
 MAX_CONSIDERED = 500
-"""Drivers looked at in one search, nearest first; within a few kilometres that is a whole town's."""
+"""Drivers considered in one search, nearest first; within a few kilometres that is a whole town's."""
 
 FORGET_AFTER = 5
-"""Positions older than this many `LOCATION_MAX_AGE` are not even worth a mention to support staff."""
-
-OUTCOMES = (
-    "asked",
-    "asked_by_a_service",
-    "deactivated",
-    "asked_before",
-    "beacon_off",
-    "not_connected",
-    "position_too_old",
-    "has_a_ride",
-)
-"""What may be thought of a driver; the second where another service has chosen him."""
+"""Positions older than this many `LOCATION_MAX_AGE` are not recorded for support staff."""
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What a search thinks of a driver; `outcome` is `asked` or the reason why he was not."""
+class OfferDecision(msgspec.Struct, frozen=True):
+    """Whether a driver gets an offer; `outcome` is `OFFERED` or the reason why not."""
 
     driver_id: UUID
     point: GeoPoint
     distance_km: float
     position_age_s: float
-    outcome: str
+    outcome: CandidateOutcome
 
     @property
-    def asked(self) -> bool:
-        """Whether the driver gets a proposal."""
-        return self.outcome == "asked"
+    def is_offered(self) -> bool:
+        """Whether the driver gets an offer."""
+        return self.outcome == CandidateOutcome.OFFERED
 
 
 class _Situation(msgspec.Struct, frozen=True):
-    """What the database knows of the drivers around."""
+    """What the database says about the drivers around."""
 
     active: Collection[UUID]
     beacons: Collection[UUID]
     riding: Collection[UUID]
-    asked_before: Collection[UUID]
+    offered_before: Collection[UUID]
 
 
-def consider(finder: Finder) -> list[Verdict]:
-    """Return a verdict on each driver around the pick-up, nearest first, up to the last one who is to be asked."""
+def consider(finder: Finder) -> list[OfferDecision]:
+    """Return a decision on each driver around the pick-up, nearest first, up to the last one who gets an offer."""
     now = time.time()
-    max_age: float = settings.LOCATION_MAX_AGE.total_seconds()
-    radius = float(settings.MATCH_SEARCH_RADIUS_KM)
-    near = positions().drivers_near(finder.location, radius, received_after=now - FORGET_AFTER * max_age)
-    near = near[:MAX_CONSIDERED]
+    near = _drivers_near(finder.location, now)
     situation = _situation(finder, {place.user_id for _, place in near})
-    verdicts: list[Verdict] = []
+    decisions: list[OfferDecision] = []
     room: int = settings.MATCH_MAX_DRIVERS
     for distance, place in near:
         if not room:
             break
         age = max(0.0, now - place.received_at)
-        outcome = _objection(situation, place.user_id, online=place.online, stale=age > max_age) or "asked"
-        verdicts.append(Verdict(place.user_id, place.point, distance, age, outcome))
-        room -= outcome == "asked"
-    return verdicts
+        outcome = _outcome(situation, place, age)
+        decisions.append(OfferDecision(place.user_id, place.point, distance, age, outcome))
+        room -= outcome == CandidateOutcome.OFFERED
+    return decisions
 
 
 def free_among(driver_ids: Collection[UUID]) -> set[UUID]:
@@ -82,18 +67,23 @@ def free_among(driver_ids: Collection[UUID]) -> set[UUID]:
     return _beacons_on(driver_ids) - _riding(driver_ids)
 
 
-def _objection(situation: _Situation, driver_id: UUID, *, online: bool, stale: bool) -> str:
-    if driver_id not in situation.active:
-        return "deactivated"
-    if driver_id in situation.asked_before:
-        return "asked_before"
-    if driver_id not in situation.beacons:
-        return "beacon_off"
-    if not online:
-        return "not_connected"
-    if stale:
-        return "position_too_old"
-    return "has_a_ride" if driver_id in situation.riding else ""
+def _drivers_near(point: GeoPoint, now: float) -> list[tuple[float, Position]]:
+    radius = float(settings.MATCH_SEARCH_RADIUS_KM)
+    oldest = now - FORGET_AFTER * settings.LOCATION_MAX_AGE.total_seconds()
+    return positions().drivers_near(point, radius, received_after=oldest)[:MAX_CONSIDERED]
+
+
+def _outcome(situation: _Situation, place: Position, age: float) -> CandidateOutcome:
+    driver_id = place.user_id
+    objections = {
+        CandidateOutcome.DEACTIVATED: driver_id not in situation.active,
+        CandidateOutcome.OFFERED_BEFORE: driver_id in situation.offered_before,
+        CandidateOutcome.BEACON_OFF: driver_id not in situation.beacons,
+        CandidateOutcome.NOT_CONNECTED: not place.online,
+        CandidateOutcome.POSITION_TOO_OLD: age > settings.LOCATION_MAX_AGE.total_seconds(),
+        CandidateOutcome.HAS_A_RIDE: driver_id in situation.riding,
+    }
+    return next((outcome for outcome, holds in objections.items() if holds), CandidateOutcome.OFFERED)
 
 
 def _situation(finder: Finder, around: Collection[UUID]) -> _Situation:
@@ -101,7 +91,7 @@ def _situation(finder: Finder, around: Collection[UUID]) -> _Situation:
         active=set(User.objects.filter(pk__in=around, is_active=True).values_list("pk", flat=True)),
         beacons=_beacons_on(around),
         riding=_riding(around),
-        asked_before=set(Match.objects.filter(finder=finder).values_list("driver_id", flat=True)),
+        offered_before=set(Match.objects.filter(finder=finder).values_list("driver_id", flat=True)),
     )
 
 

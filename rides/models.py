@@ -1,4 +1,4 @@
-"""The tables of the domain. What must never happen is forbidden here, by constraints, whatever the code does."""
+"""The tables of the domain. Database constraints forbid what must never happen, whatever the code does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rides.geo import GeoPoint
 
 
 class Beacon(models.Model):
-    """Whether a driver wants passengers. His position lives in the position store, not here."""
+    """Whether a driver wants passengers. Positions live in the position store, not here."""
 
     driver = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="beacon")
     is_active = models.BooleanField(default=False)
@@ -33,7 +33,7 @@ class FinderStatus(models.TextChoices):
 
 
 class Finder(models.Model):
-    """A passenger's search for a driver. While it is open, `due_at` is when it is looked after next."""
+    """A passenger's search for a driver. While it is open, `due_at` is when the timers continue it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     passenger = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="finders")
@@ -70,12 +70,25 @@ class Finder(models.Model):
 
     @property
     def target_location(self) -> GeoPoint:
-        """Where he wants to go."""
+        """Where the passenger wants to go."""
         return GeoPoint(self.target_latitude, self.target_longitude)
 
 
+class CandidateOutcome(models.TextChoices):
+    """Why a search did or did not offer the ride to a driver. The stored values say `asked` for `offered`."""
+
+    OFFERED = "asked", "offered the ride"
+    OFFERED_BY_A_SERVICE = "asked_by_a_service", "offered the ride by another service"
+    DEACTIVATED = "deactivated", "is deactivated"
+    OFFERED_BEFORE = "asked_before", "was offered this ride before"
+    BEACON_OFF = "beacon_off", "beacon is off"
+    NOT_CONNECTED = "not_connected", "is not connected"
+    POSITION_TOO_OLD = "position_too_old", "position is too old"
+    HAS_A_RIDE = "has_a_ride", "is on a ride"
+
+
 class Candidate(models.Model):
-    """A driver who was considered for a finder, and why he was or was not asked. Kept for support staff."""
+    """A driver whom a search considered, and why they were or were not offered the ride. Kept for support staff."""
 
     finder = models.ForeignKey(Finder, models.CASCADE, related_name="candidates")
     driver = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
@@ -104,7 +117,7 @@ class MatchStatus(models.TextChoices):
 
 
 class RejectReason(models.TextChoices):
-    """Why a match came to nothing."""
+    """Why a match was rejected."""
 
     DECLINED = "declined"
     EXPIRED = "expired"
@@ -116,7 +129,7 @@ OPEN_MATCH = (MatchStatus.PENDING, MatchStatus.DRIVER_CONFIRMED, MatchStatus.PAS
 
 
 class Match(models.Model):
-    """A driver proposed to a passenger, and the passenger to the driver."""
+    """An offer that pairs a driver with a passenger."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     finder = models.ForeignKey(Finder, models.PROTECT, related_name="matches")
@@ -162,7 +175,7 @@ class Match(models.Model):
 
     @property
     def driver_location(self) -> GeoPoint:
-        """Where the driver was when he was asked."""
+        """Where the driver was when the offer was made."""
         return GeoPoint(self.driver_latitude, self.driver_longitude)
 
     @property

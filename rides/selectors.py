@@ -1,4 +1,4 @@
-"""Reading the domain: the complete state of a user, his rides, and one ride in detail."""
+"""Reading the domain: the complete state of a user, their rides, and one ride in detail."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def user_state(user_id: UUID, role: str) -> UserState:
 
 
 def current_ride(user_id: UUID, role: str) -> Ride | None:
-    """Return the ride that a user is on: for a passenger until it is paid, for a driver until he has arrived."""
+    """Return the ride that a user is on: for a passenger until it is paid, for a driver until arrival."""
     rides = Ride.objects.select_related("match")
     if role == Role.DRIVER:
         return rides.filter(driver_id=user_id, status__in=DRIVER_BUSY).first()
@@ -97,7 +97,7 @@ def ride_under_way(user_id: UUID) -> CurrentRide | None:
 
 
 def passengers_searching(passenger_ids: Collection[UUID]) -> set[UUID]:
-    """Return those of the passengers who look for a driver."""
+    """Return those of the passengers who are looking for a driver."""
     finders = Finder.objects.filter(passenger_id__in=passenger_ids, status=FinderStatus.OPEN)
     return set(finders.values_list("passenger_id", flat=True))
 

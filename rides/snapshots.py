@@ -11,6 +11,7 @@ from rides.events import Kilometres, MatchSnapshot, PaymentSnapshot, RideSnapsho
 from rides.fares.meter import Refusal
 from rides.geo import GeoPoint, Latitude, Longitude
 from rides.models import Match, Payment, Ride
+from rides.positions import positions
 
 Action = Literal[
     "location_update",
@@ -24,11 +25,11 @@ Action = Literal[
     "ride_cancel",
     "payment_process",
 ]
-"""What a client may find worth offering: the commands of the contract."""
+"""The commands that a client may offer its user."""
 
 
 class OpenMatch(MatchSnapshot, frozen=True, kw_only=True):
-    """A proposal that can still be answered."""
+    """An offer that can still be answered."""
 
     match_status: Literal["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED"]
 
@@ -40,7 +41,7 @@ class BeaconState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FinderState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Whether a passenger looks for a driver, and where."""
+    """Whether a passenger is looking for a driver, and where."""
 
     is_active: bool
     location: GeoPoint | None = None
@@ -122,6 +123,19 @@ def ride_fields(ride: Ride) -> dict[str, Any]:
     }
 
 
+def pickup_fields(ride: Ride, match: Match) -> dict[str, Any]:
+    """Return the fields of the event that a ride was booked."""
+    place = positions().last(match.driver_id)
+    return {
+        "ride_id": ride.pk,
+        "match_id": match.pk,
+        "driver_id": match.driver_id,
+        "passenger_id": match.passenger_id,
+        "driver_location": place.point if place else match.driver_location,
+        "timestamp": ride.created_at,
+    }
+
+
 def payment_fields(payment: Payment, ride: Ride) -> dict[str, Any]:
     """Return the fields of an event about a payment as it stands."""
     return {
@@ -138,7 +152,7 @@ def payment_fields(payment: Payment, ride: Ride) -> dict[str, Any]:
 
 
 def open_match(match: Match) -> OpenMatch:
-    """Return a proposal that can still be answered."""
+    """Return an offer that can still be answered."""
     return OpenMatch(**match_fields(match))
 
 

@@ -45,19 +45,19 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     speed: float = 1
     report_interval: float = 1.0
     hurries: bool = True
-    """Whether a driver comes to his passenger in a few steps; nobody pays for that way."""
+    """Whether a driver comes to their passenger in a few steps; nobody pays for that way."""
     answer_delay: Seconds = (0, 0)
     declines: float = 0
     """The share of proposals that a driver declines."""
     calls_off: float = 0
-    """The share of rides that a passenger calls off while he waits for his driver."""
+    """The share of rides that a passenger cancels while waiting for the driver."""
     refuses_first: float = 0
     """The share of payments that a passenger refuses at first."""
     takes_break: float = 0
     """The share of rides after which a driver takes a break."""
     break_length: Seconds = (0, 0)
     pause: Seconds = (0, 0)
-    """How long a passenger stays where he is between two rides."""
+    """How long a passenger stays between two rides."""
     patience: float = PATIENCE
     """Seconds that people wait for each other before they think that something is wrong."""
 
@@ -67,7 +67,7 @@ def as_data(point: GeoPoint) -> Location:
     return {"latitude": point.latitude, "longitude": point.longitude}
 
 
-class CalledOff(Exception):
+class Cancelled(Exception):
     """The ride was cancelled; the message says by whom."""
 
 
@@ -76,7 +76,7 @@ def no_log(_name: str, _direction: str, _frame: Data) -> None:
 
 
 class Person:
-    """Somebody with a phone, who remembers what he was told."""
+    """A person with a phone, who remembers what they were told."""
 
     def __init__(
         self, name: str, url: str, tokens: Tokens, rng: random.Random, habits: Habits, *, log: FrameLog = no_log
@@ -146,7 +146,7 @@ class Driver(Person):
             await self.phone.beacon_update(is_active=True, **as_data(self.place))
             try:
                 await self._take_passenger()
-            except CalledOff:
+            except Cancelled:
                 continue
             if self.chance(self.habits.takes_break):
                 await self.phone.beacon_update(is_active=False)
@@ -176,12 +176,12 @@ class Driver(Person):
         self._check_fare(driven, await self.next_of("ride_arrived", ride_id=ride_id))
 
     async def _unless_called_off(self, command: Awaitable[Data]) -> None:
-        """Send a command of a ride; raise `CalledOff` when somebody was faster and cancelled it."""
+        """Send a command of a ride; raise `Cancelled` when somebody was faster and cancelled it."""
         try:
             await command
         except ServerError as exc:
             if "CANCELLED" in str(exc):
-                raise CalledOff(str(exc)) from exc
+                raise Cancelled(str(exc)) from exc
             raise
 
     async def _wait_for_pickup(self) -> Data:
@@ -211,7 +211,7 @@ class Driver(Person):
         for self.place in steps:
             await asyncio.sleep(self.habits.report_interval)
             if ride_id in self.called_off:
-                raise CalledOff(f"by the {self.called_off[ride_id]}")
+                raise Cancelled(f"by the {self.called_off[ride_id]}")
             yield
 
     async def _report(self, **more: Any) -> None:
@@ -235,7 +235,7 @@ class Passenger(Person):
             try:
                 await self.ride()
                 self.on_ride()
-            except CalledOff:
+            except Cancelled:
                 pass
             await self.sleep(self.habits.pause)
 
@@ -256,7 +256,7 @@ class Passenger(Person):
     async def ride(self) -> Data:
         """Take one ride from the search to the payment, and return what `ride_completed` said.
 
-        Raises `CalledOff` when he or somebody else has cancelled it.
+        Raises `Cancelled` when either side or staff has cancelled it.
         """
         here, there = self._wish()
         pickup = await self._find_driver(here, there)
@@ -266,7 +266,7 @@ class Passenger(Person):
             await self.call_off(ride_id, "I have changed my mind.")
         bill = await self.next_of("payment_process", "ride_cancelled", ride_id=ride_id)
         if bill["type"] == "ride_cancelled":
-            raise CalledOff(f"by the {bill['cancelled_by']}")
+            raise Cancelled(f"by the {bill['cancelled_by']}")
         await self.sleep(self.habits.answer_delay)
         if self.chance(self.habits.refuses_first):
             await self._pay(bill, "REJECTED")
@@ -275,7 +275,7 @@ class Passenger(Person):
         return await self.next_of("ride_completed")
 
     def _wish(self) -> tuple[GeoPoint, GeoPoint]:
-        """Return from where to where he wants to go."""
+        """Return the pick-up and the target."""
         here = place_near(self.habits.center, self.habits.reach_m, self.rng)
         there = here
         while distance_km(here, there) < SHORTEST_RIDE_KM:

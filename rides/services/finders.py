@@ -1,4 +1,4 @@
-"""The passenger's search: the nearest drivers are asked, then the next ones, for a few attempts."""
+"""The passenger's search: it offers the ride to the nearest drivers, then to the next ones, for a few attempts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from django.utils import timezone
 
 from common.errors import ValidationFailed
 from events.outbox import emit
-from rides.events import FinderUpdated, MatchFound
+from rides.events import FinderUpdated
 from rides.geo import GeoPoint
-from rides.matching import Verdict, consider, free_among
-from rides.models import OPEN_MATCH, PASSENGER_BUSY, Candidate, Finder, FinderStatus, Match, Ride
-from rides.services.locking import lock_affairs, lock_users
+from rides.models import OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, Ride
+from rides.services.locking import lock_affairs
 from rides.services.matches import matches_reject
-from rides.snapshots import match_fields
+from rides.services.offers import offers_make
 from users.models import User
 
 
@@ -27,8 +26,8 @@ def finder_update(
 ) -> None:
     """Begin or end a passenger's search for a driver.
 
-    To begin, both places are needed, and no ride may be under way; the nearest drivers are asked at once. Beginning
-    what has begun or ending what has ended changes nothing.
+    To begin, both places are needed and there may be no current ride; the nearest drivers get an offer at once.
+    Beginning what has begun or ending what has ended changes nothing.
     """
     lock_affairs(user_id)
     finder = Finder.objects.filter(passenger_id=user_id, status=FinderStatus.OPEN).first()
@@ -45,7 +44,7 @@ def finder_update(
 
 @transaction.atomic
 def finder_continue(*, finder_id: UUID) -> None:
-    """Look after an open search that is due: ask the next drivers, or end it after the last attempt."""
+    """Continue an open search that is due: offer the ride to the next drivers, or end it after the last attempt."""
     passenger_id = Finder.objects.values_list("passenger_id", flat=True).get(pk=finder_id)
     lock_affairs(passenger_id)
     now = timezone.now()
@@ -87,62 +86,17 @@ def _next_attempt(finder: Finder, now: datetime) -> None:
 
 
 def _search(finder: Finder, now: datetime) -> None:
-    """Ask the nearest drivers who are free and were not asked before; if there is none, look again before long."""
-    verdicts = consider(finder)
-    _record(finder, verdicts, now)
-    chosen = [verdict for verdict in verdicts if verdict.asked]
-    lock_users([verdict.driver_id for verdict in chosen])
-    free = free_among([verdict.driver_id for verdict in chosen])
-    for verdict in chosen:
-        if verdict.driver_id in free:
-            _propose(finder, verdict, now)
-    if free:  # the attempt lasts as long as its proposals, also those of another service
+    """Offer the ride to the nearest available drivers who had no offer yet; if there is none, look again soon."""
+    free = offers_make(finder, now)
+    if free:  # the attempt lasts as long as its offers, also those of another service
         finder.attempt_ends_at = max(finder.attempt_ends_at, now + settings.MATCH_RESPONSE_TIMEOUT)
     again = now + (settings.MATCH_RESPONSE_TIMEOUT if free else settings.MATCH_SEARCH_INTERVAL)
     finder.due_at = min(again, finder.attempt_ends_at)
     finder.save(update_fields=["attempts", "attempt_ends_at", "due_at"])
 
 
-def _record(finder: Finder, verdicts: list[Verdict], now: datetime) -> None:
-    Candidate.objects.bulk_create(
-        [
-            Candidate(
-                finder=finder,
-                attempt=finder.attempts,
-                driver_id=verdict.driver_id,
-                distance_km=verdict.distance_km,
-                position_age_s=verdict.position_age_s,
-                outcome=verdict.outcome,
-                considered_at=now,
-            )
-            for verdict in verdicts
-        ],
-        update_conflicts=True,
-        unique_fields=["finder", "attempt", "driver"],
-        update_fields=["distance_km", "position_age_s", "outcome", "considered_at"],
-    )
-
-
-def _propose(finder: Finder, verdict: Verdict, now: datetime) -> None:
-    match = Match.objects.create(
-        finder=finder,
-        driver_id=verdict.driver_id,
-        passenger_id=finder.passenger_id,
-        latitude=finder.latitude,
-        longitude=finder.longitude,
-        driver_latitude=verdict.point.latitude,
-        driver_longitude=verdict.point.longitude,
-        target_latitude=finder.target_latitude,
-        target_longitude=finder.target_longitude,
-        distance_km=verdict.distance_km,
-        expires_at=now + settings.MATCH_RESPONSE_TIMEOUT,
-        created_at=now,
-    )
-    emit(MatchFound(**match_fields(match)))
-
-
 def _end(finder: Finder, status: FinderStatus) -> None:
-    """Close a search and the proposals that are still open."""
+    """Close a search and its open offers."""
     Finder.objects.filter(pk=finder.pk).update(status=status, ended_at=timezone.now())
     matches_reject(Match.objects.filter(finder=finder, status__in=OPEN_MATCH), "cancelled")
     reason = {"reason": "no_driver"} if status == FinderStatus.NO_DRIVER else {}

@@ -1,4 +1,4 @@
-"""Proposals that another service has made."""
+"""Offers that another service has made."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from rides.geo import GeoPoint, distance_km
-from rides.matching import free_among
-from rides.models import Candidate, Finder, FinderStatus, Match
+from rides.matching import OfferDecision, free_among
+from rides.models import CandidateOutcome, Finder, FinderStatus, Match
 from rides.positions import positions
 from rides.services.locking import lock_affairs
+from rides.services.offers import candidates_record, match_create
 from users.models import Role, User
 
 LONGEST_LIFE = timedelta(minutes=10)
-"""How long a proposal of another service may hold up a search at most."""
+"""How long an offer of another service may hold up a search at most."""
 
 
 @transaction.atomic
@@ -30,11 +31,11 @@ def match_adopt(
     expires_at: datetime | None = None,
     **_: object,
 ) -> bool:
-    """Make another service's proposal a match that can be confirmed, where it fits; return whether it did.
+    """Turn another service's `match.found` into a match that can be confirmed, where it fits; return whether it did.
 
-    It fits when the passenger is looking for a driver and the driver is free, has his beacon on and was not asked in
-    this search before. Pick-up and target are those of the search. Any other proposal changes nothing: it is no more
-    than the notification that both are sent. (Nothing is emitted, since that is on its way already.)
+    It fits when the passenger is looking for a driver and the driver is free, has their beacon on and had no offer of
+    this search before. Pick-up and target are those of the search. Any other `match.found` is a notification only and
+    changes nothing here. Nothing is emitted, since the bridge delivers the message itself.
     """
     identity = _as_uuid(match_id)
     if identity is None or driver_id is None or passenger_id is None:
@@ -45,38 +46,33 @@ def match_adopt(
     finder = Finder.objects.filter(passenger_id=passenger_id, status=FinderStatus.OPEN).first()
     if finder is None or ends_at <= now or not _is_free(driver_id) or _is_known(identity, finder, driver_id):
         return False
-    place = positions().last(driver_id)
-    point = driver_location or (place.point if place else finder.location)
-    distance = distance_km(point, finder.location)
-    Match.objects.create(
+    decision = _decision(finder, driver_id, driver_location, now)
+    match_create(
+        finder,
         pk=identity,
-        finder=finder,
         driver_id=driver_id,
-        passenger_id=passenger_id,
-        latitude=finder.latitude,
-        longitude=finder.longitude,
-        driver_latitude=point.latitude,
-        driver_longitude=point.longitude,
-        target_latitude=finder.target_latitude,
-        target_longitude=finder.target_longitude,
-        distance_km=distance,
+        driver_latitude=decision.point.latitude,
+        driver_longitude=decision.point.longitude,
+        distance_km=decision.distance_km,
         expires_at=ends_at,
-        created_at=now,
+        now=now,
     )
-    age = max(0.0, now.timestamp() - place.received_at) if place else 0.0
-    Candidate.objects.update_or_create(
-        finder=finder,
-        attempt=finder.attempts,
-        driver_id=driver_id,
-        defaults={
-            "distance_km": distance,
-            "position_age_s": age,
-            "outcome": "asked_by_a_service",
-            "considered_at": now,
-        },
-    )
+    candidates_record(finder, [decision], now)
     Finder.objects.filter(pk=finder.pk, attempt_ends_at__lt=ends_at).update(attempt_ends_at=ends_at)
     return True
+
+
+def _decision(finder: Finder, driver_id: UUID, said: GeoPoint | None, now: datetime) -> OfferDecision:
+    """Return the other service's decision; the driver is where it says, else where they were last seen."""
+    place = positions().last(driver_id)
+    point = said or (place.point if place else finder.location)
+    return OfferDecision(
+        driver_id=driver_id,
+        point=point,
+        distance_km=distance_km(point, finder.location),
+        position_age_s=max(0.0, now.timestamp() - place.received_at) if place else 0.0,
+        outcome=CandidateOutcome.OFFERED_BY_A_SERVICE,
+    )
 
 
 def _is_free(driver_id: UUID) -> bool:
@@ -85,12 +81,12 @@ def _is_free(driver_id: UUID) -> bool:
 
 
 def _is_known(identity: UUID, finder: Finder, driver_id: UUID) -> bool:
-    asked_before = Match.objects.filter(finder=finder, driver_id=driver_id).exists()
-    return asked_before or Match.objects.filter(pk=identity).exists()
+    offered_before = Match.objects.filter(finder=finder, driver_id=driver_id).exists()
+    return offered_before or Match.objects.filter(pk=identity).exists()
 
 
 def _as_uuid(text: str) -> UUID | None:
-    """Return an id that is written as we write it, which is how the clients will repeat it."""
+    """Return the id if it is in the canonical form, which is how the clients will repeat it."""
     try:
         identity = UUID(text)
     except ValueError:

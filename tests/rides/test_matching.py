@@ -17,8 +17,8 @@ def test_nobody_is_looked_at_beyond_the_last_one_who_is_asked(putri: User, setti
     finder = search_of(putri)
     for n in range(4):
         stand_by(make_driver(f"+62812000001{n}", f"Driver {n}"), north_of(MONAS, 100 * n))
-    verdicts = consider(finder)
-    assert [(round(v.distance_km, 1), v.outcome) for v in verdicts] == [(0.0, "asked"), (0.1, "asked")]
+    decisions = consider(finder)
+    assert [(round(d.distance_km, 1), d.outcome) for d in decisions] == [(0.0, "asked"), (0.1, "asked")]
 
 
 def test_those_who_cannot_come_do_not_take_the_place_of_those_who_can(dewi: User, putri: User, settings: Any) -> None:
@@ -27,11 +27,11 @@ def test_those_who_cannot_come_do_not_take_the_place_of_those_who_can(dewi: User
     for n in range(60):
         stand_by(make_driver(f"+6281200001{n:02}", f"Stale {n}"), MONAS, age=100)
     stand_by(dewi, north_of(MONAS, 4000))
-    verdicts = consider(finder)
-    assert len(verdicts) == 61
-    assert verdicts[-1].driver_id == dewi.pk
-    assert verdicts[-1].asked
-    assert {v.outcome for v in verdicts[:-1]} == {"position_too_old"}
+    decisions = consider(finder)
+    assert len(decisions) == 61
+    assert decisions[-1].driver_id == dewi.pk
+    assert decisions[-1].is_offered
+    assert {d.outcome for d in decisions[:-1]} == {"position_too_old"}
 
 
 def test_a_search_costs_the_same_queries_however_many_drivers_there_are(
