@@ -21,6 +21,7 @@ import msgspec
 from django.conf import settings
 
 from common.errors import ErrorCode
+from common.metric_files import ENDED, LIVE
 from realtime.commands.routes import ROUTES
 from realtime.contract.frames import CloseCode
 from rides.events import EVENTS
@@ -36,9 +37,6 @@ OTHER = "other"
 
 INVALID = "invalid"
 """The type of frames that are not of the contract."""
-
-LIVE, ENDED = ".live", ".ended"
-"""How the names of the files end in which workers keep what they count."""
 
 ANSWERS = ("ack", "error", "location_update", "server_restarting", "session_ready", "token_expiring")
 CLOSE_CODES = (1000, 1001, 1005, 1006, 1007, *map(int, CloseCode))
@@ -238,10 +236,3 @@ def closed(code: int) -> None:
 def _observe(place: int, seconds: float) -> None:
     cells[place + bisect_left(BUCKETS, seconds)] += 1
     cells[place + len(BUCKETS) + 1] += seconds
-
-
-def worker_ended(folder: Path, pid: int) -> None:
-    """Note that a worker is gone: what it counted counts on, its connections do not."""
-    path = folder / f"{pid}{LIVE}"
-    if path.exists():
-        path.rename(path.with_suffix(ENDED))

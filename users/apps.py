@@ -6,3 +6,7 @@ class UsersConfig(AppConfig):
 
     name = "users"
     verbose_name = "Users"
+
+    def ready(self) -> None:
+        """Let drf-spectacular find our extensions of the OpenAPI document."""
+        from users import openapi  # noqa: F401  (needs the apps)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from realtime.metrics import worker_ended
+from common.metric_files import worker_ended
 
 logger = logging.getLogger(__name__)
 

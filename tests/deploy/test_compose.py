@@ -177,7 +177,7 @@ def test_the_image_has_the_code_and_nothing_else() -> None:
         line[1:] for line in (BASE_DIR / ".dockerignore").read_text().splitlines() if line.startswith("!")
     }  # fmt: skip
     apps = {name for name in settings.INSTALLED_APPS if (BASE_DIR / name).is_dir()}
-    assert named == {*apps, "manage.py", "requirements.txt", "clients/python"}
+    assert named == {*apps, "simulation", "manage.py", "requirements.txt", "clients/python", "clients/javascript"}
 
 
 def test_the_image_runs_one_process_as_nobody_in_particular() -> None:

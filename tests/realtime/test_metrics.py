@@ -7,12 +7,13 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from common.errors import DomainError, ErrorCode, RateLimited, Unauthorized
+from common.metric_files import worker_ended
 from realtime import metrics
 from realtime.commands.routes import ROUTES
 from realtime.contract import frames as protocol
 from realtime.contract.frames import CloseCode
 from realtime.contract.messages import ServerRestarting
-from realtime.metrics import BUCKETS, FAMILIES, OTHER, worker_ended
+from realtime.metrics import BUCKETS, FAMILIES, OTHER
 from realtime.operations.prometheus import Counted
 from tests.metrics import Samples, read_metrics, value_of
 

@@ -42,7 +42,7 @@ while True:
 
 MANAGER = """
 import logging, sys
-from realtime import workers
+from realtime.server import workers
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 workers.RESTART_DELAY = workers.LOOK_INTERVAL = 0.05
 listener = workers.listen("127.0.0.1", 0)
