@@ -43,6 +43,23 @@ class FinderUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
     reason: Literal["no_driver"] | None = None
 
 
+class UserUnreachable(UserEvent, frozen=True, kw_only=True):
+    """No device has confirmed an offer to this user in time, so that a push service can wake the phone.
+
+    It is for other services, not for the user's sockets, and so has no frame type.
+    """
+
+    subject: ClassVar[str] = "user.unreachable"
+
+    match_id: UUID
+    expires_at: Moment
+
+    @property
+    def valid_until(self) -> Moment:
+        """Nobody needs to be woken for an offer that has lapsed."""
+        return self.expires_at
+
+
 class PairEvent(Event, frozen=True, kw_only=True):
     """An event that concerns the driver and the passenger of a match or a ride."""
 

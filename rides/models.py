@@ -18,6 +18,10 @@ class Beacon(models.Model):
     driver = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="beacon")
     is_active = models.BooleanField(default=False)
     changed_at = models.DateTimeField()
+    ignored_offers = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Offers in a row that the driver let lapse; they put the driver behind others."
+    )
+    ignored_at = models.DateTimeField(null=True, blank=True, help_text="When the driver let the last one lapse.")
 
     def __str__(self) -> str:
         return f"{self.driver}: {'on' if self.is_active else 'off'}"
@@ -85,6 +89,8 @@ class CandidateOutcome(models.TextChoices):
     NOT_CONNECTED = "not_connected", "is not connected"
     POSITION_TOO_OLD = "position_too_old", "position is too old"
     HAS_A_RIDE = "has_a_ride", "is on a ride"
+    HAS_AN_OFFER = "has_an_offer", "has another offer to answer"
+    IGNORES_OFFERS = "ignores_offers", "let the last offers lapse; others came first"
 
 
 class Candidate(models.Model):
@@ -144,8 +150,19 @@ class Match(models.Model):
     target_latitude = models.FloatField()
     target_longitude = models.FloatField()
     distance_km = models.FloatField(help_text="From the driver to the pick-up.")
+    attempt = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="The attempt of the search that made the offer.")
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField()
+    receipt_due_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the driver's device should have confirmed it, where it confirms.",
+    )
+    received_at = models.DateTimeField(null=True, blank=True, help_text="When the driver's device confirmed it.")
+    unreachable_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the next driver was asked beside, for want of a receipt."
+    )
+    answered_at = models.DateTimeField(null=True, blank=True, help_text="When the driver answered.")
     decided_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -323,3 +340,34 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.total_cost} {self.status}"
+
+
+class DeviceReceipt(models.Model):
+    """What a user's device has confirmed last. A user without a row never confirms: an older app, not a dead phone."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
+    seq = models.PositiveBigIntegerField(help_text="The number of the newest notification that was confirmed.")
+    received_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.seq}"
+
+
+class NotificationReceipt(models.Model):
+    """When a notification about a match or a ride reached the device of one of its people.
+
+    `key` is the event's: the match or the ride. `status` tells repeated events of one type apart (a payment that is
+    asked for and accepted, a match that one side and both have confirmed).
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=64)
+    type = models.CharField(max_length=64)
+    status = models.CharField(max_length=24, blank=True)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("key", "user", "type", "status"), name="one_receipt_per_event"),)
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.key}"

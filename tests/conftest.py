@@ -22,6 +22,7 @@ from realtime.socket.nats_publisher import link
 from realtime.socket.position_intake import track_buffer
 from realtime.socket.presence import presence
 from realtime.socket.rate_limits import minute_limit
+from realtime.socket.receipts import receipt_buffer
 from realtime.socket.sessions import sessions
 from rides.positions import positions
 from tests.cast import make_driver, make_user
@@ -60,7 +61,7 @@ def _threads_let_go_of_the_database(django_db_setup: None) -> Iterator[None]:
 def _fresh_process() -> Iterator[None]:
     """Begin every test with the memory of a process that has just started."""
     yield
-    for store in (positions, presence, history, sessions, track_buffer, minute_limit, link):
+    for store in (positions, presence, history, sessions, track_buffer, receipt_buffer, minute_limit, link):
         store.cache_clear()
     connections._live.clear()
     for place in range(len(metrics.cells)):

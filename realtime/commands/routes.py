@@ -44,6 +44,7 @@ ROUTES: dict[str, Route] = {
     "ride_arrived": Route(protocol.RideArrived, DRIVER, rides.ride_arrived),
     "payment_process": Route(protocol.PaymentProcess, PASSENGER, payments.payment_process),
     "ride_cancel": Route(protocol.RideCancel, BOTH, rides.ride_cancel),
+    "received": Route(protocol.Received, BOTH),
     "token_refresh": Route(protocol.TokenRefresh, BOTH),
     "sync": Route(protocol.Sync, BOTH),
 }

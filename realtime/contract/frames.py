@@ -123,6 +123,12 @@ class RideCancel(Command, frozen=True, kw_only=True):
     reason: Annotated[str, msgspec.Meta(max_length=200, pattern=NO_NUL)] = ""
 
 
+class Received(Command, frozen=True, kw_only=True):
+    """Every notification up to this number has reached the device."""
+
+    seq: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
 class TokenRefresh(Command, frozen=True, kw_only=True):
     """Go on with a fresh access token of the same user."""
 

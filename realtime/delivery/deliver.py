@@ -12,6 +12,7 @@ from events.models import OutboxEvent
 from realtime.contract.frames import encode
 from realtime.delivery.history import Delivery, history
 from realtime.delivery.layer_messages import REVOKE, group_of
+from users.events import TokensRevoked
 
 
 async def deliver(events: Sequence[OutboxEvent]) -> None:
@@ -38,7 +39,9 @@ def delivery_of(event: OutboxEvent) -> Delivery:
 
 
 async def _control(event: OutboxEvent) -> None:
-    """Tell the sockets, and not the people, that tokens were revoked."""
+    """Tell the sockets, and not the people, that tokens were revoked; other events without a frame end here."""
+    if event.subject != TokensRevoked.subject:
+        return
     message = {"type": REVOKE, "token_version": event.data["token_version"]}
     for recipient in event.audience:
         await get_channel_layer().group_send(group_of(UUID(recipient)), message)

@@ -15,6 +15,7 @@ from channels.exceptions import ChannelFull
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.utils import timezone
 
 from common.background_tasks import UNAVAILABLE
 from common.errors import SERVER_MESSAGE, DomainError, InvalidFormat, RateLimited, Unauthorized, brief
@@ -32,6 +33,7 @@ from realtime.socket.connections import connections
 from realtime.socket.position_intake import PositionIntake
 from realtime.socket.position_pacing import Pace
 from realtime.socket.rate_limits import CommandLimit, Flooding
+from realtime.socket.receipts import ReceiptTracker, receipt_buffer
 from realtime.socket.session_ready import parse_resume, read_state, ready_frame
 from realtime.socket.sessions import sessions
 from realtime.socket.token_expiry import TokenWatch
@@ -63,6 +65,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         self.group = group_of(self.user_id)
         self.intake = PositionIntake(self.user_id, driver=self.role == Role.DRIVER)
         self.limit = CommandLimit(self.user_id)
+        self.receipts = ReceiptTracker()
         self.pace: Pace | None = scope.get("state", {}).get("pace")  # other servers have none
         self.late_position: str | None = None
         self.catching_up: asyncio.Task[None] | None = None
@@ -155,6 +158,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             ready_frame(self.claims, self.connection_id, epoch, seq, recovered=recovered, state=state)
         )
         self.epoch, self.forwarded = epoch, seq
+        self.receipts.state_sent(seq, [proposal.match_id for proposal in state.proposals])
 
     async def websocket_disconnect(self, message: Message) -> None:
         """Note that the client has gone."""
@@ -295,6 +299,8 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
                 if frame.command_id:  # who is answered may forget it, and go on in another process
                     await in_read_thread(positions().settle)
                     await self.intake.book()
+            case protocol.Received(seq=seq):
+                receipt_buffer().add(self.user_id, self.receipts.confirm(seq, timezone.now()))
             case protocol.TokenRefresh(token=token):
                 await self._refresh_token(token)
             case protocol.Sync():
@@ -330,7 +336,7 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
             if message["event"].startswith("ride_"):
                 self.intake.ride_changed()
                 self.late_position = None  # it was of the ride as it was before
-            await self._forward(Notification(message["seq"], message["frame"]))
+            await self._forward(Notification(message["seq"], message["frame"]), message.get("at", 0))
             metrics.delivered(message.get("at", 0))
 
     async def history_check(self, message: Message) -> None:
@@ -344,8 +350,9 @@ class UserConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
         for item in reading.missed or ():
             await self._forward(item)
 
-    async def _forward(self, item: Notification) -> None:
+    async def _forward(self, item: Notification, at: float = 0) -> None:
         self.forwarded = item.seq
+        self.receipts.forwarded(item.seq, at, item.frame)
         await self.send_frame(item.frame)
 
     async def location_relay(self, message: Message) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Min
 from django.utils import timezone
 
 from common.errors import ValidationFailed
@@ -16,7 +17,7 @@ from rides.geo import GeoPoint
 from rides.models import OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, Ride
 from rides.services.locking import lock_affairs
 from rides.services.matches import matches_reject
-from rides.services.offers import offers_make
+from rides.services.offers import offers_flag_unreachable, offers_make
 from users.models import User
 
 
@@ -86,13 +87,26 @@ def _next_attempt(finder: Finder, now: datetime) -> None:
 
 
 def _search(finder: Finder, now: datetime) -> None:
-    """Offer the ride to the nearest available drivers who had no offer yet; if there is none, look again soon."""
-    free = offers_make(finder, now)
-    if free:  # the attempt lasts as long as its offers, also those of another service
+    """Offer the ride to the nearest available drivers, and beside each device that has not confirmed its offer.
+
+    While there are fewer of them than an attempt may ask, it looks again soon.
+    """
+    offers_flag_unreachable(finder, now)
+    offers = Match.objects.filter(finder=finder, attempt=finder.attempts)
+    room: int = settings.MATCH_MAX_DRIVERS and settings.MATCH_MAX_DRIVERS - offers.filter(unreachable_at=None).count()
+    made = offers_make(finder, room, now)
+    if made:  # the attempt lasts as long as its offers, also those of another service
         finder.attempt_ends_at = max(finder.attempt_ends_at, now + settings.MATCH_RESPONSE_TIMEOUT)
-    again = now + (settings.MATCH_RESPONSE_TIMEOUT if free else settings.MATCH_SEARCH_INTERVAL)
-    finder.due_at = min(again, finder.attempt_ends_at)
+    finder.due_at = min(_next_look(finder, now, has_room=len(made) < room), finder.attempt_ends_at)
     finder.save(update_fields=["attempts", "attempt_ends_at", "due_at"])
+
+
+def _next_look(finder: Finder, now: datetime, *, has_room: bool) -> datetime:
+    """Return when the search looks again within its attempt: for more drivers, or for a receipt that is overdue."""
+    awaited = Match.objects.filter(finder=finder, status__in=OPEN_MATCH, receipt_due_at__gt=now)
+    receipt: datetime | None = awaited.aggregate(first=Min("receipt_due_at"))["first"]
+    again = now + (settings.MATCH_SEARCH_INTERVAL if has_room else settings.MATCH_RESPONSE_TIMEOUT)
+    return min(again, receipt) if receipt else again
 
 
 def _end(finder: Finder, status: FinderStatus) -> None:

@@ -16,6 +16,7 @@ from rides.events import MatchAccepted, MatchConfirmed, MatchRejected, RidePicku
 from rides.fares.tariff import current_tariff
 from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, MatchStatus, Ride
 from rides.services.locking import lock_affairs
+from rides.services.offers import offer_answered, offer_ignored
 from rides.snapshots import match_fields, pickup_fields
 from users.models import User
 
@@ -35,10 +36,13 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
     match.refresh_from_db()
     now = timezone.now()
     _refuse_decided(match, now)
+    by_driver = user_id == match.driver_id
+    if by_driver:
+        offer_answered(match, now)
     if not accepted:
         match_reject(match, "declined")
         return
-    status = _status_after(match, by_driver=user_id == match.driver_id)
+    status = _status_after(match, by_driver=by_driver)
     if status == MatchStatus.ACCEPTED:
         _accept(match, now)
     else:
@@ -69,7 +73,11 @@ def match_expire(*, match_id: UUID) -> bool:
     """Close a match whose time is over; return False when it was answered in time after all."""
     match = Match.objects.get(pk=match_id)
     lock_affairs(match.driver_id, match.passenger_id)
-    return match_reject(match, "expired")
+    match.refresh_from_db()
+    if not match_reject(match, "expired"):
+        return False
+    offer_ignored(match, timezone.now())
+    return True
 
 
 def _own_match(user_id: UUID, match_id: UUID) -> Match:

@@ -21,6 +21,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "ride_arrived": {"ride_id": uuid4(), "adjustment_factor": 0.5},
     "payment_process": {"ride_id": uuid4(), "total_cost": 10, "status": "REJECTED"},
     "ride_cancel": {"ride_id": uuid4(), "reason": "rain"},
+    "received": {"seq": 7},
     "sync": {},
 }
 

@@ -23,6 +23,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "ride_arrived": {"ride_id": UUID_TEXT, "adjustment_factor": 0.5},
     "payment_process": {"ride_id": UUID_TEXT, "total_cost": 3000, "status": "ACCEPTED"},
     "ride_cancel": {"ride_id": UUID_TEXT, "reason": "rain"},
+    "received": {"seq": 7},
     "token_refresh": {"token": "a.b.c"},
     "sync": {},
 }
@@ -35,6 +36,7 @@ REQUIRED = {
     "ride_arrived": {"ride_id"},
     "payment_process": {"ride_id", "total_cost", "status"},
     "ride_cancel": {"ride_id"},
+    "received": {"seq"},
     "token_refresh": {"token"},
 }
 OTHER_TYPES = [None, True, 5, -0.5, "text", "", [], {}, [1], {"a": 1}, 1e300, "\u0000", 2**70]

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -42,7 +43,10 @@ def test_both_confirm_and_the_ride_exists(dewi: User, putri: User, driver_first:
     assert Finder.objects.get().status == FinderStatus.MATCHED
 
 
-def test_an_accepted_match_ends_all_other_proposals_of_both(dewi: User, joko: User, putri: User, sari: User) -> None:
+def test_an_accepted_match_ends_all_other_proposals_of_both(
+    dewi: User, joko: User, putri: User, sari: User, settings: Any
+) -> None:
+    settings.MATCH_MAX_OPEN_OFFERS = 0
     stand_by(dewi)
     stand_by(joko)
     for passenger in (putri, sari):

@@ -71,6 +71,7 @@ COMMANDS: dict[str, list[tuple[str, protocol.Command]]] = {
         ("Refuse", protocol.PaymentProcess(ride_id=RIDE, total_cost=11_475, status="REJECTED")),
     ],
     "ride_cancel": [("Before the start", protocol.RideCancel(ride_id=RIDE, reason="The bike has a flat tyre."))],
+    "received": [("All up to number 7", protocol.Received(seq=7))],
     "token_refresh": [("A fresh token", protocol.TokenRefresh(token=ACCESS))],
     "sync": [("Ask for the state", protocol.Sync())],
 }

@@ -23,6 +23,7 @@ COMMANDS = {
     "PaymentProcess.total_cost": "Exactly what was asked, in rupiah.",
     "PaymentProcess.status": "Whether the passenger pays.",
     "RideCancel.reason": "For the other side.",
+    "Received.seq": "Every notification up to this number has reached the device.",
     "TokenRefresh.token": "A fresh access token of the same user.",
 }
 

@@ -53,6 +53,10 @@ class Commands(ABC):
         """Call a ride off before it starts."""
         return await self.command("ride_cancel", given(ride_id=ride_id, reason=reason))
 
+    async def received(self, *, seq: int) -> Data:
+        """Say that every notification up to this number has arrived."""
+        return await self.command("received", {"seq": seq})
+
     async def sync(self) -> Data:
         """Ask for a fresh `state`, which is there when this returns."""
         return await self.command("sync", {})
