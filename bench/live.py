@@ -24,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 PARSER = argparse.ArgumentParser(description="The live map at size.")
 PARSER.add_argument("--drivers", type=int, default=1000, help="how many (default: %(default)s)")
@@ -51,6 +52,7 @@ from rides.geo import GeoPoint  # noqa: E402
 from rides.models import Beacon, Finder, Match, Ride, TrackPoint  # noqa: E402
 from rides.positions import positions  # noqa: E402
 from users.models import Driver, Role, User  # noqa: E402
+from users.presence import Presence, presence  # noqa: E402
 from web.live.picture import Painter, Picture  # noqa: E402
 
 NOW = datetime.now(UTC)
@@ -134,7 +136,7 @@ async def move(drivers: list[User]) -> None:
     """Let all of them drive about, a step a second."""
     places = {driver.pk: (somewhere(), RNG.uniform(0, math.tau)) for driver in drivers}
     for number, user_id in enumerate(places, 1):
-        positions().connected(user_id, number)
+        presence().note([Presence(connection_id=uuid4(), user_id=user_id, role="driver", session=number)])
     while True:
         for user_id, (at, angle) in places.items():
             turned = angle + RNG.uniform(-0.3, 0.3)

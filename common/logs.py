@@ -1,7 +1,7 @@
-"""What every line of the log says beside its message: whose connection it is about, and which frame.
+"""What every log line carries beside its message: the connection, its user and role, the frame, and an error's code.
 
-The consumer sets it once for its tasks, and it follows the work into the database threads. With `LOG_FORMAT=json` the
-fields are keys of their own. Tokens, codes and positions are never logged at INFO and above.
+The consumer sets them once for its tasks, and they follow the work into the database threads. A refusal adds `code`.
+With `LOG_FORMAT=json` the fields are keys of their own. Tokens, codes and positions are never logged at INFO and above.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-FIELDS = ("connection", "user", "frame")
+FIELDS = ("connection", "user_id", "role", "frame", "code")
 
 _context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
 

@@ -24,13 +24,14 @@ class ServerProcess:
 
     def __init__(self, folder: Path, *command: str, **env: str) -> None:
         self.folder = folder
+        self.database = folder / "e2e.sqlite3"
         self.command = command or ("manage.py", "serve", "--port", "0")
         clean = {name: value for name, value in os.environ.items() if name not in DECLARED_VARIABLES}
         self.env = {
             **clean,
             "DJANGO_SETTINGS_MODULE": "nebengjek.settings",
             "DOTENV": ".env.of-no-tests",
-            "DATABASE_URL": f"sqlite:///{folder}/e2e.sqlite3",
+            "DATABASE_URL": f"sqlite:///{self.database}",
             "PYTHONUNBUFFERED": "1",
             "API_THROTTLE": "0",
             "OTP_MAX_PER_HOUR": "0",

@@ -27,6 +27,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     subject: ClassVar[str] = ""
     """The subject on which other services read the event."""
 
+    resets_positions: ClassVar[bool] = False
+    """Whether positions that are still on their way belong to the time before this event and are dropped."""
+
     @property
     def key(self) -> str:
         """Events of one key (a match, a ride, a user) keep their order."""

@@ -51,7 +51,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
         return
-    background.ensure_started()
+    background().ensure_started()
     await router(scope, receive, send)
 
 
@@ -59,11 +59,11 @@ async def lifespan(receive: Any, send: Any) -> None:
     """Start the background work before the first connection, and end it after the last."""
     await receive()  # lifespan.startup
     try:
-        background.ensure_started()
+        background().ensure_started()
     except Exception as exc:
         await send({"type": "lifespan.startup.failed", "message": str(exc)})
         return
     await send({"type": "lifespan.startup.complete"})
     await receive()  # lifespan.shutdown
-    await background.stop()
+    await background().stop()
     await send({"type": "lifespan.shutdown.complete"})

@@ -119,8 +119,6 @@ _invalid = _frames["in", INVALID]
 _received = {kind: (_frames["in", kind], _handling[kind,]) for kind in ROUTES}
 _sent = {kind: place for (direction, kind), place in _frames.items() if direction == "out"}
 _error_codes = {code: place for (code,), place in _errors.items()}
-TYPE_AT = len('{"type":"')
-CODE_AT = len('{"type":"error","data":{"code":"')
 
 
 def _open_cells() -> Cells:
@@ -182,13 +180,19 @@ def handled(kind: str, begun: float) -> None:
         _observe(places[1], perf_counter() - begun)
 
 
-def sent(frame: str) -> None:
-    """Count a frame for a client, and its error code: frames begin with the type, and errors go on with the code."""
-    kind = frame[TYPE_AT : frame.find('"', TYPE_AT)]
+def known_type(kind: str) -> str:
+    """Return the type of a client's frame as a label: what is not of the contract is one type."""
+    return kind if kind in _received else INVALID
+
+
+def sent(kind: str) -> None:
+    """Count a frame of this type for a client."""
     cells[_sent.get(kind) or _sent[OTHER]] += 1
-    if kind == "error":
-        code = frame[CODE_AT : frame.find('"', CODE_AT)]
-        cells[_error_codes.get(code) or _error_codes[OTHER]] += 1
+
+
+def refused(code: str) -> None:
+    """Count an error frame by its code."""
+    cells[_error_codes.get(code) or _error_codes[OTHER]] += 1
 
 
 def delivered(happened_at: float) -> None:

@@ -153,6 +153,7 @@ class RidePickup(RideEvent, frozen=True, kw_only=True):
     """The ride was booked; the driver is on the way to the passenger."""
 
     type: ClassVar[str] = "ride_pickup"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.pickup"
 
     match_id: UUID
@@ -181,6 +182,7 @@ class RideStarted(RideSnapshot, frozen=True, kw_only=True):
     """The passenger is on board."""
 
     type: ClassVar[str] = "ride_start"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.started"
 
     status: Literal["ONGOING"]
@@ -190,6 +192,7 @@ class RideArrived(RideSnapshot, frozen=True, kw_only=True):
     """The ride is over and its fare is known."""
 
     type: ClassVar[str] = "ride_arrived"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.arrived"
 
     status: Literal["ARRIVED"]
@@ -217,6 +220,7 @@ class RideCompleted(Event, frozen=True, kw_only=True):
     """The ride is paid."""
 
     type: ClassVar[str] = "ride_completed"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.completed"
 
     ride: RideSnapshot
@@ -237,6 +241,7 @@ class RideCancelled(RideEvent, frozen=True, kw_only=True):
     """The ride was cancelled by `driver`, `passenger` or `staff`."""
 
     type: ClassVar[str] = "ride_cancelled"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.cancelled"
 
     cancelled_by: Literal["driver", "passenger", "staff"]
@@ -258,3 +263,6 @@ EVENTS: tuple[type[Event], ...] = (
     RideCancelled,
 )
 """Every notification of the domain, in the order of a ride."""
+
+RESETS_POSITIONS = frozenset(event.type for event in EVENTS if event.resets_positions)
+"""The frame types before which no position of an earlier phase of the ride may be shown any more."""

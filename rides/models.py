@@ -19,7 +19,9 @@ class Beacon(models.Model):
     is_active = models.BooleanField(default=False)
     changed_at = models.DateTimeField()
     ignored_offers = models.PositiveSmallIntegerField(
-        default=0, db_default=0, help_text="Offers in a row that the driver let lapse; they put the driver behind others."
+        default=0,
+        db_default=0,
+        help_text="Offers in a row that the driver let lapse; they put the driver behind others.",
     )
     ignored_at = models.DateTimeField(null=True, blank=True, help_text="When the driver let the last one lapse.")
 
@@ -150,7 +152,7 @@ class Match(models.Model):
     target_latitude = models.FloatField()
     target_longitude = models.FloatField()
     distance_km = models.FloatField(help_text="From the driver to the pick-up.")
-    attempt = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="The attempt of the search that made the offer.")
+    attempt = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="The attempt of the search.")
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField()
     receipt_due_at = models.DateTimeField(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from typing import Any
@@ -14,7 +15,7 @@ from django.utils import timezone
 
 from common.errors import DomainError, InvalidFormat, Unauthorized, ValidationFailed
 from realtime.commands.routes import ROUTES, Route
-from realtime.contract.frames import BadFrame, Command, Frame, error_data, readable
+from realtime.contract.frames import BadFrame, Command, Frame, error_data, plain_values, readable
 from realtime.models import CommandReceipt
 from users.tokens import Claims, user_of
 
@@ -39,6 +40,8 @@ def read_command(route: Route, role: str, frame: Frame) -> Command:
     try:
         return route.decode(frame.data)
     except msgspec.ValidationError as exc:
+        with contextlib.suppress(msgspec.ValidationError):
+            return msgspec.convert(plain_values(frame.data), route.command)
         raise readable(str(exc)) from exc
     except (msgspec.DecodeError, RecursionError) as exc:
         raise InvalidFormat(f"data: {exc}.", field="data") from exc
@@ -53,9 +56,9 @@ def execute(claims: Claims, route: Route, frame: Frame) -> Answer:
     if frame.command_id is None:
         return _attempt(claims, route, frame)
     with transaction.atomic():
-        receipt, is_new = _receipt(claims.user_id, frame)
+        receipt, is_new = _receipt(claims.user_id, route, frame)
         if not is_new:
-            return _stored_answer(receipt, frame)
+            return _stored_answer(receipt, route, frame)
         answer = _attempt(claims, route, frame)
         if answer["data"].get("code") == InvalidFormat.code:
             receipt.delete()
@@ -89,31 +92,44 @@ def _attempt(claims: Claims, route: Route, frame: Frame) -> Answer:
             result = route.service(user_id=claims.user_id, **msgspec.structs.asdict(command))
             user_of(claims)
     except DomainError as exc:
-        logger.info("Refused: %s", exc.message)
+        logger.info("Refused: %s", exc.message, extra={"code": exc.code.value})
         return error_answer(exc)
     return {"type": "ack", "data": result or {}}
 
 
-def _receipt(user_id: UUID, frame: Frame) -> tuple[CommandReceipt, bool]:
+def _receipt(user_id: UUID, route: Route, frame: Frame) -> tuple[CommandReceipt, bool]:
     """Return the receipt of a command's id, and whether it was made now; a second sender waits for the first."""
     now = timezone.now()
     own = CommandReceipt.objects.filter(user_id=user_id, command_id=frame.command_id)
     own.filter(created_at__lt=now - settings.COMMAND_ID_TTL).delete()
-    values = {"type": frame.type, "digest": _digest(frame), "answer": {}, "created_at": now}
+    values = {"type": frame.type, "digest": _digest(route, frame), "answer": {}, "created_at": now}
     return own.get_or_create(user_id=user_id, command_id=frame.command_id, defaults=values)
 
 
-def _stored_answer(receipt: CommandReceipt, frame: Frame) -> Answer:
-    if receipt.digest != _digest(frame):
+def _stored_answer(receipt: CommandReceipt, route: Route, frame: Frame) -> Answer:
+    if receipt.digest not in (_digest(route, frame), _digest_of_json(frame)):
         return error_answer(ValidationFailed(f"id: was used for another command ({receipt.type}) before.", field="id"))
     answer: Answer = receipt.answer
     return answer
 
 
-def _digest(frame: Frame) -> str:
-    """Return a hash of type and data that does not depend on the order of keys or on white space."""
+def _digest(route: Route, frame: Frame) -> str:
+    """Return a hash of type and data by what they mean: a UUID in upper case or 90.0 for 90 changes nothing."""
+    try:
+        command = msgspec.convert(plain_values(frame.data), route.command)
+    except (msgspec.DecodeError, RecursionError):
+        return _digest_of_json(frame)
+    return _hash(frame.type, msgspec.json.encode(command, order="sorted"))
+
+
+def _digest_of_json(frame: Frame) -> str:
+    """Return a hash of type and data as they are written, for what is no command and for answers of version 0.1.0."""
     try:
         data = msgspec.json.encode(msgspec.json.decode(frame.data), order="sorted")
     except (msgspec.DecodeError, RecursionError):
         data = bytes(frame.data)
-    return hashlib.sha256(frame.type.encode() + b"\0" + data).hexdigest()
+    return _hash(frame.type, data)
+
+
+def _hash(frame_type: str, data: bytes) -> str:
+    return hashlib.sha256(frame_type.encode() + b"\0" + data).hexdigest()

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from realtime.contract import frames as protocol
+from realtime.contract import frames
 from rides.services import beacons, finders, matches, payments, rides
 from users.models import Role
 
@@ -24,29 +24,29 @@ class Route(msgspec.Struct, frozen=True):
     also limited by user (`WS_COSTLY_RATE`).
     """
 
-    command: type[protocol.Command]
+    command: type[frames.Command]
     roles: frozenset[str]
     service: Callable[..., dict[str, Any] | None] | None = None
     costly: bool = False
 
     @property
-    def decode(self) -> Callable[[msgspec.Raw], protocol.Command]:
+    def decode(self) -> Callable[[msgspec.Raw], frames.Command]:
         """Return what turns a frame's `data` into the command."""
         return _DECODERS[self.command].decode
 
 
 ROUTES: dict[str, Route] = {
-    "location_update": Route(protocol.LocationUpdate, BOTH),
-    "beacon_update": Route(protocol.BeaconUpdate, DRIVER, beacons.beacon_update),
-    "finder_update": Route(protocol.FinderUpdate, PASSENGER, finders.finder_update, costly=True),
-    "match_confirm": Route(protocol.MatchConfirm, BOTH, matches.match_confirm, costly=True),
-    "ride_start": Route(protocol.RideStart, DRIVER, rides.ride_start),
-    "ride_arrived": Route(protocol.RideArrived, DRIVER, rides.ride_arrived),
-    "payment_process": Route(protocol.PaymentProcess, PASSENGER, payments.payment_process),
-    "ride_cancel": Route(protocol.RideCancel, BOTH, rides.ride_cancel),
-    "received": Route(protocol.Received, BOTH),
-    "token_refresh": Route(protocol.TokenRefresh, BOTH),
-    "sync": Route(protocol.Sync, BOTH),
+    "location_update": Route(frames.LocationUpdate, BOTH),
+    "beacon_update": Route(frames.BeaconUpdate, DRIVER, beacons.beacon_update),
+    "finder_update": Route(frames.FinderUpdate, PASSENGER, finders.finder_update, costly=True),
+    "match_confirm": Route(frames.MatchConfirm, BOTH, matches.match_confirm, costly=True),
+    "ride_start": Route(frames.RideStart, DRIVER, rides.ride_start),
+    "ride_arrived": Route(frames.RideArrived, DRIVER, rides.ride_arrived),
+    "payment_process": Route(frames.PaymentProcess, PASSENGER, payments.payment_process),
+    "ride_cancel": Route(frames.RideCancel, BOTH, rides.ride_cancel),
+    "received": Route(frames.Received, BOTH),
+    "token_refresh": Route(frames.TokenRefresh, BOTH),
+    "sync": Route(frames.Sync, BOTH),
 }
 
 _DECODERS = {route.command: msgspec.json.Decoder(route.command) for route in ROUTES.values()}

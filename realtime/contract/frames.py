@@ -59,8 +59,8 @@ class LocationUpdate(Command, frozen=True, kw_only=True):
     longitude: Longitude
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     accuracy: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    speed: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    heading: Annotated[float, msgspec.Meta(ge=0, le=360)] | None = None
+    speed: Annotated[float, msgspec.Meta(ge=-1)] | None = None
+    heading: Annotated[float, msgspec.Meta(ge=-180, le=361)] | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -68,6 +68,16 @@ class LocationUpdate(Command, frozen=True, kw_only=True):
                 self.timestamp.astimezone(UTC)
         except OverflowError:
             raise ValueError("timestamp: must lie between the years 1 and 9999 in UTC") from None
+
+    @property
+    def known_speed(self) -> float | None:
+        """The speed in m/s; None where the phone does not know it (iOS says -1)."""
+        return self.speed if self.speed is not None and self.speed >= 0 else None
+
+    @property
+    def known_heading(self) -> float | None:
+        """The heading in degrees from 0 to 360; None where the phone does not know it (-1, or out of range)."""
+        return self.heading if self.heading is not None and 0 <= self.heading <= 360 else None
 
 
 class BeaconUpdate(Command, frozen=True, kw_only=True):
@@ -207,6 +217,28 @@ def _good_id(value: object) -> str | None:
         return None
 
 
+_LEAP_SECOND = re.compile(r"(?<=T\d\d:\d\d:)60")
+
+
+def plain_values(data: bytes | msgspec.Raw) -> Any:
+    """Return JSON with its values as a strict decoder takes them.
+
+    JSON has one kind of number, so `90.0` is the integer 90 (Dart and Lua write it so). RFC 3339 allows the second 60,
+    which `datetime` does not know: it becomes 59.
+    """
+    return _plain(_any_decoder.decode(data))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return _LEAP_SECOND.sub("59", value) if isinstance(value, str) and len(value) < 40 else value
+
+
 _MISSING = re.compile(r"Object missing required field `(?P<name>\w+)`")
 _NAMED = re.compile(r"(?P<name>\w+): (?P<text>.*)")
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
@@ -229,14 +261,14 @@ def readable(reason: str) -> ValidationFailed:
 # --- What the server answers ------------------------------------------------------------------------------------------
 
 
-def ack(command_id: str, data: dict[str, Any] | None = None) -> str:
+def ack(command_id: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the answer to a command that was carried out."""
-    return _reply(Ack.type, data or {}, command_id)
+    return reply({"type": Ack.type, "data": data or {}}, command_id)
 
 
-def error(exc: DomainError, command_id: str | None = None) -> str:
+def error(exc: DomainError, command_id: str | None = None) -> dict[str, Any]:
     """Return the answer to a command that was not."""
-    return _reply(Error.type, error_data(exc), command_id)
+    return reply({"type": Error.type, "data": error_data(exc)}, command_id)
 
 
 def error_data(exc: DomainError) -> dict[str, Any]:
@@ -247,9 +279,19 @@ def error_data(exc: DomainError) -> dict[str, Any]:
     return data
 
 
-def reply(answer: dict[str, Any], command_id: str | None) -> str:
+def reply(answer: dict[str, Any], command_id: str | None) -> dict[str, Any]:
     """Return an answer, fresh or stored (`{"type", "data"}`), as the frame for a client's `id`."""
-    return _reply(answer["type"], answer["data"], command_id)
+    return answer if command_id is None else {**answer, "id": command_id}
+
+
+def unnumbered(message: Message) -> dict[str, Any]:
+    """Return the frame of a message that stands outside the numbered notifications."""
+    return {"type": message.type, "data": message}
+
+
+def text_of(frame: dict[str, Any]) -> str:
+    """Return a frame encoded."""
+    return encode(frame).decode()
 
 
 def notification_head(frame_type: str, data: bytes) -> str:
@@ -262,13 +304,9 @@ def numbered(head: str, seq: int) -> str:
     return f'{head},"seq":{seq}}}'
 
 
-def unnumbered(message: Message) -> str:
-    """Return a frame that stands outside the numbered notifications."""
-    return _reply(message.type, message, None)
+def type_of(notification: str) -> str:
+    """Return the type of a frame that begins with `notification_head`."""
+    return notification[_TYPE_AT : notification.find('"', _TYPE_AT)]
 
 
-def _reply(frame_type: str, data: dict[str, Any] | Message, command_id: str | None) -> str:
-    frame: dict[str, Any] = {"type": frame_type, "data": data}
-    if command_id is not None:
-        frame["id"] = command_id
-    return encode(frame).decode()
+_TYPE_AT = len('{"type":"')

@@ -15,7 +15,7 @@ from realtime.bridge.status import read_status
 from realtime.server.background import background
 from realtime.server.drain import drain
 from realtime.socket.nats_publisher import link
-from realtime.socket.presence import presence
+from users.presence import presence
 
 Check = dict[str, Any]
 """`{"ok": bool, …}`: figures that say more, or the `error`."""
@@ -59,12 +59,12 @@ def _database() -> Check:
 
 
 def _background() -> Check:
-    return {"ok": background.is_running}
+    return {"ok": background().is_running}
 
 
 def _serving() -> Check:
     """Not any more once the server was told to stop."""
-    return {"ok": not drain.has_begun}
+    return {"ok": not drain().has_begun}
 
 
 def _redis() -> Check:

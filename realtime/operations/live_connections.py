@@ -13,8 +13,8 @@ from channels.layers import get_channel_layer
 from django.db.models import Q
 
 from realtime.delivery.layer_messages import DISCONNECT, group_of
-from realtime.socket.presence import Presence, presence
 from users.models import User
+from users.presence import Presence, presence
 
 MOST_FOUND = 1000
 """Users that a search looks for among the connected ones."""

@@ -23,9 +23,9 @@ from common.rest.exception_handler import only_reading
 from realtime.operations.health import details, readiness
 from realtime.operations.openapi import OPERATOR, Health, Stats
 from realtime.operations.prometheus import CONTENT_TYPE, exposition
-from realtime.socket.presence import presence
 from users.authentication import BearerAuthentication
 from users.models import Role
+from users.presence import presence
 
 STATS = {
     "total_connections": 3,

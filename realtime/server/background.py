@@ -21,6 +21,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from filelock import FileLock, Timeout
 
 from common.background_tasks import Loops, Work, every
+from common.process import process
 from common.redis import close_async_redis
 from common.threads import in_read_thread, in_write_thread
 from events.buses.memory import MemoryBus
@@ -32,7 +33,6 @@ from realtime.delivery.history import history
 from realtime.socket.connections import connections
 from realtime.socket.nats_publisher import link
 from realtime.socket.position_intake import track_buffer
-from realtime.socket.presence import presence
 from realtime.socket.rate_limits import purge_limits
 from realtime.socket.receipts import flush_interval, receipt_buffer
 from rides.positions import positions
@@ -67,15 +67,15 @@ class Background:
         if self._started:
             return
         loops: dict[str, Work] = {
-            "heartbeat": every(settings.WS_HEARTBEAT.total_seconds(), connections.heartbeat),
+            "heartbeat": every(settings.WS_HEARTBEAT.total_seconds(), connections().heartbeat),
             "tracks": every(settings.TRACK_FLUSH_INTERVAL.total_seconds(), track_buffer().flush_all),
             "receipts": every(flush_interval(), receipt_buffer().flush),
-            "tokens": every(settings.WS_TOKEN_CHECK.total_seconds(), connections.check_tokens),
+            "tokens": every(settings.WS_TOKEN_CHECK.total_seconds(), connections().check_tokens),
             "memory": every(PURGE_INTERVAL, purge_memory),
         }
         if settings.DISTRIBUTED:
             loops["link"] = link().run
-            loops["positions"] = every(settings.POSITIONS_INTERVAL.total_seconds(), settle_positions)
+            loops["positions"] = every(settings.POSITIONS_INTERVAL.total_seconds(), flush_positions)
         else:
             self._lock = OnlyServer()
             loops["relay"] = Relay(MemoryBus(deliver)).run
@@ -91,14 +91,16 @@ class Background:
         await track_buffer().flush_all()
         await receipt_buffer().flush()
         if settings.DISTRIBUTED:
-            await settle_positions()
+            await flush_positions()
             await close_async_redis()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
 
-background = Background()
+def background() -> Background:
+    """Return the background work of this process."""
+    return process.one(Background, Background)
 
 
 class Dispatcher:
@@ -132,10 +134,9 @@ async def run_timers() -> None:
         pass
 
 
-async def settle_positions() -> None:
-    """Let other processes see the positions that were reported to this one, and who is connected to it."""
-    await in_read_thread(positions().settle)
-    await in_read_thread(presence().settle)
+async def flush_positions() -> None:
+    """Let other processes see the positions that were reported to this one."""
+    await in_read_thread(positions().flush)
 
 
 async def purge_memory() -> None:

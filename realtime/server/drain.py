@@ -18,8 +18,8 @@ import time
 
 from django.conf import settings
 
-from realtime.socket.connections import Connections
-from realtime.socket.connections import connections as all_connections
+from common.process import process
+from realtime.socket.connections import Connections, connections
 
 logger = logging.getLogger(__name__)
 
@@ -74,4 +74,6 @@ def batch_size(count: int) -> int:
     return max(BATCH, math.ceil(count * PAUSE / settings.SHUTDOWN_SPREAD.total_seconds()))
 
 
-drain = Drain(all_connections)
+def drain() -> Drain:
+    """Return the drain of this process."""
+    return process.one(Drain, lambda: Drain(connections()))

@@ -238,10 +238,10 @@ class Server(uvicorn.Server):
         """Say goodbye, then close everything."""
         if self._town is not None:
             await self._town.stop()
-        await self._unless_hurried(drain.give_notice())
+        await self._unless_hurried(drain().give_notice())
         for server in self.servers:
             server.close()
-        left = await self._unless_hurried(drain.close_all())
+        left = await self._unless_hurried(drain().close_all())
         self.config.timeout_graceful_shutdown = math.ceil(max(left or 0.0, LAST_CALL))
         await super().shutdown(sockets)
 

@@ -5,51 +5,66 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from common.process import process
 from common.threads import in_read_thread
 from realtime import metrics
 from realtime.delivery.history import history
-from realtime.socket.presence import REFRESH, Presence, heard_at, presence, presence_of
-from realtime.socket.sessions import sessions
-from rides.positions import positions
+from users.presence import Presence, presence
 from users.tokens import token_versions
 
-if TYPE_CHECKING:
-    from realtime.socket.consumer import UserConsumer
-
 CHECK_BATCH = 500
-"""Users whose tokens are looked at with one query."""
+"""Users whose tokens are checked by one query."""
 
 HEARTBEAT_BATCH = 1000
-"""Connections looked after with one question to the stores."""
+"""Connections that are noted and compared by one call to each store."""
+
+
+class Connection(Protocol):
+    """What a connection is to those who look after all of them; hashable by identity."""
+
+    presence: Presence
+
+    @property
+    def restarting(self) -> bool:
+        """Whether the client knows that the server restarts."""
+
+    def silence(self) -> float:
+        """Return for how many seconds nothing came from the client."""
+
+    async def heartbeat(self, *, newest: int, epoch: str, head: int) -> None:
+        """Compare the user's newest session, and the end of their stream, with what this connection knows."""
+
+    async def notice_version(self, version: int) -> None:
+        """Compare the user's current token version with that of the token in use."""
+
+    async def restart(self, reconnect_after: float) -> None:
+        """Tell the client when to come back (seconds), and close."""
 
 
 class Connections:
     """Who is connected here; used from the event loop only."""
 
     def __init__(self) -> None:
-        self._live: dict[UserConsumer, Presence] = {}
+        self._live: set[Connection] = set()
         self._nobody = asyncio.Event()
         self._nobody.set()
 
     def __len__(self) -> int:
         return len(self._live)
 
-    def add(self, consumer: UserConsumer) -> None:
-        """Note a new connection."""
-        metrics.joined(consumer.role)
+    def add(self, connection: Connection) -> None:
+        """Look after a new connection."""
+        metrics.joined(connection.presence.role)
         self._nobody.clear()
-        self._live[consumer] = here = presence_of(
-            consumer.connection_id, consumer.user_id, consumer.role, consumer.scope
-        )
-        presence().note([here])
+        self._live.add(connection)
 
-    def remove(self, consumer: UserConsumer) -> None:
-        """Note the end of a connection."""
-        if self._live.pop(consumer, None) is not None:
-            metrics.left(consumer.role)
-            presence().forget(consumer.connection_id)
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection that has ended."""
+        if connection in self._live:
+            self._live.remove(connection)
+            metrics.left(connection.presence.role)
         if not self._live:
             self._nobody.set()
 
@@ -58,38 +73,35 @@ class Connections:
         await self._nobody.wait()
 
     async def heartbeat(self) -> None:
-        """Let every connection see whether it missed something, and its user be seen as connected."""
-        self._note_presence()
-        consumers = list(self._live)
-        positions().keep_online({consumer.user_id: consumer.session for consumer in consumers})
-        for start in range(0, len(consumers), HEARTBEAT_BATCH):
-            batch = consumers[start : start + HEARTBEAT_BATCH]
-            user_ids = [consumer.user_id for consumer in batch]
-            sessions_now = await sessions().newest(user_ids)
-            epoch, heads = await history().heads(user_ids)
-            for consumer, newest, head in zip(batch, sessions_now, heads, strict=True):
-                await consumer.heartbeat(newest=newest, epoch=epoch, head=head)
+        """Note every connection again, and let each see whether it missed something."""
+        live = list(self._live)
+        for start in range(0, len(live), HEARTBEAT_BATCH):
+            await self._heartbeat(live[start : start + HEARTBEAT_BATCH])
 
-    def _note_presence(self) -> None:
-        """Note again the connections whose last note is old, and that this process lives."""
+    async def _heartbeat(self, batch: list[Connection]) -> None:
         now = time.time()
-        due = [(consumer, here) for consumer, here in self._live.items() if now - here.noted >= REFRESH]
-        for consumer, here in due:
-            here.heard, here.noted = heard_at(consumer.scope, now), now
-        presence().note(here for _, here in due)
+        for connection in batch:
+            connection.presence.heard, connection.presence.noted = now - connection.silence(), now
+        records = [connection.presence for connection in batch]
+        sessions = await presence().beat(records)
+        epoch, heads = await history().heads([record.user_id for record in records])
+        for connection, newest, head in zip(batch, sessions, heads, strict=True):
+            await connection.heartbeat(newest=newest, epoch=epoch, head=head)
 
     async def check_tokens(self) -> None:
-        """Let those connections end whose user was shut out or whose token was revoked, if nobody has told them."""
-        by_user = {consumer.user_id: consumer for consumer in tuple(self._live)}
+        """Let connections end whose user was deactivated or whose token was revoked, where that news got lost."""
+        by_user = {connection.presence.user_id: connection for connection in tuple(self._live)}
         user_ids = list(by_user)
         for start in range(0, len(user_ids), CHECK_BATCH):
             versions = await in_read_thread(token_versions, user_ids[start : start + CHECK_BATCH])
             for user_id, version in versions.items():
                 await by_user[user_id].notice_version(version)
 
-    def not_told(self, count: int) -> list[UserConsumer]:
+    def not_told(self, count: int) -> list[Connection]:
         """Return some that do not know yet that the server restarts."""
-        return list(itertools.islice((consumer for consumer in self._live if not consumer.restarting), count))
+        return list(itertools.islice((one for one in self._live if not one.restarting), count))
 
 
-connections = Connections()
+def connections() -> Connections:
+    """Return the connections of this process."""
+    return process.one(Connections, Connections)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from functools import cache
 from typing import Any
 
 from nats.aio.client import Client
 
 from common.nats import AWAY, connect_to_nats
+from common.process import process
 from events import nudge
 from events.stream import OUTBOX_SUBJECT
 from realtime.contract.frames import encode
@@ -67,7 +67,6 @@ class Link:
                 await self._client.publish(OUTBOX_SUBJECT)
 
 
-@cache
 def link() -> Link:
     """Return the link of this process."""
-    return Link()
+    return process.one(Link, Link)

@@ -1,8 +1,8 @@
-"""Positions on their way to the domain: who sees them at once, and what is kept for the fare.
+"""Positions from a client: to the position store, to the other party, and to the track of a ride.
 
-Every position is put into the position store. Those of a driver on a ride are also collected here and booked every
-`TRACK_FLUSH_INTERVAL`, those of many rides in one transaction, and at once before the driver's next command, before a
-position of his is acknowledged, and when his connection ends.
+The points of a ride's driver are collected here and written every `TRACK_FLUSH_INTERVAL`, those of many rides in one
+transaction. They are written at once before the driver's next command, before a position with an `id` is acknowledged,
+and when the connection ends.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -21,8 +20,9 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
+from common.process import process
 from common.threads import in_read_thread, in_write_thread
-from realtime.contract.frames import LocationUpdate, unnumbered
+from realtime.contract.frames import LocationUpdate, text_of, unnumbered
 from realtime.contract.messages import LocationRelayed
 from realtime.delivery.layer_messages import RELAY, group_of
 from realtime.socket.nats_publisher import LOCATION_SUBJECT, link
@@ -52,9 +52,9 @@ class TrackBuffer:
         self._waiting[ride_id].append(report)
 
     async def flush_all(self) -> None:
-        """Book what was collected of all rides, many in one transaction.
+        """Write what was collected of all rides, many in one transaction.
 
-        Where the reports of one ride cannot be booked, those of the others are.
+        Where the reports of one ride cannot be written, those of the others are.
         """
         ride_ids = list(self._waiting)
         for start in range(0, len(ride_ids), FLUSH_BATCH):
@@ -64,18 +64,18 @@ class TrackBuffer:
             except OperationalError:  # the database, not a ride
                 raise
             except Exception:
-                logger.exception("The tracks of %d rides could not be booked together; each is by itself.", len(batch))
+                logger.exception("Could not write the tracks of %d rides at once; trying each by itself.", len(batch))
                 await asyncio.gather(*(self._flush(ride_id) for ride_id in batch), return_exceptions=True)
 
     async def flush(self, ride_id: UUID) -> None:
-        """Book what was collected of a ride; return when it is in the database."""
+        """Write what was collected of a ride; return when it is in the database."""
         await self._flush(ride_id)
 
     async def _flush(self, *ride_ids: UUID) -> None:
         """Write the reports of these rides.
 
-        What cannot be booked now goes back to the front of the buffer, and the error is raised. The write goes on when
-        who waits for it is cancelled: once begun it is not undone.
+        What cannot be written now goes back to the front of the buffer, and the error is raised. A write that has begun
+        goes on when its caller is cancelled.
         """
         await asyncio.shield(asyncio.ensure_future(self._write(ride_ids)))
 
@@ -92,10 +92,9 @@ class TrackBuffer:
                 raise
 
 
-@cache
 def track_buffer() -> TrackBuffer:
     """Return the buffer of this process."""
-    return TrackBuffer()
+    return process.one(TrackBuffer, TrackBuffer)
 
 
 def position_data(user_id: UUID, point: GeoPoint, when: datetime) -> dict[str, Any]:
@@ -116,8 +115,8 @@ class PositionIntake:
         self._timer: asyncio.TimerHandle | None = None
         self._sending: asyncio.Task[None] | None = None
 
-    def ride_changed(self) -> None:
-        """Read the ride again before the next position is handled, and show none that may be of another."""
+    def reset(self) -> None:
+        """Read the ride again before the next position is handled, and drop the pending relay."""
         self._ride_is_known = False
         self._latest = None
 
@@ -132,17 +131,17 @@ class PositionIntake:
         if ride is None:
             return
         if ride.is_driver and ride.status == RideStatus.ONGOING:
-            report = TrackReport(point, when, update.accuracy, update.speed, update.heading)
+            report = TrackReport(point, when, update.accuracy, update.known_speed, update.known_heading)
             track_buffer().add(ride.ride_id, ReceivedReport(report, now))
         await self._relay(ride, point, when)
 
-    async def settle(self) -> None:
-        """Have everything booked that was reported so far, and show none of it any more: something else follows."""
+    async def flush(self) -> None:
+        """Flush the track to the database and drop the pending relay."""
         self._latest = None
-        await self.book()
+        await self.flush_track()
 
-    async def book(self) -> None:
-        """Have everything booked that the driver reported so far, on this connection and on an earlier one."""
+    async def flush_track(self) -> None:
+        """Write everything that the driver reported, on this connection and on an earlier one, to the database."""
         ride = await self._current_ride() if self._driver else None
         if ride is not None:
             await track_buffer().flush(ride.ride_id)
@@ -164,7 +163,7 @@ class PositionIntake:
 
     async def _relay(self, ride: CurrentRide, point: GeoPoint, when: datetime) -> None:
         """Show the position to the other party; over `WS_LOCATION_RATE` only the latest, when its time has come."""
-        frame = unnumbered(LocationRelayed(ride_id=ride.ride_id, **position_data(self._user_id, point, when)))
+        frame = text_of(unnumbered(LocationRelayed(ride_id=ride.ride_id, **position_data(self._user_id, point, when))))
         self._latest = (group_of(ride.other_id), {"type": RELAY, "latest": str(self._user_id), "frame": frame})
         if self._timer is not None:
             return

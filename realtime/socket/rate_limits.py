@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from functools import cache
 from typing import Protocol
 from uuid import UUID
 
 from django.conf import settings
-from django.utils.module_loading import import_string
 
 from common.errors import RateLimited
+from common.process import process
 from common.redis import AWAY, PREFIX, async_redis
 from realtime import metrics
 
@@ -164,10 +163,9 @@ class RedisMinuteLimit:
         """Do nothing: what is in Redis ends by itself."""
 
 
-@cache
 def minute_limit(setting: str) -> MinuteLimit:
     """Return the limit of this process that is named for a setting."""
-    limit: MinuteLimit = import_string(settings.MINUTE_LIMIT)(setting)
+    limit: MinuteLimit = process.backend("minute_limit", setting)
     return limit
 
 

@@ -6,16 +6,17 @@ A connection remembers what it has forwarded and was not confirmed yet. What is 
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
 
 from common.background_tasks import UNAVAILABLE
+from common.process import process
 from common.threads import in_write_thread
 from realtime import metrics
 from realtime.socket.nats_publisher import link
@@ -123,6 +124,7 @@ class ReceiptBuffer:
 
     def __init__(self) -> None:
         self._waiting: defaultdict[UUID, list[Receipt]] = defaultdict(list)
+        self._lock = asyncio.Lock()  # held while receipts are neither here nor in the database
 
     def add(self, user_id: UUID, receipt: Receipt) -> None:
         """Take a user's receipt."""
@@ -130,15 +132,16 @@ class ReceiptBuffer:
 
     async def flush(self) -> None:
         """Write what was collected, and publish it. While the database is away it is kept and the error is raised."""
-        taken, self._waiting = self._waiting, defaultdict(list)
-        if not taken:
-            return
-        try:
-            await in_write_thread(receipts_record, receipts=taken)
-        except UNAVAILABLE:
-            for user_id, receipts in taken.items():
-                self._waiting[user_id][:0] = receipts
-            raise
+        async with self._lock:
+            taken, self._waiting = self._waiting, defaultdict(list)
+            if not taken:
+                return
+            try:
+                await in_write_thread(receipts_record, receipts=taken)
+            except UNAVAILABLE:
+                for user_id, receipts in taken.items():
+                    self._waiting[user_id][:0] = receipts
+                raise
         for user_id, receipts in taken.items():
             await link().publish(SUBJECT, _published(user_id, receipts))
 
@@ -148,10 +151,9 @@ def _published(user_id: UUID, receipts: list[Receipt]) -> dict[str, object]:
     return {"user_id": user_id, "seq": last.seq, "timestamp": last.received_at}
 
 
-@cache
 def receipt_buffer() -> ReceiptBuffer:
     """Return the buffer of this process."""
-    return ReceiptBuffer()
+    return process.one(ReceiptBuffer, ReceiptBuffer)
 
 
 def flush_interval() -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import cast
+from typing import Any, cast
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -49,8 +49,10 @@ def read_state(claims: Claims) -> UserState:
     return user_state(claims.user_id, claims.role)
 
 
-def ready_frame(claims: Claims, connection_id: UUID, epoch: str, seq: int, *, recovered: bool, state: UserState) -> str:
-    """Return the encoded `session_ready`."""
+def ready_frame(
+    claims: Claims, connection_id: UUID, epoch: str, seq: int, *, recovered: bool, state: UserState
+) -> dict[str, Any]:
+    """Return the frame `session_ready`."""
     message = SessionReady(
         user_id=claims.user_id,
         role=cast("RoleName", claims.role),

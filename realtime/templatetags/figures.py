@@ -10,9 +10,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from common.redis import AWAY
-from realtime.socket.presence import presence
 from rides.staff import figures
 from users.models import Role
+from users.presence import presence
 
 register = template.Library()
 

@@ -45,7 +45,7 @@ def beacon_update(
 def _report(user_id: UUID, point: GeoPoint, received_at: float) -> None:
     """Publish the position before the command is answered, so that the next search already finds it."""
     positions().report(user_id, point, received_at, driver=True)
-    positions().settle()
+    positions().flush()
 
 
 def _point(latitude: float | None, longitude: float | None) -> GeoPoint | None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -79,11 +81,10 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def site(tmp_path_factory: pytest.TempPathFactory, template_database: Path) -> Iterator[ServerProcess]:
     """One server for all tests of a process that only look, or bring people of their own; nobody restarts it."""
     server = ServerProcess(tmp_path_factory.mktemp("site"), RIDES_MAX_SPEED_KMH="0")
-    done = server.manage("migrate", "--verbosity", "0")
-    assert done.returncode == 0, done.stderr
+    shutil.copy(template_database, server.database)
     yield server.start()
     server.stop()
 

@@ -32,24 +32,24 @@ async def test_each_task_says_its_own_context_and_so_do_the_threads_it_uses(reco
     logger.setLevel(logging.INFO)
 
     async def work(user: str) -> None:
-        log_about(connection="c", user=user)
+        log_about(connection="c", user_id=user)
         log_about(frame="sync")
         await asyncio.sleep(0)
         await in_read_thread(logger.info, "done")
 
     await asyncio.gather(work("dewi"), work("putri"))
     logger.removeHandler(recorder)
-    assert sorted(record.user for record in recorder.records) == ["dewi", "putri"]  # type: ignore[attr-defined]
+    assert sorted(record.user_id for record in recorder.records) == ["dewi", "putri"]  # type: ignore[attr-defined]
     assert (
         LineFormatter()
         .format(recorder.records[0])
-        .endswith("rides.of_a_test: done [connection=c user=dewi frame=sync]")
+        .endswith("rides.of_a_test: done [connection=c user_id=dewi frame=sync]")
     )
     told = json.loads(JSONFormatter().format(recorder.records[0]))
     del told["timestamp"]
     assert told == {
         "level": "INFO", "name": "rides.of_a_test", "message": "done",
-        "connection": "c", "user": "dewi", "frame": "sync",
+        "connection": "c", "user_id": "dewi", "frame": "sync",
     }  # fmt: skip
 
 

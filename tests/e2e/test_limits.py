@@ -18,7 +18,7 @@ from bench.process import memory_mb
 from devservers.web import TIMEOUT
 from tests.e2e.client import PLACE, Client
 from tests.e2e.conftest import StartServer
-from tests.e2e.test_server import connect_raw, text_frame
+from tests.e2e.test_uvicorn_server import connect_raw, text_frame
 
 pytestmark = pytest.mark.e2e
 PASSENGER = "+6281200000003"

@@ -20,11 +20,11 @@ async def run_lifespan() -> tuple[asyncio.Task[None], asyncio.Queue[Any], asynci
 async def test_the_background_work_lives_as_long_as_the_server() -> None:
     task, incoming, outgoing = await run_lifespan()
     assert await outgoing.get() == {"type": "lifespan.startup.complete"}
-    assert background.is_running
+    assert background().is_running
     await incoming.put({"type": "lifespan.shutdown"})
     assert await outgoing.get() == {"type": "lifespan.shutdown.complete"}
     await task
-    assert not background.is_running
+    assert not background().is_running
 
 
 async def test_a_server_that_cannot_start_says_why() -> None:
@@ -58,5 +58,5 @@ async def test_without_a_lifespan_the_first_request_starts_the_background_work()
     }  # fmt: skip
     await asgi.application(scope, receive, send)
     assert sent[0]["status"] == 200
-    assert background.is_running
-    await background.stop()
+    assert background().is_running
+    await background().stop()

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from common.errors import ValidationFailed
+from common.process import process
 from rides.models import Finder, Match, Payment, Ride
-from rides.positions import positions
 from rides.services.beacons import beacon_update
 from rides.services.finders import finder_continue, finder_update
 from rides.services.matches import match_confirm, match_expire
@@ -43,7 +43,7 @@ class Town(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.savepoint = transaction.savepoint()
-        positions.cache_clear()
+        process.reset()
         self.drivers = [make_driver(f"+628120000001{n}", f"Driver {n}") for n in range(2)]
         self.passengers = [make_user(f"+628120000002{n}", f"Passenger {n}") for n in range(2)]
         for driver in self.drivers:

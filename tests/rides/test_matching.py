@@ -104,7 +104,7 @@ def test_silent_phones_cannot_starve_a_pick_up(dewi: User, putri: User) -> None:
         ignore(silent, 1)
     stand_by(dewi, north_of(MONAS, 111))
     decisions = consider(finder, 5)
-    assert [d.driver_id for d in decisions if d.is_offered][0] == dewi.pk
+    assert next(d.driver_id for d in decisions if d.is_offered) == dewi.pk
     assert sum(d.is_offered for d in decisions) == 5
 
 

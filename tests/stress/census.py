@@ -30,18 +30,16 @@ def census() -> dict[str, int]:
     from channels.layers import get_channel_layer
 
     from realtime.socket.connections import connections
-    from realtime.socket.sessions import sessions
     from rides.positions import positions
+    from users.presence import presence
 
     layer: Any = get_channel_layer()
-    newest: Any = sessions()
     places: Any = positions()
     return {
         "tasks": len(asyncio.all_tasks()),
         "threads": threading.active_count(),
-        "connections": len(connections),
-        "sessions": len(newest._newest),
-        "online": len(places._connections),
+        "connections": len(connections()),
+        "online": len(presence().everyone()),
         "positions": len(places._places),
         "groups": len(layer._groups),
         "mailboxes": len(layer._mailboxes),

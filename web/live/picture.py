@@ -14,12 +14,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from realtime.metrics import Totals, totals
-from realtime.socket.presence import presence
 from rides.geo import GeoPoint, distance_km
 from rides.models import RideStatus
 from rides.positions import Position, positions
 from rides.staff.overview import OnDuty, Overview, Point, Search, UnderWay, overview
 from users.models import Role
+from users.presence import presence
 
 SETTLING = 3.0
 LATE = 5000

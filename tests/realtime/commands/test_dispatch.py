@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -7,9 +8,10 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from realtime.commands.dispatch import Answer, execute, purge_receipts
+from common.errors import ValidationFailed
+from realtime.commands.dispatch import Answer, execute, purge_receipts, read_command
 from realtime.commands.routes import ROUTES
-from realtime.contract.frames import decode_frame, encode
+from realtime.contract.frames import Command, LocationUpdate, decode_frame, encode
 from realtime.models import CommandReceipt
 from rides.models import Beacon, Finder, Payment
 from rides.services import beacons
@@ -27,6 +29,10 @@ def send(user: User, frame_type: str, data: dict[str, Any], command_id: str | No
 
 def claims_of(user: User) -> Claims:
     return Claims(user_id=user.pk, role=user.role, exp=9e9, ver=user.token_version)
+
+
+def read(frame_type: str, data: dict[str, Any]) -> Command:
+    return read_command(ROUTES[frame_type], "driver", decode_frame(encode({"type": frame_type, "data": data})))
 
 
 def code(answer: Answer) -> str:
@@ -155,3 +161,62 @@ def test_of_eight_payments_at_once_one_wins(dewi: User, putri: User) -> None:
     assert sorted(code(answer) for answer in answers) == ["VALIDATION_FAILED"] * 7 + ["ack"]
     assert Payment.objects.get().status == "ACCEPTED"
     assert told_types(dewi).count("ride_completed") == 1
+
+
+UNKNOWN_HINTS = [
+    {"speed": -1},
+    {"heading": -1},
+    {"heading": 360.5},
+    {"heading": -180},
+    {"speed": None, "heading": None},
+]
+
+
+@pytest.mark.parametrize("hint", UNKNOWN_HINTS)
+def test_unknown_hints_refuse_no_fix(hint: dict[str, Any]) -> None:
+    """What phones send for "I do not know" is unknown, and the position counts."""
+    update = read("location_update", {"latitude": -6.2, "longitude": 106.8, **hint})
+    assert isinstance(update, LocationUpdate)
+    assert update.known_speed is None
+    assert update.known_heading is None
+
+
+@pytest.mark.parametrize("time", ["2016-12-31T23:59:60Z", "1990-12-31T15:59:60-08:00", "2016-12-31T23:59:60.5+00:00"])
+def test_leap_seconds_are_times(time: str) -> None:
+    """RFC 3339 allows the second 60, its own example among them."""
+    update = read("location_update", {"latitude": 1, "longitude": 2, "timestamp": time})
+    assert isinstance(update, LocationUpdate)
+    assert update.timestamp is not None
+    assert update.timestamp.second == 59
+
+
+@pytest.mark.parametrize("time", ["2016-12-31T23:59:61Z", "2016-12-31T23:60:00Z", "yesterday:60"])
+def test_other_impossible_times_are_refused(time: str) -> None:
+    """Only the leap second is forgiven."""
+    with pytest.raises(ValidationFailed, match="timestamp"):
+        read("location_update", {"latitude": 1, "longitude": 2, "timestamp": time})
+
+
+def test_whole_numbers_may_have_a_point(dewi: User, putri: User) -> None:
+    """`90.0` is the integer 90, as Dart and Lua write it; 90.5 is none."""
+    ride = arrive(dewi, putri, tracked_km=1)
+    pay = {"ride_id": str(ride.pk), "total_cost": 3000.0, "status": "ACCEPTED"}
+    assert code(send(putri, "payment_process", {**pay, "total_cost": 3000.5}, "half")) == "VALIDATION_FAILED"
+    assert send(putri, "payment_process", pay)["type"] == "ack"
+
+
+def test_spelling_does_not_make_another_command(dewi: User, putri: User) -> None:
+    """An `id` sent again with its UUID in upper case, or 3000.0 for 3000, gets the stored answer."""
+    ride = arrive(dewi, putri, tracked_km=1)
+    pay = {"ride_id": str(ride.pk), "total_cost": 3000, "status": "ACCEPTED"}
+    first = send(putri, "payment_process", pay)
+    assert send(putri, "payment_process", {**pay, "ride_id": str(ride.pk).upper(), "total_cost": 3000.0}) == first
+    assert send(putri, "payment_process", {**pay, "total_cost": 3001})["data"]["field"] == "id"
+
+
+def test_answers_of_the_release_before_are_found(dewi: User) -> None:
+    """A receipt that version 0.1.0 stored, by the written JSON, still answers after an upgrade."""
+    first = send(dewi, "beacon_update", {"is_active": True})
+    written = hashlib.sha256(b'beacon_update\0{"is_active":true}').hexdigest()
+    CommandReceipt.objects.update(digest=written)
+    assert send(dewi, "beacon_update", {"is_active": True}) == first

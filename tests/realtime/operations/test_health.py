@@ -13,9 +13,9 @@ from realtime.bridge import status
 from realtime.bridge.lease import KEY as LEASE
 from realtime.operations import health
 from realtime.operations.health import details, readiness
-from realtime.server.background import background
+from realtime.server.background import Background
 from realtime.socket.nats_publisher import Link
-from realtime.socket.presence import presence, presence_of
+from users.presence import Presence, presence
 
 
 class Broken:
@@ -30,7 +30,7 @@ class Broken:
 
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(background), "is_running", True)
+    monkeypatch.setattr(Background, "is_running", True)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_an_event_must_not_wait_too_long(db: None, settings: Any) -> None:
 
 @pytest.mark.parametrize(("stale", "good"), [(0, True), (2, True), (3, False), (4, False)])
 def test_not_more_than_half_of_the_connections_may_be_stale(db: None, settings: Any, *, stale: int, good: bool) -> None:
-    connections = [presence_of(UUID(int=n), UUID(int=n), "driver", {}) for n in range(4)]
+    connections = [Presence(connection_id=UUID(int=n), user_id=UUID(int=n), role="driver") for n in range(4)]
     for one in connections[:stale]:
         one.heard -= settings.WS_READ_TIMEOUT.total_seconds() + 1
     presence().note(connections)

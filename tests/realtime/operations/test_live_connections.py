@@ -3,12 +3,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
 from realtime.delivery.layer_messages import DISCONNECT, group_of
 from realtime.operations.live_connections import chosen, connected, disconnect, with_users
-from realtime.socket.presence import Presence, presence
 from users.models import User
+from users.presence import Presence, presence
 
 pytestmark = pytest.mark.django_db
 
@@ -16,7 +17,14 @@ pytestmark = pytest.mark.django_db
 def note(*users: User, since: float = 1000.0) -> list[Presence]:
     """Let people be connected, each a second after the one before."""
     made = [
-        Presence(uuid4(), user.pk, user.role, f"host:{place}", "198.51.100.7", since + place, since + place, 10**10)
+        Presence(
+            connection_id=uuid4(),
+            user_id=user.pk,
+            role=user.role,
+            process=f"host:{place}",
+            address="198.51.100.7",
+            since=since + place,
+        )
         for place, user in enumerate(users)
     ]
     presence().note(made)
@@ -53,7 +61,7 @@ def test_users_are_read_by_one_query(dewi: User, putri: User, django_assert_num_
 
 def test_those_who_have_gone_cannot_be_chosen(dewi: User, putri: User) -> None:
     first, second = note(dewi, putri)
-    presence().forget(first.connection_id)
+    async_to_sync(presence().release)(first)
     wanted = {str(first.connection_id), str(second.connection_id), "nonsense"}
     assert [one.presence for one in chosen(wanted)] == [second]
 

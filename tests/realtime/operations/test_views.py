@@ -6,11 +6,11 @@ from django.db import DatabaseError
 from django.test import Client
 
 from realtime.operations import health
-from realtime.server.background import background as server_background
-from realtime.socket.presence import presence, presence_of
+from realtime.server.background import Background
 from tests.api import as_user
 from tests.metrics import read_metrics, value_of
 from users.models import User
+from users.presence import Presence, presence
 
 OPERATORS = ("/metrics", "/health/detailed")
 STATS = "/api/realtime/stats/"
@@ -36,7 +36,7 @@ def test_a_server_is_ready_when_the_database_and_the_background_work_are(
 ) -> None:
     answer = client.get("/health/ready")
     assert (answer.status_code, answer.json()["background"]) == (503, False)
-    monkeypatch.setattr(type(server_background), "is_running", True)
+    monkeypatch.setattr(Background, "is_running", True)
     answer = client.get("/health/ready")
     assert (answer.status_code, answer.json()) == (
         200,
@@ -64,7 +64,7 @@ def test_detailed_health_is_503_unless_everything_is_well(
     answer = client.get("/health/detailed")
     assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
     assert answer.json()["database"] == {"ok": True}
-    monkeypatch.setattr(type(server_background), "is_running", True)
+    monkeypatch.setattr(Background, "is_running", True)
     answer = client.get("/health/detailed")
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")
 
@@ -103,8 +103,9 @@ def test_without_a_token_of_the_site_none_opens(path: str, db: None) -> None:
 
 
 def test_staff_see_how_many_are_connected(staff: User) -> None:
+    roles = ["driver", "driver", "passenger"]
     presence().note(
-        presence_of(UUID(int=n), UUID(int=n), role, {}) for n, role in enumerate(["driver", "driver", "passenger"])
+        [Presence(connection_id=UUID(int=n), user_id=UUID(int=n), role=role) for n, role in enumerate(roles)]
     )
     session = Client()
     session.force_login(staff)

@@ -6,8 +6,8 @@ import pytest
 from common.threads import in_write_thread
 from realtime.delivery.history import Delivery, history
 from realtime.socket.connections import Connections
-from realtime.socket.sessions import sessions
 from users.models import User
+from users.presence import Presence, presence
 from users.services import user_deactivate
 
 
@@ -15,15 +15,20 @@ class Socket:
     """Records what a connection is asked to do."""
 
     def __init__(self, user_id: Any) -> None:
-        self.user_id = user_id
-        self.session = 7
-        self.connection_id, self.role = uuid4(), "driver"
-        self.scope: dict[str, Any] = {"address": "198.51.100.7"}
+        self.presence = Presence(connection_id=uuid4(), user_id=user_id, role="driver", session=7)
+        self.restarting = False
+        self.silent_for = 0.0
         self.versions: list[int] = []
         self.beats: list[dict[str, Any]] = []
 
     async def heartbeat(self, **beat: Any) -> None:
         self.beats.append(beat)
+
+    def silence(self) -> float:
+        return self.silent_for
+
+    async def restart(self, reconnect_after: float) -> None:
+        self.restarting = True
 
     async def notice_version(self, version: int) -> None:
         self.versions.append(version)
@@ -32,7 +37,7 @@ class Socket:
 def live(*sockets: Socket) -> Connections:
     connections = Connections()
     for socket in sockets:
-        connections.add(socket)  # type: ignore[arg-type]
+        connections.add(socket)
     return connections
 
 
@@ -40,19 +45,30 @@ async def test_everybody_hears_the_heartbeat_until_he_leaves() -> None:
     first, second = Socket(uuid4()), Socket(uuid4())
     connections = live(first, second)
     await connections.heartbeat()
-    connections.remove(second)  # type: ignore[arg-type]
+    connections.remove(second)
     await connections.heartbeat()
     assert (len(first.beats), len(second.beats), len(connections)) == (2, 1, 1)
 
 
-async def test_each_is_told_where_his_stream_and_his_sessions_stand() -> None:
+async def test_heartbeats_bring_sessions_and_stream_ends() -> None:
+    """Each connection learns its user's newest session and the end of their stream."""
     first, second = Socket(uuid4()), Socket(uuid4())
-    newest = await sessions().take(first.user_id)
-    await history().deliver([Delivery("e", "t", b"{}", {second.user_id: None})])
-    epoch = (await history().read(first.user_id)).epoch
+    newer = Presence(connection_id=uuid4(), user_id=first.presence.user_id, role="driver")
+    await presence().take(newer)
+    await history().deliver([Delivery("e", "t", b"{}", {second.presence.user_id: None})])
+    epoch = (await history().read(newer.user_id)).epoch
     await live(first, second).heartbeat()
-    assert first.beats == [{"newest": newest, "epoch": epoch, "head": 0}]
-    assert second.beats == [{"newest": 0, "epoch": epoch, "head": 1}]
+    assert first.beats == [{"newest": newer.session, "epoch": epoch, "head": 0}]
+    assert second.beats == [{"newest": 7, "epoch": epoch, "head": 1}]
+
+
+async def test_heartbeats_note_when_clients_were_heard() -> None:
+    """The record says when the last bytes came."""
+    silent, other = Socket(uuid4()), Socket(uuid4())
+    silent.silent_for = 30.0
+    await live(silent, other).heartbeat()
+    assert silent.presence.noted - silent.presence.heard == 30.0
+    assert other.presence.noted == other.presence.heard
 
 
 @pytest.mark.django_db(transaction=True)

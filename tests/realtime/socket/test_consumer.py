@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from channels.layers import get_channel_layer
@@ -19,12 +19,12 @@ from realtime.delivery.layer_messages import DELIVER, group_of
 from realtime.server.background import Background
 from realtime.socket.connections import connections
 from realtime.socket.session_ready import read_state
-from realtime.socket.sessions import sessions
 from rides.positions import positions
 from rides.services.beacons import beacon_update
 from tests.realtime.phone import Phone
 from tests.tokens import make_token
 from users.models import User
+from users.presence import Presence, presence
 from users.services import logout, user_deactivate
 from users.tokens import tokens_issue
 
@@ -101,7 +101,7 @@ async def test_a_fault_of_ours_says_so_and_nothing_more(
     def broken(*_: Any) -> None:
         raise RuntimeError("the password is 123")
 
-    monkeypatch.setattr("realtime.socket.consumer.execute", broken)
+    monkeypatch.setattr("realtime.socket.command_handler.execute", broken)
     phone = await Phone.of(dewi)
     answer = await phone.do("beacon_update", "1", is_active=True)
     assert answer["data"] == {"code": "INTERNAL_ERROR", "message": "Internal server error"}
@@ -240,18 +240,19 @@ async def test_a_newer_connection_replaces_the_older_one(dewi: User) -> None:
 async def test_of_many_connections_at_once_the_newest_survives(dewi: User) -> None:
     phones = [Phone((await in_write_thread(tokens_issue, dewi))["access"]) for _ in range(8)]
     await asyncio.gather(*(phone.open() for phone in phones))
-    [newest] = await sessions().newest([dewi.pk])
+    [newest] = [one.session for one in presence().everyone()]
     await asyncio.sleep(0.1)
-    living = [consumer for consumer in connections._live if not consumer.closing]
-    assert [consumer.session for consumer in living] == [newest]
+    sockets: Any = connections()._live
+    living = [guard for guard in sockets if not guard.socket.closing]
+    assert [guard.presence.session for guard in living] == [newest]
     for phone in phones:
         await phone.hang_up()
-    assert len(connections) == 0
+    assert len(connections()) == 0
 
 
 async def test_an_announcement_that_was_lost_is_noticed_by_the_heartbeat(background: Background, dewi: User) -> None:
     phone = await Phone.of(dewi)
-    await sessions().take(dewi.pk)
+    await presence().take(Presence(connection_id=uuid4(), user_id=dewi.pk, role="driver"))
     assert await phone.closed_with() == 4409
     await phone.hang_up()
 
@@ -298,7 +299,7 @@ async def test_logging_out_and_shutting_out_close_the_socket(background: Backgro
 async def test_a_revocation_that_got_lost_is_noticed_later(putri: User) -> None:
     phone = await Phone.of(putri)
     await in_write_thread(User.objects.filter(pk=putri.pk).update, is_active=False)
-    await connections.check_tokens()
+    await connections().check_tokens()
     assert await phone.closed_with() == 4401
     await phone.hang_up()
 
@@ -307,13 +308,13 @@ async def test_a_state_that_cannot_be_read_closes_with_1011(dewi: User, monkeypa
     def broken(_claims: Any) -> None:
         raise RuntimeError("no database")
 
-    monkeypatch.setattr("realtime.socket.consumer.read_state", broken)
+    monkeypatch.setattr("realtime.socket.notification_stream.read_state", broken)
     phone = Phone((await in_write_thread(tokens_issue, dewi))["access"])
     connected, _ = await phone.socket.connect()
     assert connected
     assert await phone.closed_with() == 1011
     await phone.hang_up()
-    assert len(connections) == 0
+    assert len(connections()) == 0
 
 
 async def test_what_happens_between_the_head_and_the_state_is_not_lost(
@@ -324,7 +325,7 @@ async def test_what_happens_between_the_head_and_the_state_is_not_lost(
         beacon_update(user_id=dewi.pk, is_active=True)
         return state
 
-    monkeypatch.setattr("realtime.socket.consumer.read_state", slow)
+    monkeypatch.setattr("realtime.socket.notification_stream.read_state", slow)
     phone = await Phone.of(dewi)
     assert phone.ready["state"]["beacon"] == {"is_active": False}
     frame = await phone.next()

@@ -12,13 +12,13 @@ from common.threads import in_read_thread, in_write_thread
 from realtime.server.background import Background
 from realtime.socket import position_intake as tracking
 from realtime.socket.connections import connections
-from realtime.socket.sessions import sessions
 from rides.models import Ride, TrackPoint
 from rides.positions import positions
 from rides.services import rides as ride_services
 from tests.cast import MONAS, arrive, book, north_of, propose, start
 from tests.realtime.phone import Phone
 from users.models import User
+from users.presence import presence
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PLACE: dict[str, Any] = {"latitude": MONAS.latitude, "longitude": MONAS.longitude}
@@ -109,8 +109,8 @@ async def test_who_leaves_has_his_track_booked_and_is_gone(dewi: User, putri: Us
     await phone.do("location_update", latitude=MONAS.latitude, longitude=MONAS.longitude)
     await phone.hang_up()
     assert await in_read_thread(TrackPoint.objects.filter(ride=ride).count) == 2
-    assert len(connections) == 0
-    assert await sessions().newest([dewi.pk]) == [0]
+    assert len(connections()) == 0
+    assert presence().everyone() == []
     assert not get_channel_layer()._groups
     assert not get_channel_layer()._mailboxes
     last = positions().last(dewi.pk)

@@ -43,7 +43,9 @@ class Reader:
         self.states: list[dict[str, Any]] = []
         self._reads = asyncio.Event()
         self._reads.set()
-        (consumer,) = connections._live
+        guard: Any
+        (guard,) = connections()._live
+        consumer = guard.socket
         self._send = consumer.base_send
         consumer.base_send = self._send_when_read
 

@@ -81,7 +81,7 @@ async def test_a_ride_that_cannot_be_booked_does_not_hold_up_the_others(
     await buffer.flush_all()
     assert await points() == 2
     assert list(buffer._waiting) == [bad]
-    assert "2 rides could not be booked together" in caplog.text
+    assert "the tracks of 2 rides at once" in caplog.text
 
 
 async def test_without_a_database_the_rides_are_not_tried_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,17 +125,17 @@ async def test_the_ride_is_read_again_when_it_may_have_changed(dewi: User, putri
     intake = PositionIntake(dewi.pk, driver=True)
     await intake.report(HERE)
     ride = await in_write_thread(book, dewi, putri)
-    intake.ride_changed()
+    intake.reset()
     await intake.report(HERE)
     assert not track_buffer()._waiting
     await in_write_thread(ride_start, user_id=dewi.pk, ride_id=ride.pk)
-    intake.ride_changed()
+    intake.reset()
     await intake.report(HERE)
     assert list(track_buffer()._waiting) == [ride.pk]
-    await intake.settle()
+    await intake.flush()
     assert await points() == 2
     await in_write_thread(ride_arrived, user_id=dewi.pk, ride_id=ride.pk)
-    intake.ride_changed()
+    intake.reset()
     await intake.report(HERE)
     assert not track_buffer()._waiting
 
@@ -148,7 +148,7 @@ async def test_what_is_booked_on_the_way_is_shown_all_the_same(dewi: User, putri
     intake = PositionIntake(dewi.pk, driver=True)
     for latitude in range(10):
         await intake.report(LocationUpdate(latitude=latitude, longitude=0))
-    await intake.book()
+    await intake.flush_track()
     assert await points() == 11
     shown = -1
     async with asyncio.timeout(5):
@@ -201,7 +201,7 @@ async def test_nothing_is_shown_after_the_end(dewi: User, putri: User, settings:
         await intake.report(LocationUpdate(latitude=n, longitude=0))
         if get_channel_layer()._mailboxes[channel].messages:
             await get_channel_layer().receive(channel)
-    intake.ride_changed()
+    intake.reset()
     await asyncio.sleep(0.2)
     assert not get_channel_layer()._mailboxes[channel].messages
     intake.stop()

@@ -9,7 +9,20 @@ from rides.models import Candidate, Finder, FinderStatus, Match
 from rides.services.beacons import beacon_update
 from rides.services.finders import finder_continue, finder_update
 from rides.services.matches import match_confirm
-from tests.cast import BLOK_M, MONAS, arrive, book, make_driver, north_of, open_finder, propose, stand_by, told
+from tests.cast import (
+    BLOK_M,
+    MONAS,
+    arrive,
+    book,
+    connect,
+    disconnect,
+    make_driver,
+    north_of,
+    open_finder,
+    propose,
+    stand_by,
+    told,
+)
 from users.models import User
 
 
@@ -71,11 +84,8 @@ def test_who_is_not_available_is_not_asked_and_it_is_noted_why(dewi: User, joko:
 
 
 def test_a_driver_who_is_not_connected_is_not_asked(dewi: User, putri: User) -> None:
-    from rides.positions import positions
-
     stand_by(dewi)
-    positions().connected(dewi.pk, 10**9)
-    positions().disconnected(dewi.pk, 10**9)
+    disconnect(connect(dewi))
     look(putri)
     assert asked(putri) == []
     assert Candidate.objects.get().outcome == "not_connected"

@@ -1,6 +1,5 @@
 """Offers: hedged where a device does not confirm, and what answers and silence mean for a driver."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -18,14 +17,14 @@ from users.models import User
 
 
 @pytest.fixture
-def drivers(db: None, settings: Any) -> Iterator[list[User]]:
+def drivers(db: None, settings: Any) -> list[User]:
     """Four drivers, the first the nearest, whose devices confirm; an attempt asks one."""
     settings.MATCH_MAX_DRIVERS = 1
     drivers = [make_driver(f"+62812000001{n}", f"Driver {n}") for n in range(4)]
     for n, driver in enumerate(drivers):
         stand_by(driver, north_of(MONAS, 100 * n))
         DeviceReceipt.objects.create(user=driver, seq=1, received_at=timezone.now())
-    yield drivers
+    return drivers
 
 
 def search(passenger: User) -> Finder:

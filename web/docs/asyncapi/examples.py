@@ -199,7 +199,7 @@ def command_examples(frame_type: str) -> list[Example]:
 def message_examples(frame_type: str) -> list[Example]:
     """Return frames that the server may send."""
     if frame_type == messages.Ack.type:
-        return [("Carried out", _read(protocol.ack(COMMAND_ID)))]
+        return [("Carried out", _read(protocol.text_of(protocol.ack(COMMAND_ID))))]
     if frame_type == messages.Error.type:
         return [(text, frame) for _, text, frame in error_examples()]
     numbered = [
@@ -207,7 +207,9 @@ def message_examples(frame_type: str) -> list[Example]:
         for text, event in EVENTS
         if event.type == frame_type
     ]
-    others = [(text, _read(protocol.unnumbered(said))) for text, said in MESSAGES if said.type == frame_type]
+    others = [
+        (text, _read(protocol.text_of(protocol.unnumbered(said)))) for text, said in MESSAGES if said.type == frame_type
+    ]
     return numbered or others
 
 
@@ -224,7 +226,7 @@ def error_examples() -> list[tuple[ErrorCode, str, dict[str, Any]]]:
         ("A fault of the server", DomainError(SERVER_MESSAGE)),
     ]
     return [
-        (error.code, text, _read(protocol.error(error, None if text == "Not JSON" else COMMAND_ID)))
+        (error.code, text, _read(protocol.text_of(protocol.error(error, None if text == "Not JSON" else COMMAND_ID))))
         for text, error in wrong
     ]
 
