@@ -31,6 +31,9 @@ class BeaconUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
     longitude: Longitude | None = None
 
 
+VehicleName = Literal["motorcycle", "car", "van"]
+
+
 class FinderUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
     """A passenger's search began or ended."""
 
@@ -40,6 +43,9 @@ class FinderUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
     is_active: bool
     location: GeoPoint | None = None
     target_location: GeoPoint | None = None
+    vehicle_type: VehicleName | None = None
+    auto_accept: bool = False
+    quote_id: UUID | None = None
     reason: Literal["no_driver"] | None = None
 
 

@@ -25,6 +25,9 @@ GLOSSARY = {
     "target_location": "Where the passenger wants to go.",
     "driver_location": "Where the driver was when he was asked.",
     "RidePickup.driver_location": "Where the driver is.",
+    "vehicle_type": "The kind of vehicle that is asked for; any, where it is missing.",
+    "auto_accept": "Whether the passenger takes the first driver who accepts, without confirming.",
+    "quote_id": "The price that was quoted before, where there is one.",
     "match_status": "Who has confirmed.",
     "expires_at": "Until when the proposal can be answered.",
     "MatchRejected.reason": "Why: declined by one side, expired, the driver or the passenger is taken, "

@@ -14,11 +14,11 @@ from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from rides.geo import GeoPoint
-from rides.models import DRIVER_BUSY, OPEN_MATCH, CandidateOutcome, Finder, Match, Ride
+from rides.models import DRIVER_BUSY, OPEN_MATCH, CandidateOutcome, Finder, Match, RejectReason, Ride
 from rides.positions import Position, positions
 from users.models import User
 
@@ -54,6 +54,7 @@ class Driver(msgspec.Struct, frozen=True):
     """What the database says about a driver."""
 
     is_active: bool
+    vehicle_type: str
     beacon_is_on: bool
     ignored_offers: int
 
@@ -62,6 +63,7 @@ class Situation(msgspec.Struct, frozen=True):
     """What the database says about the drivers around a pick-up."""
 
     drivers: Mapping[UUID, Driver]
+    vehicle_type: str
     riding: Collection[UUID]
     has_offers: Collection[UUID]
     offered_before: Collection[UUID]
@@ -89,12 +91,14 @@ def consider(finder: Finder, room: int) -> list[OfferDecision]:
     """
     now = time.time()
     offers = dict(Match.objects.filter(finder=finder).values_list("driver_id", "attempt"))
+    refused = _refused_before(finder)
     near = [
         (distance, place)
         for distance, place in _drivers_near(finder, now)
         if offers.get(place.user_id) != finder.attempts
     ]
-    situation = _read_situation({place.user_id for _, place in near}, offered_before=offers)
+    around = {place.user_id for _, place in near}
+    situation = _read_situation(around, finder.vehicle_type, offered_before={*offers, *refused})
     near.sort(key=lambda found: found[0] + situation.ignored_km(found[1].user_id))
     decisions: list[OfferDecision] = []
     farthest = 0.0
@@ -126,10 +130,21 @@ def _drivers_near(finder: Finder, now: float) -> list[tuple[float, Position]]:
     return positions().drivers_near(finder.location, radius, received_after=oldest)[:MAX_CONSIDERED]
 
 
-def _read_situation(driver_ids: Collection[UUID], offered_before: Collection[UUID]) -> Situation:
+def _refused_before(finder: Finder) -> set[UUID]:
+    """Return the drivers of whom nothing came before the passenger moved the pin: declined, or let lapse."""
+    if finder.origin_id is None:
+        return set()
+    earlier = Finder.objects.filter(Q(pk=finder.origin_id) | Q(origin=finder.origin_id))
+    final = (RejectReason.DECLINED, RejectReason.EXPIRED)
+    refused = Match.objects.filter(finder__in=earlier, reason__in=final)
+    return set(refused.values_list("driver_id", flat=True))
+
+
+def _read_situation(driver_ids: Collection[UUID], vehicle_type: str, offered_before: Collection[UUID]) -> Situation:
     """Return what the database says about these drivers, with three queries however many they are."""
     return Situation(
         drivers=_drivers(driver_ids),
+        vehicle_type=vehicle_type,
         riding=_riding(driver_ids),
         has_offers=_with_offers(driver_ids),
         offered_before=offered_before,
@@ -151,6 +166,7 @@ def _objection(situation: Situation, place: Position, age: float) -> CandidateOu
     objections = {
         CandidateOutcome.DEACTIVATED: driver is None or not driver.is_active,
         CandidateOutcome.OFFERED_BEFORE: driver_id in situation.offered_before,
+        CandidateOutcome.OTHER_VEHICLE: bool(driver and situation.vehicle_type not in ("", driver.vehicle_type)),
         CandidateOutcome.BEACON_OFF: driver is None or not driver.beacon_is_on,
         CandidateOutcome.NOT_CONNECTED: not place.online,
         CandidateOutcome.POSITION_TOO_OLD: age > settings.LOCATION_MAX_AGE.total_seconds(),
@@ -161,13 +177,12 @@ def _objection(situation: Situation, place: Position, age: float) -> CandidateOu
 
 
 def _drivers(driver_ids: Collection[UUID]) -> dict[UUID, Driver]:
-    fields = ("pk", "is_active", "beacon__is_active", "beacon__ignored_offers", "beacon__ignored_at")
     now = timezone.now()
+    beacon = ("beacon__is_active", "beacon__ignored_offers", "beacon__ignored_at")
+    rows = User.objects.filter(pk__in=driver_ids).values_list("pk", "is_active", "driver__vehicle_type", *beacon)
     return {
-        pk: Driver(is_active, bool(beacon_is_on), _remembered(ignored, ignored_at, now))
-        for pk, is_active, beacon_is_on, ignored, ignored_at in User.objects.filter(pk__in=driver_ids).values_list(
-            *fields
-        )
+        pk: Driver(is_active, vehicle or "", bool(is_on), _remembered(ignored, ignored_at, now))
+        for pk, is_active, vehicle, is_on, ignored, ignored_at in rows
     }
 
 

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from rides.geo import GeoPoint
+from users.models import VehicleType
 
 
 class Beacon(models.Model):
@@ -34,6 +35,7 @@ class FinderStatus(models.TextChoices):
 
     OPEN = "OPEN"
     MATCHED = "MATCHED"
+    MOVED = "MOVED"
     CANCELLED = "CANCELLED"
     NO_DRIVER = "NO_DRIVER"
 
@@ -48,6 +50,21 @@ class Finder(models.Model):
     longitude = models.FloatField()
     target_latitude = models.FloatField()
     target_longitude = models.FloatField()
+    vehicle_type = models.CharField(
+        max_length=16, choices=VehicleType.choices, blank=True, default="", db_default="", help_text="Empty: any."
+    )
+    auto_accept = models.BooleanField(
+        default=False, db_default=False, help_text="The first driver who accepts has the ride."
+    )
+    quote_id = models.UUIDField(null=True, blank=True)
+    origin = models.ForeignKey(
+        "self",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="moves",
+        help_text="The first of the searches that this one continues from another place.",
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     attempt_ends_at = models.DateTimeField()
     due_at = models.DateTimeField()
@@ -91,6 +108,7 @@ class CandidateOutcome(models.TextChoices):
     NOT_CONNECTED = "not_connected", "is not connected"
     POSITION_TOO_OLD = "position_too_old", "position is too old"
     HAS_A_RIDE = "has_a_ride", "is on a ride"
+    OTHER_VEHICLE = "other_vehicle", "drives another kind of vehicle"
     HAS_AN_OFFER = "has_an_offer", "has another offer to answer"
     IGNORES_OFFERS = "ignores_offers", "let the last offers lapse; others came first"
 

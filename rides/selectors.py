@@ -37,6 +37,7 @@ from rides.snapshots import (
     ReportedPoint,
     RideDetail,
     UserState,
+    finder_fields,
     open_match,
     payment_snapshot,
     ride_fields,
@@ -143,7 +144,7 @@ def _finder(user_id: UUID) -> FinderState:
     finder = Finder.objects.filter(passenger_id=user_id, status=FinderStatus.OPEN).first()
     if finder is None:
         return FinderState(is_active=False)
-    return FinderState(is_active=True, location=finder.location, target_location=finder.target_location)
+    return FinderState(**finder_fields(finder))
 
 
 def _payment_due(mine: Q) -> Payment | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 
 from events.base import Moment
-from rides.events import Kilometres, MatchSnapshot, PaymentSnapshot, RideSnapshot, Rupiah
+from rides.events import Kilometres, MatchSnapshot, PaymentSnapshot, RideSnapshot, Rupiah, VehicleName
 from rides.fares.meter import Refusal
 from rides.geo import GeoPoint, Latitude, Longitude
-from rides.models import Match, Payment, Ride
+from rides.models import Finder, Match, Payment, Ride
 from rides.positions import positions
 
 Action = Literal[
@@ -46,6 +47,9 @@ class FinderState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     is_active: bool
     location: GeoPoint | None = None
     target_location: GeoPoint | None = None
+    vehicle_type: VehicleName | None = None
+    auto_accept: bool = False
+    quote_id: UUID | None = None
 
 
 class UserState(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +89,18 @@ class RideDetail(RideSnapshot, frozen=True, kw_only=True):
     ledger: list[LedgerLine]
     payment: PaymentSnapshot | None
     track: list[ReportedPoint]
+
+
+def finder_fields(finder: Finder) -> dict[str, Any]:
+    """Return the fields of an open search: of its event, and of the state."""
+    return {
+        "is_active": True,
+        "location": finder.location,
+        "target_location": finder.target_location,
+        "vehicle_type": finder.vehicle_type or None,
+        "auto_accept": finder.auto_accept,
+        "quote_id": finder.quote_id,
+    }
 
 
 def match_fields(match: Match) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import msgspec
 
 from common.errors import DomainError, ErrorCode, InvalidFormat, RateLimited, ValidationFailed
 from realtime.contract.messages import Ack, Error, Message
+from rides.events import VehicleName
 from rides.geo import GeoPoint, Latitude, Longitude
 
 NO_NUL = r"^[^\x00]*$"
@@ -89,11 +90,14 @@ class BeaconUpdate(Command, frozen=True, kw_only=True):
 
 
 class FinderUpdate(Command, frozen=True, kw_only=True):
-    """Switch the passenger's search; both places are needed to switch it on."""
+    """Switch the passenger's search; both places are needed to switch it on. Sent again while it is on, it moves."""
 
     is_active: bool
     location: GeoPoint | None = None
     target_location: GeoPoint | None = None
+    vehicle_type: VehicleName | None = None
+    auto_accept: bool = False
+    quote_id: UUID | None = None
 
 
 class MatchConfirm(Command, frozen=True, kw_only=True):

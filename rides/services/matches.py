@@ -28,6 +28,8 @@ NOT_YOURS = "There is no such match of yours."
 def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
     """Accept or decline an offer for one side; when both sides have accepted, the ride exists.
 
+    A search with `auto_accept` has accepted for its passenger beforehand.
+
     Raises `ValidationFailed` for a match that is not the user's, has been decided or has expired, or that the user has
     accepted before, and when either side has a current ride.
     """
@@ -43,6 +45,8 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
         match_reject(match, "declined")
         return
     status = _status_after(match, by_driver=by_driver)
+    if by_driver and match.finder.auto_accept:
+        status = MatchStatus.ACCEPTED
     if status == MatchStatus.ACCEPTED:
         _accept(match, now)
     else:

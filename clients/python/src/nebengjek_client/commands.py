@@ -25,10 +25,18 @@ class Commands(ABC):
         return await self.command("beacon_update", given(is_active=is_active, latitude=latitude, longitude=longitude))
 
     async def finder_update(
-        self, *, is_active: bool, location: Location | None = None, target_location: Location | None = None
+        self,
+        *,
+        is_active: bool,
+        location: Location | None = None,
+        target_location: Location | None = None,
+        vehicle_type: Literal["motorcycle", "car", "van"] | None = None,
+        auto_accept: bool | None = None,
+        quote_id: Id | None = None,
     ) -> Data:
-        """Switch the passenger's search; both places are needed to switch it on."""
+        """Switch the passenger's search; both places are needed to switch it on. While it is on, this moves it."""
         data = given(is_active=is_active, location=location, target_location=target_location)
+        data |= given(vehicle_type=vehicle_type, auto_accept=auto_accept, quote_id=quote_id)
         return await self.command("finder_update", data)
 
     async def match_confirm(self, *, match_id: Id, accepted: bool) -> Data:
