@@ -7,7 +7,11 @@ replicas), not a cluster.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis
@@ -24,10 +28,10 @@ ANSWER_TIMEOUT = 5.0
 """Seconds."""
 
 RETRIES = 1
-"""A connection that has gone is made again once; who needs more patience has it himself."""
+"""Reconnect once; callers that can wait longer retry themselves."""
 
 AWAY = (redis.ConnectionError, redis.TimeoutError)
-"""What is raised while the server is away, or has just come back and still reads its data."""
+"""What is raised while the server is unavailable, or has just come back and still loads its data."""
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = WeakKeyDictionary()
 
@@ -63,3 +67,23 @@ async def close_async_redis() -> None:
     client = _clients.pop(asyncio.get_running_loop(), None)
     if client is not None:
         await client.aclose()
+
+
+class Script:
+    """A Lua script in files, which is sent once and then called by its hash.
+
+    The files are joined in their order, so that a script may begin with another one's local functions. `await` a call
+    on the running event loop; `text` is for pipelines.
+    """
+
+    def __init__(self, *files: Path) -> None:
+        self.text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+        self._sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(self, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
+        """Return what the script returns; a server that has forgotten it is sent the text."""
+        client: Any = async_redis()
+        try:
+            return await client.evalsha(self._sha, len(keys), *keys, *args)
+        except redis.exceptions.NoScriptError:
+            return await client.eval(self.text, len(keys), *keys, *args)

@@ -54,7 +54,7 @@ class ServerProcess:
         )  # fmt: skip
 
     def start(self, url: str = "") -> ServerProcess:
-        """Start, and wait until it says where it listens, or until it answers at `url`."""
+        """Start, and wait until it prints where it listens, or until it answers at `url`."""
         self.launch()
         self.url = url or self.wait_for(r"NebengJek serves (http://\S+) ")
         self.wait_until_it_answers()

@@ -1,8 +1,8 @@
-"""What is counted while it happens; `exposition` shows it.
+"""Counters of this process; `realtime.operations.prometheus` shows them.
 
-Every label comes from a fixed list, so whatever a client or another service says, it makes no new series. And as all
-series are known beforehand, each has its place in a table of numbers: a count is one addition, and where several
-workers serve one port their tables are files in `METRICS_FOLDER`, which whoever is asked adds up.
+Every label comes from a fixed list, so no client and no other service can make new series. As all series are known
+beforehand, each has its place in a table of numbers: a count is one addition. Where several workers serve one port
+their tables are files in `METRICS_FOLDER`, and the worker that is scraped adds them up.
 (The objects of prometheus-client cost three times as much, and with its files for several processes eight times.)
 """
 
@@ -178,11 +178,6 @@ def handled(kind: str, begun: float) -> None:
     else:
         cells[places[0]] += 1
         _observe(places[1], perf_counter() - begun)
-
-
-def known_type(kind: str) -> str:
-    """Return the type of a client's frame as a label: what is not of the contract is one type."""
-    return kind if kind in _received else INVALID
 
 
 def sent(kind: str) -> None:

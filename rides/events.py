@@ -6,18 +6,32 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-import msgspec
+from msgspec import UNSET, Meta
 
+from common.examples import Examples
 from events.base import Event, Moment
+from rides.fields import (
+    CONFIRMED,
+    DRIVER_PLACE,
+    PICK_UP,
+    STATUS,
+    TARGET,
+    Address,
+    AutoAccept,
+    DriverId,
+    Factor,
+    Kilometres,
+    MatchId,
+    PassengerId,
+    PaymentId,
+    QuoteId,
+    Reason,
+    RideId,
+    Rupiah,
+    Vehicle,
+)
 from rides.geo import GeoPoint, Latitude, Longitude
 from users.events import UserEvent
-
-# The ranges are documented but not enforced: messages of other services are checked by type only.
-Rupiah = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
-Kilometres = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0})]
-Factor = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": 1})]
-Address = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uri", "maxLength": 500})]
-Reason = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": 200})]
 
 
 class BeaconUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -25,28 +39,41 @@ class BeaconUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
 
     type: ClassVar[str] = "beacon_update"
     subject: ClassVar[str] = "user.beacon"
+    audience_text: ClassVar[str] = "the driver"
+    examples: ClassVar[Examples] = {
+        "On, with a position": {},
+        "Off": {"is_active": False, "latitude": UNSET, "longitude": UNSET},
+    }
 
-    is_active: bool
-    latitude: Latitude | None = None
-    longitude: Longitude | None = None
+    is_active: Annotated[bool, Meta(description="Whether the driver takes passengers.")]
+    latitude: Annotated[Latitude | None, Meta(description="The driver's position, where one was given.")] = None
+    longitude: Annotated[Longitude | None, Meta(description="The driver's position, where one was given.")] = None
 
 
-VehicleName = Literal["motorcycle", "car", "van"]
+NO_WISH = dict.fromkeys(("location", "target_location", "vehicle_type", "auto_accept", "quote_id"), UNSET)
 
 
 class FinderUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """A passenger's search began or ended."""
+    """A passenger's search began, moved or ended."""
 
     type: ClassVar[str] = "finder_update"
     subject: ClassVar[str] = "user.finder"
+    audience_text: ClassVar[str] = "the passenger"
+    examples: ClassVar[Examples] = {
+        "The search begins": {"reason": UNSET},
+        "No driver was found": {"is_active": False, **NO_WISH},
+        "The passenger stopped it": {"is_active": False, **NO_WISH, "reason": UNSET},
+    }
 
-    is_active: bool
-    location: GeoPoint | None = None
-    target_location: GeoPoint | None = None
-    vehicle_type: VehicleName | None = None
-    auto_accept: bool = False
-    quote_id: UUID | None = None
-    reason: Literal["no_driver"] | None = None
+    is_active: Annotated[bool, Meta(description="Whether the passenger is looking for a driver.")]
+    location: Annotated[GeoPoint | None, PICK_UP] = None
+    target_location: Annotated[GeoPoint | None, TARGET] = None
+    vehicle_type: Vehicle = None
+    auto_accept: AutoAccept = False
+    quote_id: QuoteId = None
+    reason: Annotated[
+        Literal["no_driver"] | None, Meta(description="Why the search ended by itself: no driver was found.")
+    ] = None
 
 
 class UserUnreachable(UserEvent, frozen=True, kw_only=True):
@@ -57,7 +84,7 @@ class UserUnreachable(UserEvent, frozen=True, kw_only=True):
 
     subject: ClassVar[str] = "user.unreachable"
 
-    match_id: UUID
+    match_id: MatchId
     expires_at: Moment
 
     @property
@@ -69,8 +96,8 @@ class UserUnreachable(UserEvent, frozen=True, kw_only=True):
 class PairEvent(Event, frozen=True, kw_only=True):
     """An event that concerns the driver and the passenger of a match or a ride."""
 
-    driver_id: UUID
-    passenger_id: UUID
+    driver_id: DriverId
+    passenger_id: PassengerId
 
     @property
     def audience(self) -> Sequence[UUID]:
@@ -81,13 +108,15 @@ class PairEvent(Event, frozen=True, kw_only=True):
 class MatchSnapshot(PairEvent, frozen=True, kw_only=True):
     """A match as it stands."""
 
-    match_id: UUID
-    location: GeoPoint
-    driver_location: GeoPoint
-    target_location: GeoPoint
-    match_status: Literal["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED"]
-    distance_km: Kilometres
-    expires_at: Moment
+    match_id: MatchId
+    location: Annotated[GeoPoint, PICK_UP]
+    driver_location: Annotated[GeoPoint, DRIVER_PLACE]
+    target_location: Annotated[GeoPoint, TARGET]
+    match_status: Annotated[Literal["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED"], CONFIRMED]
+    distance_km: Annotated[Kilometres, Meta(description="Kilometres from the driver to the pick-up.", examples=[0.197])]
+    expires_at: Annotated[
+        Moment, Meta(description="Until when the offer can be answered.", examples=["2026-01-31T12:00:33Z"])
+    ]
 
     @property
     def key(self) -> str:
@@ -101,7 +130,7 @@ class MatchFound(MatchSnapshot, frozen=True, kw_only=True):
     type: ClassVar[str] = "match_proposal"
     subject: ClassVar[str] = "match.found"
 
-    match_status: Literal["PENDING"]
+    match_status: Annotated[Literal["PENDING"], CONFIRMED]
 
     @property
     def valid_until(self) -> Moment:
@@ -113,8 +142,13 @@ class MatchAnswered(MatchSnapshot, frozen=True, kw_only=True):
     """One side has confirmed a match; with `ACCEPTED` both have."""
 
     type: ClassVar[str] = "match_confirm"
+    examples: ClassVar[Examples] = {
+        "The driver has confirmed": {"match_status": "DRIVER_CONFIRMED"},
+        "The passenger has confirmed": {"match_status": "PASSENGER_CONFIRMED"},
+        "Both have confirmed": {"match_status": "ACCEPTED"},
+    }
 
-    match_status: Literal["DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED"]
+    match_status: Annotated[Literal["DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED"], CONFIRMED]
 
 
 class MatchConfirmed(MatchAnswered, frozen=True, kw_only=True):
@@ -135,8 +169,14 @@ class MatchRejected(PairEvent, frozen=True, kw_only=True):
     type: ClassVar[str] = "match_rejected"
     subject: ClassVar[str] = "match.rejected"
 
-    match_id: UUID
-    reason: Literal["declined", "expired", "taken", "cancelled"]
+    match_id: MatchId
+    reason: Annotated[
+        Literal["declined", "expired", "taken", "cancelled"],
+        Meta(
+            description="Why: one side declined, nobody answered in time, one side has taken another ride, or one side "
+            "has switched off."
+        ),
+    ]
 
     @property
     def key(self) -> str:
@@ -147,7 +187,7 @@ class MatchRejected(PairEvent, frozen=True, kw_only=True):
 class RideEvent(PairEvent, frozen=True, kw_only=True):
     """An event of a ride."""
 
-    ride_id: UUID
+    ride_id: RideId
 
     @property
     def key(self) -> str:
@@ -162,26 +202,34 @@ class RidePickup(RideEvent, frozen=True, kw_only=True):
     resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.pickup"
 
-    match_id: UUID
-    driver_location: GeoPoint
-    timestamp: Moment
+    match_id: MatchId
+    driver_location: Annotated[GeoPoint, DRIVER_PLACE, Meta(description="Where the driver is.")]
+    timestamp: Annotated[Moment, Meta(description="When the ride was booked.")]
 
 
 class RideSnapshot(RideEvent, frozen=True, kw_only=True):
     """A ride as it stands; distances in kilometres, money in rupiah."""
 
-    match_id: UUID
-    status: Literal["PICKUP", "ONGOING", "ARRIVED", "COMPLETED", "CANCELLED"]
-    location: GeoPoint
-    target_location: GeoPoint
-    distance_km: Kilometres
-    total_cost: Rupiah
-    adjustment_factor: Factor
-    adjusted_cost: Rupiah
-    created_at: Moment
-    started_at: Moment | None
-    arrived_at: Moment | None
-    completed_at: Moment | None
+    examples: ClassVar[Examples] = {"A ride that is paid": {"status": "COMPLETED"}}
+
+    match_id: MatchId
+    status: Annotated[Literal["PICKUP", "ONGOING", "ARRIVED", "COMPLETED", "CANCELLED"], STATUS]
+    location: Annotated[GeoPoint, PICK_UP]
+    target_location: Annotated[GeoPoint, TARGET]
+    distance_km: Annotated[Kilometres, Meta(description="Kilometres that were driven and booked.")]
+    total_cost: Annotated[Rupiah, Meta(description="The fare before the adjustment, in rupiah.")]
+    adjustment_factor: Annotated[Factor, Meta(description="The factor by which the driver multiplies the fare.")]
+    adjusted_cost: Annotated[
+        Rupiah, Meta(description="The fare after the adjustment, in rupiah, rounded down.", examples=[11_475])
+    ]
+    created_at: Annotated[Moment, Meta(description="When the ride was booked.")]
+    started_at: Annotated[
+        Moment | None, Meta(description="When the passenger got on board.", examples=["2026-01-31T12:02:18Z"])
+    ]
+    arrived_at: Annotated[Moment | None, Meta(description="When the drive ended.", examples=["2026-01-31T12:10:18Z"])]
+    completed_at: Annotated[
+        Moment | None, Meta(description="When the ride was paid.", examples=["2026-01-31T12:10:48Z"])
+    ]
 
 
 class RideStarted(RideSnapshot, frozen=True, kw_only=True):
@@ -190,29 +238,50 @@ class RideStarted(RideSnapshot, frozen=True, kw_only=True):
     type: ClassVar[str] = "ride_start"
     resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.started"
+    examples: ClassVar[Examples] = {
+        "On board": {
+            "distance_km": 0, "total_cost": 0, "adjustment_factor": 1, "adjusted_cost": 0, "arrived_at": None,
+            "completed_at": None,
+        },
+    }  # fmt: skip
 
-    status: Literal["ONGOING"]
+    status: Annotated[Literal["ONGOING"], STATUS]
 
 
 class RideArrived(RideSnapshot, frozen=True, kw_only=True):
-    """The ride is over and its fare is known."""
+    """The drive is over and its fare is known."""
 
     type: ClassVar[str] = "ride_arrived"
     resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.arrived"
+    examples: ClassVar[Examples] = {"At the destination, with a tenth off": {"completed_at": None}}
 
-    status: Literal["ARRIVED"]
+    status: Annotated[Literal["ARRIVED"], STATUS]
 
 
 class PaymentSnapshot(RideEvent, frozen=True, kw_only=True):
     """A payment as it stands; `total_cost` is what the passenger pays: the adjusted cost of the ride."""
 
-    payment_id: UUID
-    status: Literal["PENDING", "ACCEPTED", "REJECTED"]
-    total_cost: Rupiah
-    admin_fee: Rupiah
-    driver_payout: Rupiah
-    qr_code_url: Address
+    examples: ClassVar[Examples] = {"Paid": {"status": "ACCEPTED"}}
+
+    payment_id: PaymentId
+    status: Annotated[
+        Literal["PENDING", "ACCEPTED", "REJECTED"],
+        Meta(description="`PENDING` asks for the payment; a `REJECTED` one may still be `ACCEPTED`."),
+    ]
+    total_cost: Annotated[
+        Rupiah,
+        Meta(description="What the passenger pays, in rupiah: the adjusted cost of the ride.", examples=[11_475]),
+    ]
+    admin_fee: Annotated[Rupiah, Meta(description="The share of the service, in rupiah.", examples=[573])]
+    driver_payout: Annotated[Rupiah, Meta(description="The share of the driver, in rupiah.", examples=[10_902])]
+    qr_code_url: Annotated[
+        Address,
+        Meta(
+            description="The address of the payment's QR code.",
+            examples=["http://127.0.0.1:8000/api/payments/01990000-0000-7000-8000-000000000005/qr.svg"],
+        ),
+    ]
 
 
 class PaymentProcessed(PaymentSnapshot, frozen=True, kw_only=True):
@@ -220,6 +289,11 @@ class PaymentProcessed(PaymentSnapshot, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "payment_process"
     subject: ClassVar[str] = "payment.processed"
+    examples: ClassVar[Examples] = {
+        "Requested": {"status": "PENDING"},
+        "Refused; may still be accepted": {"status": "REJECTED"},
+        "Paid": {"status": "ACCEPTED"},
+    }
 
 
 class RideCompleted(Event, frozen=True, kw_only=True):
@@ -229,8 +303,8 @@ class RideCompleted(Event, frozen=True, kw_only=True):
     resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.completed"
 
-    ride: RideSnapshot
-    payment: PaymentSnapshot
+    ride: Annotated[RideSnapshot, Meta(description="The ride as it stands.")]
+    payment: Annotated[PaymentSnapshot, Meta(description="The payment as it stands.")]
 
     @property
     def key(self) -> str:
@@ -250,8 +324,8 @@ class RideCancelled(RideEvent, frozen=True, kw_only=True):
     resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.cancelled"
 
-    cancelled_by: Literal["driver", "passenger", "staff"]
-    reason: Reason
+    cancelled_by: Annotated[Literal["driver", "passenger", "staff"], Meta(description="Who cancelled the ride.")]
+    reason: Annotated[Reason, Meta(description="The reason that was given; may be empty.")]
 
 
 EVENTS: tuple[type[Event], ...] = (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from uuid import UUID
+
+from msgspec import Meta
 
 from events.base import Event
 
@@ -12,7 +14,7 @@ from events.base import Event
 class UserEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
     """What concerns one user, and is told to nobody else."""
 
-    user_id: UUID
+    user_id: Annotated[UUID, Meta(description="The user.", examples=["01990000-0000-7000-8000-000000000002"])]
 
     @property
     def key(self) -> str:

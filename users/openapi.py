@@ -8,7 +8,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSe
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import Direction
 
-from common.rest.schemas import Schema
+from common.schemas import Schema
 
 
 class UserExtension(OpenApiSerializerExtension):

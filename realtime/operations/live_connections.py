@@ -23,7 +23,7 @@ SORTABLE = ("since", "heard", "role", "process", "address")
 
 
 class LiveConnection(msgspec.Struct, frozen=True):
-    """A connection and whose it is; `user` is missing when he has been deleted since."""
+    """A connection and its user; None when the user was deleted meanwhile."""
 
     presence: Presence
     user: User | None

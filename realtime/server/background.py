@@ -110,7 +110,7 @@ class Dispatcher:
         self._loops = Loops()
 
     def start(self) -> None:
-        """Look after what is due until `stop`; where there is NATS, the relay is told of what was done."""
+        """Run what is due until `stop`; with NATS, wake the relay after each commit."""
         self._loops.start(
             {**due_loops(), **({"link": lambda: link().run("dispatcher")} if settings.DISTRIBUTED else {})}
         )

@@ -27,7 +27,7 @@ from simulation.town import Town
 T = TypeVar("T")
 
 LAST_CALL = 2.0
-"""Seconds that connections get at least to end by themselves once all are told to."""
+"""Seconds that connections get at least to end by themselves after the closing frames."""
 
 LOOK_INTERVAL = 0.1
 """Seconds between two looks at whether a second Ctrl-C asks to hurry."""
@@ -46,7 +46,7 @@ class HttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP, which does not wait for ever for the head of a request."""
 
     def connection_made(self, transport: Any) -> None:
-        """Give the client `WS_HANDSHAKE_TIMEOUT` for his first request."""
+        """Give the client `WS_HANDSHAKE_TIMEOUT` for its first request."""
         super().connection_made(transport)
         timeout = settings.WS_HANDSHAKE_TIMEOUT.total_seconds()
         self._head_timer = self.loop.call_later(timeout, self._give_up)
@@ -71,8 +71,8 @@ class Protocol(WebSocketsSansIOProtocol):
 
     Frames that wait for the consumer are bounded by `WS_READ_BUFFER_SIZE`: beyond it nothing is read, and TCP slows the
     client down. What waits for the client is bounded by `WS_WRITE_BUFFER_SIZE`: beyond it `send` waits, and a client
-    who takes nothing for `WS_WRITE_TIMEOUT` is closed with 1013. One of whom nothing is heard for `WS_READ_TIMEOUT`,
-    not even the answer to a ping, is closed with 4408; while we do not read, that is no fault of his.
+    that takes nothing for `WS_WRITE_TIMEOUT` is closed with 1013. A client that sends nothing for `WS_READ_TIMEOUT`,
+    not even the answer to a ping, is closed with 4408; time in which we do not read does not count.
     """
 
     def connection_made(self, transport: Any) -> None:
@@ -95,7 +95,7 @@ class Protocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Note that the client lives, whatever he says."""
+        """Note that the client lives, whatever it sent."""
         self._heard_at = self.loop.time()
         super().data_received(data)
 
@@ -144,7 +144,7 @@ class Protocol(WebSocketsSansIOProtocol):
         return message
 
     def silence(self) -> float:
-        """Return for how many seconds nothing came from the client; while we do not read, that is no fault of his."""
+        """Return for how many seconds nothing came from the client; 0 while we do not read."""
         return 0.0 if self.read_paused else self.loop.time() - self._heard_at
 
     async def send(self, message: Any) -> None:
@@ -212,7 +212,7 @@ class Protocol(WebSocketsSansIOProtocol):
 
 
 class Server(uvicorn.Server):
-    """Says where it listens, and when told to stop lets go of its sockets in stages (see `realtime.server.drain`).
+    """Prints where it listens, and closes its sockets in stages when it stops (see `realtime.server.drain`).
 
     With `demo` a town lives in it.
     """

@@ -12,7 +12,7 @@ from django.utils import timezone
 from common.threads import in_read_thread
 from realtime import metrics
 from realtime.contract.frames import type_of
-from realtime.delivery.history import Notification, Place, history
+from realtime.delivery.history import Cursor, Notification, history
 from realtime.socket.receipts import ReceiptTracker, receipt_buffer
 from realtime.socket.session_ready import parse_resume, read_state, ready_frame
 from rides.events import RESETS_POSITIONS
@@ -83,7 +83,7 @@ class NotificationStream:
 
     async def catch_up(self) -> None:
         """Forward what the history has and the channel layer did not bring; without it, send the whole state."""
-        reading = await history().read(self.claims.user_id, Place(self.epoch, self.forwarded))
+        reading = await history().read(self.claims.user_id, Cursor(self.epoch, self.forwarded))
         self._reset_positions()
         if reading.missed != []:
             metrics.refilled(by_state=reading.missed is None)

@@ -76,17 +76,22 @@ def candidates_record(finder: Finder, decisions: Iterable[OfferDecision], now: d
     )
 
 
-def match_create(finder: Finder, *, driver_id: UUID, expires_at: datetime, now: datetime, **fields: object) -> Match:
-    """Create a match between a search and a driver; pick-up and target are those of the search."""
+def match_create(
+    finder: Finder, decision: OfferDecision, *, now: datetime, expires_at: datetime, **fields: object
+) -> Match:
+    """Create the match of an offer; pick-up and target are those of the search."""
     return Match.objects.create(
         finder=finder,
         attempt=finder.attempts,
-        driver_id=driver_id,
+        driver_id=decision.driver_id,
         passenger_id=finder.passenger_id,
         latitude=finder.latitude,
         longitude=finder.longitude,
+        driver_latitude=decision.point.latitude,
+        driver_longitude=decision.point.longitude,
         target_latitude=finder.target_latitude,
         target_longitude=finder.target_longitude,
+        distance_km=decision.distance_km,
         expires_at=expires_at,
         created_at=now,
         **fields,
@@ -115,13 +120,10 @@ def _candidate(finder: Finder, decision: OfferDecision, now: datetime) -> Candid
 def _offer(finder: Finder, decision: OfferDecision, now: datetime, *, expect_receipt: bool) -> None:
     match = match_create(
         finder,
-        driver_id=decision.driver_id,
-        driver_latitude=decision.point.latitude,
-        driver_longitude=decision.point.longitude,
-        distance_km=decision.distance_km,
+        decision,
+        now=now,
         expires_at=now + settings.MATCH_RESPONSE_TIMEOUT,
         receipt_due_at=now + settings.OFFER_RECEIPT_TIMEOUT if expect_receipt else None,
-        now=now,
     )
     emit(MatchFound(**match_fields(match)))
 

@@ -17,7 +17,7 @@ from realtime.commands.routes import ROUTES
 from tests.contract import faults
 from tests.e2e.client import PLACE, TARGET, Client, ride_to_pickup
 from tests.e2e.conftest import StartServer
-from web.docs.asyncapi.document import sent_structs
+from web.docs.contract import messages
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER, OTHER = "+6281200000001", "+6281200000003", "+6281200000004"
@@ -95,7 +95,7 @@ def faults_of(frames: list[dict[str, Any]], kind: str) -> list[str]:
 
 def assert_all_was_heard(story: Story) -> None:
     """Nothing in the document is only there."""
-    assert {frame["type"] for frame in story.heard} == {kind.type for kind in sent_structs()}
+    assert {frame["type"] for frame in story.heard} == {kind.type for kind in messages()}
     assert {frame["type"] for frame in story.said} == set(ROUTES)
     assert story.values("finder_update", "reason") == {"no_driver"}
     assert story.values("match_rejected", "reason") == {"declined", "expired", "taken", "cancelled"}

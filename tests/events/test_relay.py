@@ -67,7 +67,7 @@ async def test_what_another_process_left_is_found_anyway(settings: Any, monkeypa
     recorder = Recorder()
     task = asyncio.create_task(Relay(MemoryBus(recorder)).run())
     await asyncio.sleep(0.1)
-    monkeypatch.setattr("events.outbox.nudge", lambda: None)
+    monkeypatch.setattr("events.outbox.wake_relay", lambda: None)
     await happen(1)
     async with asyncio.timeout(5):
         await recorder.arrived.wait()

@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from realtime.server.uvicorn_server import address_of, make_server
-from realtime.server.workers import Workers, end_with_parent, listen
+from realtime.server.workers import CannotStartError, Workers, end_with_parent, listen, tell_parent_that_it_serves
 from realtime.socket.handshake import has_public_secrets, is_loopback
 from simulation.town import DRIVERS, PASSENGERS, staff_account
 
@@ -24,7 +24,7 @@ MOST_WORKERS = 64
 
 
 class Command(BaseCommand):
-    """Serve HTTP and the WebSocket until told to stop."""
+    """Serve HTTP and the WebSocket until SIGTERM or Ctrl-C."""
 
     help = "Serve HTTP and the WebSocket with everything that belongs to them, in one process."
 
@@ -55,7 +55,7 @@ class Command(BaseCommand):
             show_demo()
         refuse_old_database()
         if settings.DEBUG and not is_loopback(host):
-            self.stderr.write(f"DEBUG is on: whoever reaches {host} sees error pages with source code and settings.")
+            self.stderr.write(f"DEBUG is on: anybody who reaches {host} sees source code and settings on error pages.")
         staff = staff_account() if demo and socket is None else None
         welcome = partial(self._welcome, staff=staff)
         if workers > 1:
@@ -63,10 +63,11 @@ class Command(BaseCommand):
             return
         if socket is not None:
             end_with_parent()
-        server = make_server(host, port, welcome if socket is None else lambda _: None, demo=demo)
+        on_started = welcome if socket is None else lambda _: tell_parent_that_it_serves()
+        server = make_server(host, port, on_started, demo=demo)
         server.run(sockets=None if socket is None else [Socket(fileno=socket)])
         if not server.started:
-            raise CommandError("The server could not start; the lines above say why.")
+            raise CommandError("The server could not start; see the lines above.")
 
     def _serve_with(self, workers: int, host: str, port: int, *, demo: bool, welcome: Callable[[str], None]) -> None:
         """Serve with several processes; the town, if any, lives in the first."""
@@ -78,7 +79,10 @@ class Command(BaseCommand):
         command = [sys.argv[0], "serve", "--host", host, "--port", str(port)]
         commands = [[*command, *(["--demo"] if demo and not place else []), "--socket"] for place in range(workers)]
         welcome(address_of(host, port))
-        Workers(listener, commands).run()
+        try:
+            Workers(listener, commands).run()
+        except CannotStartError as exc:
+            raise CommandError(str(exc)) from exc
 
     def _welcome(self, address: str, *, staff: tuple[str, str] | None) -> None:
         self.stdout.write(f"NebengJek serves {address} (the WebSocket is {address.replace('http', 'ws', 1)}/ws/).")

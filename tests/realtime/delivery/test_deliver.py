@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from events.models import OutboxEvent
 from realtime.delivery.deliver import deliver
-from realtime.delivery.history import Delivery, Place, history
+from realtime.delivery.deliveries import Delivery
+from realtime.delivery.history import Cursor, history
 from realtime.delivery.layer_messages import DELIVER, REVOKE, group_of
 
 A, B = UUID(int=1), UUID(int=2)
@@ -25,7 +26,7 @@ def event(number: int, **fields: Any) -> OutboxEvent:
 
 
 async def test_everybody_of_the_audience_is_told_in_his_own_count() -> None:
-    await history().deliver([Delivery("earlier", "x", b"{}", {B: None})])
+    await get_channel_layer().deliver_batch([Delivery("earlier", "x", b"{}", {B: None})])
     first, second = await mailbox(A), await mailbox(B)
     await deliver([event(1)])
     for channel, seq in ((first, 1), (second, 2)):
@@ -51,7 +52,7 @@ async def test_a_repetition_keeps_its_number() -> None:
 async def test_who_is_not_connected_finds_it_in_the_history() -> None:
     await deliver([event(1)])
     epoch = (await history().read(A)).epoch
-    missed = (await history().read(A, Place(epoch, 0))).missed
+    missed = (await history().read(A, Cursor(epoch, 0))).missed
     assert missed is not None
     assert [item.seq for item in missed] == [1]
 

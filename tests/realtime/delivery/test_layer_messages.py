@@ -3,7 +3,7 @@ from uuid import UUID
 from channels.layers import BaseChannelLayer
 
 from realtime.commands.routes import ROUTES
-from realtime.delivery.layer_messages import CHECK, DELIVER, RELAY, REPLACE, REVOKE, group_of
+from realtime.delivery.layer_messages import CHECK, DELIVER, DISCONNECT, RELAY, REPLACE, REVOKE, group_of
 from rides.events import EVENTS
 
 A, B = UUID(int=1), UUID(int=2)
@@ -19,6 +19,6 @@ def test_channels_takes_the_name() -> None:
 
 
 def test_no_event_and_no_client_has_a_type_of_the_layer() -> None:
-    types = {CHECK, DELIVER, RELAY, REPLACE, REVOKE}
-    assert len(types) == 5
+    types = {CHECK, DELIVER, DISCONNECT, RELAY, REPLACE, REVOKE}
+    assert len(types) == 6
     assert not types & {*ROUTES, *(event.type for event in EVENTS), *(event.subject for event in EVENTS)}

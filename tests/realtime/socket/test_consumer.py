@@ -13,7 +13,8 @@ from django.utils import timezone
 from common.threads import in_write_thread
 from events.models import OutboxEvent
 from realtime.delivery.deliver import deliver
-from realtime.delivery.history import Delivery, history
+from realtime.delivery.deliveries import Delivery
+from realtime.delivery.history import history
 from realtime.delivery.history.memory import MemoryHistory
 from realtime.delivery.layer_messages import DELIVER, group_of
 from realtime.server.background import Background
@@ -172,7 +173,9 @@ async def drop(user: User, number: int) -> None:
     """Number an event as the delivery does, and lose it on the way."""
     layer = get_channel_layer()
     groups, layer._groups = layer._groups, {}
-    await history().deliver([Delivery(str(UUID(int=number)), "beacon_update", b'{"n":%d}' % number, {user.pk: None})])
+    await get_channel_layer().deliver_batch(
+        [Delivery(str(UUID(int=number)), "beacon_update", b'{"n":%d}' % number, {user.pk: None})]
+    )
     layer._groups = groups
 
 

@@ -6,9 +6,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from channels.layers import get_channel_layer
 
 from realtime.contract.frames import notification_head, numbered
-from realtime.delivery.history import Delivery, history
+from realtime.delivery.deliveries import Delivery
+from realtime.delivery.history import history
 from realtime.delivery.history.memory import MemoryHistory
 from realtime.socket import notification_stream
 from realtime.socket.notification_stream import NotificationStream
@@ -47,7 +49,7 @@ def _no_database(monkeypatch: pytest.MonkeyPatch) -> None:
 async def happen(count: int, kind: str = "beacon_update") -> list[dict[str, Any]]:
     """Let so many events happen; return the layer messages for them."""
     epoch, [head] = await history().heads([A])
-    await history().deliver([Delivery(uuid4().hex, kind, b"{}", {A: None}) for _ in range(count)])
+    await get_channel_layer().deliver_batch([Delivery(uuid4().hex, kind, b"{}", {A: None}) for _ in range(count)])
     frame = notification_head(kind, b"{}")
     return [
         {"type": "x", "epoch": epoch, "seq": seq, "event": kind, "frame": numbered(frame, seq), "at": 0}

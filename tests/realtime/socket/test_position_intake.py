@@ -81,7 +81,7 @@ async def test_a_ride_that_cannot_be_booked_does_not_hold_up_the_others(
     await buffer.flush_all()
     assert await points() == 2
     assert list(buffer._waiting) == [bad]
-    assert "the tracks of 2 rides at once" in caplog.text
+    assert "A batch of 2 tracks failed" in caplog.text
 
 
 async def test_without_a_database_the_rides_are_not_tried_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
