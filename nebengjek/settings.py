@@ -325,6 +325,9 @@ SPECTACULAR_SETTINGS = {
 
 LOCATION_MAX_AGE = env.duration("LOCATION_MAX_AGE", "60s", low="1s")
 MATCH_SEARCH_RADIUS_KM = env.decimal("MATCH_SEARCH_RADIUS_KM", "5", low="0.1", high="500")
+MATCH_MAX_RADIUS_KM = env.decimal("MATCH_MAX_RADIUS_KM", "15", low="0.1", high="500")
+MATCH_MAX_OPEN_OFFERS = env.integer("MATCH_MAX_OPEN_OFFERS", 1, low=0, high=100)
+OFFER_RECEIPT_TIMEOUT = env.duration("OFFER_RECEIPT_TIMEOUT", "3s", low="100ms", high="1h")
 MATCH_MAX_DRIVERS = env.integer("MATCH_MAX_DRIVERS", 5, low=0, high=100)
 MATCH_RESPONSE_TIMEOUT = env.duration("MATCH_RESPONSE_TIMEOUT", "30s", low="100ms", high="1h")
 MATCH_MAX_ATTEMPTS = env.integer("MATCH_MAX_ATTEMPTS", 3, low=1, high=100)

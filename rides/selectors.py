@@ -34,6 +34,7 @@ from rides.snapshots import (
     ReportedPoint,
     RideDetail,
     RidesState,
+    finder_fields,
     open_match,
     payment_snapshot,
     ride_fields,
@@ -91,7 +92,7 @@ def ride_under_way(user_id: UUID) -> CurrentRide | None:
 
 
 def passengers_searching(passenger_ids: Collection[UUID]) -> set[UUID]:
-    """Return those of the passengers who look for a driver."""
+    """Return those of the passengers who are looking for a driver."""
     finders = Finder.objects.filter(passenger_id__in=passenger_ids, status=FinderStatus.OPEN)
     return set(finders.values_list("passenger_id", flat=True))
 
@@ -137,7 +138,7 @@ def _finder(user_id: UUID) -> FinderState:
     finder = Finder.objects.filter(passenger_id=user_id, status=FinderStatus.OPEN).first()
     if finder is None:
         return FinderState(is_active=False)
-    return FinderState(is_active=True, location=finder.location, target_location=finder.target_location)
+    return FinderState(**finder_fields(finder))
 
 
 def _payment_due(mine: Q) -> Payment | None:

@@ -143,7 +143,7 @@ async def in_a_hurry(story: Story, start_server: StartServer) -> None:
 
 
 async def proposals_that_come_to_nothing(driver: RecordedClient, passenger: RecordedClient) -> None:
-    """One is declined, one is called off after one side has confirmed."""
+    """One is declined, one is cancelled after one side has confirmed."""
     await driver.do("beacon_update", is_active=True, **PLACE)
     await passenger.do("finder_update", **SEARCH)
     match_id = (await driver.next("match_proposal"))["match_id"]
@@ -159,7 +159,7 @@ async def proposals_that_come_to_nothing(driver: RecordedClient, passenger: Reco
 
 
 async def rides_that_are_called_off(driver: RecordedClient, passenger: RecordedClient, other: RecordedClient) -> None:
-    """Two passengers ask one driver; the one who is not chosen hears so. Then each side calls one ride off."""
+    """Two passengers ask one driver; the one who is not chosen hears so. Then each side cancels one ride."""
     await other.do("finder_update", **SEARCH)
     await driver.next("match_proposal")
     ride_id = await ride_to_pickup(driver, passenger)

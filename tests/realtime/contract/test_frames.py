@@ -18,7 +18,11 @@ PLACE = {"latitude": -6.2, "longitude": 106.8}
 RELEASED: dict[str, dict[str, Any]] = {
     "location_update": {**PLACE, "timestamp": "2026-01-31T12:00:00+07:00", "accuracy": 5, "speed": 1.5, "heading": 360},
     "beacon_update": {"is_active": True, **PLACE},
-    "finder_update": {"is_active": True, "location": PLACE, "target_location": PLACE},
+    "finder_update": {
+        "is_active": True,
+        "location": PLACE,
+        "target_location": PLACE,
+    },
     "match_confirm": {"match_id": UUID_TEXT, "accepted": False},
     "ride_start": {"ride_id": UUID_TEXT, **PLACE},
     "ride_arrived": {"ride_id": UUID_TEXT, "adjustment_factor": 0.5},

@@ -46,7 +46,7 @@ async def test_the_timers_may_run_elsewhere(settings: Any, dewi: User, putri: Us
     running.ensure_started()
     names = {task.get_name() for task in running._loops._tasks}
     await running.stop()
-    assert {"relay", "heartbeat", "tracks", "memory", "tokens"} == names
+    assert {"relay", "heartbeat", "tracks", "receipts", "memory", "tokens"} == names
 
 
 async def test_what_nobody_needs_any_more_is_deleted(dewi: User, settings: Any) -> None:
