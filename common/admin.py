@@ -34,7 +34,7 @@ def confirm_page(
     hidden: Iterable[tuple[str, str]],
     form: Form | None = None,
 ) -> TemplateResponse:
-    """Return the page that says what will happen to what; `hidden` comes back with the answer."""
+    """Return the page that asks for confirmation; `hidden` fields come back with the answer."""
     context = {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,
@@ -58,9 +58,9 @@ def ask_first(
     name: Callable[[M], str] = str,
     form: Form | None = None,
 ) -> HttpResponse | None:
-    """Return the answer to an action that is not to be carried out (yet), or None when somebody said yes to it.
+    """Return the response for an action that is not confirmed yet; None once it is.
 
-    `name` says what a record is on the page that asks.
+    `name` returns how a record is called on that page.
     """
     if queryset.count() > MOST_AT_ONCE:
         model_admin.message_user(request, f"Choose at most {MOST_AT_ONCE} at once.", messages.ERROR)

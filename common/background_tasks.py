@@ -1,16 +1,18 @@
-"""Loops that run for ever in a process, whatever goes wrong in one of their rounds."""
+"""Tasks: loops that run until they are stopped whatever goes wrong in them, and waiting for one task of several."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 
-from django.db import InterfaceError, OperationalError
-
+from common.db import AWAY as DATABASE_AWAY
 from common.errors import brief
-from common.redis import AWAY
+from common.redis import AWAY as REDIS_AWAY
+from common.retrying import Errors, Repetition
+
+R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +24,8 @@ CANCEL_AGAIN = 0.5
 RESTART_DELAY = 1.0
 """Seconds before a loop that failed goes on."""
 
-UNAVAILABLE = (*AWAY, OperationalError, InterfaceError)
-"""What says that Redis or the database is away: worth a line, but no traceback."""
+UNAVAILABLE = (*REDIS_AWAY, *DATABASE_AWAY)
+"""Redis or the database is unavailable: worth a line, but no traceback."""
 
 
 class Loops:
@@ -39,7 +41,7 @@ class Loops:
 
     def start(self, loops: Mapping[str, Work]) -> None:
         """Run these loops until `stop`."""
-        self._tasks = [asyncio.create_task(_keep_running(name, loop), name=name) for name, loop in loops.items()]
+        self._tasks = [asyncio.create_task(keep_running(name, loop), name=name) for name, loop in loops.items()]
 
     async def stop(self) -> None:
         """Stop all of them."""
@@ -68,12 +70,44 @@ def every(seconds: float, work: Work) -> Work:
     return loop
 
 
-async def _keep_running(name: str, loop: Work) -> None:
+async def keep_running(
+    name: str,
+    loop: Work,
+    *,
+    unavailable: Errors = UNAVAILABLE,
+    ends_with: Errors = (),
+    delay: float | None = None,
+) -> None:
+    """Run a loop again after every error, except those of `ends_with`, which are raised."""
+    repetition = Repetition()
     while True:
         try:
             await loop()
-        except UNAVAILABLE as exc:
-            logger.warning("The %s waits: %s", name, brief(exc))
+        except ends_with:
+            raise
+        except unavailable as exc:
+            if repetition.is_new(reason := brief(exc)):
+                logger.warning("The %s is waiting: %s", name, reason)
         except Exception:
-            logger.exception("The %s failed and goes on in %g s.", name, RESTART_DELAY)
-        await asyncio.sleep(RESTART_DELAY)
+            logger.exception("The %s failed, restarting.", name)
+        await asyncio.sleep(RESTART_DELAY if delay is None else delay)
+
+
+async def first_of(*tasks: asyncio.Task[Any]) -> None:
+    """Return when the first of these tasks has ended; raises what it raised."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+
+
+async def unless_stopped(stopping: asyncio.Event, work: Coroutine[Any, Any, R]) -> R | None:
+    """Return what `work` returns; None, having cancelled it, when `stopping` is set before it is done."""
+    if stopping.is_set():
+        work.close()
+        return None
+    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        await end(task, stopped)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+AWAY = (OperationalError, InterfaceError)
+"""What is raised while the database is unavailable."""
 
 
 @contextmanager

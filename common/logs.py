@@ -18,12 +18,12 @@ _context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=
 
 
 def log_about(**fields: object) -> None:
-    """Let the lines that this task logs from now on, and what it starts, say these of `FIELDS` too."""
+    """Add these of `FIELDS` to every line that this task, and what it starts, logs from now on."""
     _context.set({**(_context.get() or {}), **{name: str(value) for name, value in fields.items()}})
 
 
 class ContextFilter(logging.Filter):
-    """Adds what `log_about` was told to each record."""
+    """Adds the fields of `log_about` to each record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record through, with its context."""

@@ -15,6 +15,7 @@ from django.conf import settings
 from nats.aio.client import Client
 
 from common.errors import brief
+from common.retrying import retry_while
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ AWAY = (
     OSError,
     TimeoutError,
 )
-"""What is raised while the server is away; anything else it says is about what it was asked."""
+"""What is raised while the server is unavailable; other errors are about what it was asked."""
 
 
 async def connect_to_nats(name: str, **callbacks: Any) -> Client:
@@ -49,39 +50,40 @@ async def connect_to_nats(name: str, **callbacks: Any) -> Client:
 
     `name` is shown in the server's list of connections, and begins the subjects of the answers (`_INBOX_name`), which
     the server's permissions may allow to us alone. (Where the library is to try for ever it does so for the first
-    connection too, and neither says so nor can be told to stop; so these attempts are ours.)
+    connection too, logs nothing and cannot be cancelled; so the first attempts are ours.)
     """
-    said = ""
-    while True:
-        client = Client()
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT + 1):
-                await client.connect(
-                    servers(),
-                    name=name,
-                    inbox_prefix=f"_INBOX_{name}",
-                    error_cb=_log_error,
-                    connect_timeout=CONNECT_TIMEOUT,
-                    reconnect_time_wait=RETRY_DELAY,
-                    max_reconnect_attempts=1,
-                    ping_interval=5,
-                    max_outstanding_pings=2,
-                    **credentials(),
-                    **callbacks,
-                )
-        except asyncio.CancelledError:
-            await client.close()
-            raise
-        except Exception as exc:
-            await client.close()
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                raise asyncio.CancelledError from exc  # the library has taken it for a failure
-            if said != (said := f"{brief(exc)}"):
-                logger.warning("NATS cannot be reached, trying on: %s", said)
-            await asyncio.sleep(RETRY_DELAY)
-        else:
-            client.options["max_reconnect_attempts"] = -1  # from now on
-            return client
+    client = await retry_while((Exception,), lambda: _connect(name, callbacks), log=_log_unreachable, delay=RETRY_DELAY)
+    client.options["max_reconnect_attempts"] = -1  # from now on
+    return client
+
+
+async def _connect(name: str, callbacks: dict[str, Any]) -> Client:
+    client = Client()
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT + 1):
+            await client.connect(
+                servers(),
+                name=name,
+                inbox_prefix=f"_INBOX_{name}",
+                error_cb=_log_error,
+                connect_timeout=CONNECT_TIMEOUT,
+                reconnect_time_wait=RETRY_DELAY,
+                max_reconnect_attempts=1,
+                ping_interval=5,
+                max_outstanding_pings=2,
+                **credentials(),
+                **callbacks,
+            )
+    except BaseException as exc:
+        await client.close()
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError from exc  # the library has taken it for a failure
+        raise
+    return client
+
+
+def _log_unreachable(reason: str) -> None:
+    logger.warning("NATS is unreachable, retrying: %s", reason)
 
 
 def servers() -> list[str]:
@@ -91,7 +93,7 @@ def servers() -> list[str]:
 
 
 def credentials() -> dict[str, Any]:
-    """Return what proves who we are: user and password of the URL, a credentials file, or a TLS certificate."""
+    """Return how we authenticate: user and password (or token) of the URL, a credentials file, a TLS certificate."""
     options: dict[str, Any] = {}
     url = urlsplit(settings.NATS_URL.split(",")[0].strip())
     if url.username and url.password:
@@ -109,6 +111,6 @@ def credentials() -> dict[str, Any]:
 
 
 async def _log_error(error: Exception) -> None:
-    """Say what the library reports; that a server is still away is said once, by who notices it."""
+    """Log what the library reports; that the server is still unavailable is logged once, by the caller."""
     level = logging.DEBUG if isinstance(error, OSError) else logging.WARNING
     logger.log(level, "NATS: %s", brief(error))

@@ -1,6 +1,6 @@
 """Ends the processes that this one has started, if it dies without having done so.
 
-One small process for each process that starts servers: it is told their pids, and its standard input ends when the one
+One small process for each process that starts servers: it receives their pids, and its standard input ends when the one
 that writes there ends, however that happens. (The kernel's own way, a signal on the death of the parent, goes by the
 thread that started the process, and comes too early when that thread ends.)
 """

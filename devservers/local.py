@@ -45,13 +45,13 @@ Take a ride, or many, in another terminal:
 
 End one without any warning meanwhile, and watch: no ride and no notification is lost, and it is started again.
 
-  kill -9 {bridges}  the bridge that does not say that it stands by: the other one takes over
+  kill -9 {bridges}  the active bridge (the other one prints that it stands by): the other takes over
   kill -9 {nats}  NATS: what happens meanwhile waits in the database
   kill -9 {valkey}  Valkey: sockets stay open
   kill -9 {postgres}  PostgreSQL: everybody waits for it
   kill -9 (a worker's, above)  a web process: its clients come back and get what they missed
 
-Stop everything with Ctrl-C. The data is kept in {folder}; delete it to begin anew.
+Stop everything with Ctrl-C. The data is kept in {folder}; delete it to start afresh.
 """
 
 

@@ -19,7 +19,7 @@ START_TIMEOUT = 60.0
 """Seconds until a server that was started must answer, also on a busy machine."""
 
 STOP_TIMEOUT = 30.0
-"""Seconds for a server to end after it was told to."""
+"""Seconds for a server to end after SIGTERM."""
 
 WIPE_TIMEOUT = 10.0
 """Seconds for what a killed server has left behind to let go of the data."""
@@ -180,7 +180,7 @@ class Server(Process):
         self.data.mkdir(exist_ok=True)
 
     def account(self) -> dict[str, Any]:
-        """Return the arguments of `subprocess` that say whose the process is."""
+        """Return the arguments of `subprocess` for the account of the process."""
         return {}
 
     def should_start_again(self) -> bool:

@@ -11,7 +11,7 @@ Their programs come with the packages of `requirements-dev.txt`, or are found on
         valkey.wipe()
         valkey.start()  # empty
 
-They ask for no password: whoever has an account on this machine can use them.
+They ask for no password: every account on this machine can use them.
 """
 
 from __future__ import annotations

@@ -56,12 +56,12 @@ class Topology:
         return [f"{web.url.replace('http', 'ws', 1)}/ws/" for web in self.webs]
 
     def active_bridge(self) -> ServerProcess:
-        """Return the bridge that works: the one that has said so."""
+        """Return the active bridge, by its log."""
         alive = [bridge for bridge in self.bridges if bridge.is_alive]
         return next(bridge for bridge in alive if "Bridging: stream" in "".join(bridge.output))
 
     def output(self) -> str:
-        """Return what all processes have said."""
+        """Return the output of all processes."""
         return "".join(line for process in self.processes for line in process.output)
 
     def _process(self, *command: str) -> ServerProcess:

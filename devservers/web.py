@@ -14,9 +14,8 @@ from pathlib import Path
 
 import httpx
 
+from devservers.patience import TIMEOUT
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
-
-TIMEOUT = 30
 
 
 class ServerProcess:
@@ -54,7 +53,7 @@ class ServerProcess:
         )  # fmt: skip
 
     def start(self, url: str = "") -> ServerProcess:
-        """Start, and wait until it says where it listens, or until it answers at `url`."""
+        """Start, and wait until it prints where it listens, or until it answers at `url`."""
         self.launch()
         self.url = url or self.wait_for(r"NebengJek serves (http://\S+) ")
         self.wait_until_it_answers()

@@ -38,6 +38,7 @@ SECRET_KEY = env.text("SECRET_KEY") or DEVELOPMENT_SECRET
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+PUBLIC_URL_IS_SET = bool(os.environ.get("PUBLIC_URL"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS") or [PUBLIC_URL]
 
 INSTALLED_APPS = [
@@ -54,6 +55,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework_simplejwt",
     "rest_framework_simplejwt.token_blacklist",
+    "corsheaders",
     "csp",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -66,6 +68,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "common.probes.ProbeMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -232,7 +236,7 @@ WS_WRITE_TIMEOUT = env.duration("WS_WRITE_TIMEOUT", "10s")
 WS_PING_PERIOD = env.duration("WS_PING_PERIOD", "54s")
 WS_IDLE_PING = env.duration("WS_IDLE_PING", "25s", low="100ms")
 WS_MAX_MESSAGE_SIZE = env.integer("WS_MAX_MESSAGE_SIZE", 512, low=256, high=16 * 1024 * 1024)
-WS_ALLOWED_ORIGINS = env.words("WS_ALLOWED_ORIGINS")
+WS_ALLOWED_ORIGINS = [origin.rstrip("/") for origin in env.words("WS_ALLOWED_ORIGINS")]
 WS_HEARTBEAT = env.duration("WS_HEARTBEAT", "2s", low="50ms", high="1m")
 WS_TOKEN_NOTICE = env.duration("WS_TOKEN_NOTICE", "60s")
 WS_TOKEN_CHECK = env.duration("WS_TOKEN_CHECK", "15s", low="100ms", high="1h")
@@ -246,6 +250,11 @@ MAX_CONNECTIONS = env.integer("MAX_CONNECTIONS", 100_000, low=1)
 MAX_UNKNOWN_PER_ADDRESS = env.integer("MAX_UNKNOWN_PER_ADDRESS", 512)
 COMMAND_ID_TTL = env.duration("COMMAND_ID_TTL", "10m")
 
+# Web apps of these origins may call REST. Tokens come in a header, so no cookies are sent along.
+CORS_ALLOWED_ORIGINS = [origin.rstrip("/") for origin in env.words("CORS_ALLOWED_ORIGINS")] or WS_ALLOWED_ORIGINS
+CORS_URLS_REGEX = r"^/api/"
+CORS_EXPOSE_HEADERS = ["Retry-After"]
+
 # --- Users, tokens and REST -------------------------------------------------------------------------------------------
 
 JWT_SECRET = env.text("JWT_SECRET") or DEVELOPMENT_SECRET
@@ -258,6 +267,7 @@ OTP_TTL = env.duration("OTP_TTL", "5m", low="1s", high="1h")
 OTP_MAX_TRIES = env.integer("OTP_MAX_TRIES", 5, low=1, high=10)
 OTP_MAX_PER_HOUR = env.integer("OTP_MAX_PER_HOUR", 3)
 OTP_MAX_PER_ADDRESS = env.integer("OTP_MAX_PER_ADDRESS", 60)
+OTP_MAX_PER_HOUR_OVERALL = env.integer("OTP_MAX_PER_HOUR_OVERALL", 2000)
 ADMIN_LOGIN_TRIES = env.integer("ADMIN_LOGIN_TRIES", 10)
 API_THROTTLE = env.integer("API_THROTTLE", 60)
 SMS_BACKEND = env.text("SMS_BACKEND", "users.sms.ConsoleSMS")
@@ -281,7 +291,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["common.rest.parsers.BoundedJSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["common.rest.throttling.AddressThrottle"],
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
+    "DEFAULT_PAGINATION_CLASS": "common.rest.pagination.PublicPagination",
     "PAGE_SIZE": 20,
     "UNICODE_JSON": False,  # an answer may quote half a surrogate pair, which UTF-8 cannot carry
     "EXCEPTION_HANDLER": "common.rest.exception_handler.contract_errors",
@@ -290,7 +300,7 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "NebengJek",
-    "DESCRIPTION": "Login, profile, drivers and rides. What happens in a ride is said and told over the WebSocket at "
+    "DESCRIPTION": "Login, profile, drivers and rides. Everything in a ride happens over the WebSocket at "
     "`/ws/`, which [a page of its own](/docs/) describes. Calls from one address are limited "
     "(`API_THROTTLE` a minute).",
     "VERSION": VERSION,
@@ -318,6 +328,9 @@ SPECTACULAR_SETTINGS = {
 
 LOCATION_MAX_AGE = env.duration("LOCATION_MAX_AGE", "60s", low="1s")
 MATCH_SEARCH_RADIUS_KM = env.decimal("MATCH_SEARCH_RADIUS_KM", "5", low="0.1", high="500")
+MATCH_MAX_RADIUS_KM = env.decimal("MATCH_MAX_RADIUS_KM", "15", low="0.1", high="500")
+MATCH_MAX_OPEN_OFFERS = env.integer("MATCH_MAX_OPEN_OFFERS", 1, low=0, high=100)
+OFFER_RECEIPT_TIMEOUT = env.duration("OFFER_RECEIPT_TIMEOUT", "3s", low="100ms", high="1h")
 MATCH_MAX_DRIVERS = env.integer("MATCH_MAX_DRIVERS", 5, low=0, high=100)
 MATCH_RESPONSE_TIMEOUT = env.duration("MATCH_RESPONSE_TIMEOUT", "30s", low="100ms", high="1h")
 MATCH_MAX_ATTEMPTS = env.integer("MATCH_MAX_ATTEMPTS", 3, low=1, high=100)

@@ -1,8 +1,8 @@
-"""What is counted while it happens; `exposition` shows it.
+"""Counters of this process; `realtime.operations.prometheus` shows them.
 
-Every label comes from a fixed list, so whatever a client or another service says, it makes no new series. And as all
-series are known beforehand, each has its place in a table of numbers: a count is one addition, and where several
-workers serve one port their tables are files in `METRICS_FOLDER`, which whoever is asked adds up.
+Every label comes from a fixed list, so no client and no other service can make new series. As all series are known
+beforehand, each has its place in a table of numbers: a count is one addition. Where several workers serve one port
+their tables are files in `METRICS_FOLDER`, and the worker that is scraped adds them up.
 (The objects of prometheus-client cost three times as much, and with its files for several processes eight times.)
 """
 
@@ -100,6 +100,7 @@ _handling = _family(
     "histogram", "handler_seconds", "From a client's frame to its answer.", ["type"], [(kind,) for kind in ROUTES]
 )
 _delivery = _family("histogram", "delivery_seconds", "From an event to the socket of who hears it.")
+_receipt = _family("histogram", "receipt_seconds", "From an event to its receipt by the device.")
 _dropped = _family("counter", "layer_dropped", "Messages that found a mailbox full.")
 _repairs = _family("counter", "history_refills", "Gaps, by what closed them.", ["by"], [("history",), ("state",)])
 _limits = _family(
@@ -179,11 +180,6 @@ def handled(kind: str, begun: float) -> None:
         _observe(places[1], perf_counter() - begun)
 
 
-def known_type(kind: str) -> str:
-    """Return the type of a client's frame as a label: what is not of the contract is one type."""
-    return kind if kind in _received else INVALID
-
-
 def sent(kind: str) -> None:
     """Count a frame of this type for a client."""
     cells[_sent.get(kind) or _sent[OTHER]] += 1
@@ -198,6 +194,12 @@ def delivered(happened_at: float) -> None:
     """Measure how long an event took to a socket. It is in seconds since the epoch; 0 where it is not known."""
     if happened_at:
         _observe(_delivery[()], max(0.0, time() - happened_at))
+
+
+def received(happened_at: float) -> None:
+    """Measure how long an event took to the device. It is in seconds since the epoch; 0 where it is not known."""
+    if happened_at:
+        _observe(_receipt[()], max(0.0, time() - happened_at))
 
 
 def refilled(*, by_state: bool) -> None:

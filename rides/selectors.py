@@ -1,4 +1,4 @@
-"""Reading the domain: the complete state of a user, his rides, and one ride in detail."""
+"""Reading the domain: the complete state of a user, their rides, and one ride in detail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from rides.models import (
     FinderStatus,
     LedgerEntry,
     Match,
-    MatchStatus,
     Payment,
     PaymentStatus,
     Ride,
@@ -29,22 +28,19 @@ from rides.models import (
     TrackPoint,
 )
 from rides.snapshots import (
-    Action,
     BeaconState,
     FinderState,
     LedgerLine,
-    OpenMatch,
     ReportedPoint,
     RideDetail,
-    UserState,
+    RidesState,
+    finder_fields,
     open_match,
     payment_snapshot,
     ride_fields,
     ride_snapshot,
 )
 from users.models import Role
-
-ALWAYS_ALLOWED: tuple[Action, ...] = ("location_update", "token_refresh", "sync")
 
 
 class CurrentRide(msgspec.Struct, frozen=True):
@@ -56,8 +52,8 @@ class CurrentRide(msgspec.Struct, frozen=True):
     is_driver: bool
 
 
-def user_state(user_id: UUID, role: str) -> UserState:
-    """Return everything a client shows: the `state` of `session_ready`, read at one moment."""
+def user_state(user_id: UUID, role: str) -> RidesState:
+    """Return everything of the domain that a client shows its user, read at one moment."""
     with read_snapshot():
         mine = Q(driver_id=user_id) if role == Role.DRIVER else Q(passenger_id=user_id)
         waiting = Match.objects.filter(mine, status__in=OPEN_MATCH, expires_at__gt=timezone.now())
@@ -65,19 +61,18 @@ def user_state(user_id: UUID, role: str) -> UserState:
         ride = current_ride(user_id, role)
         payment = _payment_due(mine)
         last = _last_ride(mine, ride)
-        return UserState(
+        return RidesState(
             beacon=_beacon(user_id) if role == Role.DRIVER else None,
             finder=_finder(user_id) if role == Role.PASSENGER else None,
             proposals=proposals,
             ride=ride_snapshot(ride) if ride else None,
             payment=payment_snapshot(payment, payment.ride) if payment else None,
             last_ride=ride_snapshot(last) if last else None,
-            allowed_actions=_allowed_actions(role, proposals, ride, payment),
         )
 
 
 def current_ride(user_id: UUID, role: str) -> Ride | None:
-    """Return the ride that a user is on: for a passenger until it is paid, for a driver until he has arrived."""
+    """Return the ride that a user is on: for a passenger until it is paid, for a driver until the arrival."""
     rides = Ride.objects.select_related("match")
     if role == Role.DRIVER:
         return rides.filter(driver_id=user_id, status__in=DRIVER_BUSY).first()
@@ -97,7 +92,7 @@ def ride_under_way(user_id: UUID) -> CurrentRide | None:
 
 
 def passengers_searching(passenger_ids: Collection[UUID]) -> set[UUID]:
-    """Return those of the passengers who look for a driver."""
+    """Return those of the passengers who are looking for a driver."""
     finders = Finder.objects.filter(passenger_id__in=passenger_ids, status=FinderStatus.OPEN)
     return set(finders.values_list("passenger_id", flat=True))
 
@@ -143,7 +138,7 @@ def _finder(user_id: UUID) -> FinderState:
     finder = Finder.objects.filter(passenger_id=user_id, status=FinderStatus.OPEN).first()
     if finder is None:
         return FinderState(is_active=False)
-    return FinderState(is_active=True, location=finder.location, target_location=finder.target_location)
+    return FinderState(**finder_fields(finder))
 
 
 def _payment_due(mine: Q) -> Payment | None:
@@ -155,20 +150,3 @@ def _payment_due(mine: Q) -> Payment | None:
 def _last_ride(mine: Q, current: Ride | None) -> Ride | None:
     rides = Ride.objects.filter(mine).select_related("match").order_by("-created_at")
     return (rides.exclude(pk=current.pk) if current else rides).first()
-
-
-def _allowed_actions(role: str, proposals: list[OpenMatch], ride: Ride | None, payment: Payment | None) -> list[Action]:
-    """Return the types of the commands that make sense now."""
-    is_driver = role == Role.DRIVER
-    status = ride.status if ride else ""
-    own = MatchStatus.DRIVER_CONFIRMED if is_driver else MatchStatus.PASSENGER_CONFIRMED
-    when: dict[Action, bool] = {
-        "beacon_update": is_driver,
-        "finder_update": not is_driver and not ride,
-        "match_confirm": any(proposal.match_status != own for proposal in proposals),
-        "ride_start": is_driver and status == RideStatus.PICKUP,
-        "ride_arrived": is_driver and status == RideStatus.ONGOING,
-        "ride_cancel": status == RideStatus.PICKUP,
-        "payment_process": not is_driver and payment is not None,
-    }
-    return [*ALWAYS_ALLOWED, *(action for action, makes_sense in when.items() if makes_sense)]

@@ -30,7 +30,7 @@ async def log_in(rest: Rest, msisdn: str, *, driver: bool) -> Tokens:
 
 
 async def _patiently(call: Callable[[], Awaitable[Login]]) -> Login:
-    """Call again while it is too often, when the server says so."""
+    """Call again after `retry_after` while the server answers RATE_LIMIT."""
     for _ in range(TRIES - 1):
         try:
             return await call()

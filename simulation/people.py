@@ -45,19 +45,19 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     speed: float = 1
     report_interval: float = 1.0
     hurries: bool = True
-    """Whether a driver comes to his passenger in a few steps; nobody pays for that way."""
+    """Whether a driver reaches the passenger in a few steps; that way is not billed."""
     answer_delay: Seconds = (0, 0)
     declines: float = 0
     """The share of proposals that a driver declines."""
     calls_off: float = 0
-    """The share of rides that a passenger calls off while he waits for his driver."""
+    """The share of rides that a passenger cancels while waiting for the driver."""
     refuses_first: float = 0
     """The share of payments that a passenger refuses at first."""
     takes_break: float = 0
     """The share of rides after which a driver takes a break."""
     break_length: Seconds = (0, 0)
     pause: Seconds = (0, 0)
-    """How long a passenger stays where he is between two rides."""
+    """How long a passenger pauses between two rides (seconds)."""
     patience: float = PATIENCE
     """Seconds that people wait for each other before they think that something is wrong."""
 
@@ -67,7 +67,7 @@ def as_data(point: GeoPoint) -> Location:
     return {"latitude": point.latitude, "longitude": point.longitude}
 
 
-class CalledOff(Exception):
+class RideCancelled(Exception):
     """The ride was cancelled; the message says by whom."""
 
 
@@ -76,7 +76,7 @@ def no_log(_name: str, _direction: str, _frame: Data) -> None:
 
 
 class Person:
-    """Somebody with a phone, who remembers what he was told."""
+    """A person with a phone, who remembers every notification."""
 
     def __init__(
         self, name: str, url: str, tokens: Tokens, rng: random.Random, habits: Habits, *, log: FrameLog = no_log
@@ -105,7 +105,7 @@ class Person:
     async def next_of(self, *types: str, ride_id: str | None = None) -> Data:
         """Return the data of the next notification of these types, with its type; others are read over.
 
-        Raises `ConnectionError` when there will be none, or when some were missed: begin anew from the state then.
+        Raises `ConnectionError` when there will be none, or when some were missed: start again from the state then.
         """
         async with asyncio.timeout(self.habits.patience):
             while True:
@@ -146,7 +146,7 @@ class Driver(Person):
             await self.phone.beacon_update(is_active=True, **as_data(self.place))
             try:
                 await self._take_passenger()
-            except CalledOff:
+            except RideCancelled:
                 continue
             if self.chance(self.habits.takes_break):
                 await self.phone.beacon_update(is_active=False)
@@ -176,12 +176,12 @@ class Driver(Person):
         self._check_fare(driven, await self.next_of("ride_arrived", ride_id=ride_id))
 
     async def _unless_called_off(self, command: Awaitable[Data]) -> None:
-        """Send a command of a ride; raise `CalledOff` when somebody was faster and cancelled it."""
+        """Send a command of a ride; raise `RideCancelled` when somebody was faster and cancelled it."""
         try:
             await command
         except ServerError as exc:
             if "CANCELLED" in str(exc):
-                raise CalledOff(str(exc)) from exc
+                raise RideCancelled(str(exc)) from exc
             raise
 
     async def _wait_for_pickup(self) -> Data:
@@ -190,15 +190,15 @@ class Driver(Person):
         while True:
             try:
                 async with asyncio.timeout(IDLE_INTERVAL):
-                    told = await self.next_of("match_proposal", "ride_pickup")
+                    frame = await self.next_of("match_proposal", "ride_pickup")
             except TimeoutError:
                 await self._report()
                 continue
-            if told["type"] == "ride_pickup":
-                return {**told, "match": matches[told["match_id"]]}
-            matches[told["match_id"]] = told
+            if frame["type"] == "ride_pickup":
+                return {**frame, "match": matches[frame["match_id"]]}
+            matches[frame["match_id"]] = frame
             await self.sleep(self.habits.answer_delay)
-            await answer(self.phone, told["match_id"], accepted=not self.chance(self.habits.declines))
+            await answer(self.phone, frame["match_id"], accepted=not self.chance(self.habits.declines))
 
     async def _drive_to(self, target: GeoPoint, ride_id: str, *, hurry: bool = False) -> AsyncIterator[None]:
         """Move towards a place; yield after each step, the last of which is the place itself."""
@@ -211,7 +211,7 @@ class Driver(Person):
         for self.place in steps:
             await asyncio.sleep(self.habits.report_interval)
             if ride_id in self.called_off:
-                raise CalledOff(f"by the {self.called_off[ride_id]}")
+                raise RideCancelled(f"by the {self.called_off[ride_id]}")
             yield
 
     async def _report(self, **more: Any) -> None:
@@ -235,7 +235,7 @@ class Passenger(Person):
             try:
                 await self.ride()
                 self.on_ride()
-            except CalledOff:
+            except RideCancelled:
                 pass
             await self.sleep(self.habits.pause)
 
@@ -254,9 +254,9 @@ class Passenger(Person):
             await self._pay(self.phone.state["payment"] or await self.next_of("payment_process"))
 
     async def ride(self) -> Data:
-        """Take one ride from the search to the payment, and return what `ride_completed` said.
+        """Take one ride from the search to the payment, and return the data of `ride_completed`.
 
-        Raises `CalledOff` when he or somebody else has cancelled it.
+        Raises `RideCancelled` when it was cancelled, by whomever.
         """
         here, there = self._wish()
         pickup = await self._find_driver(here, there)
@@ -266,7 +266,7 @@ class Passenger(Person):
             await self.call_off(ride_id, "I have changed my mind.")
         bill = await self.next_of("payment_process", "ride_cancelled", ride_id=ride_id)
         if bill["type"] == "ride_cancelled":
-            raise CalledOff(f"by the {bill['cancelled_by']}")
+            raise RideCancelled(f"by the {bill['cancelled_by']}")
         await self.sleep(self.habits.answer_delay)
         if self.chance(self.habits.refuses_first):
             await self._pay(bill, "REJECTED")
@@ -275,7 +275,7 @@ class Passenger(Person):
         return await self.next_of("ride_completed")
 
     def _wish(self) -> tuple[GeoPoint, GeoPoint]:
-        """Return from where to where he wants to go."""
+        """Return pick-up and target of the next ride."""
         here = place_near(self.habits.center, self.habits.reach_m, self.rng)
         there = here
         while distance_km(here, there) < SHORTEST_RIDE_KM:
@@ -283,17 +283,17 @@ class Passenger(Person):
         return here, there
 
     async def _find_driver(self, here: GeoPoint, there: GeoPoint) -> Data:
-        places = {"location": as_data(here), "target_location": as_data(there)}
-        await self.phone.finder_update(is_active=True, **places)
+        pick_up, target = as_data(here), as_data(there)
+        await self.phone.finder_update(is_active=True, location=pick_up, target_location=target)
         while True:
-            told = await self.next_of("match_confirm", "ride_pickup", "finder_update")
-            if told["type"] == "ride_pickup":
-                return told
-            if told["type"] == "match_confirm" and told["match_status"] == "DRIVER_CONFIRMED":
+            frame = await self.next_of("match_confirm", "ride_pickup", "finder_update")
+            if frame["type"] == "ride_pickup":
+                return frame
+            if frame["type"] == "match_confirm" and frame["match_status"] == "DRIVER_CONFIRMED":
                 await self.sleep(self.habits.answer_delay)
-                await answer(self.phone, told["match_id"], accepted=True)
-            elif told.get("reason") == "no_driver":  # all were busy: look again
-                await self.phone.finder_update(is_active=True, **places)
+                await answer(self.phone, frame["match_id"], accepted=True)
+            elif frame.get("reason") == "no_driver":  # all were busy: look again
+                await self.phone.finder_update(is_active=True, location=pick_up, target_location=target)
 
     async def _pay(self, bill: Mapping[str, Any], status: Literal["ACCEPTED", "REJECTED"] = "ACCEPTED") -> None:
         cost = bill["total_cost"]

@@ -103,12 +103,12 @@ async def _ride_on(passenger: Passenger, tickets: Any, outcome: Outcome, on_ride
     await passenger.prepare()
     for _ in tickets:
         try:
-            told = await passenger.ride()
+            completed = await passenger.ride()
         except Exception as exc:  # whatever it is, it is counted, and shown in the summary
             outcome.errors[f"{passenger.phone.name}: {exc!r}"] += 1
         else:
             outcome.completed += 1
-            outcome.revenue += told["payment"]["total_cost"]
+            outcome.revenue += completed["payment"]["total_cost"]
         on_ride()
 
 

@@ -1,6 +1,6 @@
 """A small town that lives in the server: drivers and passengers around Monas, Jakarta, for as long as it runs.
 
-They are real WebSocket clients of that very server and take whole rides, at the pace of a town. Each lives on his own:
+They are real WebSocket clients of that server and take whole rides, at the pace of a town. Each lives independently:
 whatever goes wrong in a life is logged, and the next one begins after a while, from the state the server tells.
 """
 
@@ -92,7 +92,7 @@ class Town:
 
 
 def tokens_of(msisdn: str, name: str, *, driver: bool) -> Tokens:
-    """Return the tokens of a person of the town, who is made when he logs in first."""
+    """Return the tokens of a person of the town; the first login creates the user."""
     user, created = User.objects.get_or_create(msisdn=msisdn, defaults={"full_name": name})
     if created:
         user.set_unusable_password()

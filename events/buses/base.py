@@ -8,11 +8,11 @@ from typing import Protocol
 from events.models import OutboxEvent
 
 Handler = Callable[[Sequence[OutboxEvent]], Awaitable[None]]
-"""Delivers a batch of events; an exception means that none of the batch may be taken as delivered."""
+"""Delivers a batch of events; after an exception any of them may be undelivered."""
 
 
 class BusUnavailable(Exception):
-    """The bus cannot be reached: no fault of the events, which wait."""
+    """The bus is unavailable: no fault of the events, which wait."""
 
 
 class Bus(Protocol):

@@ -63,7 +63,7 @@ def _background() -> Check:
 
 
 def _serving() -> Check:
-    """Not any more once the server was told to stop."""
+    """Whether new sockets are served: not while the server stops."""
     return {"ok": not drain().has_begun}
 
 

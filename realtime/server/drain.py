@@ -1,8 +1,8 @@
-"""How a server that is told to stop lets go of its sockets: in stages, within a set time.
+"""How a server that stops closes its sockets: in stages, within a set time.
 
-1. `/health/ready` says 503 for `SHUTDOWN_NOTICE`, so that a proxy sends nobody here any more; everything still works.
+1. `/health/ready` says 503 for `SHUTDOWN_NOTICE`, so that a proxy sends no new clients here; everything still works.
 2. The server stops listening: no new sockets.
-3. The sockets are told `server_restarting`, each with a `reconnect_after` of its own, and closed with 1012, some at a
+3. Each socket gets `server_restarting` with its own `reconnect_after`, and is closed with 1012, some at a
    time, over `SHUTDOWN_SPREAD` at most; a command under way is finished and answered first.
 4. What has not ended `SHUTDOWN_TIMEOUT` after the second stage is cut off.
 """
@@ -30,7 +30,7 @@ PAUSE = 0.25
 """Seconds between two batches, on average."""
 
 TELL_TIMEOUT = 1.0
-"""Seconds for telling a batch; who does not read is cut off at the end."""
+"""Seconds for the notices of a batch; a client that does not read is cut off at the end."""
 
 RECONNECT_SPREAD = 5.0
 """Seconds over which the clients of a batch come back, so that they do not all come at once."""
@@ -44,7 +44,7 @@ class Drain:
         self.has_begun = False
 
     async def give_notice(self) -> None:
-        """Let `/health/ready` say that nobody shall come any more, and wait until a proxy has heard it."""
+        """Let `/health/ready` answer 503, and wait until a proxy has noticed."""
         self.has_begun = True
         if notice := settings.SHUTDOWN_NOTICE.total_seconds():
             logger.info("Stopping: not ready for %g s, then closing %d sockets.", notice, len(self._connections))
@@ -55,10 +55,10 @@ class Drain:
         deadline = time.monotonic() + settings.SHUTDOWN_TIMEOUT.total_seconds()
         size = batch_size(len(self._connections))
         while (batch := self._connections.not_told(size)) and time.monotonic() < deadline:
-            told = [one.restart(random.uniform(0, RECONNECT_SPREAD)) for one in batch]  # noqa: S311
+            notices = [one.restart(random.uniform(0, RECONNECT_SPREAD)) for one in batch]  # noqa: S311
             try:
                 async with asyncio.timeout(TELL_TIMEOUT):
-                    await asyncio.gather(*told, return_exceptions=True)
+                    await asyncio.gather(*notices, return_exceptions=True)
             except TimeoutError:
                 logger.info("Some clients do not read that the server restarts.")
             if self._connections.not_told(1):

@@ -21,7 +21,7 @@ from simulation.town import Town
 T = TypeVar("T")
 
 LAST_CALL = 2.0
-"""Seconds that connections get at least to end by themselves once all are told to."""
+"""Seconds that connections get at least to end by themselves after the closing frames."""
 
 LOOK_INTERVAL = 0.1
 """Seconds between two looks at whether a second Ctrl-C asks to hurry."""
@@ -39,7 +39,7 @@ class BoundedServer(uvicorn.Server):
 
 
 class Server(BoundedServer):
-    """Says where it listens, and when told to stop lets go of its sockets in stages (see `realtime.server.drain`).
+    """Prints where it listens, and closes its sockets in stages when it stops (see `realtime.server.drain`).
 
     With `demo` a town lives in it.
     """

@@ -6,6 +6,7 @@ of the contract). On a server without the ASGI extension for refusals (Daphne) a
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import math
@@ -23,7 +24,7 @@ from common.threads import in_read_thread
 from realtime import metrics
 from realtime.contract.frames import encode
 from realtime.socket.rate_limits import minute_limit
-from users.tokens import authenticate
+from users.tokens import authenticate, claims_of
 
 logger = logging.getLogger(__name__)
 
@@ -55,25 +56,37 @@ class OriginMiddleware:
 
 
 class ConnectRateMiddleware:
-    """Lets an address try `WS_CONNECT_RATE` handshakes a minute, good or bad; puts the `address` into the scope."""
+    """Lets each user try `WS_CONNECT_RATE` handshakes a minute; puts the `address` into the scope.
+
+    Whoever shows no token of ours counts by address: a hundred phones behind one carrier's address are people, a
+    hundred bad tokens from there are not.
+    """
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse more with 429, and say when to come back."""
+        """Answer any more with 429 and `Retry-After`."""
         peer = (scope.get("client") or ("",))[0]
         address = client_address(peer, ",".join(headers_of(scope, b"x-forwarded-for")))
-        wait = await minute_limit("WS_CONNECT_RATE").take(network_of(address))
+        kind, key = _counted_by(scope, address)
+        wait = await minute_limit("WS_CONNECT_RATE").take(key)
         if not wait:
             scope["address"] = address  # a copy would live as long as the socket
             await self._app(scope, receive, send)
             return
         metrics.limited("connect")
-        logger.info("Handshake refused: too many from %s", address)
-        text = f"At most {settings.WS_CONNECT_RATE} connections a minute from one address."
+        logger.info("Handshake refused: too many from %s", address, extra={"code": ErrorCode.RATE_LIMIT.value})
+        text = f"At most {settings.WS_CONNECT_RATE} connections a minute from one {kind}."
         retry_after = (b"retry-after", str(math.ceil(wait)).encode())
         await refuse(scope, receive, send, status=429, code=ErrorCode.RATE_LIMIT, message=text, header=retry_after)
+
+
+def _counted_by(scope: Scope, address: str) -> tuple[str, str]:
+    """Return what a handshake counts by, and its key: the user of a token whose signature holds, else the network."""
+    with contextlib.suppress(Unauthorized):
+        return "user", str(claims_of(find_token(scope)[0]).user_id)
+    return "address", network_of(address)
 
 
 class JWTAuthMiddleware:

@@ -30,7 +30,7 @@ Message = dict[str, Any]
 
 
 class JsonSocket(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channels has no type hints
-    """The JSON hooks of Channels with our frames; a subclass says in `receive_json` and `refuse` what is answered."""
+    """The JSON hooks of Channels with our frames; a subclass answers in `receive_json` and `refuse`."""
 
     def begin(self, scope: Message, send: Any) -> None:
         """Take over a connection from the server."""
@@ -93,7 +93,7 @@ class JsonSocket(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channels 
         await self.send_frame(await self.encode_json(content), content["type"])
 
     async def send_frame(self, frame: str, frame_type: str) -> None:
-        """Send an encoded frame; to a client who has gone it is not sent, and `receive` will say so."""
+        """Send an encoded frame; a closed socket gets none, and the server's next message is the disconnect."""
         if self.closing:
             return
         metrics.sent(frame_type)

@@ -1,7 +1,7 @@
-"""The connection of a server process to NATS: it says what happened, and hears nothing.
+"""The connection of a server process to NATS, which only publishes.
 
-Nothing waits for it. What it says is a hint (something was committed) or ephemeral (a position): while NATS is away it
-is not said, and nobody is the worse for it.
+Nothing waits for it. It publishes hints (something was committed) and positions, which are ephemeral: while NATS is
+away they are dropped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from nats.aio.client import Client
 
 from common.nats import AWAY, connect_to_nats
 from common.process import process
-from events import nudge
+from events import wakeups
 from events.stream import OUTBOX_SUBJECT
 from realtime.contract.frames import encode
 
@@ -35,29 +35,29 @@ class Link:
         return self._client is not None and self._client.is_connected
 
     async def run(self, name: str = "web") -> None:
-        """Be connected until cancelled; whoever relays the outbox is told of each commit of this process."""
+        """Be connected until cancelled, and wake the relay after each commit of this process."""
         self._loop = asyncio.get_running_loop()
         self._client = await connect_to_nats(name)
-        nudge.listen(self._wake)
+        wakeups.listen(self._wake)
         try:
             await asyncio.get_running_loop().create_future()
         finally:
-            nudge.ignore(self._wake)
+            wakeups.ignore(self._wake)
             client, self._client = self._client, None
             await client.close()
 
     async def publish(self, subject: str, data: dict[str, Any]) -> None:
-        """Say something to other services, if they can be reached."""
+        """Publish for other services, if NATS can be reached."""
         if self._client is not None and self._client.is_connected:
             with contextlib.suppress(*AWAY):
                 await self._client.publish(subject, encode(data))
 
     def _wake(self) -> None:
-        """Tell the relay that something was committed; called from any thread."""
+        """Wake the relay after a commit; called from any thread."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._nudge)
+            self._loop.call_soon_threadsafe(self._announce)
 
-    def _nudge(self) -> None:
+    def _announce(self) -> None:
         if self._nudging is None or self._nudging.done():
             self._nudging = asyncio.ensure_future(self._say_committed())
 

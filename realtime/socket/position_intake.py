@@ -8,6 +8,7 @@ and when the connection ends.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,10 +18,11 @@ from uuid import UUID
 
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.db import OperationalError
 from django.utils import timezone
 
+from common.db import AWAY as DATABASE_AWAY
 from common.process import process
+from common.retrying import all_or_each
 from common.threads import in_read_thread, in_write_thread
 from realtime.contract.frames import LocationUpdate, text_of, unnumbered
 from realtime.contract.messages import LocationRelayed
@@ -59,17 +61,23 @@ class TrackBuffer:
         ride_ids = list(self._waiting)
         for start in range(0, len(ride_ids), FLUSH_BATCH):
             batch = ride_ids[start : start + FLUSH_BATCH]
-            try:
-                await self._flush(*batch)
-            except OperationalError:  # the database, not a ride
-                raise
-            except Exception:
-                logger.exception("Could not write the tracks of %d rides at once; trying each by itself.", len(batch))
-                await asyncio.gather(*(self._flush(ride_id) for ride_id in batch), return_exceptions=True)
+            await all_or_each(
+                batch,
+                lambda some: self._flush(*some),
+                self._flush_alone,
+                passing=DATABASE_AWAY,
+                log=logger,
+                what="tracks",
+            )
 
     async def flush(self, ride_id: UUID) -> None:
         """Write what was collected of a ride; return when it is in the database."""
         await self._flush(ride_id)
+
+    async def _flush_alone(self, ride_id: UUID) -> bool:
+        with contextlib.suppress(Exception):  # the reports stay in the buffer
+            await self._flush(ride_id)
+        return True
 
     async def _flush(self, *ride_ids: UUID) -> None:
         """Write the reports of these rides.

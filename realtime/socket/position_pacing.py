@@ -1,8 +1,8 @@
-"""Positions at the pace of the client: the next is sent when he has taken the one before.
+"""Positions at the pace of the client: the next one is sent when the client has received the one before.
 
-What lies between us and a slow client (his network, the buffers of both systems) holds far more than we keep for him,
-and a position that waits there grows old. So each is followed by a ping, and until its answer comes the consumer only
-keeps the latest. On a good network that is no restriction: the answer is there before the next position.
+The network and the buffers between us and a slow client hold far more than we keep, and a position that waits there
+grows old. So each is followed by a ping, and until the pong comes the consumer only keeps the latest. On a good network
+the pong arrives before the next position.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Pace:
         return payload.startswith(MARK)
 
     def stop(self) -> None:
-        """Call nobody any more."""
+        """Drop the pending call."""
         self._next = None
         if self._timer is not None:
             self._timer.cancel()

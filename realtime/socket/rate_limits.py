@@ -48,13 +48,13 @@ class TokenBucket:
 
 
 class Flooding(Exception):
-    """The client goes on and on, whatever he is told."""
+    """The client went on after many `RATE_LIMIT` answers; the socket is to be closed with 4429."""
 
 
 class CommandLimit:
     """The commands of one connection: `WS_COMMAND_RATE` a second, `WS_COMMAND_BURST` at once.
 
-    Those that cost a search or a booking are also counted by user, over all his connections: `WS_COSTLY_RATE` a minute.
+    Those that cost a search or a booking also count by user, over all their connections: `WS_COSTLY_RATE` a minute.
     Positions have a limit of their own, `LOCATION_FACTOR` times the rate at which they are shown. Who is refused more
     than `WS_FLOOD_TOLERANCE` times, and one more for each second, is flooding.
     """

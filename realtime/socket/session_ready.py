@@ -7,14 +7,15 @@ from typing import Any, cast
 from urllib.parse import parse_qs
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 from django.utils import timezone
 
+from realtime.commands.routes import allowed_actions
 from realtime.contract.frames import unnumbered
-from realtime.contract.messages import Limits, RoleName, SessionReady
-from realtime.delivery.history import Place
+from realtime.contract.messages import Limits, RoleName, SessionReady, UserState
+from realtime.delivery.history import Cursor
 from rides.selectors import user_state
-from rides.snapshots import UserState
 from users.tokens import Claims, user_of
 
 MAX_QUERY = 4096
@@ -23,14 +24,14 @@ MAX_QUERY = 4096
 _RESUME = re.compile(r"([A-Za-z0-9_-]{1,64}):([0-9]{1,18})")
 
 
-def parse_resume(query_string: bytes) -> Place | None:
+def parse_resume(query_string: bytes) -> Cursor | None:
     """Return the last that a client has seen, by its own word; None where that is missing or cannot be read.
 
     It is `?resume=<epoch>:<seq>` in the query of the handshake.
     """
     values = parse_qs(query_string[:MAX_QUERY].decode("latin-1")).get("resume", [])
     found = _RESUME.fullmatch(values[0]) if values else None
-    return Place(found[1], int(found[2])) if found else None
+    return Cursor(found[1], int(found[2])) if found else None
 
 
 def limits() -> Limits:
@@ -46,7 +47,8 @@ def limits() -> Limits:
 def read_state(claims: Claims) -> UserState:
     """Return the state of a token's user; raise `Unauthorized` when the token has been revoked meanwhile."""
     user_of(claims)
-    return user_state(claims.user_id, claims.role)
+    state = user_state(claims.user_id, claims.role)
+    return UserState(**msgspec.structs.asdict(state), allowed_actions=allowed_actions(claims.role, state))
 
 
 def ready_frame(

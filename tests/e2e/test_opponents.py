@@ -12,7 +12,8 @@ from contextlib import ExitStack, contextmanager
 import httpx
 import pytest
 
-from devservers.web import TIMEOUT, ServerProcess
+from devservers.patience import TIMEOUT
+from devservers.web import ServerProcess
 from tests.e2e.client import Client
 from tests.e2e.conftest import StartServer
 from tests.stress.rawsocket import CONTINUATION, PING, PONG, TEXT, RawSocket, frame

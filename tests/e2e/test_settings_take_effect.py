@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,8 @@ import httpx
 import jwt
 import pytest
 
-from devservers.web import TIMEOUT, ServerProcess
+from devservers.patience import TIMEOUT
+from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, Client, ride_to_pickup
 from tests.e2e.test_limits import close_code, read_all
 from tests.e2e.test_uvicorn_server import connect_raw, text_frame
@@ -51,12 +51,13 @@ LARGE_LIMITS = {
 
 
 @pytest.fixture(scope="module")
-def servers(template_database: Path) -> Iterator[tuple[ServerProcess, ServerProcess]]:
+def servers() -> Iterator[tuple[ServerProcess, ServerProcess]]:
     """The server with the small limits, and the one with the large ones; tests leave them running."""
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
         made = ServerProcess(Path(one), **SMALL_LIMITS), ServerProcess(Path(other), **LARGE_LIMITS)
         for server in made:
-            shutil.copy(template_database, server.database)
+            done = server.manage("migrate", "--verbosity", "0")
+            assert done.returncode == 0, done.stderr
         try:
             yield made[0].start(), made[1].start()
         finally:
@@ -141,9 +142,7 @@ async def test_write_buffer_follows_its_setting(small: ServerProcess, large: Ser
     with connect_raw(large, large.log_in(LATE_READER)) as patient, connect_raw(small, token) as hurried:
         await asyncio.to_thread(ask, patient, SMALL, count)
         await asyncio.to_thread(ask, hurried, SMALL, count)
-        await asyncio.to_thread(
-            small.wait_for, rf"(Disconnected\.).*{user_id}"
-        )  # after WS_WRITE_TIMEOUT, the same on both
+        await asyncio.to_thread(small.wait_for, rf"(Disconnected\.).*{user_id}")  # after WS_WRITE_TIMEOUT
         assert close_code(await asyncio.to_thread(read_all, hurried)) == 1013
         patient.settimeout(TIMEOUT)
         answers, rest = 0, b""

@@ -13,7 +13,7 @@ from nats.aio.msg import Msg
 
 from devservers.servers import NatsServer
 from events.stream import OUTBOX_SUBJECT
-from realtime.bridge.inbound import events_by_subject
+from realtime.bridge.reading import events_by_subject
 from realtime.socket.nats_publisher import LOCATION_SUBJECT
 from rides.events import EVENTS
 from tests.examples.conftest import USERS, settle, url_of

@@ -6,7 +6,7 @@ import pytest
 
 from nebengjek_client import Frame, InternalError, ServerError, Tokens, ValidationFailed
 from rides.geo import distance_km
-from simulation.people import CalledOff, Driver, Habits
+from simulation.people import Driver, Habits, RideCancelled
 from simulation.streets import place_at
 from tests.cast import MONAS
 
@@ -33,7 +33,7 @@ async def test_a_driver_turns_round_when_the_ride_is_called_off() -> None:
         async for _ in dewi._drive_to(place_at(MONAS, 500, 1.0), "1"):
             dewi._hear(Frame("ride_cancelled", {"ride_id": "1", "cancelled_by": "passenger"}))
 
-    with pytest.raises(CalledOff, match="by the passenger"):
+    with pytest.raises(RideCancelled, match="by the passenger"):
         await be_told_on_the_way()
     assert 0 < distance_km(MONAS, dewi.place) < 0.1
     assert dewi.inbox.get_nowait().type == "ride_cancelled"
@@ -49,7 +49,7 @@ async def test_that_a_ride_was_cancelled_first_is_no_error_but_anything_else_is(
         raise reason
 
     monkeypatch.setattr(dewi.phone, "command", refuse)
-    with pytest.raises(CalledOff):
+    with pytest.raises(RideCancelled):
         await dewi._unless_called_off(dewi.phone.ride_start(ride_id="1"))
     await dewi.call_off("1", "left over")
     reason = ValidationFailed("VALIDATION_FAILED", "You are 101 m from the passenger")

@@ -1,4 +1,4 @@
-"""`manage.py run_nats_bridge`: both directions of the bridge between NATS and the sockets."""
+"""`manage.py run_nats_bridge`: relay the outbox to NATS, and deliver the stream to the users."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from common.background_tasks import unless_stopped
 from common.nats import connect_to_nats
 from common.redis import close_async_redis
 from events.stream import STREAM, SUBJECTS, StreamMismatch
-from realtime.bridge.bridge import Bridge, Progress
-from realtime.bridge.inbound import events_by_subject
+from realtime.bridge.bridge import Bridge
+from realtime.bridge.counts import Counts
+from realtime.bridge.reading import events_by_subject
 from realtime.operations.prometheus import Done, serve_metrics
 
 
@@ -24,15 +26,15 @@ class Command(BaseCommand):
     help = "Bridge NATS and the sockets: one process is active, others stand by."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Say whether to stay."""
-        parser.add_argument("--once", action="store_true", help="hand out what waits, and exit")
-        parser.add_argument("--metrics-port", type=int, help="show metrics on this port of 127.0.0.1")
+        """Take `--once` and `--metrics-port`."""
+        parser.add_argument("--once", action="store_true", help="relay and deliver what is pending, and exit")
+        parser.add_argument("--metrics-port", type=int, help="serve metrics on this port of 127.0.0.1")
 
     def handle(self, *args: Any, once: bool, metrics_port: int | None, **options: Any) -> None:
         """Run until SIGTERM or Ctrl-C, then finish the batch in hand."""
         if not settings.DISTRIBUTED:
             raise CommandError("Set REDIS_URL and NATS_URL: without them `manage.py serve` does all of this itself.")
-        self._progress = Progress()
+        self._counts = Counts()
         self.stdout.write(f"Bridging the stream {STREAM} ({', '.join(SUBJECTS)}) and the sockets:")
         for subject, event in events_by_subject().items():
             self.stdout.write(f"  {subject:18} -> {event.type}")
@@ -45,8 +47,8 @@ class Command(BaseCommand):
             raise CommandError(str(exc)) from exc
 
     def _done(self) -> dict[str, int]:
-        """Return what has been done, over all connections to NATS."""
-        return msgspec.structs.asdict(self._progress)
+        """Return the counts over all connections to NATS."""
+        return msgspec.structs.asdict(self._counts)
 
     async def _run(self, *, once: bool) -> None:
         stopping = asyncio.Event()
@@ -58,7 +60,7 @@ class Command(BaseCommand):
                 return
 
     async def _with_one_connection(self, stopping: asyncio.Event, *, once: bool) -> None:
-        """Bridge over one connection to NATS: until told to stop, or until the library gives the connection up."""
+        """Bridge over one connection to NATS, until `stopping` is set or the library gives the connection up."""
         bridge: Bridge | None = None
 
         async def lost() -> None:
@@ -69,14 +71,21 @@ class Command(BaseCommand):
             if bridge is not None:
                 bridge.stop()
 
-        connecting = asyncio.create_task(connect_to_nats("bridge", disconnected_cb=lost, closed_cb=closed))
-        stopped = asyncio.create_task(stopping.wait())
-        await asyncio.wait((connecting, stopped), return_when=asyncio.FIRST_COMPLETED)
-        if not connecting.done():
-            connecting.cancel()
+        connecting = connect_to_nats("bridge", disconnected_cb=lost, closed_cb=closed)
+        client = await unless_stopped(stopping, connecting)
+        if client is None:
             return
-        client = await connecting
-        bridge = Bridge(client, self._progress)
+        bridge = Bridge(client, self._counts)
+        try:
+            await self._work(bridge, stopping, once=once)
+        finally:
+            self.stdout.write(f"Done: {bridge.counts}")
+            self.stdout.flush()
+            await client.close()
+            await close_async_redis()
+
+    async def _work(self, bridge: Bridge, stopping: asyncio.Event, *, once: bool) -> None:
+        stopped = asyncio.create_task(stopping.wait())
         stopped.add_done_callback(lambda _: bridge.stop())
         try:
             if not once:
@@ -85,7 +94,3 @@ class Command(BaseCommand):
                 self.stdout.write("Another bridge is active and does this.")
         finally:
             stopped.cancel()
-            self.stdout.write(f"Done: {bridge.progress}")
-            self.stdout.flush()
-            await client.close()
-            await close_async_redis()

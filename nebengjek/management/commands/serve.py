@@ -24,7 +24,7 @@ MOST_WORKERS = 64
 
 
 class Command(BaseCommand):
-    """Serve HTTP and the WebSocket until told to stop."""
+    """Serve HTTP and the WebSocket until SIGTERM or Ctrl-C."""
 
     help = "Serve HTTP and the WebSocket with everything that belongs to them, in one process."
 
@@ -55,7 +55,7 @@ class Command(BaseCommand):
             show_demo()
         refuse_old_database()
         if settings.DEBUG and not is_loopback(host):
-            self.stderr.write(f"DEBUG is on: whoever reaches {host} sees error pages with source code and settings.")
+            self.stderr.write(f"DEBUG is on: anybody who reaches {host} sees source code and settings on error pages.")
         staff = staff_account() if demo and socket is None else None
         welcome = partial(self._welcome, staff=staff)
         if workers > 1:
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         server = make_server(host, port, on_started, demo=demo)
         server.run(sockets=None if socket is None else [Socket(fileno=socket)])
         if not server.started:
-            raise CommandError("The server could not start; the lines above say why.")
+            raise CommandError("The server could not start; see the lines above.")
 
     def _serve_with(self, workers: int, host: str, port: int, *, demo: bool, welcome: Callable[[str], None]) -> None:
         """Serve with several processes; the town, if any, lives in the first."""

@@ -43,7 +43,7 @@ class Command(BaseCommand):
             if getattr(plan, name) <= 0:
                 raise CommandError(f"--{name} must be above 0.")
         if not settings.DEBUG and not options["anyway"]:
-            raise CommandError("With DEBUG off this may be a real town: say --anyway to add simulated people to it.")
+            raise CommandError("With DEBUG off this may be a real town: add --anyway to put simulated people into it.")
         self._warn_of_speed(plan)
         with tqdm(total=plan.rides, unit="ride", disable=options["show_frames"]) as bar:
             try:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from common.process import process
-from realtime.delivery.history.base import Delivery as Delivery
+from realtime.delivery.history.base import Cursor as Cursor
 from realtime.delivery.history.base import History as History
 from realtime.delivery.history.base import Notification as Notification
-from realtime.delivery.history.base import Place as Place
 from realtime.delivery.history.base import Reading as Reading
 
 

@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
-from channels.layers import get_channel_layer
 from django.conf import settings
 
-from realtime.contract.frames import notification_head, numbered
-from realtime.delivery.history.base import EVENT_ID_TTL, Delivery, Notification, Place, Reading
-from realtime.delivery.layer_messages import DELIVER, group_of
+from realtime.contract.frames import numbered
+from realtime.delivery.history.base import EVENT_ID_TTL, Cursor, Notification, Reading
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -40,29 +38,26 @@ class MemoryHistory:
         self.epoch = secrets.token_urlsafe(9)
         self._users: dict[UUID, _UserHistory] = {}
 
-    async def deliver(self, deliveries: Sequence[Delivery]) -> None:
-        """Number, keep and send each event in turn; one that comes again keeps its number and is sent again."""
-        layer = get_channel_layer()
-        for delivery in deliveries:
-            common = notification_head(delivery.type, delivery.data)
-            for user_id, view in delivery.audience.items():
-                head = common if view is None else notification_head(delivery.type, view)
-                item = self._append(user_id, delivery.event_id, head)
-                message = {
-                    "type": DELIVER,
-                    "epoch": self.epoch,
-                    "seq": item.seq,
-                    "event": delivery.type,
-                    "frame": item.frame,
-                    "at": delivery.at,
-                }
-                await layer.group_send(group_of(user_id), message)
+    def append(self, user_id: UUID, event_id: str, frame_head: str) -> Notification:
+        """Number and keep a frame for a user; an event that comes again keeps its number."""
+        history = self._users.get(user_id)
+        if history is None:
+            history = self._users[user_id] = _UserHistory(settings.HISTORY_MAX)
+        known = history.numbers.get(event_id)
+        if known is not None:
+            return Notification(known[0], numbered(frame_head, known[0]))
+        history.head += 1
+        item = Notification(history.head, numbered(frame_head, history.head))
+        now = time.monotonic()
+        history.frames.append(_Stored(item, now))
+        history.numbers[event_id] = (item.seq, now)
+        return item
 
-    async def read(self, user_id: UUID, place: Place | None = None) -> Reading:
-        """Return where a user's stream stands, and the notifications after `place`, where they are all kept."""
+    async def read(self, user_id: UUID, cursor: Cursor | None = None) -> Reading:
+        """Return the newest number of a user, and the notifications after `cursor`, where they are all kept."""
         history = self._users.get(user_id)
         head = history.head if history else 0
-        missed = self._since(history, head, place.seq) if place and place.epoch == self.epoch else None
+        missed = self._since(history, head, cursor.seq) if cursor and cursor.epoch == self.epoch else None
         return Reading(self.epoch, head, missed)
 
     async def heads(self, user_ids: Sequence[UUID]) -> tuple[str, list[int]]:
@@ -79,20 +74,6 @@ class MemoryHistory:
                 history.frames.popleft()
             while history.numbers and next(iter(history.numbers.values()))[1] < now - EVENT_ID_TTL:
                 history.numbers.popitem(last=False)
-
-    def _append(self, user_id: UUID, event_id: str, frame_head: str) -> Notification:
-        history = self._users.get(user_id)
-        if history is None:
-            history = self._users[user_id] = _UserHistory(settings.HISTORY_MAX)
-        known = history.numbers.get(event_id)
-        if known is not None:
-            return Notification(known[0], numbered(frame_head, known[0]))
-        history.head += 1
-        item = Notification(history.head, numbered(frame_head, history.head))
-        now = time.monotonic()
-        history.frames.append(_Stored(item, now))
-        history.numbers[event_id] = (item.seq, now)
-        return item
 
     @staticmethod
     def _since(history: _UserHistory | None, head: int, seq: int) -> list[Notification] | None:

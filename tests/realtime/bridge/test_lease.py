@@ -147,7 +147,7 @@ async def test_while_redis_is_away_it_is_held_and_then_renewed(
         assert await lease.try_take()
         keeping = asyncio.create_task(lease.keep())
         valkey.kill()
-        await until(lambda: caplog.text.count("could not be renewed") >= 2)
+        await until(lambda: "The lease could not be renewed" in caplog.text)
         assert not keeping.done()
         valkey.start()  # empty
         await until_async(_is_held)
@@ -174,10 +174,10 @@ async def test_where_redis_cannot_be_reached_the_first_attempt_is_as_patient_as_
     with pytest.raises(AWAY):
         await lease.try_take()
     standing_by = asyncio.create_task(lease.wait_for())
-    await until(lambda: caplog.text.count("Redis cannot be reached, trying on") >= 2)
+    await until(lambda: "Redis is unreachable, retrying" in caplog.text)
     assert not standing_by.done()
     standing_by.cancel()
     await asyncio.gather(standing_by, return_exceptions=True)
     await lease.release()
-    assert "The lease ends by itself." in caplog.text
+    assert "The lease was not released and ends by itself" in caplog.text
     await close_async_redis()

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from events.models import OutboxEvent
 from realtime.delivery.deliver import deliver
-from realtime.delivery.history import Delivery, Place, history
+from realtime.delivery.deliveries import Delivery
+from realtime.delivery.history import Cursor, history
 from realtime.delivery.layer_messages import DELIVER, REVOKE, group_of
 
 A, B = UUID(int=1), UUID(int=2)
@@ -25,7 +26,7 @@ def event(number: int, **fields: Any) -> OutboxEvent:
 
 
 async def test_everybody_of_the_audience_is_told_in_his_own_count() -> None:
-    await history().deliver([Delivery("earlier", "x", b"{}", {B: None})])
+    await get_channel_layer().deliver_batch([Delivery("earlier", "x", b"{}", {B: None})])
     first, second = await mailbox(A), await mailbox(B)
     await deliver([event(1)])
     for channel, seq in ((first, 1), (second, 2)):
@@ -51,13 +52,21 @@ async def test_a_repetition_keeps_its_number() -> None:
 async def test_who_is_not_connected_finds_it_in_the_history() -> None:
     await deliver([event(1)])
     epoch = (await history().read(A)).epoch
-    missed = (await history().read(A, Place(epoch, 0))).missed
+    missed = (await history().read(A, Cursor(epoch, 0))).missed
     assert missed is not None
     assert [item.seq for item in missed] == [1]
 
 
 async def test_a_revocation_is_no_notification() -> None:
     channel = await mailbox(A)
-    await deliver([event(1, type="", data={"token_version": 4}, audience={str(A): None})])
+    await deliver([event(1, type="", subject="user.revoked", data={"token_version": 4}, audience={str(A): None})])
     assert await get_channel_layer().receive(channel) == {"type": REVOKE, "token_version": 4}
     assert (await history().read(A)).head == 0
+
+
+async def test_what_is_for_other_services_reaches_no_socket() -> None:
+    """An event without a frame that revokes nothing ends here; what follows is delivered."""
+    channel = await mailbox(A)
+    await deliver([event(1, type="", subject="user.unreachable", audience={str(A): None}), event(2)])
+    assert json.loads((await get_channel_layer().receive(channel))["frame"])["data"] == {"n": 2}
+    assert (await history().read(A)).head == 1

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from realtime.server.http_protocol import MOST_BODY, MOST_HEAD, MOST_PIPELINED
+from tests.patience import TIMEOUT
 from tests.realtime.server.conftest import serving
 
-TIMEOUT = 20
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LATE = timedelta(milliseconds=300)
 

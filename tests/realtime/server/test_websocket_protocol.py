@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from realtime.server.websocket_protocol import FRAME_BURST, MOST_AFTER_CLOSE
+from tests.patience import TIMEOUT
 from tests.realtime.server.conftest import serving
 from tests.stress.rawsocket import CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, frame, handshake
 
-TIMEOUT = 20
 SOON = timedelta(milliseconds=200)
 LATER = timedelta(hours=1)
 

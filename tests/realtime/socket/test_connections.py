@@ -2,9 +2,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from channels.layers import get_channel_layer
 
 from common.threads import in_write_thread
-from realtime.delivery.history import Delivery, history
+from realtime.delivery.deliveries import Delivery
+from realtime.delivery.history import history
 from realtime.socket.connections import Connections
 from users.models import User
 from users.presence import Presence, presence
@@ -55,7 +57,7 @@ async def test_heartbeats_bring_sessions_and_stream_ends() -> None:
     first, second = Socket(uuid4()), Socket(uuid4())
     newer = Presence(connection_id=uuid4(), user_id=first.presence.user_id, role="driver")
     await presence().take(newer)
-    await history().deliver([Delivery("e", "t", b"{}", {second.presence.user_id: None})])
+    await get_channel_layer().deliver_batch([Delivery("e", "t", b"{}", {second.presence.user_id: None})])
     epoch = (await history().read(newer.user_id)).epoch
     await live(first, second).heartbeat()
     assert first.beats == [{"newest": newer.session, "epoch": epoch, "head": 0}]

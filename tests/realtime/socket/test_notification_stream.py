@@ -1,13 +1,16 @@
 """The numbered notifications on one connection, with a channel layer that loses, repeats and reorders."""
 
 import random
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from channels.layers import get_channel_layer
 
 from realtime.contract.frames import notification_head, numbered
-from realtime.delivery.history import Delivery, history
+from realtime.delivery.deliveries import Delivery
+from realtime.delivery.history import history
 from realtime.delivery.history.memory import MemoryHistory
 from realtime.socket import notification_stream
 from realtime.socket.notification_stream import NotificationStream
@@ -40,13 +43,13 @@ class Client:
 @pytest.fixture(autouse=True)
 def _no_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """The state does not matter here."""
-    monkeypatch.setattr(notification_stream, "read_state", lambda _claims: {})
+    monkeypatch.setattr(notification_stream, "read_state", lambda _claims: SimpleNamespace(proposals=[]))
 
 
 async def happen(count: int, kind: str = "beacon_update") -> list[dict[str, Any]]:
     """Let so many events happen; return the layer messages for them."""
     epoch, [head] = await history().heads([A])
-    await history().deliver([Delivery(uuid4().hex, kind, b"{}", {A: None}) for _ in range(count)])
+    await get_channel_layer().deliver_batch([Delivery(uuid4().hex, kind, b"{}", {A: None}) for _ in range(count)])
     frame = notification_head(kind, b"{}")
     return [
         {"type": "x", "epoch": epoch, "seq": seq, "event": kind, "frame": numbered(frame, seq), "at": 0}

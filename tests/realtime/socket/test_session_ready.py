@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from common.errors import Unauthorized
-from realtime.delivery.history import Place
+from realtime.delivery.history import Cursor
 from realtime.socket.session_ready import limits, parse_resume, read_state, ready_frame
 from rides.snapshots import FinderState
 from users.models import User
@@ -14,9 +14,9 @@ from users.tokens import Claims
 @pytest.mark.parametrize(
     ("query", "resume"),
     [
-        (b"resume=abc_-9:42", Place("abc_-9", 42)),
-        (b"a=1&resume=abc%3A0&b=2", Place("abc", 0)),
-        (b"resume=abc:1&resume=x", Place("abc", 1)),
+        (b"resume=abc_-9:42", Cursor("abc_-9", 42)),
+        (b"a=1&resume=abc%3A0&b=2", Cursor("abc", 0)),
+        (b"resume=abc:1&resume=x", Cursor("abc", 1)),
         (b"", None),
         (b"resume=", None),
         (b"resume=abc", None),
@@ -34,7 +34,7 @@ from users.tokens import Claims
         (b"a=%zz&%", None),
     ],
 )
-def test_a_resume_is_read_or_ignored(query: bytes, resume: Place | None) -> None:
+def test_a_resume_is_read_or_ignored(query: bytes, resume: Cursor | None) -> None:
     assert parse_resume(query) == resume
 
 

@@ -1,0 +1,152 @@
+"""Reading a message of the stream: it becomes a delivery, or there is a reason why it cannot.
+
+Our own messages have their type and id in headers. Those of other services are bare: flat JSON on the subjects of the
+contract. Their fields go to the clients unchanged, unknown ones included; known ones are checked by type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+from uuid import UUID
+
+import msgspec
+from django.utils import timezone
+from nats.aio.msg import Msg
+
+from events.base import Event, Moment
+from events.stream import ID_HEADER, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
+from realtime.delivery.deliveries import Delivery
+from rides.events import EVENTS
+
+MAX_PAYLOAD = 64 * 1024
+"""Bytes; a client has to take it in one frame."""
+
+
+class Unreadable(Exception):
+    """A message that can never be delivered; the text says why."""
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """The two people whom another service's message may name; what every such message is read as, at least."""
+
+    driver_id: UUID | msgspec.UnsetType = msgspec.UNSET
+    passenger_id: UUID | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def people(self) -> list[UUID]:
+        """Those of the two who are named, at the top or, for a completed ride, within `ride`."""
+        ride = getattr(self, "ride", None)
+        others = ride.people if isinstance(ride, Pair) else []
+        own = [user_id for user_id in (self.driver_id, self.passenger_id) if user_id is not msgspec.UNSET]
+        return list(dict.fromkeys([*own, *others]))
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """A message that can be delivered. `fields` are those of its event, each of which may be `UNSET`."""
+
+    message: Msg
+    delivery: Delivery
+    is_ours: bool
+    expired: bool
+    fields: Pair
+
+    @property
+    def subject(self) -> str:
+        """The subject on which it came."""
+        return self.message.subject
+
+
+def read_message(message: Msg, stream_id: str) -> Incoming | None:
+    """Return what a message says; None where its subject is not bridged. Raises `Unreadable`.
+
+    `stream_id` tells this stream from an earlier one of the same name: a bare message is identified by the stream and
+    its sequence.
+    """
+    event = events_by_subject().get(message.subject)
+    if event is None:
+        return None
+    if len(message.data) > MAX_PAYLOAD:
+        raise Unreadable(f"the payload has {len(message.data)} bytes; at most {MAX_PAYLOAD} are delivered")
+    try:
+        incoming = _read(message, event, stream_id)
+    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError, ValueError) as exc:
+        raise Unreadable(f"not of the contract: {exc}") from exc
+    if not incoming.delivery.audience:
+        raise Unreadable("no audience: neither driver_id nor passenger_id")
+    return incoming
+
+
+def _read(message: Msg, event: type[Event], stream_id: str) -> Incoming:
+    headers: Mapping[str, str] = message.headers or {}
+    is_ours = TYPE_HEADER in headers and _is_event_id(headers.get(ID_HEADER, ""))
+    message.data.decode()  # unknown fields are not looked at by the decoder, but sent as text
+    fields = _decoder(event).decode(message.data)
+    delivery = Delivery(
+        event_id=headers[ID_HEADER] if is_ours else f"{stream_id}:{message.metadata.sequence.stream}",
+        type=event.type,
+        data=message.data,
+        audience=(is_ours and _views(headers)) or dict.fromkeys(fields.people),
+        at=message.metadata.timestamp.timestamp(),
+    )
+    return Incoming(message, delivery, is_ours, _is_expired(headers), fields)
+
+
+@cache
+def events_by_subject() -> dict[str, type[Event]]:
+    """Return the event of each subject that is bridged."""
+    return {event.subject: event for event in EVENTS if is_streamed(event.subject)}
+
+
+def _views(headers: Mapping[str, str]) -> dict[UUID, bytes | None]:
+    if VIEWS_HEADER not in headers:
+        return {}
+    views = msgspec.json.decode(headers[VIEWS_HEADER], type=dict[UUID, msgspec.Raw])
+    if not all(bytes(view) == b"null" or bytes(view).startswith(b"{") for view in views.values()):
+        raise ValueError(f"{VIEWS_HEADER}: each must be an object or null")
+    return {user_id: None if bytes(view) == b"null" else bytes(view) for user_id, view in views.items()}
+
+
+def _is_event_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_expired(headers: Mapping[str, str]) -> bool:
+    valid_until = headers.get(VALID_UNTIL_HEADER)
+    return valid_until is not None and timezone.now() >= msgspec.convert(valid_until, Moment)
+
+
+@cache
+def _decoder(event: type[Event]) -> msgspec.json.Decoder[Pair]:
+    return msgspec.json.Decoder(_loose(event))
+
+
+def _loose(kind: type[msgspec.Struct]) -> type[Pair]:
+    """Return a struct like `kind` in which every field may be missing, and ids and enumerations may be any text."""
+    fields: list[Any] = [
+        (field.name, Union[_loose_type(field.type), msgspec.UnsetType], msgspec.UNSET)  # noqa: UP007
+        for field in msgspec.structs.fields(kind)
+        if field.name not in Pair.__struct_fields__
+    ]
+    loose: Any = msgspec.defstruct(f"Loose{kind.__name__}", fields, bases=(Pair,), frozen=True)
+    return cast("type[Pair]", loose)
+
+
+def _loose_type(kind: Any) -> Any:
+    """Return the type that a field of another service must have: what JSON can tell, and moments as moments."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        return kind
+    if origin in (Union, UnionType):
+        return Union[tuple(_loose_type(option) for option in get_args(kind))]  # noqa: UP007
+    if kind is UUID or origin is Literal:
+        return str
+    if isinstance(kind, type) and issubclass(kind, Event):
+        return _loose(kind)
+    return kind
