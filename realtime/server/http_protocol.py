@@ -111,11 +111,6 @@ class HttpProtocol(HttpToolsProtocol):
 
     # --- the parser ---
 
-    def on_message_begin(self) -> None:
-        """Start the clock of the next request, which may have come together with the one before."""
-        super().on_message_begin()
-        self._start_clock()
-
     def on_headers_complete(self) -> None:
         """Refuse what is too large by its own account, else begin to answer."""
         self._in_head = False

@@ -191,6 +191,13 @@ async def test_a_large_body_is_refused_by_its_length(host: str) -> None:
         assert [status for status, _ in await ask(host, post(MOST_BODY + 1, extra=extra))] == [413]
 
 
+async def test_a_large_body_is_refused_by_its_chunks(host: str) -> None:
+    """A body that does not say how large it is may be no larger for that."""
+    chunk = b"4000\r\n%s\r\n" % (b"x" * 0x4000)
+    whole = CHUNKED + chunk * (MOST_BODY // 0x4000) + b"1\r\nx\r\n0\r\n\r\n"
+    assert [status for status, _ in await ask(host, whole)] == [413]
+
+
 async def test_who_sends_a_large_body_reads_the_answer(host: str) -> None:
     """A client that sends all of a refused body before it reads gets the answer and not a reset."""
     assert [status for status, _ in await ask(host, post(20 * MOST_BODY), b"x" * (5 * MOST_BODY))] == [413]
