@@ -68,14 +68,6 @@ async def test_who_answers_no_ping_is_closed_and_who_does_is_not(start_server: S
     await answers.close()
 
 
-def test_who_takes_nothing_is_told_so_when_he_does_at_last(start_server: StartServer) -> None:
-    server = start_server(WS_WRITE_TIMEOUT="500ms", WS_READ_TIMEOUT="60s")
-    raw = connect_raw(server, server.log_in(PASSENGER))
-    flood(raw, {"type": "x" * 400, "data": {}}, quiet=1.5)  # asks and reads nothing, until the server is stuck
-    assert close_code(read_all(raw)) == 1013
-    raw.close()
-
-
 async def test_who_goes_on_after_many_refusals_is_closed(start_server: StartServer) -> None:
     server = start_server(WS_COMMAND_RATE="1", WS_COMMAND_BURST="2", WS_FLOOD_TOLERANCE="5")
     client = await Client.open(server.url, server.log_in(PASSENGER))
