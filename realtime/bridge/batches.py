@@ -35,6 +35,7 @@ class Batches:
         """Sequences of the current batch that became dead letters: NATS must not deliver them again."""
 
         self._lease, self._position, self._counts = lease, position, counts
+        self._last = position.sequence
         self._layer: DeliveringLayer = get_channel_layer()
         self._users = KnownUsers()
 
@@ -46,14 +47,23 @@ class Batches:
         dead += [self._without_user(item, missing) for item in readable if item not in good] if missing else []
         await adopt_proposals(good)
         await self.keep_dead(dead)
-        fence = self._lease.fence(self._position.key, messages[-1].metadata.sequence.stream)
-        await self._layer.deliver_batch([item.delivery for item in good if not item.expired], fence)
+        last = messages[-1].metadata.sequence.stream
+        deliveries = [item.delivery for item in good if not item.expired]
+        fence = self._lease.fence(self._position.key, last)
+        await self._layer.deliver_batch(deliveries, fence, after_gap=self._are_after_gap(messages))
+        self._last = max(self._last, last)
         self._counts.delivered += len(good)
         self._counts.ignored += ignored
 
     async def give_up(self, message: Msg, reason: str) -> None:
         """Keep a message as a dead letter."""
         await self.keep_dead([self._dead(message, reason)])
+        self._last = max(self._last, message.metadata.sequence.stream)
+
+    async def skip_to(self, sequence: int) -> None:
+        """Go on after a sequence although not everything up to it was delivered, or may not have been."""
+        await self._layer.deliver_batch([], self._lease.fence(self._position.key, sequence), after_gap=True)
+        self._last = max(self._last, sequence)
 
     async def keep_dead(self, letters: Sequence[Dead]) -> None:
         """Store dead letters, before the messages are terminated in NATS."""
@@ -84,6 +94,19 @@ class Batches:
             else:
                 readable.append(item)
         return readable, dead, ignored
+
+    def _are_after_gap(self, messages: Sequence[Msg]) -> bool:
+        """Return whether messages before or between these left the stream before they were delivered."""
+        last = self._last
+        for message in messages:
+            sequence = message.metadata.sequence.stream
+            if sequence > last + 1:
+                logger.warning(
+                    "Messages %d to %d are gone from the stream: all clients get the state.", last + 1, sequence - 1
+                )
+                return True
+            last = max(last, sequence)
+        return False
 
     def _without_user(self, item: Incoming, missing: set[UUID]) -> Dead:
         names = ", ".join(sorted(map(str, missing.intersection(item.delivery.audience))))

@@ -125,6 +125,9 @@ class Bridge:
         batches = Batches(self.lease, position, self.counts)
         self._inbound = inbound = Inbound(self._client, self.lease, position, batches, self._stopping)
         await inbound.open()
+        if not position.is_certain:
+            logger.warning("Going on after %d, which is uncertain: all clients get the state.", position.sequence)
+            await batches.skip_to(position.sequence)
         return inbound, Outbound(self._client, self.lease, position, self.counts, newest=info.state.last_seq)
 
     @staticmethod

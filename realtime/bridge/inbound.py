@@ -80,7 +80,7 @@ class Inbound:
                 await self._hold([], self.open)
             elif messages:
                 await self._handle(messages)
-            elif self.position.is_awaited:
+            else:
                 await self._hold([], self._skip_deleted)
 
     def wake(self) -> None:
@@ -156,10 +156,14 @@ class Inbound:
         await self.position.move_to(messages[-1].metadata.sequence.stream)
 
     async def _skip_deleted(self) -> None:
-        """Move on where what somebody waits for is not in the stream any more: messages end by age, or are deleted."""
+        """Move on where messages that were not delivered are gone: they end by age, or are deleted."""
         newest = (await self._context.stream_info(STREAM)).state.last_seq
+        if newest <= self.position.sequence:
+            return
         consumer = await self._context.consumer_info(STREAM, DURABLE)
         if not consumer.num_pending and not consumer.num_ack_pending:
+            logger.warning("Messages up to %d are gone from the stream: all clients get the state.", newest)
+            await self._batches.skip_to(newest)
             await self.position.move_to(newest)
 
     async def _hold(self, messages: Sequence[Msg], work: Callable[[], Awaitable[Any]]) -> None:
