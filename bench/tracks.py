@@ -165,7 +165,7 @@ def lap(rng: Rng) -> Course:
     return Course(tuple(piece for side in (a, b, a, b) for piece in ((side, 0.0), _arc(20, 90))), rng.uniform(6, 12))
 
 
-def standing(rng: Rng) -> Course:  # noqa: ARG001
+def standing(rng: Rng) -> Course:
     """An hour on the spot."""
     return Course(((0.0, 0.0),), 0.0, ((0.0, 3600.0),))
 
