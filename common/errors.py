@@ -11,26 +11,57 @@ DomainError                an error that is answered to the client, with one of 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated, Self
 
 import msgspec
+from msgspec import Meta
 
 
 class ErrorCode(StrEnum):
     """The codes a client may see in `error.data.code` or in the body of a REST error."""
 
-    INVALID_FORMAT = "INVALID_FORMAT"
-    VALIDATION_FAILED = "VALIDATION_FAILED"
-    UNAUTHORIZED = "UNAUTHORIZED"
-    RATE_LIMIT = "RATE_LIMIT"
-    INTERNAL_ERROR = "INTERNAL_ERROR"
+    meaning: str
+    """When the code is used, in a sentence for the documents."""
+
+    def __new__(cls, code: str, meaning: str = "") -> Self:
+        """Make a member that is its code and has a meaning."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    INVALID_FORMAT = (
+        "INVALID_FORMAT",
+        "The frame is binary, is not JSON, is not the envelope, has a bad `id` or an unknown type "
+        "(`unknown message type: <type>`).",
+    )
+    VALIDATION_FAILED = (
+        "VALIDATION_FAILED",
+        "A field is missing or out of range, the current state does not allow the command, or the id does not exist or "
+        "belongs to somebody else.",
+    )
+    UNAUTHORIZED = (
+        "UNAUTHORIZED",
+        "The token is not valid or the role may not do this. The message is always `Authentication required`.",
+    )
+    RATE_LIMIT = (
+        "RATE_LIMIT",
+        "Too many commands. Send the command again after `retry_after` seconds, with the same `id`.",
+    )
+    INTERNAL_ERROR = (
+        "INTERNAL_ERROR",
+        "The server failed and nothing was changed. The command may be sent again with the same `id`.",
+    )
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The body with which a REST call, or a handshake, is refused."""
 
-    code: ErrorCode
-    message: str
-    fields: dict[str, list[str]] | None = None
+    code: Annotated[ErrorCode, Meta(description="The kind of mistake.")]
+    message: Annotated[str, Meta(description="The reason, for people.")]
+    fields: Annotated[dict[str, list[str]] | None, Meta(description="What is wrong with single fields, by name.")] = (
+        None
+    )
 
 
 SECURITY_MESSAGE = "Authentication required"

@@ -9,6 +9,8 @@ from uuid import UUID
 
 import msgspec
 
+from common.examples import Examples
+
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time as the contract writes it: RFC 3339, in UTC."""
 
@@ -26,6 +28,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
 
     subject: ClassVar[str] = ""
     """The subject on which other services read the event."""
+
+    audience_text: ClassVar[str] = "driver and passenger"
+    """Who is notified, for the documents."""
+
+    examples: ClassVar[Examples] = {}
+    """Examples for the documents; without any, one is made of the fields."""
 
     resets_positions: ClassVar[bool] = False
     """Whether positions that are still on their way belong to the time before this event and are dropped."""

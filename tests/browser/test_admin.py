@@ -91,7 +91,7 @@ def test_a_ride_is_found_by_a_number_read_and_cancelled_with_a_reason(
     page.locator("input.action-select").check()
     page.get_by_label("Action:").select_option("cancel")
     page.get_by_role("button", name="Run").or_(page.get_by_role("button", name="Go")).click()
-    expect(page.get_by_text("driver and passenger are told")).to_be_visible()
+    expect(page.get_by_text("driver and passenger are notified")).to_be_visible()
     expect(page.get_by_role("listitem").filter(has_text=ride_id)).to_be_visible()
     page.get_by_label("Reason").fill("The chain is broken.")
     page.get_by_role("button", name="Yes: Cancel rides").click()
