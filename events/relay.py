@@ -17,7 +17,7 @@ from common.errors import brief
 from common.retrying import Repetition, all_or_each
 from common.threads import in_read_thread, in_write_thread
 from events import outbox, wakeups
-from events.buses.base import Bus, BusUnavailable
+from events.buses.base import Bus, BusUnavailable, Refused
 from events.models import OutboxEvent
 
 logger = logging.getLogger(__name__)
@@ -81,6 +81,9 @@ class Relay:
             await self._publish([row])
         except BusUnavailable:
             return False
+        except Refused as exc:
+            await in_write_thread(outbox.mark_given_up, row, str(exc))
+            logger.error("Event %s (%s) was given up: %s", row.event_id, row.subject, exc)
         except Exception as exc:
             if not await in_write_thread(outbox.mark_attempt, row, f"{type(exc).__name__}: {exc}"):
                 return False
