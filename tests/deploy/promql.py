@@ -10,7 +10,7 @@ import promql_parser
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from realtime.bridge.bridge import Progress
+from realtime.bridge.counts import Counts
 from realtime.bridge.status import Status
 from realtime.operations import prometheus
 from realtime.operations.prometheus import Done, exposition
@@ -37,7 +37,7 @@ def shown_by_all(monkeypatch: Any, settings: Any) -> Shown:
     settings.DISTRIBUTED = True
     monkeypatch.setattr(prometheus, "read_status", lambda: Status(is_active=True, lag=0))
     bridge = CollectorRegistry()
-    bridge.register(Done(lambda: dict.fromkeys(Progress.__struct_fields__, 0)))
+    bridge.register(Done(lambda: dict.fromkeys(Counts.__struct_fields__, 0)))
     shown: Shown = {name: list(series) for name, series in OF_PROMETHEUS.items()}
     for text in (exposition(), generate_latest(bridge)):
         for family in text_string_to_metric_families(text.decode()):

@@ -16,7 +16,7 @@ from django.urls import resolve
 
 from common.env import _period
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
-from realtime.server.uvicorn_server import CLOSE_GRACE
+from realtime.server.websocket_protocol import CLOSE_GRACE
 from tests.deploy.test_compose import CADDYFILE, assert_is_a_command
 
 Unit = dict[tuple[str, str], list[str]]
