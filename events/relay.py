@@ -38,7 +38,7 @@ class Relay:
         self,
         bus: Bus,
         on_relayed: Callable[[int], None] = lambda _: None,
-        step: Callable[[str], AbstractContextManager[None]] = nullcontext,
+        step: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
     ) -> None:
         self._bus, self._on_relayed, self._step = bus, on_relayed, step
         self._woken = asyncio.Event()

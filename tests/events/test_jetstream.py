@@ -22,7 +22,7 @@ from events.buses.base import BusUnavailable, Refused
 from events.buses.jetstream import JetStreamBus, headers_of, rounds
 from events.models import OutboxEvent
 from events.stream import ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, ensure_stream
-from tests.patience import within
+from tests.patience import until
 
 
 def event(subject: str = "match.found", *hearers: str, key: str = "k", **data: Any) -> OutboxEvent:
@@ -230,16 +230,12 @@ async def test_while_it_is_not_connected_nothing_is_buffered(tmp_path: Path, set
         await ensure_stream(client.jetstream())
         desk = Desk(client)
         server.kill()
-        async with within():
-            while client.is_connected:
-                await asyncio.sleep(0.01)
+        await until(lambda: not client.is_connected)
         for _ in range(5000):  # nats-py gives 4,000 places for answers, and has a buffer of 2 MB
             with pytest.raises(BusUnavailable, match="not connected"):
                 await desk.bus.publish([event(x="x" * 1000)])
         server.start()
-        async with within():
-            while not client.is_connected:
-                await asyncio.sleep(0.01)
+        await until(lambda: client.is_connected)
         await desk.bus.publish([event(n=1)])
         assert [json.loads(message.data) for message in await stream_of(client)] == [{"n": 1}]
         await client.close()
