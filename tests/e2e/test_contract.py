@@ -92,8 +92,8 @@ async def test_all_that_is_said_and_heard_is_what_the_document_says(start_server
     await rides_that_are_called_off(driver, passenger, other)
     await a_whole_ride(driver, passenger)
     await driver.do("token_refresh", token=tokens[0])
-    await a_resumed_session(story, server, tokens[1])
     await everything_else(story, driver, passenger)
+    await a_resumed_session(story, server, tokens[1])
     await mistakes(driver)
     await a_server_without_its_table(server, driver)
     for client in story.clients:
