@@ -18,10 +18,12 @@ from rides.fields import (
     TARGET,
     Address,
     AutoAccept,
+    Driver,
     DriverId,
     Factor,
     Kilometres,
     MatchId,
+    Passenger,
     PassengerId,
     PaymentId,
     QuoteId,
@@ -157,10 +159,13 @@ class MatchConfirmed(MatchAnswered, frozen=True, kw_only=True):
     subject: ClassVar[str] = "match.confirmed"
 
 
-class MatchAccepted(MatchAnswered, frozen=True, kw_only=True):
+class MatchAccepted(MatchAnswered, frozen=True, kw_only=True, omit_defaults=True):
     """Both sides have confirmed."""
 
     subject: ClassVar[str] = "match.accepted"
+
+    driver: Driver = None
+    passenger: Passenger = None
 
 
 class MatchRejected(PairEvent, frozen=True, kw_only=True):
@@ -195,7 +200,7 @@ class RideEvent(PairEvent, frozen=True, kw_only=True):
         return str(self.ride_id)
 
 
-class RidePickup(RideEvent, frozen=True, kw_only=True):
+class RidePickup(RideEvent, frozen=True, kw_only=True, omit_defaults=True):
     """The ride was booked; the driver is on the way to the passenger."""
 
     type: ClassVar[str] = "ride_pickup"
@@ -205,6 +210,8 @@ class RidePickup(RideEvent, frozen=True, kw_only=True):
     match_id: MatchId
     driver_location: Annotated[GeoPoint, DRIVER_PLACE, Meta(description="Where the driver is.")]
     timestamp: Annotated[Moment, Meta(description="When the ride was booked.")]
+    driver: Driver = None
+    passenger: Passenger = None
 
 
 class RideSnapshot(RideEvent, frozen=True, kw_only=True):

@@ -247,6 +247,10 @@ class Ride(models.Model):
     driver = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="driver_rides")
     passenger = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="passenger_rides")
     status = models.CharField(max_length=16, choices=RideStatus.choices, default=RideStatus.PICKUP)
+    vehicle_type = models.CharField(
+        max_length=16, choices=VehicleType.choices, blank=True, default="", db_default="", help_text="Of the booking."
+    )
+    vehicle_plate = models.CharField(max_length=16, blank=True, default="", db_default="")
     rate_per_km = models.PositiveIntegerField(help_text="Rupiah; the tariff of the booking stays that of the ride.")
     unit_km = models.DecimalField(max_digits=15, decimal_places=9, help_text="What the ledger books at a time.")
     tracked_km = models.FloatField(default=0)

@@ -37,10 +37,14 @@ from rides.snapshots import (
     finder_fields,
     open_match,
     payment_snapshot,
+    people_of,
+    ride_card,
     ride_fields,
-    ride_snapshot,
 )
 from users.models import Role
+
+WITH_PEOPLE = ("match", "driver", "passenger")
+"""What is read together with a ride that is shown to its people."""
 
 
 class CurrentRide(msgspec.Struct, frozen=True):
@@ -65,15 +69,15 @@ def user_state(user_id: UUID, role: str) -> RidesState:
             beacon=_beacon(user_id) if role == Role.DRIVER else None,
             finder=_finder(user_id) if role == Role.PASSENGER else None,
             proposals=proposals,
-            ride=ride_snapshot(ride) if ride else None,
+            ride=ride_card(ride) if ride else None,
             payment=payment_snapshot(payment, payment.ride) if payment else None,
-            last_ride=ride_snapshot(last) if last else None,
+            last_ride=ride_card(last) if last else None,
         )
 
 
 def current_ride(user_id: UUID, role: str) -> Ride | None:
     """Return the ride that a user is on: for a passenger until it is paid, for a driver until the arrival."""
-    rides = Ride.objects.select_related("match")
+    rides = Ride.objects.select_related(*WITH_PEOPLE)
     if role == Role.DRIVER:
         return rides.filter(driver_id=user_id, status__in=DRIVER_BUSY).first()
     return rides.filter(passenger_id=user_id, status__in=PASSENGER_BUSY).first()
@@ -100,7 +104,7 @@ def passengers_searching(passenger_ids: Collection[UUID]) -> set[UUID]:
 def rides_of(user_id: UUID) -> QuerySet[Ride]:
     """Return all rides of a user, as driver or passenger, newest first."""
     mine = Ride.objects.filter(Q(driver_id=user_id) | Q(passenger_id=user_id))
-    return mine.select_related("match").order_by("-created_at", "pk")
+    return mine.select_related(*WITH_PEOPLE).order_by("-created_at", "pk")
 
 
 def ride_detail(ride: Ride) -> RideDetail:
@@ -108,6 +112,7 @@ def ride_detail(ride: Ride) -> RideDetail:
     payment = Payment.objects.filter(ride=ride).first()
     return RideDetail(
         **ride_fields(ride),
+        **people_of(ride),
         ledger=[_ledger_line(entry) for entry in ride.ledger.all()],
         payment=payment_snapshot(payment, ride) if payment else None,
         track=[_reported_point(point) for point in ride.track.all()],
@@ -148,5 +153,5 @@ def _payment_due(mine: Q) -> Payment | None:
 
 
 def _last_ride(mine: Q, current: Ride | None) -> Ride | None:
-    rides = Ride.objects.filter(mine).select_related("match").order_by("-created_at")
+    rides = Ride.objects.filter(mine).select_related(*WITH_PEOPLE).order_by("-created_at")
     return (rides.exclude(pk=current.pk) if current else rides).first()
