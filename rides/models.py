@@ -57,6 +57,9 @@ class Finder(models.Model):
         default=False, db_default=False, help_text="The first driver who accepts has the ride."
     )
     quote_id = models.UUIDField(null=True, blank=True)
+    is_coarse = models.BooleanField(
+        default=False, db_default=False, help_text="Drivers are chosen by their cells: the passenger cancels often."
+    )
     origin = models.ForeignKey(
         "self",
         models.CASCADE,
@@ -81,6 +84,7 @@ class Finder(models.Model):
             models.Index(fields=("due_at",), condition=Q(status="OPEN"), name="finder_due"),
             models.Index(fields=("-created_at", "-id"), name="finder_newest"),
             models.Index(fields=("status", "-created_at"), name="finder_by_status"),
+            models.Index(fields=("passenger", "-created_at"), name="finder_by_passenger"),
         )
 
     def __str__(self) -> str:
@@ -170,6 +174,7 @@ class Match(models.Model):
     target_latitude = models.FloatField()
     target_longitude = models.FloatField()
     distance_km = models.FloatField(help_text="From the driver to the pick-up.")
+    eta_s = models.PositiveIntegerField(null=True, blank=True, help_text="Seconds to the pick-up, as it was offered.")
     attempt = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="The attempt of the search.")
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField()

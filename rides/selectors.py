@@ -61,7 +61,7 @@ def user_state(user_id: UUID, role: str) -> RidesState:
     with read_snapshot():
         mine = Q(driver_id=user_id) if role == Role.DRIVER else Q(passenger_id=user_id)
         waiting = Match.objects.filter(mine, status__in=OPEN_MATCH, expires_at__gt=timezone.now())
-        proposals = [open_match(match) for match in waiting.order_by("created_at")]
+        proposals = [open_match(match, user_id) for match in waiting.order_by("created_at")]
         ride = current_ride(user_id, role)
         payment = _payment_due(mine)
         last = _last_ride(mine, ride)

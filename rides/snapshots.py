@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
 
 import msgspec
 from django.conf import settings
@@ -130,6 +131,7 @@ def match_fields(match: Match) -> dict[str, Any]:
         "target_location": match.target_location,
         "match_status": match.status,
         "distance_km": round(match.distance_km, 3),
+        "eta_seconds": match.eta_s,
         "expires_at": match.expires_at,
     }
 
@@ -196,9 +198,9 @@ def payment_fields(payment: Payment, ride: Ride) -> dict[str, Any]:
     }
 
 
-def open_match(match: Match) -> OpenMatch:
-    """Return an offer that can still be answered."""
-    return OpenMatch(**match_fields(match))
+def open_match(match: Match, user_id: UUID) -> OpenMatch:
+    """Return an offer that can still be answered, as one side sees it."""
+    return OpenMatch(**match_fields(match)).seen_by(user_id)
 
 
 def ride_snapshot(ride: Ride) -> RideSnapshot:

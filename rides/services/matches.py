@@ -17,6 +17,7 @@ from rides.fares.tariff import current_tariff
 from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, MatchStatus, Ride
 from rides.services.locking import lock_affairs
 from rides.services.offers import offer_answered, offer_ignored
+from rides.services.patience import refuse_restless_driver
 from rides.snapshots import match_fields, people_of, pickup_fields
 from users.models import Driver, User
 
@@ -47,6 +48,8 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
     status = _status_after(match, by_driver=by_driver)
     if by_driver and match.finder.auto_accept:
         status = MatchStatus.ACCEPTED
+    if by_driver:
+        refuse_restless_driver(user_id, now)
     if status == MatchStatus.ACCEPTED:
         _accept(match, now)
     else:

@@ -15,13 +15,15 @@ RIDE = {
 }  # fmt: skip
 MATCH = {
     "match_id", "driver_id", "passenger_id", "location", "driver_location", "target_location", "match_status",
-    "distance_km", "expires_at",
+    "distance_km", "eta_seconds", "expires_at",
 }  # fmt: skip
 PAYMENT = {"payment_id", "ride_id", "status", "total_cost", "admin_fee", "driver_payout", "qr_code_url"}
 
 
 def test_a_match_has_the_fields_of_the_contract(dewi: User, putri: User) -> None:
-    assert set(open_match(propose(dewi, putri)).to_data()) == MATCH
+    match = propose(dewi, putri)
+    for user in (dewi, putri):
+        assert set(open_match(match, user.pk).to_data()) == MATCH
 
 
 def test_a_ride_has_the_fields_of_the_contract(dewi: User, putri: User) -> None:

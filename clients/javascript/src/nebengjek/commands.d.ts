@@ -86,8 +86,10 @@ export interface Match {
   target_location: Place;
   /** Who has confirmed the match. */
   match_status: "DRIVER_CONFIRMED" | "PASSENGER_CONFIRMED" | "PENDING";
-  /** Kilometres from the driver to the pick-up. */
+  /** Kilometres from the driver to the pick-up; rounded up to 0.5 until both have confirmed. */
   distance_km: number;
+  /** Seconds that the driver takes to the pick-up, rounded up to a minute. */
+  eta_seconds?: number;
   /** Until when the offer can be answered. */
   expires_at: string;
 }
@@ -228,8 +230,10 @@ export interface MatchFound {
   target_location: Place;
   /** Who has confirmed the match. */
   match_status: "PENDING";
-  /** Kilometres from the driver to the pick-up. */
+  /** Kilometres from the driver to the pick-up; rounded up to 0.5 until both have confirmed. */
   distance_km: number;
+  /** Seconds that the driver takes to the pick-up, rounded up to a minute. */
+  eta_seconds?: number;
   /** Until when the offer can be answered. */
   expires_at: string;
 }
@@ -250,8 +254,10 @@ export interface MatchAnswered {
   target_location: Place;
   /** Who has confirmed the match. */
   match_status: "ACCEPTED" | "DRIVER_CONFIRMED" | "PASSENGER_CONFIRMED";
-  /** Kilometres from the driver to the pick-up. */
+  /** Kilometres from the driver to the pick-up; rounded up to 0.5 until both have confirmed. */
   distance_km: number;
+  /** Seconds that the driver takes to the pick-up, rounded up to a minute. */
+  eta_seconds?: number;
   /** Until when the offer can be answered. */
   expires_at: string;
 }

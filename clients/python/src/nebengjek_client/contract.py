@@ -35,6 +35,7 @@ class Match(TypedDict):
     target_location: Location
     match_status: Literal["ACCEPTED", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "PENDING"]
     distance_km: float
+    eta_seconds: NotRequired[int]
     expires_at: str
 
 
