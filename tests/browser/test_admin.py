@@ -86,7 +86,7 @@ def test_a_ride_is_found_by_a_number_read_and_cancelled_with_a_reason(
     expect(region.locator(".map-track")).to_have_count(1)
     region.locator(".ride-map-refused").hover()
     expect(page.get_by_role("tooltip")).to_contain_text("inaccurate")
-    expect(page.get_by_text("ride.started, delivered after")).to_be_visible()
+    expect(page.get_by_text("ride.started, handed to the event bus after")).to_be_visible()
     page.goto(f"/admin/rides/ride/?q={ride_id}")
     page.locator("input.action-select").check()
     page.get_by_label("Action:").select_option("cancel")
