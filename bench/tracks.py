@@ -375,7 +375,9 @@ def main() -> None:
     options = PARSER.parse_args()
     kinds = [kind for kind in KINDS if options.kind in kind]
     phones = [phone for phone in PHONES if options.phone in phone]
-    print(f"{'road':12} {'phone':20} {'median':>8} {'|median|':>8} {'|p99|':>8} {'least':>8} {'most':>8} {'chords':>8}   (%)")  # noqa: T201
+    print(
+        f"{'road':12} {'phone':20} {'median':>8} {'|median|':>8} {'|p99|':>8} {'least':>8} {'most':>8} {'chords':>8}   (%)"
+    )  # noqa: T201
     total = len(kinds) * len(phones) * options.rides
     found = list(tqdm(rides(kinds, phones, options.rides, options.seed), total=total, unit="ride", leave=False))
     for first in range(0, total, options.rides):
