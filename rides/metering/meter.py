@@ -49,6 +49,8 @@ AWAY = 7.0
 """Times its standard deviation that noise does not take a phone away from where it stands (1 in 10^5, for both ends)."""
 PAUSE_S = 5.0
 """Seconds: a shorter slow piece is part of the drive, such as the turn at a corner."""
+LIVELY = 3.5
+"""Times the energy that noise gives a standing phone: more of it is a vehicle that turns, slow in sum but not in fact."""
 HEADING_M = 30.0
 """Metres of the road before and after a stop that give its direction."""
 SPARSE = 0.007
@@ -212,11 +214,12 @@ def _measure_piece(piece: list[Timed], noise: Noise, *, warped: bool) -> tuple[f
     sigmas = [noise.sigma * min(max(accuracy / usual, 0.5), 4.0) for accuracy in accuracies]
     told = any(one.fix.accuracy for one in piece)
     loose = max(noise.sigma, usual)
-    stretches = _stretches(raw, noise, loose if told else max(loose, STANDING_SIGMA_M))
-    if len(stretches) > 1:
-        stretches = _stretches(raw, noise, loose)
     smoothed, liveliness = settle(raw, sigmas, noise)
     left = _noise_left(noise)
+    lively = _lively(smoothed, liveliness, left)
+    stretches = _stretches(raw, lively, noise, loose if told else max(loose, STANDING_SIGMA_M))
+    if len(stretches) > 1:
+        stretches = _stretches(raw, lively, noise, loose)
     if _is_sparse(raw, stretches, noise):
         smoothed, left = raw, [0.0]
     metres = sum(
@@ -256,7 +259,15 @@ def _slowed_down(track: Track, noise: Noise) -> tuple[Track, Noise]:
 # Where it stands.
 
 
-def _stretches(raw: Track, noise: Noise, loose: float) -> list[Stretch]:
+def _lively(smoothed: Track, liveliness: Sequence[float], left: Sequence[float]) -> list[float]:
+    """Return, for each leg, the square of its speed by that which noise alone leaves there on average."""
+    return [
+        abs(way / gap) ** 2 / (2 * _at(left, liveliness, n))
+        for n, (way, gap) in enumerate(zip(smoothed.legs(), smoothed.gaps(), strict=True))
+    ]
+
+
+def _stretches(raw: Track, lively: Sequence[float], noise: Noise, loose: float) -> list[Stretch]:
     """Return the stretches of a track, driven and slow in turn.
 
     A stretch is slow where noise could feign the speed. A driven stretch must have been clearly fast once or have led
@@ -268,7 +279,8 @@ def _stretches(raw: Track, noise: Noise, loose: float) -> list[Stretch]:
     hardly, clearly = max(HARDLY * feigned, CREEPING_MS), max(CLEARLY * feigned, DRIVING_MS)
     stretches = _joined([Stretch(speed < hardly, n, n + 1) for n, speed in enumerate(speeds)])
     for part in stretches:
-        part.slow = part.slow and calm.times[part.last] - calm.times[part.first] >= PAUSE_S
+        long = calm.times[part.last] - calm.times[part.first] >= PAUSE_S
+        part.slow = part.slow and long and statistics.fmean(lively[part.first : part.last]) < LIVELY
     stretches = _joined(stretches)
     while (doubtful := _doubtful(calm, speeds, stretches, clearly, AWAY * loose)) is not None:
         doubtful.slow = True
@@ -321,10 +333,14 @@ def _driven_metres(track: Track, part: Stretch, liveliness: Sequence[float], lef
     metres = 0.0
     for n in range(part.first, part.last):
         way, gap = abs(track.places[n + 1] - track.places[n]), track.times[n + 1] - track.times[n]
-        octave = round(math.log2((liveliness[n] + liveliness[n + 1]) / 2))
-        added = left[min(max(octave - OCTAVES.start, 0), len(left) - 1)] * gap * gap
-        metres += math.sqrt(max(0.0, way * way - added))
+        metres += math.sqrt(max(0.0, way * way - _at(left, liveliness, n) * gap * gap))
     return metres
+
+
+def _at(left: Sequence[float], liveliness: Sequence[float], n: int) -> float:
+    """Return the variance that noise leaves in the speed of leg `n`."""
+    octave = round(math.log2((liveliness[n] + liveliness[n + 1]) / 2))
+    return left[min(max(octave - OCTAVES.start, 0), len(left) - 1)]
 
 
 def _noise_left(noise: Noise) -> list[float]:
