@@ -18,9 +18,9 @@ from rides.metering.fixes import Fix
 STEADY_S = 2.0
 """Seconds by which the delays of a mobile network may differ within one calm stretch."""
 NEIGHBOURS = 3
-"""Fixes on each side of a jump that must be steady, so that one late or wrong fix is not taken for a clock being set."""
+"""Fixes on each side of a jump that must be steady: one late or wrong fix is no clock being set."""
 ENVELOPE_S = 30.0
-"""Seconds around a fix whose least delay counts: longer than most stalls, shorter than a drift needs to be seen."""
+"""Seconds around a fix whose least delay counts: longer than most stalls, too short for a drift to show."""
 NONSENSE_S = 60.0
 """A lone fix this far ahead of its neighbours has a broken time stamp."""
 
