@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Literal
 
 from rides.metering.clock import true_times
-from rides.metering.fixes import Fix, Limits, leg, unusable
+from rides.metering.fixes import Fix, Limits, accuracy_of, leg, unusable
 from rides.metering.meter import Measurement
 
 Doubt = Literal["perfect_accuracy", "jitter", "jumps", "implausible_fixes", "fast_clock", "apart"]
@@ -92,4 +92,6 @@ def _distance(there: Sequence[tuple[float, Fix]], at: float, fix: Fix) -> float 
     near = [pair for pair in there[max(0, n - 1) : n + 1] if abs(pair[0] - at) < 15]
     if not near:
         return None
-    return min(abs(leg(other, fix)) - 3 * ((other.accuracy or 10.0) + (fix.accuracy or 10.0)) for _, other in near)
+    return min(
+        abs(leg(other, fix)) - 3 * ((accuracy_of(other) or 10.0) + (accuracy_of(fix) or 10.0)) for _, other in near
+    )

@@ -234,7 +234,7 @@ def _measure_piece(piece: list[Timed], noise: Noise, *, warped: bool) -> tuple[f
 
 
 def _sigmas(piece: list[Timed], noise: Noise) -> tuple[list[float], float]:
-    """Return the noise of each fix, by its accuracy among the others, and the largest noise to reckon with in a stand."""
+    """Return the noise of each fix, by its accuracy among the others, and the most to reckon with in a stand."""
     told = [accuracy for one in piece if (accuracy := accuracy_of(one.fix))]
     usual = statistics.median(told) if told else noise.sigma
     shares = [(accuracy_of(one.fix) or usual) / usual for one in piece]
@@ -346,7 +346,7 @@ def _legs(smoothed: Smoothed) -> list[float]:
 def _by_speed(
     legs: list[float], smoothed: Smoothed, stretches: list[Stretch], speeds: Sequence[float | None]
 ) -> list[float]:
-    """Return the metres of each leg by the phone's speed where that is good; then a stretch with speed is no slow one."""
+    """Return the metres of each leg by the phone's speed, where that is good; a stretch with speed is no slow one."""
     spoken, gaps = legs_by_speed(speeds, smoothed.track), smoothed.track.gaps()
     driven = [n for part in stretches if not part.slow for n in range(part.first, part.last)]
     fits = factor(spoken, legs, gaps, smoothed.liveliness, driven) if spoken else None

@@ -10,7 +10,7 @@ import math
 
 import msgspec
 
-from rides.metering.fixes import EARTH_RADIUS_M, Fix, Limits, Reason, leg
+from rides.metering.fixes import EARTH_RADIUS_M, Fix, Limits, Reason, accuracy_of, leg
 from rides.metering.sightings import UNKNOWN_ACCURACY_M, Sighting, sight
 
 LEAST_LEG_M = 15.0
@@ -39,7 +39,7 @@ def advance(progress: Progress, fix: Fix, limits: Limits) -> tuple[Progress, Rea
         return Progress(progress.metres, fix, last, (fix,)), ""
     recent = (*[one for one in progress.recent[-4:] if fix.received_at - one.received_at < AVERAGED_S], fix)
     way = sum(leg(progress.counted_at, one) for one in recent) / len(recent)
-    if abs(way) < max(LEAST_LEG_M, CLEARLY * (fix.accuracy or UNKNOWN_ACCURACY_M)):
+    if abs(way) < max(LEAST_LEG_M, CLEARLY * (accuracy_of(fix) or UNKNOWN_ACCURACY_M)):
         return Progress(progress.metres, progress.counted_at, last, recent), ""
     return Progress(progress.metres + abs(way), _moved(progress.counted_at, way), last, recent), ""
 

@@ -12,7 +12,7 @@ import math
 
 import msgspec
 
-from rides.metering.fixes import Fix, Limits, Reason, leg, unusable
+from rides.metering.fixes import Fix, Limits, Reason, accuracy_of, leg, unusable
 
 AGREEING = 4
 """Refused fixes in a row that must agree to be believed; a cell tower or a reflection gives one to three."""
@@ -92,5 +92,5 @@ def _is_steady(last: Sighting, fix: Fix) -> bool:
 
 
 def _reachable(a: Fix, b: Fix, seconds: float, limits: Limits) -> bool:
-    noise = FEIGNED * math.hypot(a.accuracy or UNKNOWN_ACCURACY_M, b.accuracy or UNKNOWN_ACCURACY_M)
+    noise = FEIGNED * math.hypot(accuracy_of(a) or UNKNOWN_ACCURACY_M, accuracy_of(b) or UNKNOWN_ACCURACY_M)
     return abs(leg(a, b)) <= limits.max_speed_kmh / 3.6 * seconds + noise

@@ -1,4 +1,4 @@
-"""How far a ride is by its fixes: under noise, standing, with bad clocks and networks, and whatever a phone may send."""
+"""How far a ride is by its fixes: under noise, standing, by bad clocks and networks, whatever a phone may send."""
 
 from __future__ import annotations
 

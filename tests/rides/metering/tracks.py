@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -55,4 +56,4 @@ def circle(radius: float, speed: float) -> Way:
 
 def polyline(fixes: Sequence[Fix]) -> float:
     """The metres of the straight lines between fixes."""
-    return sum(abs(leg(a, b)) for a, b in zip(fixes, fixes[1:], strict=False))
+    return sum(abs(leg(a, b)) for a, b in pairwise(fixes))
