@@ -9,14 +9,13 @@ from __future__ import annotations
 import statistics
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Literal
 
 from rides.metering.clock import true_times
 from rides.metering.fixes import Fix, Limits, accuracy_of, leg, unusable
 from rides.metering.meter import Measurement
 
-Doubt = Literal["perfect_accuracy", "jitter", "jumps", "implausible_fixes", "fast_clock", "apart"]
+Doubt = Literal["perfect_accuracy", "jitter", "jumps", "implausible_fixes", "apart"]
 
 ENOUGH = 20
 """Fixes below which nothing is said of a phone."""
@@ -26,13 +25,11 @@ JUMPS_M = 1000.0
 """Metres of jumps that no vehicle can have made: more than the worst reflections."""
 IMPLAUSIBLE = 0.3
 """The share of fixes that a vehicle cannot follow."""
-CLOCK_RATE = 1.25
-"""Times as fast as the server's that a phone's clock runs; real ones are off by less than a thousandth."""
 APART_M, APART_FIXES, APART_S = 250.0, 10, 120.0
 """Metres between the phones of driver and passenger beyond their noise, for so many fixes and seconds together."""
 
 
-def doubts(fixes: Sequence[Fix], measurement: Measurement, limits: Limits) -> list[Doubt]:
+def doubts(fixes: Sequence[Fix], measurement: Measurement) -> list[Doubt]:
     """Return what is suspicious about the driver's fixes of a ride."""
     found: list[Doubt] = []
     if len(fixes) < ENOUGH:
@@ -47,17 +44,7 @@ def doubts(fixes: Sequence[Fix], measurement: Measurement, limits: Limits) -> li
         found.append("jumps")
     if measurement.reasons.count("spike") > IMPLAUSIBLE * len(fixes):
         found.append("implausible_fixes")
-    if limits.max_speed_kmh and _clock_is_fast(fixes):
-        found.append("fast_clock")
     return found
-
-
-def _clock_is_fast(fixes: Sequence[Fix]) -> bool:
-    """Tell whether the phone's clock runs ahead, steadily: that would make any speed look slow."""
-    timed = sorted((fix.received_at, fix.phone_time) for fix in fixes if fix.phone_time is not None)
-    gaps = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(timed) if 0.5 < b[0] - a[0] < 60]
-    fast = sum(1 for arrival, phone in gaps if phone > CLOCK_RATE * arrival + 1)
-    return len(gaps) >= ENOUGH and fast > 0.8 * len(gaps)
 
 
 def apart(driver: Sequence[Fix], passenger: Sequence[Fix], limits: Limits) -> bool:

@@ -125,13 +125,18 @@ def _arrival(fix: Fix) -> tuple[float, float, float, float, str, float, float]:
 
 
 def _usable(timed: list[Timed], limits: Limits, started_at: float | None, reasons: list[Reason]) -> list[Timed]:
-    """Return what can be of this ride, and say of the rest why not."""
+    """Return what can be of this ride, and say of the rest why not.
+
+    The first fix that came in is the one the ride began with, so one made later by the same clock is of the ride.
+    """
+    first = min(timed, key=lambda one: _arrival(one.fix), default=None)
+    begin = -math.inf if first is None or started_at is None else min(started_at, first.at) - BEFORE_START_S
     seen: set[tuple[float | None, float, float]] = set()
     usable = []
     for one in timed:
         told = (one.fix.phone_time, one.fix.latitude, one.fix.longitude)
         reason = unusable(one.fix, limits)
-        if not reason and started_at is not None and one.at < started_at - BEFORE_START_S:
+        if not reason and one.at < begin:
             reason = "before_start"
         if not reason and one.fix.phone_time is not None and told in seen:
             reason = "duplicate"

@@ -235,6 +235,14 @@ class TestClocks:
             fixes[n] = msgspec.structs.replace(fixes[n], received_at=late)
         assert metres(fixes) == pytest.approx(900, rel=1e-3)
 
+    @pytest.mark.parametrize("rate", [1.5, 20, 100])
+    def test_clock_in_fast_motion(self, rate: float) -> None:
+        """A ride of an hour that comes in within minutes is measured by the phone's clock."""
+        fixes = [
+            msgspec.structs.replace(one, received_at=START + n / rate) for n, one in enumerate(track(straight(), HOUR))
+        ]
+        assert metres(fixes) == pytest.approx(36_000, rel=1e-3)
+
     def test_new_connection_has_its_own_clock(self) -> None:
         """After a reconnect the clock is compared again."""
         fixes = track(straight(), 600)
