@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from devservers.process import Process, ProcessError
+from devservers.waiting import scaled
 
-LAST_WORDS = 1.0
+LAST_WORDS = scaled(5)
 """Seconds for the output of a process that was stopped; processes that it started may hold the other end for longer."""
 
 COLOURS = (36, 33, 35, 32, 34, 31)

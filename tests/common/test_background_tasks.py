@@ -5,10 +5,11 @@ from django.db import OperationalError
 
 from common import background_tasks as module
 from common.background_tasks import Loops, end, every, first_of, keep_running, unless_stopped
+from devservers.waiting import TIMEOUT
 
 
 async def wait_for(count: int, runs: list[int]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(TIMEOUT):
         while len(runs) < count:
             await asyncio.sleep(0.01)
 

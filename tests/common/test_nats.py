@@ -17,7 +17,7 @@ from common import nats as module
 from common.nats import AWAY, connect_to_nats, credentials
 from devservers.process import free_port
 from devservers.servers import NatsServer
-from tests.realtime.bridge.conftest import TIMEOUT, until
+from devservers.waiting import TIMEOUT, until
 
 SOON = timedelta(days=1)
 

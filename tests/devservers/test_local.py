@@ -18,11 +18,12 @@ import pytest
 from devservers import local
 from devservers.process import ProcessError, free_port
 from devservers.servers import NatsServer, PostgresServer, ValkeyServer
+from devservers.waiting import scaled
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
 
 KINDS = (PostgresServer, ValkeyServer, NatsServer)
-PATIENCE = 120
-"""Seconds until a line must have come, also on a busy machine."""
+PATIENCE = scaled(120)
+"""Seconds until a line must have come."""
 
 
 class Local:

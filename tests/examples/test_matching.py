@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess
 from events.stream import ID_HEADER, STREAM, ensure_stream
 from rides.geo import GeoPoint, distance_km
@@ -23,7 +24,6 @@ from tests.examples.conftest import settle
 
 pytestmark = pytest.mark.e2e
 
-TIMEOUT = 15
 DEWI, JOKO, PUTRI, SARI = (str(UUID(int=number)) for number in range(1, 5))
 
 

@@ -10,6 +10,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from common.threads import in_read_thread, in_write_thread
+from devservers.waiting import TIMEOUT, until
 from devservers.web import ServerProcess
 from events.models import OutboxEvent
 from events.stream import OUTBOX_SUBJECT
@@ -18,7 +19,6 @@ from realtime.socket.nats_publisher import link
 from rides.models import Match
 from tests.cast import propose
 from tests.database import database_url
-from tests.realtime.bridge.conftest import TIMEOUT, until, until_async
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,7 +43,7 @@ async def test_several_processes_do_what_is_due_once_and_end_when_they_are_told(
     for process in processes:
         await asyncio.to_thread(process.wait_for, r"(Looking after what is due\.)")
     match = await expire(dewi, putri)
-    await until_async(lambda: is_rejected(match))
+    await until(lambda: is_rejected(match))
     for process in processes:
         assert await asyncio.to_thread(process.stop) == 0
         assert process.output[-1] == "Done.\n"
@@ -56,7 +56,7 @@ async def test_in_one_process_it_needs_no_nats(dewi: User, putri: User) -> None:
     dispatcher.start()
     assert {task.get_name() for task in dispatcher._loops._tasks} == {"timers", "database"}
     match = await expire(dewi, putri)
-    await until_async(lambda: is_rejected(match))
+    await until(lambda: is_rejected(match))
     await dispatcher.stop()
 
 
@@ -73,6 +73,6 @@ async def test_the_relay_is_told_of_what_was_done(
     await in_write_thread(Match.objects.update, expires_at=timezone.now())
     async with asyncio.timeout(TIMEOUT):
         await heard.get()
-    await until_async(lambda: is_rejected(match))
+    await until(lambda: is_rejected(match))
     await dispatcher.stop()
     assert link()._client is None

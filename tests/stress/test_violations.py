@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess
-from tests.e2e.client import TIMEOUT
 from tests.stress.rawsocket import PONG, TEXT, RawSocket, frame
 from tests.stress.violations import LEGAL, VIOLATIONS, Violation
 

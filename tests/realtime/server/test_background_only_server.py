@@ -8,10 +8,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
+from devservers.waiting import TIMEOUT
 from realtime.server.background import SERVER_LOCK, OnlyServer
 from tests.database import database_url
-
-TIMEOUT = 15.0  # seconds for what PostgreSQL does by itself
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from devservers.waiting import TIMEOUT
 from realtime.socket import token_expiry as expiry
 from realtime.socket.token_expiry import TokenWatch
 
@@ -40,7 +41,7 @@ async def test_it_warns_once_and_then_ends(told: Told, settings: Any) -> None:
     await asyncio.sleep(0.01)
     assert told.warnings[0].timestamp() == pytest.approx(expires_at)
     assert told.ends == 0
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(TIMEOUT):
         while not told.ends:
             await asyncio.sleep(0.01)
     assert time.time() >= expires_at

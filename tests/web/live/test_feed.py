@@ -7,13 +7,13 @@ import pytest
 from django.db import OperationalError
 
 from common.threads import in_write_thread
+from devservers.waiting import TIMEOUT
 from tests.web.live.watcher import logged_in
 from users.models import User
 from web.live.feed import Feed
 from web.live.picture import NOTHING, Painter, Picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
-TIMEOUT = 10
 
 
 async def test_the_town_is_looked_at_once_for_all_who_look(rina: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ async def test_it_goes_on_when_the_database_was_away(
     with caplog.at_level(logging.WARNING):
         async with asyncio.timeout(TIMEOUT), feed.viewer(key) as viewer:
             assert await viewer.next_frame(feed) is not None
-    assert "The live map waits: the database is away" in caplog.text
+    assert "The live map is waiting: the database is away" in caplog.text
 
 
 async def test_who_comes_while_the_others_are_looked_over_stays(rina: User) -> None:

@@ -1,0 +1,57 @@
+"""Waiting for what happens elsewhere: every limit of benchmarks and tests is multiplied by `TIMEOUT_FACTOR`.
+
+Raise it on a slow or busy machine (`TIMEOUT_FACTOR=5 make test`). A limit only says when to give up, so a large factor
+makes no passing test slower.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import time
+from collections.abc import Callable
+
+TIMEOUT_FACTOR = float(os.environ.get("TIMEOUT_FACTOR", "1"))
+
+POLL = 0.02
+"""Seconds between two looks."""
+
+
+def scaled(seconds: float) -> float:
+    """Return a limit in seconds for this machine."""
+    return seconds * TIMEOUT_FACTOR
+
+
+TIMEOUT = scaled(30)
+"""Seconds for anything that a working system does at once, also on a busy machine."""
+
+
+def wait_until(condition: Callable[[], object], what: str = "", seconds: float = TIMEOUT) -> None:
+    """Return when the condition holds; after so many seconds raise `TimeoutError`, with `what` did not happen."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(what or _source_of(condition))
+        time.sleep(POLL)
+
+
+async def until(condition: Callable[[], object], what: str = "", seconds: float = TIMEOUT) -> None:
+    """Return when the condition, which may be a coroutine function, holds; else as `wait_until`."""
+    deadline = time.monotonic() + seconds
+    while not await _holds(condition):
+        if time.monotonic() > deadline:
+            raise TimeoutError(what or _source_of(condition))
+        await asyncio.sleep(POLL)
+
+
+async def _holds(condition: Callable[[], object]) -> object:
+    result = condition()
+    return await result if inspect.isawaitable(result) else result
+
+
+def _source_of(condition: Callable[[], object]) -> str:
+    try:
+        return f"This does not hold: {inspect.getsource(condition).strip()}"
+    except (OSError, TypeError):
+        return f"This does not hold: {condition}"
