@@ -1,4 +1,4 @@
-"""Where a request comes from."""
+"""The address of a client, behind proxies."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import ipaddress
 from django.conf import settings
 
 HOST_BITS = 64
-"""Of an IPv6 address, those that its owner may choose at will."""
+"""The last bits of an IPv6 address, which its owner may choose freely (RFC 4291, section 2.5.1)."""
 
 
 def client_address(peer: str, forwarded_for: str) -> str:
     """Return the address of the client behind `peer`.
 
-    `X-Forwarded-For` is believed only as far as the chain of `TRUSTED_PROXIES` reaches, from the nearest hop outwards:
-    whatever stands before the first address that is not one of ours may have been written by anybody.
+    `X-Forwarded-For` is read from its end, as long as the hops are `TRUSTED_PROXIES`: what stands before the first
+    address that is not one of them may have been written by anybody.
     """
     hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
     address = peer
@@ -31,7 +31,7 @@ def without_port(hop: str) -> str:
 
 
 def network_of(address: str) -> str:
-    """Return what limits count by: an IPv4 address itself, of an IPv6 address the network that one customer has."""
+    """Return the key of rate limits: an IPv4 address itself, or the /64 network of an IPv6 address (one customer)."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

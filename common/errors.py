@@ -1,36 +1,67 @@
 """The errors of the contract, the same on the WebSocket and on REST.
 
-DomainError                a refusal that the client reads, with one of the codes of `ErrorCode`
-├── ValidationFailed       a field, a range, a state that does not allow it, an id that is not yours
+DomainError                an error that is answered to the client, with one of the codes of `ErrorCode`
+├── ValidationFailed       a wrong field or range, a state that does not allow the request, an id of somebody else
 │   └── Conflict           the same, answered with 409 on REST
 ├── InvalidFormat          not JSON, not the envelope, an unknown type
-├── Unauthorized           a security matter: the client only ever reads `Authentication required`
-└── RateLimited            too much in too little time; carries `retry_after`
+├── Unauthorized           a security matter: the client only reads `Authentication required`
+└── RateLimited            too many requests; has the seconds after which to try again
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated, Self
 
 import msgspec
+from msgspec import Meta
 
 
 class ErrorCode(StrEnum):
     """The codes a client may see in `error.data.code` or in the body of a REST error."""
 
-    INVALID_FORMAT = "INVALID_FORMAT"
-    VALIDATION_FAILED = "VALIDATION_FAILED"
-    UNAUTHORIZED = "UNAUTHORIZED"
-    RATE_LIMIT = "RATE_LIMIT"
-    INTERNAL_ERROR = "INTERNAL_ERROR"
+    meaning: str
+    """When the code is used, in a sentence for the documents."""
+
+    def __new__(cls, code: str, meaning: str = "") -> Self:
+        """Make a member that is its code and has a meaning."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    INVALID_FORMAT = (
+        "INVALID_FORMAT",
+        "The frame is binary, is not JSON, is not the envelope, has a bad `id` or an unknown type "
+        "(`unknown message type: <type>`).",
+    )
+    VALIDATION_FAILED = (
+        "VALIDATION_FAILED",
+        "A field is missing or out of range, the current state does not allow the command, or the id does not exist or "
+        "belongs to somebody else.",
+    )
+    UNAUTHORIZED = (
+        "UNAUTHORIZED",
+        "The token is not valid or the role may not do this. The message is always `Authentication required`.",
+    )
+    RATE_LIMIT = (
+        "RATE_LIMIT",
+        "Too many commands. Send the command again after `retry_after` seconds, with the same `id`.",
+    )
+    INTERNAL_ERROR = (
+        "INTERNAL_ERROR",
+        "The server failed and nothing was changed. The command may be sent again with the same `id`.",
+    )
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The body with which a REST call, or a handshake, is refused."""
 
-    code: ErrorCode
-    message: str
-    fields: dict[str, list[str]] | None = None
+    code: Annotated[ErrorCode, Meta(description="The kind of mistake.")]
+    message: Annotated[str, Meta(description="The reason, for people.")]
+    fields: Annotated[dict[str, list[str]] | None, Meta(description="What is wrong with single fields, by name.")] = (
+        None
+    )
 
 
 SECURITY_MESSAGE = "Authentication required"
@@ -38,7 +69,7 @@ SERVER_MESSAGE = "Internal server error"
 
 
 class DomainError(Exception):
-    """A request that cannot be carried out, for a reason that the client may read.
+    """A request that cannot be carried out, for a reason that is sent to the client.
 
     `message` is the whole reason, `field` the name of the input it is about, where there is one.
     """
@@ -52,34 +83,34 @@ class DomainError(Exception):
 
     @property
     def client_message(self) -> str:
-        """What the client reads."""
+        """The `message` that is sent to the client."""
         return self.message
 
 
 class ValidationFailed(DomainError):
-    """The input or the state of things does not allow the request."""
+    """The input, or the state of a match or ride, does not allow the request."""
 
     code = ErrorCode.VALIDATION_FAILED
 
 
 class Conflict(ValidationFailed):
-    """The state of things does not allow the request now (409 on REST)."""
+    """The present state does not allow the request (409 on REST)."""
 
 
 class InvalidFormat(DomainError):
-    """The request is not of the form that the contract asks for."""
+    """The request does not have the form that the contract requires."""
 
     code = ErrorCode.INVALID_FORMAT
 
 
 class Unauthorized(DomainError):
-    """Who asks may not; the reason goes to the log, never to the client."""
+    """The client is not allowed to do this; the reason is logged, and never sent to the client."""
 
     code = ErrorCode.UNAUTHORIZED
 
     @property
     def client_message(self) -> str:
-        """The one sentence for all security matters."""
+        """The same sentence for all security matters."""
         return SECURITY_MESSAGE
 
 
@@ -94,5 +125,5 @@ class RateLimited(DomainError):
 
 
 def brief(exc: BaseException) -> str:
-    """Return the first line of an exception's message, or its class where it has none."""
+    """Return the first line of an exception's message, or its class name where there is none."""
     return str(exc).partition("\n")[0] or type(exc).__name__

@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 
 
 class BoundedASGIHandler(ASGIHandler):
-    """Works on at most `HTTP_THREADS` requests at once.
+    """Handles at most `HTTP_THREADS` requests at once.
 
     Django gives each request a thread, and so a database connection, of its own; a burst of requests would open as
     many, and take the file descriptors that the sockets need. A request waits only after its body has been read:
@@ -23,6 +23,6 @@ class BoundedASGIHandler(ASGIHandler):
         self._places = asyncio.Semaphore(settings.HTTP_THREADS)
 
     async def run_get_response(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer a request when there is a place for it."""
+        """Answer a request when fewer than `HTTP_THREADS` are being handled."""
         async with self._places:
             return await super().run_get_response(request)

@@ -2,9 +2,9 @@
 
 The event loop never waits for the database: services and selectors are plain functions that run here. Writes on SQLite
 have one thread, because SQLite lets one writer in at a time and makes the others poll; reads have a few of their own
-and never wait for a writer (WAL). Each thread keeps its connection, so `DB_WRITE_THREADS + DB_READ_THREADS` is what a
-process has open beside HTTP. A connection is thrown away after an error; on a database server it is tried before use,
-because the server may have been restarted meanwhile.
+and never wait for a writer (WAL). Each thread keeps its connection, so a process has `DB_WRITE_THREADS +
+DB_READ_THREADS` connections open beside those of HTTP requests. A connection is closed after an error; on a database
+server it is checked before use, because the server may have restarted meanwhile.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _readers() -> Executor:
 
 
 def _keep_no_log() -> None:
-    """Spare this thread the log of queries that Django keeps with `DEBUG` on, and empties only for HTTP requests.
+    """Keep no log of queries in this thread: with `DEBUG` on Django keeps one, and clears it only for HTTP requests.
 
     It would hold the last 9,000 statements of each thread, and quote their parameters with another statement for each.
     """

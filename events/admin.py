@@ -1,4 +1,4 @@
-"""The outbox and the dead letters in the admin: to look at, not to change; a letter can be replayed."""
+"""The outbox and the dead letters in the admin: read-only, but a letter can be replayed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from events.models import DeadLetter, OutboxEvent
 
 
 class SubjectFilter(admin.SimpleListFilter):
-    """The subjects that there are, asked of the code and not of a million rows."""
+    """The subjects of all event classes: a DISTINCT over a million rows would be slow."""
 
     title = "subject"
     parameter_name = "subject"
@@ -38,7 +38,7 @@ def subjects(base: type[Event]) -> set[str]:
 
 @admin.register(OutboxEvent)
 class OutboxEventAdmin(ReadOnlyAdmin[OutboxEvent]):
-    """What happened, whom it was for, and whether it has left the outbox."""
+    """Events, their audience, and whether they were published."""
 
     list_display = ("id", "subject", "key", "created_at", "published_at", "attempts", "failed_at")
     list_filter = (
@@ -64,7 +64,7 @@ class OutboxEventAdmin(ReadOnlyAdmin[OutboxEvent]):
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
-    """Messages that could not be delivered, and why."""
+    """Messages that could not be delivered, and the reason."""
 
     list_display = ("id", "subject", "reason", "created_at", "replay_requested_at", "replayed_at", "replays")
     list_filter = (("replayed_at", admin.EmptyFieldListFilter),)

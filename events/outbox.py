@@ -1,4 +1,4 @@
-"""Writing to the outbox and reading from it."""
+"""The outbox: `emit` writes to it, the relay reads it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from events.base import Event
 from events.models import OutboxEvent
-from events.nudge import nudge
+from events.wakeups import wake_relay
 
 
 class Backlog(NamedTuple):
-    """How many events wait for the bus, and for how many seconds the oldest of them does."""
+    """How many events are pending, and the age of the oldest in seconds."""
 
     events: int
     age: float
@@ -39,16 +39,16 @@ def emit(event: Event) -> None:
         audience={str(user): views[user].to_data() if user in views else None for user in event.audience},
         valid_until=event.valid_until,
     )
-    transaction.on_commit(nudge)
+    transaction.on_commit(wake_relay)
 
 
 def pending_events(limit: int) -> list[OutboxEvent]:
-    """Return the oldest events that were neither handed to the bus nor given up, in the order of their numbers."""
+    """Return the oldest events that were neither published nor given up, in the order of their numbers."""
     return list(_pending().order_by("id")[:limit])
 
 
 def backlog() -> Backlog:
-    """Return what waits."""
+    """Return how much is pending."""
     found = _pending().aggregate(count=Count("id"), oldest=Min("created_at"))
     age = (timezone.now() - found["oldest"]).total_seconds() if found["oldest"] else 0.0
     return Backlog(found["count"], max(0.0, age))
@@ -59,18 +59,18 @@ def _pending() -> QuerySet[OutboxEvent]:
 
 
 def mark_published(rows: Sequence[OutboxEvent]) -> None:
-    """Note that the bus has taken `rows`."""
+    """Mark events as published."""
     OutboxEvent.objects.filter(pk__in=[row.pk for row in rows]).update(published_at=timezone.now(), error="")
 
 
 def mark_attempt(row: OutboxEvent, error: str) -> bool:
-    """Note a failed attempt; return True when it was the last and the event is given up."""
+    """Count a failed attempt; return True when it was the last one and the event is given up."""
     OutboxEvent.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, error=error[:2000])
     last = OutboxEvent.objects.filter(pk=row.pk, attempts__gte=settings.RELAY_MAX_ATTEMPTS)
     return last.update(failed_at=timezone.now()) == 1
 
 
 def purge_published(keep: timedelta) -> int:
-    """Delete the events that were handed out longer than `keep` ago; return how many."""
+    """Delete the events that were published longer than `keep` ago; return how many."""
     count, _ = OutboxEvent.objects.filter(published_at__lt=timezone.now() - keep).delete()
     return count

@@ -1,7 +1,7 @@
-"""The relay: takes events out of the outbox and hands them to the bus, one relay at a time.
+"""The relay: publishes the events of the outbox on the bus; one relay at a time.
 
-It is woken after each commit and looks every `RELAY_INTERVAL` anyway, so that it also finds what another process (a
-shell, a command, one that was killed) has left there.
+It is woken after each commit. It also polls every `RELAY_INTERVAL`, and so finds what another process (a shell, a
+command, one that was killed) has written.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from django.utils import timezone
 from common.errors import brief
 from common.retrying import Repetition, all_or_each
 from common.threads import in_read_thread, in_write_thread
-from events import nudge, outbox
+from events import outbox, wakeups
 from events.buses.base import Bus, BusUnavailable
 from events.models import OutboxEvent
 
 logger = logging.getLogger(__name__)
 
 RETRY_DELAY = 1.0
-"""Seconds between two attempts at a batch that the bus did not take."""
+"""Seconds between two attempts to publish a batch."""
 
 
 class Relay:
-    """Moves committed events from the outbox to `bus`, in the order of their numbers.
+    """Publishes committed events on `bus`, in the order of their numbers, and marks them as published.
 
-    `on_relayed` gets the number of events whenever some have left the outbox.
+    `on_relayed` is called with the number of events that were published, or given up, after each batch.
     """
 
     def __init__(self, bus: Bus, on_relayed: Callable[[int], None] = lambda _: None) -> None:
@@ -39,46 +39,44 @@ class Relay:
         self._repetition = Repetition()
 
     def wake(self) -> None:
-        """Have the relay look at the outbox at once; may be called from any thread."""
+        """Read the outbox now; may be called from any thread."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._woken.set)
 
     async def run(self) -> None:
         """Relay until cancelled."""
-        nudge.listen(self.wake)
+        wakeups.listen(self.wake)
         try:
             while True:
                 self._woken.clear()
                 await self.drain()
                 await self._wait(settings.RELAY_INTERVAL.total_seconds())
         finally:
-            nudge.ignore(self.wake)
+            wakeups.ignore(self.wake)
 
     async def drain(self) -> int:
-        """Hand out everything that waits; return how many events left the outbox."""
+        """Publish everything that is pending; return how many events were published or given up."""
         total = 0
         while rows := await in_read_thread(outbox.pending_events, settings.RELAY_BATCH):
-            done = await self._hand_out(rows)
+            done = await self._publish_batch(rows)
             total += done
             self._on_relayed(done)
             if done < len(rows):
                 await asyncio.sleep(RETRY_DELAY)
         return total
 
-    async def _hand_out(self, rows: list[OutboxEvent]) -> int:
-        """Hand out a batch, or as many of its first events as the bus takes; the order must stay."""
+    async def _publish_batch(self, rows: list[OutboxEvent]) -> int:
+        """Publish a batch, or as many of its first events as the bus takes: the order must be kept."""
         passing = (BusUnavailable,)
         try:
-            return await all_or_each(
-                rows, self._publish, self._hand_out_one, passing=passing, log=logger, what="events"
-            )
+            return await all_or_each(rows, self._publish, self._publish_one, passing=passing, log=logger, what="events")
         except BusUnavailable as exc:
             if self._repetition.is_new(reason := brief(exc)):
                 logger.warning("%d events are waiting: %s", len(rows), reason)
             return 0
 
-    async def _hand_out_one(self, row: OutboxEvent) -> bool:
-        """Hand out one event; return False where the next has to wait for it. One that always fails is given up."""
+    async def _publish_one(self, row: OutboxEvent) -> bool:
+        """Publish one event; return False where the next has to wait for it. One that always fails is given up."""
         try:
             await self._publish([row])
         except BusUnavailable:

@@ -1,6 +1,6 @@
-"""The NATS stream: what is in it, and what our messages look like.
+"""The NATS stream: its subjects, its configuration, and the headers of our messages.
 
-One stream for all of it, because several would lose the order between a match and its ride.
+There is one stream, because several would lose the order between a match and its ride.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ DUPLICATE_WINDOW = 3600.0
 """Seconds within which the stream takes a message of the same `Nats-Msg-Id` only once."""
 
 OUTBOX_SUBJECT = "nebengjek.outbox"
-"""Core NATS: something was committed; whoever relays may look. No payload."""
+"""Core NATS, no payload: an event was committed, so the relay should read the outbox."""
 
 ID_HEADER = "Nats-Msg-Id"
 TYPE_HEADER = "Nebengjek-Type"
 """The frame type; on messages of ours only."""
 VIEWS_HEADER = "Nebengjek-Views"
-"""JSON: what single recipients see instead of the payload, by user id."""
+"""JSON object: what single recipients see instead of the payload, by user id; null for the payload itself."""
 VALID_UNTIL_HEADER = "Nebengjek-Valid-Until"
-"""A moment after which nobody needs to be told any more."""
+"""RFC 3339: the message is not delivered after this moment."""
 
 
 class StreamMismatch(Exception):
-    """There is a stream of our name that cannot do what we need."""
+    """The stream exists with a configuration that would lose or refuse our messages."""
 
 
 def is_streamed(subject: str) -> bool:
@@ -42,7 +42,7 @@ def is_streamed(subject: str) -> bool:
 
 
 async def ensure_stream(context: JetStreamContext) -> StreamInfo:
-    """Return the stream, made where there is none. Raises `StreamMismatch` where it loses or refuses our messages."""
+    """Return the stream, created where there is none. Raises `StreamMismatch` where it would lose our messages."""
     wanted = StreamConfig(
         name=STREAM,
         subjects=list(SUBJECTS),
@@ -54,7 +54,7 @@ async def ensure_stream(context: JetStreamContext) -> StreamInfo:
     try:
         info = await context.stream_info(STREAM)
     except NotFoundError:
-        logger.info("Making the stream %s for %s.", STREAM, ", ".join(SUBJECTS))
+        logger.info("Creating the stream %s for %s.", STREAM, ", ".join(SUBJECTS))
         return await context.add_stream(wanted)
     config = info.config
     if missing := set(SUBJECTS) - set(config.subjects or ()):

@@ -20,9 +20,7 @@ from rest_framework.views import APIView
 
 from common.rest.documented import answer, documented
 from common.rest.exception_handler import only_reading, page_not_found
-from rides import openapi
 from rides.events import RideSnapshot
-from rides.examples import ride_detail_example, ride_example
 from rides.models import Payment, Ride
 from rides.selectors import ride_detail, rides_of
 from rides.serializers import DriverRequest
@@ -30,8 +28,6 @@ from rides.services.registration import driver_register
 from rides.snapshots import RideDetail, ride_snapshot
 from users.api import PAIR, USER, current_user, session_body, validated
 from users.serializers import SessionSerializer
-
-__all__ = ["openapi"]  # its extensions are found once it is imported
 
 RIDES = "http://127.0.0.1:8000/api/rides/"
 PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, description="Which page.")
@@ -93,7 +89,7 @@ class RideListView(ListAPIView[Ride]):
         "listRides",
         "One's own rides, newest first",
         "As driver and as passenger, in pages.",
-        {200: answer(RideSnapshot, "A page of them.", ride_example())},
+        {200: answer(RideSnapshot, "A page of them.")},
         refusals=[401, 404],
         tag="rides",
         parameters=[PAGE],
@@ -114,7 +110,7 @@ class RideDetailView(APIView):
         "readRide",
         "One's own ride in detail",
         "404 also for a ride of other people.",
-        {200: answer(RideDetail, "The ride with its ledger, payment and track.", ride_detail_example())},
+        {200: answer(RideDetail, "The ride with its ledger, payment and track.")},
         refusals=[401, 404],
         tag="rides",
     )

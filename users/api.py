@@ -1,4 +1,4 @@
-"""REST: login, tokens and the profile."""
+"""REST: login, tokens and the profile of a user."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ PAIR = {"access": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…", "refresh": "eyJhbG
 
 
 class OpenView(APIView):
-    """A view for people who have no token yet, or none that is still good."""
+    """A view for clients without a valid access token."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
     def get_authenticate_header(self, request: Request) -> str:
-        """Answer a refused login with 401."""
+        """Answer a refused login with 401 instead of 403."""
         return "Bearer"
 
 
@@ -77,7 +77,7 @@ class CodeView(OpenView):
         "requestCode",
         "Ask for a one-time code",
         "The answer is the same for known and unknown numbers. A number gets `OTP_MAX_PER_HOUR` codes an hour.",
-        {202: answer(CodeSent, "It is on its way, if the number exists.", {"expires_in": 300})},
+        {202: answer(CodeSent, "The code has been sent, if the number exists.", {"expires_in": 300})},
         tag="login",
         request=CodeRequest,
         example={"msisdn": "+6281200000003"},
@@ -95,7 +95,7 @@ class TokenView(OpenView):
     @documented(
         "logIn",
         "Log in with a code",
-        "A code is good for one login, a few minutes and a few tries.",
+        "A code works once, for a few minutes and a few tries.",
         {200: answer(SessionSerializer, "Tokens; the first login makes a passenger.", {**PAIR, "user": USER})},
         refusals=[401],
         tag="login",
@@ -114,7 +114,7 @@ class RefreshView(OpenView):
     @documented(
         "refreshTokens",
         "Exchange a refresh token for a new pair",
-        "Works once: the refresh token is used up, and the role is read afresh.",
+        "Works once: the refresh token is used up. The new tokens carry the current role.",
         {200: answer(TokenPairSerializer, "The new pair; the old refresh token is used up.", PAIR)},
         refusals=[401],
         tag="login",
@@ -146,12 +146,12 @@ class LogoutView(OpenView):
 
 
 class MeView(APIView):
-    """`GET`, `PATCH /api/me/`: one's own profile."""
+    """`GET`, `PATCH /api/me/`: the profile of the caller."""
 
     @documented(
         "readProfile",
         "One's own profile",
-        "As one sees oneself; `driver` only for drivers.",
+        "The caller's own profile; `driver` only for drivers.",
         {200: answer(UserSerializer, "The profile.", USER)},
         refusals=[401],
         tag="profile",

@@ -1,4 +1,4 @@
-"""Bearer tokens on REST, checked just as at the handshake of the WebSocket."""
+"""Bearer tokens on REST, checked exactly as at the handshake of the WebSocket."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class BearerAuthentication(BaseAuthentication):
     """`Authorization: Bearer <access token>`; no header at all is an anonymous request."""
 
     def authenticate(self, request: Request) -> tuple[User, Claims] | None:
-        """Return the user and the claims of his token; raise `AuthenticationFailed` for a bad one."""
+        """Return the user and the claims of the token; raise `AuthenticationFailed` for a bad token."""
         scheme, _, token = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
@@ -25,5 +25,5 @@ class BearerAuthentication(BaseAuthentication):
             raise AuthenticationFailed(SECURITY_MESSAGE) from exc
 
     def authenticate_header(self, request: Request) -> str:
-        """Make a missing token a 401 and not a 403."""
+        """Answer a missing token with 401 instead of 403."""
         return "Bearer"

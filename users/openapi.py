@@ -8,11 +8,11 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSe
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import Direction
 
-from common.rest.schemas import Schema
+from common.schemas import Schema
 
 
 class UserExtension(OpenApiSerializerExtension):
-    """A user, who has `driver` only if he is one."""
+    """A user, with `driver` only for drivers."""
 
     target_class = "users.serializers.UserSerializer"
 

@@ -1,7 +1,8 @@
-"""What can be done with users: log in and out, change a profile, become a driver, be deactivated."""
+"""Services that change users: login, logout, profile, registration as a driver, deactivation."""
 
 from __future__ import annotations
 
+import logging
 from uuid import UUID
 
 from django.db import transaction
@@ -13,32 +14,41 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from common.errors import Conflict, Unauthorized
 from events.outbox import emit
-from users.codes import code_create, code_use
+from users.codes import CodesCapped, code_create, code_use
 from users.events import TokensRevoked
-from users.models import Driver, Role, User
+from users.models import Driver, KnownAddress, Role, Suspicion, User
 from users.sms import send_sms
+from users.tallies import tally_add
 from users.tokens import TokenPair, tokens_issue
+
+logger = logging.getLogger(__name__)
 
 
 def login_request(*, msisdn: str, address: str) -> None:
-    """Send a one-time code to a normalised number. Raises `RateLimited` after too many of them."""
-    code = code_create(msisdn=msisdn, address=address)
+    """Send a one-time code to a normalised number. Raises `RateLimited` after too many."""
+    try:
+        code = code_create(msisdn=msisdn, address=address)
+    except CodesCapped:
+        logger.error("OTP_MAX_PER_HOUR_OVERALL codes were sent within an hour; codes to new addresses are refused.")
+        tally_add(Suspicion.CODES_CAPPED)
+        raise
     send_sms(msisdn, f"{code} is your NebengJek code.")
 
 
 def login(*, msisdn: str, otp: str, address: str) -> User:
-    """Return the user of a number whose code is right, made on the first login. Raises `Unauthorized` otherwise."""
+    """Return the user of a number with a right code; the first login creates it. Raises `Unauthorized` otherwise."""
     if not code_use(msisdn=msisdn, code=otp, address=address):
         raise Unauthorized("wrong, used or expired code")
     user = User.objects.filter(msisdn=msisdn).first() or _user_create(msisdn)
     if not user.is_active:
         raise Unauthorized(f"user {user.pk} is not active")
+    KnownAddress.objects.update_or_create(user=user, address=address, defaults={"last_login_at": timezone.now()})
     return user
 
 
 @transaction.atomic
 def tokens_refresh(*, refresh: str) -> TokenPair:
-    """Exchange a refresh token for a new pair; it works once. Raises `Unauthorized` for one that is no good."""
+    """Exchange a refresh token for a new pair; it works once. Raises `Unauthorized` for a bad token."""
     token, user = _refresh_token(refresh)
     outstanding = OutstandingToken.objects.filter(jti=token["jti"]).first()
     if outstanding is None or not BlacklistedToken.objects.get_or_create(token=outstanding)[1]:
@@ -48,7 +58,7 @@ def tokens_refresh(*, refresh: str) -> TokenPair:
 
 @transaction.atomic
 def logout(*, refresh: str) -> None:
-    """End every token of the owner of `refresh`. Raises `Unauthorized` for a token that is no good."""
+    """End every token of the owner of `refresh`. Raises `Unauthorized` for a bad token."""
     token, user = _refresh_token(refresh)
     token.blacklist()
     _revoke_tokens(user.pk)
@@ -56,14 +66,14 @@ def logout(*, refresh: str) -> None:
 
 @transaction.atomic
 def profile_update(*, user_id: UUID, full_name: str) -> User:
-    """Change the only thing of a profile that its owner can change."""
+    """Change the name, the only field that the owner of a profile can change."""
     User.objects.filter(pk=user_id).update(full_name=full_name)
     return User.objects.get(pk=user_id)
 
 
 @transaction.atomic
 def driver_create(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> User:
-    """Make a passenger a driver; his older tokens end. Raises `Conflict` when he is one already."""
+    """Make a passenger a driver and end all older tokens. Raises `Conflict` for a driver."""
     if not User.objects.filter(pk=user_id, role=Role.PASSENGER).update(role=Role.DRIVER):
         raise Conflict("You are registered as a driver already.")
     Driver.objects.create(user_id=user_id, vehicle_type=vehicle_type, vehicle_plate=vehicle_plate)
@@ -73,7 +83,7 @@ def driver_create(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> Us
 
 @transaction.atomic
 def user_deactivate(*, user_id: UUID) -> bool:
-    """Shut a user out: no login, no token, and open sockets close. Return False if he was shut out already."""
+    """Deactivate a user: logins and tokens are refused, open sockets close. Return False if nothing changed."""
     if not User.objects.filter(pk=user_id, is_active=True).update(is_active=False):
         return False
     _revoke_tokens(user_id)
@@ -82,7 +92,7 @@ def user_deactivate(*, user_id: UUID) -> bool:
 
 @transaction.atomic
 def user_log_out(*, user_id: UUID) -> bool:
-    """End every token of a user, and close open sockets. Return False where there is no such user."""
+    """End every token of a user, and close open sockets. Return False if there is no such user."""
     if not User.objects.select_for_update().filter(pk=user_id).exists():
         return False
     _revoke_tokens(user_id)
@@ -91,7 +101,7 @@ def user_log_out(*, user_id: UUID) -> bool:
 
 @transaction.atomic
 def user_reactivate(*, user_id: UUID) -> bool:
-    """Let a user in again, with a new login. Return False if he was not shut out."""
+    """Reactivate a user, who has to log in again. Return False if nothing changed."""
     return User.objects.filter(pk=user_id, is_active=False).update(is_active=True) == 1
 
 
@@ -110,7 +120,7 @@ def _user_create(msisdn: str) -> User:
 
 
 def _refresh_token(raw: str) -> tuple[RefreshToken, User]:
-    """Return a refresh token that may be used, and its owner, whose row is locked until the transaction ends."""
+    """Return a valid refresh token and its owner, whose row is locked until the transaction ends."""
     try:
         token = RefreshToken(raw)  # type: ignore[arg-type]  # the stubs ask for a Token, the class for its text
         user_id = UUID(str(token["user_id"]))
@@ -118,7 +128,7 @@ def _refresh_token(raw: str) -> tuple[RefreshToken, User]:
         raise Unauthorized(f"bad refresh token: {exc}") from exc
     user = User.objects.select_for_update().filter(pk=user_id, is_active=True).first()
     if user is None or user.token_version != token.get("ver", 0):
-        raise Unauthorized("the refresh token is of a user who is gone, or of an older version")
+        raise Unauthorized("the refresh token has an old version, or its user is gone")
     return token, user
 
 

@@ -14,13 +14,13 @@ class SMSBackend(Protocol):
     """Sends one text message."""
 
     def send(self, msisdn: str, text: str) -> None:
-        """Send `text` to `msisdn` (E.164); raise when the message was certainly not accepted."""
+        """Send `text` to `msisdn` (E.164); raise if the provider did not accept the message."""
 
 
 class ConsoleSMS:
-    """Writes messages to standard output, for development: whoever reads the output can log in as anybody.
+    """Writes messages to standard output. For development only: who reads the output can log in as any user.
 
-    With `DEMO` the last one of each number is kept for as long as its code is good, for the page that shows it.
+    With `DEMO` the last message of each number is kept for `OTP_TTL`, for the page that shows it.
     """
 
     def send(self, msisdn: str, text: str) -> None:

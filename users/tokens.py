@@ -1,14 +1,13 @@
 """Tokens: issued by simplejwt, checked in one place for REST, the handshake and `token_refresh`.
 
 An access token is HS256 over `JWT_SECRET` with `user_id`, `role` and `exp`; `ver` is the user's token version. Tokens
-of other issuers that carry just these claims are as good as our own, so the check reads them with PyJWT and not with
-simplejwt, which asks for a `jti`.
+of other issuers need only these claims, so they are checked with PyJWT: simplejwt would require a `jti`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -18,10 +17,11 @@ from django.conf import settings
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from common.errors import Unauthorized
+from common.prepared import Prepared
 from users.models import User
 
 LATEST_EXPIRY = 253_402_300_799
-"""The end of the year 9999, in seconds since the epoch: what lies beyond is no date."""
+"""The end of the year 9999, in seconds since the epoch: `datetime` ends there."""
 
 NO_VERSION = 2**31
 """A token version that no token has."""
@@ -36,8 +36,13 @@ _OPTIONS: Any = {
 }
 
 
+_ACCOUNT = Prepared(
+    UUID, build=lambda user_id: User.objects.filter(pk=user_id).values_list("role", "token_version", "is_active")
+)
+
+
 class Claims(msgspec.Struct, frozen=True):
-    """What we believe of a token whose signature holds; `exp` is in seconds since the epoch."""
+    """The claims of a token with a valid signature; `exp` is in seconds since the epoch."""
 
     user_id: UUID
     role: str
@@ -47,7 +52,7 @@ class Claims(msgspec.Struct, frozen=True):
 
 
 class TokenPair(TypedDict):
-    """The tokens that a login gives."""
+    """An access token and the refresh token for the next pair."""
 
     access: str
     refresh: str
@@ -62,38 +67,51 @@ def tokens_issue(user: User) -> TokenPair:
 
 
 def claims_of(token: str) -> Claims:
-    """Return the claims of an access token; raise `Unauthorized` for whatever is wrong with it."""
+    """Return the claims of an access token; raise `Unauthorized` if anything is wrong with it."""
     try:
         payload = jwt.decode(
             token, settings.JWT_SECRET, algorithms=["HS256"], leeway=settings.JWT_LEEWAY, options=_OPTIONS
         )
         claims = msgspec.convert(payload, Claims)
-    except Exception as exc:  # a token is a stranger's text: whatever it breaks, it is a bad token
+    except Exception as exc:  # untrusted input: whatever it breaks, it is a bad token
         raise Unauthorized(f"bad token: {type(exc).__name__}: {exc}") from exc
     if claims.token_type != "access":  # noqa: S105
         raise Unauthorized(f"a {claims.token_type} token where an access token is needed")
     if not time.time() < claims.exp <= LATEST_EXPIRY:
-        raise Unauthorized("the token has expired, or expires beyond all dates")
+        raise Unauthorized("the token has expired, or expires after the year 9999")
     return claims
 
 
+def check_claims(claims: Claims) -> None:
+    """Raise `Unauthorized` unless the claims are true of an active user; one statement, no model."""
+    check_account(claims, _ACCOUNT.first(claims.user_id))
+
+
+def check_account(claims: Claims, account: Sequence[Any] | None) -> None:
+    """Raise `Unauthorized` unless the claims are true of an account: `(role, token_version, is_active)`."""
+    if account is None or not account[2]:
+        raise Unauthorized(f"no active user {claims.user_id}")
+    if (account[0], account[1]) != (claims.role, claims.ver):
+        raise Unauthorized(f"the token is not of the present role or version of user {claims.user_id}")
+
+
 def user_of(claims: Claims) -> User:
-    """Return the user that the claims are true of; raise `Unauthorized` where there is none."""
+    """Return the active user whose role and token version match the claims; raise `Unauthorized` if there is none."""
     user = User.objects.filter(pk=claims.user_id, is_active=True).first()
     if user is None:
         raise Unauthorized(f"no active user {claims.user_id}")
     if user.role != claims.role or user.token_version != claims.ver:
-        raise Unauthorized(f"the token is not of the present role or version of user {user.pk}")
+        raise Unauthorized(f"the token has an old role or version of user {user.pk}")
     return user
 
 
 def token_versions(user_ids: Collection[UUID]) -> dict[UUID, int]:
-    """Return the token version that each of these users' tokens must have; of one who was shut out, none is enough."""
+    """Return the token version that each user's tokens must have: `NO_VERSION` for deactivated users."""
     rows = dict(User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", "token_version"))
     return {user_id: rows.get(user_id, NO_VERSION) for user_id in user_ids}
 
 
 def authenticate(token: str) -> tuple[User, Claims]:
-    """Return the user of an access token and its claims; raise `Unauthorized` for a token that is no good."""
+    """Return the user and the claims of an access token; raise `Unauthorized` for a bad token."""
     claims = claims_of(token)
     return user_of(claims), claims

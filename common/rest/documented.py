@@ -1,9 +1,9 @@
-"""What REST calls have in common in the OpenAPI document: how they are refused, tokens, bodies that are structs."""
+"""What REST calls have in common in the OpenAPI document: refusals, tokens, bodies that are structs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from drf_spectacular.extensions import OpenApiSerializerExtension
@@ -12,7 +12,8 @@ from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import Direction, OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
 from common.errors import SECURITY_MESSAGE, SERVER_MESSAGE, ErrorBody, ErrorCode
-from common.rest.schemas import Schema, components
+from common.examples import example_of
+from common.schemas import Schema, components
 
 Call = TypeVar("Call", bound=Callable[..., Any])
 
@@ -32,7 +33,7 @@ def _body(code: ErrorCode, message: str, **fields: list[str]) -> dict[str, Any]:
 
 REFUSALS: dict[int, tuple[str, dict[str, dict[str, Any]]]] = {
     400: (
-        "The body is not what is asked for.",
+        "The body is not valid.",
         {
             "A wrong field": _body(
                 ErrorCode.VALIDATION_FAILED, "otp: This must be six digits.", otp=["This must be six digits."]
@@ -41,27 +42,33 @@ REFUSALS: dict[int, tuple[str, dict[str, dict[str, Any]]]] = {
         },
     ),
     401: (
-        "No good token, or a wrong code; nothing more is said.",
+        "No valid token, or a wrong code. The reason is not told.",
         {"Unauthorized": _body(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)},
     ),
-    403: ("Not for you.", {"Not staff": _body(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)}),
-    404: ("There is no such thing of yours.", {"Not found": _body(ErrorCode.VALIDATION_FAILED, "Not found.")}),
+    403: ("The user may not do this.", {"Not staff": _body(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)}),
+    404: (
+        "It does not exist, or belongs to somebody else.",
+        {"Not found": _body(ErrorCode.VALIDATION_FAILED, "Not found.")},
+    ),
     406: (
-        "Only JSON is to be had.",
+        "Only JSON responses are available.",
         {"No JSON wanted": _body(ErrorCode.VALIDATION_FAILED, "Could not satisfy the request Accept header.")},
     ),
     409: (
-        "The state of things does not allow it now.",
+        "The current state does not allow it.",
         {"A driver already": _body(ErrorCode.VALIDATION_FAILED, "You are registered as a driver already.")},
     ),
     415: (
         "The body is not `application/json`.",
         {"A form": _body(ErrorCode.VALIDATION_FAILED, 'Unsupported media type "text/plain" in request.')},
     ),
-    429: ("Too many; come back later.", {"Too many": _body(ErrorCode.RATE_LIMIT, "Too many requests.")}),
-    500: ("A fault of the server.", {"A fault": _body(ErrorCode.INTERNAL_ERROR, SERVER_MESSAGE)}),
+    429: (
+        "Too many requests. Try again after `Retry-After`.",
+        {"Too many": _body(ErrorCode.RATE_LIMIT, "Too many requests.")},
+    ),
+    500: ("The server failed.", {"A fault": _body(ErrorCode.INTERNAL_ERROR, SERVER_MESSAGE)}),
 }
-"""Why calls are refused, by status: in a sentence, and examples."""
+"""The statuses of refusals: what each means, and examples."""
 
 
 def documented(
@@ -103,21 +110,18 @@ def refusal(status: int) -> OpenApiResponse:
 
 
 def answer(kind: Any, text: str, example: Any = None) -> OpenApiResponse:
-    """Return what a call answers, with an example."""
+    """Return what a call answers, with an example; that of a struct is made of its fields."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        example = example_of(kind)
     examples = [OpenApiExample("example", example, summary=text, response_only=True)] if example is not None else []
     return OpenApiResponse(kind, text, examples)
 
 
 class StructExtension(OpenApiSerializerExtension):
-    """Errors, and with other targets other structs, as they stand on the wire."""
+    """Structs as they are on the wire: errors, rides, statistics."""
 
-    target_class: Any = ErrorBody
+    target_class: Any = msgspec.Struct
     match_subclasses = True
-    glossary: ClassVar[Mapping[str, str]] = {
-        "ErrorBody.code": "What kind of mistake it is.",
-        "ErrorBody.message": "The reason, for people.",
-        "ErrorBody.fields": "What is wrong with single fields, by their names.",
-    }
 
     def get_name(self, auto_schema: AutoSchema, direction: Direction) -> str:
         """Return the name of the struct."""
@@ -125,7 +129,7 @@ class StructExtension(OpenApiSerializerExtension):
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
         """Return the schema of the struct, and put those of its parts beside it."""
-        schemas = components([self.target], self.glossary)
+        schemas = components([self.target])
         own = schemas.pop(self.target.__name__)
         for name, schema in schemas.items():
             part = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, schema=schema, object=name)

@@ -44,7 +44,7 @@ STATUS = {
 
 
 def contract_errors(exc: Exception, context: dict[str, Any]) -> Response:
-    """Return the response for an exception that a view raised; one we did not foresee is logged with an error id."""
+    """Return the response for an exception of a view; an unexpected one is logged with an error id."""
     set_rollback()
     if isinstance(exc, DomainError):
         return _domain_error(exc)
@@ -60,12 +60,12 @@ def contract_errors(exc: Exception, context: dict[str, Any]) -> Response:
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
-    """Answer for a path that does not exist."""
+    """Answer a path that does not exist."""
     return JsonResponse({"code": ErrorCode.VALIDATION_FAILED, "message": "Not found."}, status=404)
 
 
 def only_reading(view: View) -> View:
-    """Let a plain view be read only: any other method is 405 in JSON, also without a CSRF token."""
+    """Make a plain view read-only: other methods are 405 in JSON, also without a CSRF token."""
 
     @csrf_exempt
     @wraps(view)
@@ -79,12 +79,12 @@ def only_reading(view: View) -> View:
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
-    """Answer for an error outside the REST views; Django has logged it."""
+    """Answer an error outside the REST views; Django has logged it."""
     return JsonResponse({"code": ErrorCode.INTERNAL_ERROR, "message": SERVER_MESSAGE}, status=500)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
-    """Answer for a request that Django refused before any view saw it, such as one for a foreign host."""
+    """Answer a request that Django refused before it reached a view, such as one for a foreign host."""
     return JsonResponse({"code": ErrorCode.INVALID_FORMAT, "message": "Bad request."}, status=400)
 
 

@@ -14,12 +14,12 @@ MAX_BODY_SIZE = 16 * 1024
 
 
 class BoundedJSONParser(JSONParser):
-    """JSON up to `MAX_BODY_SIZE`, so that neither a long nor a deep body costs the server anything."""
+    """JSON of at most `MAX_BODY_SIZE` bytes; long and deeply nested bodies are refused cheaply."""
 
     def parse(
         self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return the parsed body; raise `ParseError` for what is no JSON, too long or too deep."""
+        """Return the parsed body; raise `ParseError` if it is not JSON, too long or nested too deeply."""
         body = stream.read(MAX_BODY_SIZE + 1)
         if len(body) > MAX_BODY_SIZE:
             raise ParseError(f"The body must not be longer than {MAX_BODY_SIZE} bytes.")

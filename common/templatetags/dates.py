@@ -1,7 +1,7 @@
-"""The way from years to days above a list, at any size of the list.
+"""Links from years to months and days above a list, fast for lists of any size.
 
-Django asks all rows for the years, months and days that there are: 0.4 s for 100,000 of them. Here the index gives the
-first and the last day, and all between can be chosen.
+Django reads all rows to find the years, months and days that occur: 0.4 s for 100,000 rows. Here an index gives the
+first and the last day, and every day between them gets a link.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Link = Callable[..., str]
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A place to go to; what has no link is where one is."""
+    """A link; the current place has a title only."""
 
     title: str
     link: str = ""
@@ -30,7 +30,7 @@ class Step(msgspec.Struct, frozen=True):
 
 @register.inclusion_tag("admin/date_hierarchy.html")
 def date_steps(changes: ChangeList) -> dict[str, Any]:
-    """Show where one can go from the year, month or day that is chosen."""
+    """Show the links that lead from the chosen year, month or day."""
     span = _span(changes)
     name = changes.date_hierarchy
     if span is None or not name:
@@ -57,7 +57,7 @@ def date_steps(changes: ChangeList) -> dict[str, Any]:
 
 
 def _span(changes: ChangeList) -> tuple[date, date] | None:
-    """Return the first and the last day of all records, whatever the filters say; an index has them."""
+    """Return the first and the last day of all records, without regard to filters; an index has them."""
     name = changes.date_hierarchy
     times = changes.root_queryset.order_by(name).values_list(name, flat=True)
     first, last = times.first(), times.last()

@@ -8,7 +8,7 @@ from typing import Protocol
 from events.models import OutboxEvent
 
 Handler = Callable[[Sequence[OutboxEvent]], Awaitable[None]]
-"""Delivers a batch of events; an exception means that none of the batch may be taken as delivered."""
+"""Delivers a batch of events; after an exception any of them may be undelivered."""
 
 
 class BusUnavailable(Exception):

@@ -32,7 +32,7 @@ class Batches:
 
     def __init__(self, lease: Lease, position: Position, counts: Counts) -> None:
         self.dead: set[int] = set()
-        """Sequences of the batch in hand that must not come again."""
+        """Sequences of the current batch that became dead letters: NATS must not deliver them again."""
 
         self._lease, self._position, self._counts = lease, position, counts
         self._layer: DeliveringLayer = get_channel_layer()
@@ -56,7 +56,7 @@ class Batches:
         await self.keep_dead([self._dead(message, reason)])
 
     async def keep_dead(self, letters: Sequence[Dead]) -> None:
-        """Store dead letters, before NATS is told that the messages must not come again."""
+        """Store dead letters, before the messages are terminated in NATS."""
         if not letters:
             return
         await in_write_thread(dead_letters_keep, letters)

@@ -44,7 +44,7 @@ class Bridge:
             self._inbound.wake()
 
     def connection_was_lost(self) -> None:
-        """Note that messages may have been under way when the connection broke."""
+        """Create the consumer again: messages may have been under way when the connection broke."""
         if self._inbound is not None:
             self._inbound.connection_was_lost()
 
@@ -59,7 +59,7 @@ class Bridge:
             await end(reporter)
 
     async def run_once(self) -> bool:
-        """Hand out what waits in the outbox and in the stream; return False where another bridge is active."""
+        """Relay and deliver what is pending now; return False where another bridge is active."""
         if not await self.lease.try_take():
             return False
         try:
@@ -74,14 +74,14 @@ class Bridge:
         try:
             await self._be_active()
         except NotActive as exc:
-            logger.warning("Not active any more: %s", brief(exc))
+            logger.warning("Standing down: %s", brief(exc))
         except StreamMismatch:
             raise
         except PASSING as exc:
-            logger.warning("The bridge starts over: %s", brief(exc))
+            logger.warning("The bridge is restarting: %s", brief(exc))
             await asyncio.sleep(passing.RETRY_DELAY)
         except Exception:
-            logger.exception("The bridge failed and starts over.")
+            logger.exception("The bridge failed and is restarting.")
             await asyncio.sleep(passing.RETRY_DELAY)
         finally:
             await self.lease.release()
@@ -102,7 +102,7 @@ class Bridge:
             await inbound.close()
 
     async def _catch_up(self) -> None:
-        """Deliver what is in the outbox and in the stream now."""
+        """Relay the outbox, and deliver the stream up to its present end."""
         inbound, outbound = await self._begin()
         delivering = asyncio.create_task(inbound.run())
         tasks = [delivering, asyncio.create_task(self.lease.keep())]

@@ -1,8 +1,8 @@
 """From the stream to the users: messages are pulled, delivered in batches, and then acknowledged.
 
-What fails for a passing reason (Redis, NATS or the database is unavailable) is held and retried in place: a message
-that was given back would come after newer ones. For the same reason the consumer is made again, just after the last
-message that was delivered, whenever messages may be under way to nobody: at a takeover, and after a lost connection.
+While Redis, NATS or the database is unavailable, the batch is held and retried in place: a message that was given back
+would come after newer ones. For the same reason the consumer is created again, just after the last message that was
+delivered, whenever messages may be under way to nobody: at a takeover, and after a lost connection.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from realtime.delivery.fence import NotActive
 logger = logging.getLogger(__name__)
 
 ACK_WAIT = 60.0
-"""Seconds after which NATS takes a batch for lost that it has heard nothing about."""
+"""Seconds after which NATS delivers a batch again that was neither acknowledged nor reported as in progress."""
 
 HOLD_INTERVAL = 10.0
 """Seconds between `in_progress` acks for a batch that is being retried."""
 
 IDLE = 1.0
-"""Seconds that one look for messages lasts where there are none."""
+"""Seconds to wait for messages before looking at anything else."""
 
 
 class Inbound:
@@ -56,7 +56,7 @@ class Inbound:
         self._pull: Pull | None = None
 
     async def open(self) -> None:
-        """Make the consumer, just after what was delivered, and ask it for messages.
+        """Create the consumer, just after the last message that was delivered, and request messages.
 
         Raises `LeaseLost` when it is another bridge's, and `StreamReplaced` when the stream is not the one it was.
         """
@@ -89,7 +89,7 @@ class Inbound:
             self._pull.wake()
 
     def connection_was_lost(self) -> None:
-        """Make the consumer again: messages may have been under way when the connection broke."""
+        """Create the consumer again: messages may have been under way when the connection broke."""
         self._must_reopen = True
 
     async def close(self) -> None:

@@ -8,59 +8,129 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import msgspec
+from msgspec import UNSET, Meta
 
 from common.errors import DomainError, ErrorCode, InvalidFormat, RateLimited, ValidationFailed
+from common.examples import Examples
 from realtime.contract.messages import Ack, Error, Message
+from rides.events import NO_WISH
+from rides.fields import PICK_UP, TARGET, AutoAccept, MatchId, QuoteId, RideId, Vehicle
 from rides.geo import GeoPoint, Latitude, Longitude
 
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL keeps any character but this one."""
 
-CommandId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=NO_NUL)]
-"""A client's name for a command, unique among its commands of the last ten minutes."""
+CommandId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=NO_NUL,
+        description="The client's name for the command, new for each command of the last ten minutes.",
+        examples=["c-42"],
+    ),
+]
 
 
 class CloseCode(IntEnum):
     """Why the server closes a socket."""
 
-    TOO_BIG = 1009
-    """A frame was larger than `WS_MAX_MESSAGE_SIZE`."""
-    SERVER_ERROR = 1011
-    """The server could not read the state; come back in a while."""
-    RESTARTING = 1012
-    """The server restarts; connect again after the `reconnect_after` of `server_restarting`."""
-    TOO_SLOW = 1013
-    """The client took nothing for `WS_WRITE_TIMEOUT`; come back with `?resume=` when the network is better."""
-    UNAUTHORIZED = 4401
-    """The token has expired or was revoked; log in again, do not just reconnect."""
-    NOTHING_HEARD = 4408
-    """Nothing was heard for `WS_READ_TIMEOUT`, not even the answer to a ping; connect again."""
-    REPLACED = 4409
-    """A newer connection of the same user took over; do not reconnect by yourself."""
-    FLOODING = 4429
-    """The client went on after many a `RATE_LIMIT`; come back slower."""
+    meaning: str
+    """What happened and what the client should do."""
+    example: str
+
+    def __new__(cls, code: int, meaning: str = "", example: str = "") -> Self:
+        """Make a member that is its code and has a meaning and an example."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning, member.example = meaning, example
+        return member
+
+    @property
+    def reconnect(self) -> bool:
+        """Whether a client connects again by itself; after the others two devices would evict each other for ever."""
+        return self not in (CloseCode.UNAUTHORIZED, CloseCode.REPLACED)
+
+    TOO_BIG = (
+        1009,
+        "A frame was larger than `WS_MAX_MESSAGE_SIZE`.",
+        "A `ride_cancel` with a reason of 1,000 characters.",
+    )
+    SERVER_ERROR = 1011, "The server could not read the state. Connect again later.", "The database is unreachable."
+    RESTARTING = (
+        1012,
+        "The server restarts. Connect again after the `reconnect_after` of `server_restarting`.",
+        "A new version is installed.",
+    )
+    TOO_SLOW = (
+        1013,
+        "The client read nothing for `WS_WRITE_TIMEOUT`. Connect again with `?resume=` when the network is better.",
+        "A phone in a tunnel reads nothing while more and more is sent.",
+    )
+    UNAUTHORIZED = (
+        4401,
+        "The token has expired or was revoked. Log in again; do not just reconnect.",
+        "The user logs out on another device.",
+    )
+    NOTHING_HEARD = (
+        4408,
+        "Nothing was received for `WS_READ_TIMEOUT`, not even the answer to a ping. Connect again.",
+        "A phone has lost its network without closing the connection.",
+    )
+    REPLACED = (
+        4409,
+        "A newer connection of the same user took over. Do not reconnect automatically.",
+        "The same person opens the app on a second phone.",
+    )
+    FLOODING = (
+        4429,
+        "The client kept sending after many `RATE_LIMIT` errors, or mostly empty frames. Connect again, and send less.",
+        "A loop sends `sync` a thousand times a second.",
+    )
 
 
-# --- What a client may say --------------------------------------------------------------------------------------------
+# --- What a client may send -------------------------------------------------------------------------------------------
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """The `data` of a frame from a client. Fields that are not known are ignored."""
+    """The `data` of a frame from a client. Unknown fields are ignored."""
+
+    examples: ClassVar[Examples] = {}
+    """Examples for the documents; without any, one is made of the fields."""
 
 
 class LocationUpdate(Command, frozen=True, kw_only=True):
-    """Where the phone is: accuracy in metres, speed in m/s, heading in degrees, timestamp by the server's clock."""
+    """The position of the phone."""
+
+    examples: ClassVar[Examples] = {
+        "While driving": {},
+        "The minimum": dict.fromkeys(("timestamp", "accuracy", "speed", "heading"), UNSET),
+    }
 
     latitude: Latitude
     longitude: Longitude
-    timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    accuracy: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    speed: Annotated[float, msgspec.Meta(ge=-1)] | None = None
-    heading: Annotated[float, msgspec.Meta(ge=-180, le=361)] | None = None
+    timestamp: Annotated[
+        Annotated[datetime, Meta(tz=True)] | None,
+        Meta(
+            description="When the phone was there, by the server's clock; without it, now.",
+            examples=["2026-01-31T12:02:18Z"],
+        ),
+    ] = None
+    accuracy: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(description="Metres by which the position may be wrong.", examples=[5]),
+    ] = None
+    speed: Annotated[
+        Annotated[float, Meta(ge=-1)] | None,
+        Meta(description="Metres per second; -1 where the phone does not know it.", examples=[8.3]),
+    ] = None
+    heading: Annotated[
+        Annotated[float, Meta(ge=-180, le=361)] | None,
+        Meta(description="Degrees clockwise from the north; below 0 where the phone does not know it.", examples=[141]),
+    ] = None
 
     def __post_init__(self) -> None:
         try:
@@ -81,62 +151,116 @@ class LocationUpdate(Command, frozen=True, kw_only=True):
 
 
 class BeaconUpdate(Command, frozen=True, kw_only=True):
-    """Switch the driver's beacon."""
+    """Switch the driver's beacon: whether they take passengers."""
 
-    is_active: bool
-    latitude: Latitude | None = None
-    longitude: Longitude | None = None
+    examples: ClassVar[Examples] = {
+        "On, with a position": {},
+        "Off": {"is_active": False, "latitude": UNSET, "longitude": UNSET},
+    }
+
+    is_active: Annotated[bool, Meta(description="Whether the driver takes passengers.")]
+    latitude: Annotated[
+        Latitude | None,
+        Meta(description="The driver's position; without it they join with their first `location_update`."),
+    ] = None
+    longitude: Annotated[Longitude | None, Meta(description="The driver's position; goes with `latitude`.")] = None
 
 
 class FinderUpdate(Command, frozen=True, kw_only=True):
-    """Switch the passenger's search; both places are needed to switch it on."""
+    """Start, move (sent again while it is on) or stop the passenger's search; starting needs both places."""
 
-    is_active: bool
-    location: GeoPoint | None = None
-    target_location: GeoPoint | None = None
+    examples: ClassVar[Examples] = {
+        "Search for a driver": dict.fromkeys(("vehicle_type", "auto_accept", "quote_id"), UNSET),
+        "Search for a motorcycle, at a quoted price, and take the first driver who accepts": {},
+        "Stop searching": {"is_active": False, **NO_WISH},
+    }
+
+    is_active: Annotated[bool, Meta(description="Whether to search for a driver.")]
+    location: Annotated[GeoPoint | None, PICK_UP, Meta(description="The pick-up; needed to start.")] = None
+    target_location: Annotated[GeoPoint | None, TARGET, Meta(description="The destination; needed to start.")] = None
+    vehicle_type: Vehicle = None
+    auto_accept: AutoAccept = False
+    quote_id: QuoteId = None
 
 
 class MatchConfirm(Command, frozen=True, kw_only=True):
-    """Accept or decline a proposal."""
+    """Accept or decline an offer."""
 
-    match_id: UUID
-    accepted: bool
+    examples: ClassVar[Examples] = {"Accept": {}, "Decline": {"accepted": False}}
+
+    match_id: MatchId
+    accepted: Annotated[bool, Meta(description="False declines the match for good.")]
 
 
 class RideStart(Command, frozen=True, kw_only=True):
-    """The passenger is on board."""
+    """Start the ride: the passenger is on board."""
 
-    ride_id: UUID
-    latitude: Latitude | None = None
-    longitude: Longitude | None = None
+    examples: ClassVar[Examples] = {"On board": {"latitude": UNSET, "longitude": UNSET}}
+
+    ride_id: RideId
+    latitude: Annotated[Latitude | None, Meta(description="Ignored: the server compares the positions it knows.")] = (
+        None
+    )
+    longitude: Annotated[Longitude | None, Meta(description="Ignored: the server compares the positions it knows.")] = (
+        None
+    )
 
 
 class RideArrived(Command, frozen=True, kw_only=True):
-    """The drive is over; the driver may lower the fare by a factor."""
+    """End the drive at the destination; the driver may lower the fare by a factor."""
 
-    ride_id: UUID
-    adjustment_factor: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    examples: ClassVar[Examples] = {"The full fare": {"adjustment_factor": UNSET}, "A tenth less": {}}
+
+    ride_id: RideId
+    adjustment_factor: Annotated[
+        float, Meta(ge=0, le=1, description="The factor by which the fare is multiplied.", examples=[0.9])
+    ] = 1.0
 
 
 class PaymentProcess(Command, frozen=True, kw_only=True):
     """Pay exactly what was asked, or refuse to."""
 
-    ride_id: UUID
-    total_cost: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-    status: Literal["ACCEPTED", "REJECTED"]
+    examples: ClassVar[Examples] = {"Pay": {"status": "ACCEPTED"}, "Refuse": {"status": "REJECTED"}}
+
+    ride_id: RideId
+    total_cost: Annotated[
+        int,
+        Meta(ge=0, le=2**63 - 1, description="Exactly the amount that was asked, in rupiah.", examples=[11_475]),
+    ]
+    status: Annotated[
+        Literal["ACCEPTED", "REJECTED"],
+        Meta(description="Whether the passenger pays.", extra={"client_default": "ACCEPTED"}),
+    ]
 
 
 class RideCancel(Command, frozen=True, kw_only=True):
-    """Call a ride off before it starts."""
+    """Cancel a ride before it starts."""
 
-    ride_id: UUID
-    reason: Annotated[str, msgspec.Meta(max_length=200, pattern=NO_NUL)] = ""
+    ride_id: RideId
+    reason: Annotated[
+        str,
+        Meta(max_length=200, pattern=NO_NUL, description="For the other side.", examples=["The bike has a flat tyre."]),
+    ] = ""
+
+
+class Received(Command, frozen=True, kw_only=True):
+    """Confirm what has reached the device, up to a number: offers at once, the rest within a second."""
+
+    seq: Annotated[
+        Annotated[int, Meta(ge=0, le=2**63 - 1)], Meta(description="The highest `seq` so far.", examples=[7])
+    ]
 
 
 class TokenRefresh(Command, frozen=True, kw_only=True):
-    """Go on with a fresh access token of the same user."""
+    """Continue with a fresh access token of the same user."""
 
-    token: str
+    token: Annotated[
+        str,
+        Meta(
+            description="A fresh access token of the same user.",
+            examples=["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…"],
+        ),
+    ]
 
 
 class Sync(Command, frozen=True, kw_only=True):

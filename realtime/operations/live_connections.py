@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from datetime import UTC, datetime
-from uuid import UUID
 
 import msgspec
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
-from django.db.models import Q
 
 from realtime.delivery.layer_messages import DISCONNECT, group_of
 from users.models import User
 from users.presence import Presence, presence
+from users.selectors import people_found
 
 MOST_FOUND = 1000
 """Users that a search looks for among the connected ones."""
@@ -43,7 +41,7 @@ def connected(search: str = "", order: str = "-since") -> list[Presence]:
     """Return the connections of all processes, in order; with a search, those of the users whom it finds."""
     found = presence().everyone()
     if text := search.strip():
-        wanted = _users_found(text)
+        wanted = set(people_found(text).values_list("pk", flat=True)[:MOST_FOUND])
         found = [one for one in found if one.user_id in wanted]
     name = order.removeprefix("-")
     key = name if name in SORTABLE else "since"
@@ -66,12 +64,3 @@ def disconnect(connection: LiveConnection) -> None:
     """Have a connection closed by the process that has it; the client comes back, with what it missed."""
     message = {"type": DISCONNECT, "connection": str(connection.presence.connection_id)}
     async_to_sync(get_channel_layer().group_send)(group_of(connection.presence.user_id), message)
-
-
-def _users_found(text: str) -> set[UUID]:
-    with suppress(ValueError):
-        return {UUID(text)}
-    wanted = Q(full_name__icontains=text)
-    if digits := "".join(filter(str.isdigit, text)).lstrip("0"):
-        wanted |= Q(msisdn__contains=digits)
-    return set(User.objects.filter(wanted).values_list("pk", flat=True)[:MOST_FOUND])

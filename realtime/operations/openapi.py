@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
-from common.rest.documented import StructExtension
 from events.base import Moment
 from realtime.contract.messages import Count
 
@@ -15,39 +15,26 @@ OPERATOR: list[dict[str, list[str]]] = [{"metricsToken": []}, {"bearer": []}, {"
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is connected, in numbers, over all processes."""
+    """Numbers of connections, over all processes."""
 
-    total_connections: Count
-    connections_by_role: dict[str, Count]
-    connections_by_process: dict[str, Count]
-    stale_connections: Count
-    timestamp: Moment
+    total_connections: Annotated[Count, Meta(description="All connections.", examples=[3])]
+    connections_by_role: Annotated[
+        dict[str, Count],
+        Meta(description="Connections of drivers and of passengers.", examples=[{"passenger": 2, "driver": 1}]),
+    ]
+    connections_by_process: Annotated[
+        dict[str, Count], Meta(description="Connections of each process.", examples=[{"web-1": 3}])
+    ]
+    stale_connections: Annotated[
+        Count, Meta(description="Connections of processes that have not reported for a while.", examples=[0])
+    ]
+    timestamp: Annotated[Moment, Meta(description="When they were counted.")]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How the system is: beside `status` each dependency has a field of its own."""
+    """The health of the system: beside `status` each dependency has a field of its own."""
 
-    status: str
-
-
-class StatsExtension(StructExtension):
-    """Statistics."""
-
-    target_class = Stats
-    glossary = {  # noqa: RUF012
-        "total_connections": "All of them.",
-        "connections_by_role": "How many are drivers, and how many passengers.",
-        "connections_by_process": "How many each process has.",
-        "stale_connections": "How many of a process that has not been heard of for a while.",
-        "timestamp": "When they were counted.",
-    }
-
-
-class HealthExtension(StructExtension):
-    """Health."""
-
-    target_class = Health
-    glossary = {"status": "`ok` or `unavailable`."}  # noqa: RUF012
+    status: Annotated[str, Meta(description="`ok` or `unavailable`.", examples=["ok"])]
 
 
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:

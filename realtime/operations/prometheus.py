@@ -19,6 +19,8 @@ from common.redis import AWAY
 from events.outbox import backlog
 from realtime.bridge.status import read_status
 from realtime.metrics import BUCKETS, FAMILIES, Cells, Family, table
+from users.codes import codes_of_the_hour
+from users.tallies import tallies
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
 BOUNDS = (*map(str, BUCKETS), "+Inf")
@@ -35,11 +37,12 @@ class Counted(Collector):
 
 
 class LookedUp(Collector):
-    """What is the same whichever process is asked: the outbox and the bridge. What cannot be known is left out."""
+    """What is the same whichever process is asked: outbox, codes, bridge. What cannot be known is left out."""
 
     def collect(self) -> Iterator[Metric]:
         """Look it up."""
         yield from self._outbox()
+        yield from self._logins()
         if settings.DISTRIBUTED:
             yield from self._bridge()
 
@@ -50,6 +53,19 @@ class LookedUp(Collector):
             return
         yield GaugeMetricFamily("nebengjek_outbox_backlog", "Events that wait for the bus.", waiting.events)
         yield GaugeMetricFamily("nebengjek_outbox_age_seconds", "How long the oldest of them waits.", waiting.age)
+
+    def _logins(self) -> Iterator[Metric]:
+        try:
+            sent, counted = codes_of_the_hour(), tallies()
+        except DatabaseError:
+            return
+        yield GaugeMetricFamily("nebengjek_codes_last_hour", "One-time codes sent within the last hour.", sent)
+        limit = settings.OTP_MAX_PER_HOUR_OVERALL
+        yield GaugeMetricFamily("nebengjek_codes_limit", "The most codes that may be sent within an hour.", limit)
+        suspicions = CounterMetricFamily("nebengjek_suspicions", "What may be an attack, by kind.", labels=["kind"])
+        for kind, count in counted.items():
+            suspicions.add_metric([kind], count)
+        yield suspicions
 
     def _bridge(self) -> Iterator[Metric]:
         try:

@@ -27,15 +27,6 @@ from users.authentication import BearerAuthentication
 from users.models import Role
 from users.presence import presence
 
-STATS = {
-    "total_connections": 3,
-    "connections_by_role": {"passenger": 2, "driver": 1},
-    "connections_by_process": {"web-1": 3},
-    "stale_connections": 0,
-    "timestamp": "2026-01-31T12:00:00Z",
-}
-"""An example for the documents."""
-
 METRICS = "metrics"
 """`request.auth` of who has the `METRICS_TOKEN`."""
 
@@ -134,7 +125,7 @@ class StatsView(APIView):
         "readStats",
         "Who is connected, in numbers",
         "For staff, with a token or a session of the admin.",
-        {200: answer(Stats, "Over all processes.", STATS)},
+        {200: answer(Stats, "Over all processes.")},
         refusals=[401, 403],
         tag="operations",
     )

@@ -16,6 +16,7 @@ from channels.layers import get_channel_layer
 from common.errors import Unauthorized
 from common.logs import log_about
 from realtime import metrics
+from realtime.commands.routes import ROUTES
 from realtime.contract.frames import BadFrame, CloseCode, Frame, unnumbered
 from realtime.contract.messages import TokenExpiring
 from realtime.delivery.layer_messages import CHECK, DELIVER, DISCONNECT, RELAY, REPLACE, REVOKE, group_of
@@ -73,7 +74,7 @@ class UserConsumer(JsonSocket):
         self.intake = PositionIntake(claims.user_id, driver=claims.role == Role.DRIVER)
         send = (self.send_frame, self.send_json)
         self.stream = NotificationStream(self.presence.connection_id, claims, *send, self.reset_positions)
-        self.commands = CommandHandler(claims, self.intake, self.use_token, self.stream.sync)
+        self.commands = CommandHandler(claims, self.intake, self.use_token, self.stream.sync, self.stream.confirm)
         self.guard = SessionGuard(self, self.presence, self.stream, self.remind)
         self.handlers = {
             "websocket.connect": self.websocket_connect,
@@ -148,7 +149,7 @@ class UserConsumer(JsonSocket):
     async def receive_json(self, content: Frame, **_: Any) -> None:
         """Carry out a command, and answer it."""
         self.frame_type = content.type
-        log_about(frame=metrics.known_type(content.type))
+        log_about(frame=content.type if content.type in ROUTES else "unknown")
         reply = await self.commands.reply_to(content)
         if reply is not None:
             await self.send_json(reply)

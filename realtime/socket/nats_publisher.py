@@ -14,7 +14,7 @@ from nats.aio.client import Client
 
 from common.nats import AWAY, connect_to_nats
 from common.process import process
-from events import nudge
+from events import wakeups
 from events.stream import OUTBOX_SUBJECT
 from realtime.contract.frames import encode
 
@@ -38,11 +38,11 @@ class Link:
         """Be connected until cancelled, and wake the relay after each commit of this process."""
         self._loop = asyncio.get_running_loop()
         self._client = await connect_to_nats(name)
-        nudge.listen(self._wake)
+        wakeups.listen(self._wake)
         try:
             await asyncio.get_running_loop().create_future()
         finally:
-            nudge.ignore(self._wake)
+            wakeups.ignore(self._wake)
             client, self._client = self._client, None
             await client.close()
 
@@ -55,9 +55,9 @@ class Link:
     def _wake(self) -> None:
         """Wake the relay after a commit; called from any thread."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._nudge)
+            self._loop.call_soon_threadsafe(self._announce)
 
-    def _nudge(self) -> None:
+    def _announce(self) -> None:
         if self._nudging is None or self._nudging.done():
             self._nudging = asyncio.ensure_future(self._say_committed())
 

@@ -8,9 +8,9 @@ import pytest
 from nebengjek_client import Limits, Match, Payment, Ride, Session, State
 from nebengjek_client.frames import decode, encode, given
 from realtime.contract import frames as protocol
+from realtime.contract.messages import UserState
 from realtime.socket.session_ready import limits
 from rides.events import MatchSnapshot, PaymentSnapshot, RideSnapshot
-from rides.selectors import user_state
 from tests.realtime.phone import Phone
 from users.models import User
 
@@ -50,8 +50,8 @@ def test_the_types_have_the_fields_of_the_server(kind: type, struct: type[Any]) 
     assert set(get_type_hints(kind)) == set(struct.__struct_fields__)
 
 
-def test_the_state_has_the_fields_of_the_server(putri: User) -> None:
-    assert set(get_type_hints(State)) == set(user_state(putri.pk, "passenger").__struct_fields__)
+def test_the_state_has_the_fields_of_the_server() -> None:
+    assert set(get_type_hints(State)) == set(UserState.__struct_fields__)
     assert set(get_type_hints(Limits)) == set(limits().__struct_fields__)
 
 

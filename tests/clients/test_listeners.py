@@ -7,6 +7,7 @@ from devservers.waiting import TIMEOUT
 from nebengjek_client import ClientClosed, Frame, Replaced, SubscriptionOverflow
 from nebengjek_client import listeners as module
 from nebengjek_client.listeners import Listeners
+from tests.patience import within
 
 
 def frame(kind: str, seq: int | None = None) -> Frame:

@@ -9,6 +9,7 @@ from nebengjek.settings import COMMAND_ID_TTL
 from nebengjek_client import ClientClosed, CommandExpired, QueueFull
 from nebengjek_client import queue as module
 from nebengjek_client.queue import QUEUE_MAX_AGE, CommandQueue, QueuedCommand, QueuedPosition
+from tests.patience import within
 
 
 def waiting(queue: CommandQueue) -> list[str | int]:

@@ -12,6 +12,7 @@ from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess
 from nebengjek.settings import BASE_DIR
 from tests.clients.people import PUTRI, log_in
+from tests.patience import within
 
 pytestmark = pytest.mark.e2e
 README = (BASE_DIR / "clients" / "python" / "README.md").read_text()

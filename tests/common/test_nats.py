@@ -37,7 +37,7 @@ async def echo(client: Client) -> bytes:
 
     await client.subscribe("echo", cb=hear)
     await client.publish("echo", b"hello")
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         return await heard.get()
 
 

@@ -43,7 +43,7 @@ def test_a_town_that_was_killed_lives_on_from_where_it_was(start_server: StartSe
     wait_for_rides(server, "PICKUP", 2)
     server.kill()
     server = start_server(*DEMO)
-    wait_for_rides(server, "CANCELLED", 2)  # what was left over is called off, by either side
+    wait_for_rides(server, "CANCELLED", 2)  # what was left over is cancelled by either side
     wait_for_rides(server, "PICKUP", 1)
     assert "Traceback" not in "".join(server.output)
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from devservers.patience import TIMEOUT
 from devservers.topology import Topology
 from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess

@@ -17,6 +17,7 @@ from devservers.web import ServerProcess
 from realtime.server.drain import BATCH
 from tests.e2e.client import PLACE, TARGET, Client
 from tests.e2e.conftest import StartServer
+from tests.patience import within
 from tests.tokens import make_token
 
 pytestmark = pytest.mark.e2e

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from devservers.patience import TIMEOUT
 from devservers.topology import Topology
 from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess

@@ -42,6 +42,6 @@ async def test_no_token_no_code_and_no_position_is_logged(start_server: StartSer
     assert len(refusals) == 1
     assert refusals[0]["frame"] == "ride_start"
     connected = next(line for line in lines if line["message"] == "Connected.")
-    assert len(connected["connection"]) == len(connected["user"]) == 36
+    assert len(connected["connection"]) == len(connected["user_id"]) == 36
     assert refusals[0]["connection"] == connected["connection"]
     assert [line["frame"] for line in lines if line["message"].startswith("Bad frame")] == ["unknown"]

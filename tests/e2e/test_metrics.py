@@ -21,6 +21,7 @@ from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, Client, ride_to_pickup
 from tests.e2e.conftest import StartServer
 from tests.metrics import Samples, read_metrics, value_of
+from tests.patience import within
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER, THIRD = "+6281200000001", "+6281200000003", "+6281200000004"

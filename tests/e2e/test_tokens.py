@@ -14,6 +14,7 @@ import httpx
 import jwt
 import pytest
 
+from devservers.patience import TIMEOUT
 from devservers.topology import Topology
 from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess

@@ -13,6 +13,7 @@ from events.buses.memory import MemoryBus
 from events.models import OutboxEvent
 from events.relay import Relay
 from tests.events.test_outbox import Happened, emit
+from tests.patience import within
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -68,7 +69,7 @@ async def test_what_another_process_left_is_found_anyway(settings: Any, monkeypa
     recorder = Recorder()
     task = asyncio.create_task(Relay(MemoryBus(recorder)).run())
     await asyncio.sleep(0.1)
-    monkeypatch.setattr("events.outbox.nudge", lambda: None)
+    monkeypatch.setattr("events.outbox.wake_relay", lambda: None)
     await happen(1)
     async with asyncio.timeout(TIMEOUT):
         await recorder.arrived.wait()

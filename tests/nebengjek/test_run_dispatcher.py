@@ -71,7 +71,7 @@ async def test_the_relay_is_told_of_what_was_done(
     await nats_client.subscribe(OUTBOX_SUBJECT, cb=heard.put)
     await nats_client.flush()
     await in_write_thread(Match.objects.update, expires_at=timezone.now())
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         await heard.get()
     await until(lambda: is_rejected(match))
     await dispatcher.stop()

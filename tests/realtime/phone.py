@@ -12,6 +12,7 @@ from common.threads import in_write_thread
 from devservers.client import BaseClient
 from devservers.waiting import TIMEOUT
 from nebengjek.asgi import websocket_application
+from tests.patience import TIMEOUT
 from users.models import User
 from users.tokens import tokens_issue
 

@@ -8,6 +8,7 @@ from nebengjek_client import LoginRequired
 from simulation import town
 from simulation.people import Habits
 from simulation.town import DRIVERS, MONAS, PASSENGERS, STAFF_NUMBER, Town, staff_account, tokens_of
+from tests.patience import within
 from users.models import User
 from users.tokens import authenticate
 

@@ -1,10 +1,13 @@
+from typing import Any
+
 import pytest
 
-from common.errors import Conflict, Unauthorized
+from common.errors import Conflict, RateLimited, Unauthorized
 from events.models import OutboxEvent
 from users import services
 from users.codes import code_create
-from users.models import User
+from users.models import KnownAddress, Suspicion, User
+from users.tallies import tallies
 from users.tokens import authenticate, tokens_issue
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +28,23 @@ def test_the_first_login_makes_a_passenger_and_the_next_finds_him() -> None:
     first = services.login(msisdn=NUMBER, otp=code_create(msisdn=NUMBER), address=HOME)
     assert (first.role, first.has_usable_password()) == ("passenger", False)
     assert services.login(msisdn=NUMBER, otp=code_create(msisdn=NUMBER), address=HOME) == first
+
+
+def test_a_login_makes_its_address_known() -> None:
+    """Each address of a login is remembered once."""
+    for _ in range(2):
+        services.login(msisdn=NUMBER, otp=code_create(msisdn=NUMBER), address=HOME)
+    assert KnownAddress.objects.get().address == HOME
+
+
+def test_the_cap_over_all_is_counted_and_logged(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Operators see the alarm in the log and in the metrics."""
+    settings.OTP_MAX_PER_HOUR, settings.OTP_MAX_PER_HOUR_OVERALL = 3, 1
+    services.login_request(msisdn="+6281200000010", address=HOME)
+    with pytest.raises(RateLimited):
+        services.login_request(msisdn=NUMBER, address=HOME)
+    assert tallies()[Suspicion.CODES_CAPPED] == 1
+    assert "OTP_MAX_PER_HOUR_OVERALL" in caplog.text
 
 
 def test_a_wrong_code_makes_nobody() -> None:

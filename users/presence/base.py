@@ -1,4 +1,4 @@
-"""What a store of connections must do."""
+"""The interface of a store of connections."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Each user has one key, `<session> <record>`, which ends by itself unless a heartbeat writes it again. All comparisons
 are of session numbers, and those are by the clock of Redis: clocks of processes that differ do no harm. A sorted set
-lists the users; it may name some who have gone.
+lists the users; it may contain users who have disconnected.
 """
 
 from __future__ import annotations

@@ -1,40 +1,33 @@
-"""The little Markdown of the documents as HTML: headings, paragraphs, lists and code."""
+"""The text of the protocol's reference, `reference.md`, which the AsyncAPI document repeats in part."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.conf import settings
 
-_CODE = re.compile(r"`([^`]*)`")
+from realtime.contract.messages import Limits
 
-
-def prose(text: str) -> SafeString:
-    """Return paragraphs, `- ` lists and `## ` headings, which are set apart by empty lines, as HTML."""
-    return format_html_join("\n", "{}", ((_block(block),) for block in text.split("\n\n") if block))
+TEMPLATE = Path(__file__).with_name("reference.md").read_text(encoding="utf-8")
 
 
-def inline(text: str) -> SafeString:
-    """Return a line as HTML; what stands between backticks is code."""
-    parts = _CODE.split(text)
-    return format_html_join("", "{}", ((_part(part, code=n % 2 == 1),) for n, part in enumerate(parts)))
+def fill(text: str, **parts: str) -> str:
+    """Return a text with its `{marks}` replaced; the limits are always known."""
+    parts["limits"] = _default_limits()
+    return re.sub(r"\{(\w+)\}", lambda found: parts[found[1]], text)
 
 
-def slug(heading: str) -> str:
-    """Return the anchor of a heading."""
-    return re.sub(r"\W+", "-", heading.lower()).strip("-")
+def prose(heading: str) -> str:
+    """Return what is below a heading without tables and what introduces them, each paragraph on one line."""
+    _, _, rest = re.sub("<a id=.*?</a>", "", TEMPLATE).partition(f"## {heading}\n")
+    text, _, _ = rest.partition("\n## ")
+    parts = text.strip().split("\n\n")
+    alone = (part for part in parts if not part.endswith(":") and not re.search(r"\{(?!limits)\w+\}", part))
+    return "\n\n".join(re.sub(r"\n(?!- ) *", " ", fill(part)) for part in alone)
 
 
-def _part(text: str, *, code: bool) -> SafeString:
-    return format_html("<code>{}</code>" if code else "{}", text)
-
-
-def _block(block: str) -> SafeString:
-    if block.startswith("## "):
-        heading = block.removeprefix("## ")
-        return format_html('<h3 id="{}">{}</h3>', slug(heading), inline(heading))
-    if block.startswith("- "):
-        items = format_html_join("", "<li>{}</li>", ((inline(item[2:]),) for item in block.split("\n")))
-        return format_html("<ul>{}</ul>", items)
-    return format_html("<p>{}</p>", inline(block) or mark_safe(""))
+def _default_limits() -> str:
+    """Return the limits of `session_ready` as they are where nothing is set."""
+    names = Limits.__struct_fields__
+    return ", ".join(f"`{name}` {settings.DECLARED_VARIABLES[f'WS_{name.upper()}']}" for name in names)

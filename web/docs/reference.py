@@ -1,132 +1,149 @@
-"""The protocol's reference, `docs/protocol.md`, made from the classes that define it."""
+"""The protocol's reference as Markdown, `docs/protocol.md`, made from the classes that define the protocol."""
 
 from __future__ import annotations
 
-import inspect
+import html
+import json
 import re
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import msgspec
-from django.conf import settings
+from common.schemas import Schema
+from web.docs.asyncapi import HANDSHAKE_HEADERS, RESUME, close_codes, document, handshake_answers
+from web.docs.contract import FrameType, commands, messages
+from web.docs.prose import TEMPLATE, fill
 
-from common.errors import ErrorCode
-from common.rest.schemas import LARGE, components
-from realtime.commands.routes import ROUTES
-from realtime.contract.messages import MESSAGES, Limits, SessionReady
-from rides.events import EVENTS
-from users.models import Role
-from web.docs.asyncapi.glossary import MESSAGES as MEANINGS
-from web.docs.asyncapi.meanings import ERRORS, closes
-
-PAGE = "docs/protocol.md"
-
-TEMPLATE = Path(__file__).with_name("reference.md")
+WORDS = {"date-time": "time (RFC 3339)", "uuid": "UUID", "uri": "address"}
 
 
-def render() -> str:
-    """Return the page as Markdown."""
-    text = TEMPLATE.read_text(encoding="utf-8")
-    parts = {
-        "{session_ready}": _table(("field", "type", "meaning"), _session_ready()),
-        "{commands}": _table(("type", "who", "data", "meaning"), _commands()),
-        "{events}": _table(("type", "subject", "data", "meaning"), _events()),
-        "{others}": _table(("type", "data", "meaning"), _others()),
-        "{errors}": _table(("code", "when"), ((f"`{code}`", ERRORS[code]) for code in ErrorCode)),
-        "{close_codes}": _table(("code", "meaning"), ((str(close.code), close.meaning) for close in closes())),
-        "{limits}": default_limits(),
-    }
-    for mark, part in parts.items():
-        text = text.replace(mark, part)
-    return text
-
-
-def prose(heading: str) -> str:
-    """Return what stands below a heading of the page, without its tables and what leads to them, line by paragraph."""
-    _, _, rest = TEMPLATE.read_text(encoding="utf-8").partition(f"## {heading}\n")
-    text, _, _ = rest.partition("\n## ")
-    text = text.replace("{limits}", default_limits())
-    paragraphs = [part for part in text.strip().split("\n\n") if not part.startswith("{") and not part.endswith(":")]
-    return "\n\n".join(re.sub(r"\n(?!- ) *", " ", part) for part in paragraphs)
-
-
-def default_limits() -> str:
-    """Return the limits that `session_ready` tells, as they are where nothing is set."""
-    names = (f"WS_{name.upper()}" for name in Limits.__struct_fields__)
-    values = (settings.DECLARED_VARIABLES[name] for name in names)
-    return ", ".join(f"`{name}` {value}" for name, value in zip(Limits.__struct_fields__, values, strict=True))
-
-
-def page() -> Path:
-    """Return where the page lives in the repository."""
-    return Path(settings.BASE_DIR) / PAGE
-
-
-def first_line(thing: type) -> str:
-    """Return what the first paragraph of a class's docstring says."""
-    return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
-
-
-def _commands() -> Iterable[tuple[str, ...]]:
-    for name, route in ROUTES.items():
-        who = "both" if len(route.roles) == len(Role) else next(iter(route.roles))
-        yield f"`{name}`", who, _fields(route.command), first_line(route.command)
-
-
-def _events() -> Iterable[tuple[str, ...]]:
-    for event in EVENTS:
-        yield f"`{event.type}`", f"`{event.subject}`", _fields(event), first_line(event)
-
-
-def _others() -> Iterable[tuple[str, ...]]:
-    for message in MESSAGES:
-        if message is not SessionReady:
-            yield f"`{message.type}`", _fields(message), first_line(message)
-
-
-def _session_ready() -> Iterable[tuple[str, ...]]:
-    schemas = components([SessionReady], MEANINGS)
-    for name, field in schemas[SessionReady.__name__]["properties"].items():
-        yield f"`{name}`", _type(field, schemas), field["description"]
-
-
-def _fields(struct: type[msgspec.Struct]) -> str:
-    schemas = components([struct], {})
-    schema = schemas[struct.__name__]
-    required = schema.get("required", [])
-    return "; ".join(
-        f"`{name}`{'' if name in required else '?'} {_type(field, schemas)}"
-        for name, field in schema["properties"].items()
+def render(public_url: str) -> str:
+    """Return the page of a server at this address as Markdown."""
+    made = document(public_url)
+    schemas: dict[str, Schema] = made["components"]["schemas"]
+    handshake = {"properties": {**HANDSHAKE_HEADERS, "resume": RESUME}}
+    numbered = [frame for frame in messages() if frame.is_numbered]
+    others = [frame for frame in messages() if not frame.is_numbered]
+    return fill(
+        TEMPLATE,
+        address=re.sub("^http", "ws", public_url) + "/ws/",
+        handshake=_fields(handshake, {}),
+        answers=_table("status | meaning | headers | body", map(_answer, handshake_answers())),
+        commands="\n\n".join(_entry(frame, schemas) for frame in commands()),
+        notifications="\n\n".join(_entry(frame, schemas) for frame in numbered),
+        others="\n\n".join(_entry(frame, schemas) for frame in others),
+        types="\n\n".join(_types(schemas)),
+        errors="\n\n".join(_errors(made)),
+        closes=_table("code | meaning | reconnect | example", map(_close, close_codes())),
     )
 
 
-def _type(field: dict[str, Any], schemas: dict[str, Any]) -> str:
-    """Return a field's JSON type and its limits in a few words."""
-    if "$ref" in field:
-        nested = schemas[field["$ref"].rsplit("/", 1)[1]]
-        names = list(nested.get("properties", ()))
-        if not names:
-            return _type(nested, schemas)
-        return f"{{{', '.join(names)}}}" if len(names) < 8 else f"{nested['title']} {{…}}"
-    if "anyOf" in field:
-        options = [_type(option, schemas) for option in field["anyOf"]]
-        return " or ".join(option for option in options if option != "null" or "default" not in field)
-    if "enum" in field:
-        return " or ".join(f"`{value}`" for value in field["enum"] if value is not None)
-    if isinstance(field["type"], list):
-        name = _type({**field, "type": field["type"][0]}, schemas)
-        return name if "default" in field else f"{name} or null"
-    words = {"date-time": "RFC 3339", "uuid": "UUID", "uri": "URI"}
-    name = words.get(field.get("format", ""), field["type"])
-    if "minimum" in field:
-        low, high = (f"{field.get(bound, 0):g}" for bound in ("minimum", "maximum"))
-        name += f" {low} to {high}" if field.get("maximum", LARGE) < LARGE else f" from {low}"
-    if "maxLength" in field:
-        name += f" up to {field['maxLength']}"
-    return str(name)
+def _entry(frame: FrameType, schemas: Mapping[str, Schema]) -> str:
+    """Return the description of a type of frame."""
+    envelope = schemas[frame.name]
+    own = {name: field for name, field in envelope["properties"].items() if name not in ("type", "data")}
+    data = schemas[frame.data_name]
+    fields = {f"data.{name}": field for name, field in data.get("properties", {}).items()} | own
+    required = [f"data.{name}" for name in data.get("required", ())] + envelope["required"]
+    people = f"Sent {'by' if frame.is_command else 'to'}: {frame.people}."
+    subjects = ", ".join(f"`{subject}`" for subject in frame.subjects)
+    parts = [
+        _heading(f"{'command' if frame.is_command else 'message'}-{frame.type}", f"`{frame.type}`"),
+        frame.summary + ("" if frame.is_stored or not frame.is_command else " The answer is not stored."),
+        f"{people} Between services: {subjects}." if subjects else people,
+        _fields({"properties": fields, "required": required}, schemas) if fields else "The data is empty.",
+        *_examples(frame.examples()),
+    ]
+    return "\n\n".join(parts)
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+def _types(schemas: Mapping[str, Schema]) -> Iterator[str]:
+    """Describe the types that fields refer to."""
+    text = json.dumps({name: schema for name, schema in schemas.items() if not name.endswith(("Command", "Message"))})
+    used = sorted(set(re.findall(r'"#/components/schemas/(\w+)"', text)))
+    for name in used:
+        if "properties" in schemas[name]:
+            yield "\n\n".join(
+                [_heading(f"type-{name}", f"`{name}`"), schemas[name]["description"], _fields(schemas[name], schemas)]
+            )
+
+
+def _errors(made: dict[str, Any]) -> Iterator[str]:
+    for error in made["components"]["messages"]["ErrorMessage"]["x-error-codes"]:
+        examples = {one["summary"]: one["payload"] for one in error["examples"]}
+        heading = _heading(f"error-{error['code']}", f"`{error['code']}`")
+        yield "\n\n".join([heading, error["meaning"], *_examples(examples)])
+
+
+def _fields(schema: Schema, schemas: Mapping[str, Schema]) -> str:
+    rows = (
+        (
+            f"`{name}`",
+            _kind(field, schemas),
+            _allowed(field, schemas),
+            "required" if name in schema.get("required", ()) else "optional",
+            field.get("description", ""),
+        )
+        for name, field in schema["properties"].items()
+    )
+    return _table("field | type | range | required | meaning", rows)
+
+
+def _kind(schema: Schema, schemas: Mapping[str, Schema]) -> str:
+    """Return a type in words, with a link where it has fields of its own."""
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[1]
+        return f"[{name}](#type-{name})" if "properties" in schemas[name] else _kind(schemas[name], schemas)
+    if "anyOf" in schema:
+        return f"{_kind(schema['anyOf'][0], schemas)} or null"
+    if schema["type"] == "array":
+        return f"list of {_kind(schema['items'], schemas)}"
+    first, *others = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return " or ".join([str(WORDS.get(schema.get("format", ""), first)), *others])
+
+
+def _allowed(schema: Schema, schemas: Mapping[str, Schema]) -> str:
+    """Return the values that a field may have."""
+    if "$ref" in schema:
+        target = schemas[schema["$ref"].rsplit("/", 1)[1]]
+        return "" if "properties" in target else _allowed(target, schemas)
+    if "items" in schema:
+        return _allowed(schema["items"], schemas)
+    texts = [f"`{value}`" for value in schema.get("enum", ())]
+    if "minimum" in schema:
+        low, high = schema["minimum"], schema.get("maximum")
+        texts.append(f"from {low}" if high is None else f"{low} to {high}")
+    if "maxLength" in schema:
+        texts.append(f"{schema.get('minLength', 0)} to {schema['maxLength']} characters")
+    if "pattern" in schema:
+        texts.append(f"`{schema['pattern']}`")
+    if schema.get("default"):
+        texts.append(f"by default {schema['default']:g}")
+    return ", ".join(texts)
+
+
+def _answer(answer: dict[str, Any]) -> tuple[str, ...]:
+    headers = " ".join(f"`{name}: {value}`" for name, value in answer.get("headers", {}).items())
+    body = f"`{json.dumps(answer['body'])}`" if "body" in answer else ""
+    return str(answer["status"]), answer["meaning"], headers, body
+
+
+def _close(close: dict[str, Any]) -> tuple[str, ...]:
+    anchor = f'<a id="close-{close["code"]}"></a>{close["code"]}'
+    return anchor, close["meaning"], "yes" if close["reconnect"] else "**no**", close["example"]
+
+
+def _examples(examples: Mapping[str, Any]) -> Iterator[str]:
+    for number, (text, frame) in enumerate(examples.items()):
+        shown = json.dumps(frame, indent=2, ensure_ascii=False)
+        summary = f"<details{'' if number else ' open'}><summary>{html.escape(text)}</summary>"
+        yield f"{summary}\n\n```json\n{shown}\n```\n\n</details>"
+
+
+def _heading(anchor: str, text: str) -> str:
+    return f'### <a id="{anchor}"></a>{text}'
+
+
+def _table(head: str, rows: Iterable[tuple[str, ...]]) -> str:
+    count = head.count("|") + 1
+    lines = (f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+    return "\n".join([f"| {head} |", "|" + " --- |" * count, *lines])

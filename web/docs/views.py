@@ -14,7 +14,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer2, OpenApiYamlRenderer2
 
 from common.rest.exception_handler import only_reading
-from web.docs.asyncapi.document import render as asyncapi_text
+from web.docs.asyncapi import render as asyncapi_text
 from web.docs.page import page
 
 FRESH = 300
@@ -28,7 +28,7 @@ YAML, JSON = OpenApiYamlRenderer2.media_type, OpenApiJsonRenderer2.media_type
 @conditional_page
 def protocol(request: HttpRequest) -> HttpResponse:
     """Show the protocol of the socket."""
-    return render(request, "web/docs.html", {"page": page(settings.PUBLIC_URL)})
+    return render(request, "web/docs.html", {"page": page(settings.PUBLIC_URL), "version": settings.VERSION})
 
 
 def _asyncapi_etag(request: HttpRequest) -> str:

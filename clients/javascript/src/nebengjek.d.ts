@@ -1,97 +1,23 @@
-/** The types of the client and of the protocol (docs/protocol.md). All times are in seconds. */
+/** The types of the client; those of the protocol are in `nebengjek/commands.d.ts`. All times are in seconds. */
 
-export interface Place { latitude: number; longitude: number }
-export type Role = "driver" | "passenger";
-export type MatchStatus = "PENDING" | "DRIVER_CONFIRMED" | "PASSENGER_CONFIRMED" | "ACCEPTED" | "REJECTED";
-export type RideStatus = "PICKUP" | "ONGOING" | "ARRIVED" | "COMPLETED" | "CANCELLED";
-export type PaymentStatus = "PENDING" | "ACCEPTED" | "REJECTED";
+import { Ack, CommandData, CommandOptions, Commands, Messages } from "./nebengjek/commands.js";
+import type {
+  ErrorData, Finder, Limits, Match, MatchAnswered, MatchFound, Payment, Place, Ride, Session, State,
+} from "./nebengjek/commands.js";
 
-export interface Pair { driver_id: string; passenger_id: string }
-
-export interface Match extends Pair {
-  match_id: string;
-  location: Place;
-  driver_location: Place;
-  target_location: Place;
-  match_status: MatchStatus;
-  distance_km: number;
-  expires_at: string;
-}
-
-export interface Ride extends Pair {
-  ride_id: string;
-  match_id: string;
-  status: RideStatus;
-  location: Place;
-  target_location: Place;
-  distance_km: number;
-  total_cost: number;
-  adjustment_factor: number;
-  adjusted_cost: number;
-  created_at: string;
-  started_at: string | null;
-  arrived_at: string | null;
-  completed_at: string | null;
-}
-
-export interface Payment extends Pair {
-  payment_id: string;
-  ride_id: string;
-  status: PaymentStatus;
-  total_cost: number;
-  admin_fee: number;
-  driver_payout: number;
-  qr_code_url: string;
-}
-
-export interface State {
-  beacon: { is_active: boolean } | null;
-  finder: { is_active: boolean; location?: Place; target_location?: Place } | null;
-  proposals: Match[];
-  ride: Ride | null;
-  payment: Payment | null;
-  last_ride: Ride | null;
-  allowed_actions: string[];
-}
-
-export interface Limits { max_message_size: number; command_rate: number; command_burst: number; location_rate: number }
-
-export interface Session {
-  user_id: string;
-  role: Role;
-  connection_id: string;
-  epoch: string;
-  seq: number;
-  recovered: boolean;
-  server_time: string;
-  state: State;
-  limits: Limits;
-}
+export type { CommandData, CommandOptions, ErrorData, Finder, Limits, Match, Payment, Place, Ride, Session, State };
+export type Role = Session["role"];
+export type MatchStatus = MatchFound["match_status"] | MatchAnswered["match_status"];
+export type RideStatus = Ride["status"];
+export type PaymentStatus = Payment["status"];
+export type Pair = Pick<Ride, "driver_id" | "passenger_id">;
 
 /** The `data` by the type of the event; the last three are the client's own. */
-export interface Events {
-  session_ready: Session;
-  beacon_update: { user_id: string; is_active: boolean } & Partial<Place>;
-  finder_update: { user_id: string; is_active: boolean; location?: Place; target_location?: Place; reason?: "no_driver" };
-  match_proposal: Match;
-  match_confirm: Match;
-  match_rejected: Pair & { match_id: string; reason: "declined" | "expired" | "taken" | "cancelled" };
-  ride_pickup: Pair & { ride_id: string; match_id: string; driver_location: Place; timestamp: string };
-  ride_start: Ride;
-  ride_arrived: Ride;
-  payment_process: Payment;
-  ride_completed: { ride: Ride; payment: Payment };
-  ride_cancelled: Pair & { ride_id: string; cancelled_by: "driver" | "passenger" | "staff"; reason: string };
-  location_update: Place & { ride_id: string; user_id: string; timestamp: string };
-  token_expiring: { expires_at: string };
-  server_restarting: { reconnect_after: number };
-  error: ErrorData;
+export interface Events extends Messages {
   state: State;
   disconnected: { code: number; reason: string; retry_in: number };
   closed: { reason: string; error: ConnectionEnded };
 }
-
-export interface ErrorData { code: string; message: string; field?: string; retry_after?: number }
 
 export interface Frame<Type extends string = string> {
   type: Type;
@@ -127,11 +53,7 @@ export interface Options {
   queueMaxAge?: number;
 }
 
-/** Aborting withdraws a command: it is not sent, or not sent again. */
-export interface CommandOptions { signal?: AbortSignal }
-type Ack = Promise<Record<string, unknown>>;
-
-export class Client {
+export class Client extends Commands {
   constructor(url: string, options: Options);
   readonly rest: Rest;
   readonly access: string;
@@ -156,22 +78,10 @@ export class Client {
   subscribe(...types: string[]): AsyncGenerator<Frame, void>;
   waitFor<T extends keyof Events>(type: T, fits?: (frame: Frame<T>) => boolean, timeout?: number): Promise<Frame<T>>;
 
-  beaconUpdate(data: { is_active: boolean } & Partial<Place>, options?: CommandOptions): Ack;
-  finderUpdate(data: { is_active: boolean; location?: Place; target_location?: Place }, options?: CommandOptions): Ack;
-  matchConfirm(data: { match_id: string; accepted: boolean }, options?: CommandOptions): Ack;
-  rideStart(data: { ride_id: string } & Partial<Place>, options?: CommandOptions): Ack;
-  rideArrived(data: { ride_id: string; adjustment_factor?: number }, options?: CommandOptions): Ack;
-  paymentProcess(
-    data: { ride_id: string; total_cost: number; status?: "ACCEPTED" | "REJECTED" }, options?: CommandOptions,
-  ): Ack;
-  rideCancel(data: { ride_id: string; reason?: string }, options?: CommandOptions): Ack;
-  sync(options?: CommandOptions): Ack;
   tokenRefresh(token: string): Ack;
   command(type: string, data: object, options?: CommandOptions): Ack;
   /** A driver's positions are kept until the server has them for the fare; of a passenger's the latest waits. */
-  locationUpdate(
-    data: Place & { timestamp?: string; accuracy?: number; speed?: number; heading?: number },
-  ): Promise<void>;
+  locationUpdate(data: CommandData["location_update"]): Promise<void>;
 }
 
 export class Rest {

@@ -11,6 +11,7 @@
  * ids until they are answered, so that each is carried out once, and renews its tokens. All times are in seconds.
  */
 
+import { Commands } from "./nebengjek/commands.js";
 import { Connection } from "./nebengjek/connection.js";
 import { ClientClosed, CommandDropped, ConnectFailed, ServerError } from "./nebengjek/errors.js";
 import { Events } from "./nebengjek/events.js";
@@ -43,7 +44,7 @@ const CLOCK_TOLERANCE = 5;
  * @property {number} [queueMaxAge]
  */
 
-export class Client {
+export class Client extends Commands {
   /** What the server told, changed by every notification since. @type {any} */ state = null;
   /** @type {any} */ limits = null;
   /** The data of the last `session_ready`. @type {any} */ session = null;
@@ -61,6 +62,7 @@ export class Client {
 
   /** @param {string} url of the site, such as `https://rides.example.com` @param {Options} options */
   constructor(url, options) {
+    super();
     this.url = url.replace(/\/+$/, "");
     this.options = options;
     this.rest = new Rest(this.url, { access: options.access, fetch: options.fetch });
@@ -125,27 +127,9 @@ export class Client {
   /** @param {string} type @param {(frame: any) => boolean} [fits] @param {number} [timeout] */
   waitFor(type, fits, timeout) { return this.#events.waitFor(type, fits, timeout); }
 
-  // --- Commands: each resolves to the data of its `ack`, or rejects with what was wrong ---
+  // --- Commands: the methods of `Commands`, and these ---
 
-  /** @typedef {{signal?: AbortSignal}} CommandOptions aborting withdraws: not sent, or not sent again */
-  /** @param {{is_active: boolean, latitude?: number, longitude?: number}} data @param {CommandOptions} [options] */
-  beaconUpdate(data, options) { return this.command("beacon_update", data, options); }
-  /** @param {{is_active: boolean, location?: object, target_location?: object}} data @param {CommandOptions} [options] */
-  finderUpdate(data, options) { return this.command("finder_update", data, options); }
-  /** @param {{match_id: string, accepted: boolean}} data @param {CommandOptions} [options] */
-  matchConfirm(data, options) { return this.command("match_confirm", data, options); }
-  /** @param {{ride_id: string, latitude?: number, longitude?: number}} data @param {CommandOptions} [options] */
-  rideStart(data, options) { return this.command("ride_start", data, options); }
-  /** @param {{ride_id: string, adjustment_factor?: number}} data @param {CommandOptions} [options] */
-  rideArrived(data, options) { return this.command("ride_arrived", data, options); }
-  /** @param {{ride_id: string, total_cost: number, status?: "ACCEPTED" | "REJECTED"}} data @param {CommandOptions} [options] */
-  paymentProcess(data, options) { return this.command("payment_process", { status: "ACCEPTED", ...data }, options); }
-  /** @param {{ride_id: string, reason?: string}} data @param {CommandOptions} [options] */
-  rideCancel(data, options) { return this.command("ride_cancel", data, options); }
-  /** @param {CommandOptions} [options] */
-  sync(options) { return this.command("sync", {}, options); }
-
-  /** Any command, also one that this file does not know. @param {string} type @param {object} data @param {CommandOptions} [options] */
+  /** Any command, also one that this client does not know. @param {string} type @param {object} data @param {{signal?: AbortSignal}} [options] */
   command(type, data, { signal } = {}) {
     if (this.connection.ended) return Promise.reject(this.connection.ended);
     return this.queue.add({ id: this.#nextId(), type, data, signal });

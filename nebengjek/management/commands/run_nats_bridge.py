@@ -1,4 +1,4 @@
-"""`manage.py run_nats_bridge`: both directions of the bridge between NATS and the sockets."""
+"""`manage.py run_nats_bridge`: relay the outbox to NATS, and deliver the stream to the users."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Command(BaseCommand):
     help = "Bridge NATS and the sockets: one process is active, others stand by."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Say whether to stay."""
-        parser.add_argument("--once", action="store_true", help="hand out what waits, and exit")
-        parser.add_argument("--metrics-port", type=int, help="show metrics on this port of 127.0.0.1")
+        """Take `--once` and `--metrics-port`."""
+        parser.add_argument("--once", action="store_true", help="relay and deliver what is pending, and exit")
+        parser.add_argument("--metrics-port", type=int, help="serve metrics on this port of 127.0.0.1")
 
     def handle(self, *args: Any, once: bool, metrics_port: int | None, **options: Any) -> None:
         """Run until SIGTERM or Ctrl-C, then finish the batch in hand."""
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             raise CommandError(str(exc)) from exc
 
     def _done(self) -> dict[str, int]:
-        """Return what has been done, over all connections to NATS."""
+        """Return the counts over all connections to NATS."""
         return msgspec.structs.asdict(self._counts)
 
     async def _run(self, *, once: bool) -> None:
@@ -60,7 +60,7 @@ class Command(BaseCommand):
                 return
 
     async def _with_one_connection(self, stopping: asyncio.Event, *, once: bool) -> None:
-        """Run a bridge over one connection to NATS, until SIGTERM or until the library gives the connection up."""
+        """Bridge over one connection to NATS, until `stopping` is set or the library gives the connection up."""
         bridge: Bridge | None = None
 
         async def lost() -> None:

@@ -1,8 +1,8 @@
-"""The messages that wait for one receiver: bounded, and of positions only the latest.
+"""The queue of one channel: bounded, and with only the latest position of each sender.
 
-A message with the key `latest` takes the place of the one of the same value that still waits, and needs no room of its
-own: so positions neither pile up nor push anything else out. A full mailbox drops the new message; the consumer finds
-the gap and refills it from the history.
+A message with the key `latest` replaces a queued one with the same value, and does not count against the capacity: so
+positions neither pile up nor displace other messages. A full mailbox drops the new message; the consumer sees the gap
+and refills it from the history.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Message = dict[str, Any]
 
 
 class Mailbox:
-    """The messages of one channel, and the receiver that waits for them."""
+    """The queued messages of one channel, and its one receiver."""
 
     __slots__ = ("capacity", "latest", "loop", "messages", "waiter")
 
@@ -27,7 +27,7 @@ class Mailbox:
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def put(self, message: Message) -> bool:
-        """Add a message and wake the receiver; return False where there is no room."""
+        """Queue a message and wake the receiver; return False where there is no room."""
         key = message.get("latest")
         if key is not None:
             waiting = self.latest.get(key)
@@ -48,7 +48,7 @@ class Mailbox:
         return message
 
     def wake(self) -> None:
-        """Let the receiver look again; may be called from another event loop than the receiver's."""
+        """Wake the receiver; may be called from another event loop than the receiver's."""
         if self.waiter is None or self.loop is None:
             return
         if self.loop is asyncio.get_running_loop():

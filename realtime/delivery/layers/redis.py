@@ -21,11 +21,9 @@ from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer
 from channels_redis import pubsub
 from django.conf import settings
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
 
 from common.errors import brief
-from common.redis import AWAY, CONNECT_TIMEOUT, PREFIX, RETRIES, Script
+from common.redis import AWAY, PREFIX, Script, async_options
 from common.retrying import Repetition
 from realtime import metrics
 from realtime.contract.frames import notification_head
@@ -83,27 +81,27 @@ class RedisChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has
                 raise
 
     async def new_channel(self, prefix: str = "specific.") -> str:
-        """Open a channel for one receiver; `close_channel` ends it."""
+        """Create a channel for one receiver; `close_channel` ends it."""
         return await self.here.new_channel(prefix)
 
     async def close_channel(self, channel: str) -> None:
-        """Forget a channel and what waits in it."""
+        """Delete a channel and what is queued in it."""
         self.here.channels.pop(channel, None)
 
     async def send(self, channel: str, message: Message) -> None:
-        """Put a message into a channel of this process. Raises `ChannelFull` where there is no room."""
+        """Queue a message in a channel of this process. Raises `ChannelFull` where there is no room."""
         await self.here.send(channel, message)
 
     async def receive(self, channel: str) -> Message:
-        """Return the next message of a channel, waiting for it."""
+        """Return the next message of a channel; wait for one."""
         return await self.here.channels[channel].receive()
 
     async def group_add(self, group: str, channel: str) -> None:
-        """Let a channel have what is sent to a group."""
+        """Add a channel to a group."""
         await self.here.group_add(group, channel)
 
     async def group_discard(self, group: str, channel: str) -> None:
-        """Take a channel out of a group."""
+        """Remove a channel from a group."""
         await self.here.group_discard(group, channel)
 
     async def group_send(self, group: str, message: Message) -> None:
@@ -111,7 +109,7 @@ class RedisChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has
         await self.here.group_send(group, message)
 
     async def flush(self) -> None:
-        """Forget everything of this event loop, and close its connections."""
+        """Delete the channels and groups of this event loop, and close its connections."""
         if (found := self._loops.get(asyncio.get_running_loop())) is not None:
             await found[1].aclose()
 
@@ -158,19 +156,19 @@ class LoopLayer(pubsub.RedisPubSubLoopLayer):  # type: ignore[misc]
 
     def __init__(self, hosts: Sequence[str], layer: RedisChannelLayer) -> None:
         # Reconnect at once where a connection was closed: so the first message after a restart of Redis is not lost.
-        options = {"retry": Retry(ExponentialBackoff(), RETRIES), "socket_connect_timeout": CONNECT_TIMEOUT}
-        super().__init__([{"address": host, **options} for host in hosts], prefix=PREFIX, channel_layer=layer)
+        addresses = [{"address": host, **async_options()} for host in hosts]
+        super().__init__(addresses, prefix=PREFIX, channel_layer=layer)
         self.channels: dict[str, Inbox] = {}
         self._layer = layer
 
     async def new_channel(self, prefix: str = "specific.") -> str:
-        """Open a channel, without a subscription: only this process sends to it."""
+        """Create a channel, without a subscription: only this process sends to it."""
         channel = f"{self.prefix}{prefix}{uuid4().hex}"
         self.channels[channel] = Inbox(self._layer)
         return channel
 
     async def send(self, channel: str, message: Message) -> None:
-        """Put a message into a channel of this process. Raises `ChannelFull` where there is no room."""
+        """Queue a message in a channel of this process. Raises `ChannelFull` where there is no room."""
         inbox = self.channels.get(channel)
         if inbox is not None and not inbox.put(message):
             self._layer.drop()
@@ -178,7 +176,7 @@ class LoopLayer(pubsub.RedisPubSubLoopLayer):  # type: ignore[misc]
 
 
 class Inbox(Mailbox):
-    """A mailbox that takes what comes from Redis."""
+    """A mailbox with the method that channels_redis calls."""
 
     __slots__ = ("_layer",)
 
@@ -187,7 +185,7 @@ class Inbox(Mailbox):
         self._layer = layer
 
     def put_nowait(self, data: bytes) -> None:
-        """Take a message as channels_redis has it from Redis; drop and count it where there is no room."""
+        """Queue a message as channels_redis received it; drop and count it where there is no room."""
         try:
             message = self._layer.deserialize(data)
         except msgspec.DecodeError:

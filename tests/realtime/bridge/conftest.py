@@ -20,6 +20,7 @@ from events.models import DeadLetter
 from events.stream import DURABLE, STREAM
 from realtime.bridge.bridge import Bridge
 from realtime.delivery.history import Cursor, history
+from tests.patience import within
 from users.models import User
 
 

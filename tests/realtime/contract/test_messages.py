@@ -1,14 +1,11 @@
 from datetime import UTC, datetime
-from typing import get_args
 from uuid import UUID
 
 import msgspec
 
 from common.errors import ErrorCode
-from realtime.commands.routes import ROUTES
 from realtime.contract.frames import unnumbered
 from realtime.contract.messages import MESSAGES, Error, LocationRelayed
-from rides.snapshots import Action
 
 A = UUID(int=1)
 
@@ -40,7 +37,3 @@ def test_a_message_becomes_a_frame_without_a_number() -> None:
             "timestamp": "2026-01-31T12:00:00Z",
         },
     }
-
-
-def test_what_a_client_may_offer_are_commands() -> None:
-    assert set(get_args(Action)) == set(ROUTES)

@@ -14,6 +14,9 @@ from realtime.bridge.lease import KEY as LEASE
 from realtime.operations import prometheus as module
 from realtime.operations.prometheus import Done, exposition, serve_metrics
 from tests.metrics import Samples, read_metrics, value_of
+from users.codes import code_create
+from users.models import Suspicion
+from users.tallies import tally_add
 
 
 def samples() -> Samples:
@@ -35,9 +38,20 @@ def test_what_cannot_be_known_is_left_out(monkeypatch: pytest.MonkeyPatch) -> No
         raise DatabaseError("gone")
 
     monkeypatch.setattr(module, "backlog", fail)
+    monkeypatch.setattr(module, "codes_of_the_hour", fail)
     assert value_of(samples(), "connections", role="driver") == 0
-    with pytest.raises(KeyError):
-        value_of(samples(), "outbox_backlog")
+    for name in ("outbox_backlog", "codes_last_hour"):
+        with pytest.raises(KeyError):
+            value_of(samples(), name)
+
+
+def test_codes_and_suspicions_are_shown(db: None) -> None:
+    """The alarm on codes compares two gauges; each kind of suspicion is a series."""
+    code_create(msisdn="+6281200000001")
+    tally_add(Suspicion.REFRESH_REUSED)
+    assert (value_of(samples(), "codes_last_hour"), value_of(samples(), "codes_limit")) == (1, 2000)
+    assert value_of(samples(), "suspicions_total", kind="refresh_reused") == 1
+    assert value_of(samples(), "suspicions_total", kind="codes_capped") == 0
 
 
 def test_the_bridge_is_shown_where_there_may_be_one(db: None, redis_url: str, settings: Any) -> None:

@@ -13,6 +13,7 @@ from realtime.models import CommandReceipt
 from realtime.server.background import Background, purge_database, purge_memory
 from rides.models import Match
 from tests.cast import propose
+from tests.patience import within
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,7 +47,7 @@ async def test_the_timers_may_run_elsewhere(settings: Any, dewi: User, putri: Us
     running.ensure_started()
     names = {task.get_name() for task in running._loops._tasks}
     await running.stop()
-    assert {"relay", "heartbeat", "tracks", "memory", "tokens"} == names
+    assert {"relay", "heartbeat", "tracks", "receipts", "memory", "tokens"} == names
 
 
 async def test_what_nobody_needs_any_more_is_deleted(dewi: User, settings: Any) -> None:

@@ -49,7 +49,7 @@ class Ear:
         return ear
 
     async def next(self) -> Msg:
-        async with asyncio.timeout(TIMEOUT):
+        async with within():
             return await self.heard.get()
 
 
@@ -72,8 +72,8 @@ async def test_each_commit_is_a_word_to_the_relay(running: Link, nats_client: Cl
 async def test_many_commits_at_once_are_few_words(running: Link, nats_client: Client) -> None:
     ear = await Ear.on(nats_client, ">")
     for _ in range(1000):
-        nudge.nudge()
-    await asyncio.to_thread(nudge.nudge)
+        wakeups.wake_relay()
+    await asyncio.to_thread(wakeups.wake_relay)
     await ear.next()
     await running.publish("the.end", {})
     words = 1
@@ -84,22 +84,22 @@ async def test_many_commits_at_once_are_few_words(running: Link, nats_client: Cl
 
 async def test_before_it_is_connected_nothing_is_said_and_nobody_is_the_worse_for_it() -> None:
     await Link().publish(LOCATION_SUBJECT, {})
-    nudge.nudge()
+    wakeups.wake_relay()
 
 
 async def test_when_it_has_ended_it_listens_no_more(nats_client: Client) -> None:
-    listening = set(nudge._listeners)
+    listening = set(wakeups._listeners)
     made = Link()
     task = asyncio.create_task(made.run("dispatcher"))
     await until(lambda: is_connected(made))
     client = made._client
     assert client is not None
-    assert nudge._listeners - listening == {made._wake}
+    assert wakeups._listeners - listening == {made._wake}
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert client.is_closed
-    assert nudge._listeners == listening
+    assert wakeups._listeners == listening
     await made.publish(LOCATION_SUBJECT, {})
     made._wake()  # of a thread that was faster
     await asyncio.sleep(0)
@@ -114,7 +114,7 @@ async def test_while_nats_is_away_nothing_waits_and_then_it_goes_on(tmp_path: Pa
         server.kill()
         await until(lambda: not is_connected(made))
         await made.publish(LOCATION_SUBJECT, {"n": 1})
-        nudge.nudge()
+        wakeups.wake_relay()
         server.start()
         await until(lambda: is_connected(made))
         assert made._client is not None

@@ -20,6 +20,7 @@ from rides.positions import positions
 from rides.services.rides import ride_arrived, ride_start
 from rides.services.tracks import ReceivedReport, tracks_record
 from tests.cast import MONAS, book, start
+from tests.patience import within
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)

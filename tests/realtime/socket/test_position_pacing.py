@@ -5,6 +5,7 @@ import pytest
 from devservers.waiting import TIMEOUT
 from realtime.socket import position_pacing as module
 from realtime.socket.position_pacing import Pace
+from tests.patience import within
 
 
 class Client:

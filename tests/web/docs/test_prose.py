@@ -1,22 +1,21 @@
-from web.docs.prose import inline, prose, slug
+from web.docs.prose import fill, prose
 
 
-def test_paragraphs_lists_and_headings_become_html() -> None:
-    made = prose("First.\n\n- a `b`\n- c\n\n## The end\n\nLast.")
-    assert made == (
-        '<p>First.</p>\n<ul><li>a <code>b</code></li><li>c</li></ul>\n<h3 id="the-end">The end</h3>\n<p>Last.</p>'
-    )
+def test_marks_are_filled_in_and_limits_are_known() -> None:
+    """Other braces stay."""
+    assert fill('{"a": 1} {word}: {limits}', word="b").startswith('{"a": 1} b: `max_message_size` 512, ')
 
 
-def test_what_looks_like_html_is_text() -> None:
-    assert inline("<b> & `<i>`") == "&lt;b&gt; &amp; <code>&lt;i&gt;</code>"
-    assert "<script>" not in prose("<script>\n\n- <script>\n\n## <script>")
+def test_a_section_comes_without_its_tables_and_what_introduces_them() -> None:
+    """One line for each paragraph, lists as they are."""
+    text = prose("Connecting")
+    assert "`command_rate` 10" in text
+    assert "{" not in text
+    assert "one of these" not in text
+    assert len(text.split("\n\n")) == 2
+    assert prose("Frames").count("\n- ") == 3
 
 
-def test_nothing_is_nothing() -> None:
-    assert prose("") == ""
-    assert inline("") == ""
-
-
-def test_an_anchor_has_letters_and_hyphens_only() -> None:
-    assert slug("What a client may send?") == "what-a-client-may-send"
+def test_a_heading_with_an_anchor_is_found_by_its_text() -> None:
+    """The anchor is not part of it."""
+    assert prose("What a client may send").startswith("The `timestamp`")

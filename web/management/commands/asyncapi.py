@@ -1,4 +1,4 @@
-"""`manage.py asyncapi`: the wire contract for machines, `docs/asyncapi.json`."""
+"""`manage.py asyncapi`: the AsyncAPI document of a server at any address."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from web.docs.asyncapi.document import default_url, render
+from web.docs.asyncapi import render
+from web.docs.outputs import default_url
 
 
 class Command(BaseCommand):

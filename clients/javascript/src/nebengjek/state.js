@@ -1,7 +1,8 @@
-/** How a notification changes the `state` that `session_ready` told, so that a client can be drawn from it at any time. */
+/** How a notification changes the `state` of `session_ready`, so that a page can be drawn from it at any time. */
+
+import { ACTIONS } from "./commands.js";
 
 const OPEN = new Set(["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED"]);
-const ALWAYS_ALLOWED = ["location_update", "token_refresh", "sync"];
 
 /**
  * Return the state after a notification, the same one where it changes nothing, or undefined where only the server knows.
@@ -94,17 +95,21 @@ function cancelled(state, data) {
 
 /** The types of the commands that make sense, as the server counts them. @param {string} role @param {any} state */
 export function allowedActions(role, state) {
-  const isDriver = role === "driver";
-  const own = isDriver ? "DRIVER_CONFIRMED" : "PASSENGER_CONFIRMED";
+  const now = situations(role, state);
+  return ACTIONS.filter(([, roles, when]) => roles.includes(role) && when.some((one) => now.has(one))).map(([type]) => type);
+}
+
+/** What is true of a user now: the same as `rides/situations.py` of the server. @param {string} role @param {any} state */
+function situations(role, state) {
+  const own = role === "driver" ? "DRIVER_CONFIRMED" : "PASSENGER_CONFIRMED";
   const waits = (/** @type {any} */ match) => OPEN.has(match.match_status) && match.match_status !== own;
-  const when = {
-    beacon_update: isDriver,
-    finder_update: !isDriver && !state.ride,
-    match_confirm: state.proposals.some(waits),
-    ride_start: isDriver && state.ride?.status === "PICKUP",
-    ride_arrived: isDriver && state.ride?.status === "ONGOING",
-    ride_cancel: state.ride?.status === "PICKUP",
-    payment_process: !isDriver && Boolean(state.payment),
+  const facts = {
+    ALWAYS: true,
+    WITHOUT_RIDE: !state.ride,
+    OFFER_WAITS: state.proposals.some(waits),
+    PICKUP: state.ride?.status === "PICKUP",
+    ONGOING: state.ride?.status === "ONGOING",
+    PAYMENT_DUE: Boolean(state.payment),
   };
-  return [...ALWAYS_ALLOWED, ...Object.entries(when).filter(([, sense]) => sense).map(([action]) => action)];
+  return new Set(Object.entries(facts).filter(([, isTrue]) => isTrue).map(([fact]) => fact));
 }

@@ -100,7 +100,7 @@ async def test_another_thread_may_put_while_the_receiver_waits() -> None:
 
     sender = threading.Thread(target=lambda: asyncio.run(put_all()))
     sender.start()
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         assert [(await mailbox.receive())["n"] for _ in range(1000)] == list(range(1000))
     sender.join()
 

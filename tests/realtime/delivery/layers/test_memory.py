@@ -6,6 +6,7 @@ from channels.exceptions import ChannelFull
 
 from devservers.waiting import TIMEOUT
 from realtime.delivery.layers.memory import InProcessChannelLayer
+from tests.patience import within
 
 
 async def read_all(layer: InProcessChannelLayer, channel: str) -> list[int]:

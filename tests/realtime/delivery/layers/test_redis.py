@@ -67,7 +67,7 @@ async def member(layer: RedisChannelLayer, *groups: str) -> str:
 
 
 async def read(layer: RedisChannelLayer, channel: str, count: int = 1) -> list[int]:
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         return [(await layer.receive(channel))["n"] for _ in range(count)]
 
 
@@ -245,7 +245,7 @@ async def test_a_batch_of_any_size_arrives_in_order(new_layer: NewLayer) -> None
     channel = await member(there, group_of(DEWI))
     await until(are(1, group_of(DEWI)))
     await here.deliver_batch([delivery(f"e{n}") for n in range(count)])
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         messages = [await there.receive(channel) for _ in range(count)]
     assert [message["seq"] for message in messages] == list(range(1, count + 1))
     assert messages[0] == {

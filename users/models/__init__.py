@@ -1,0 +1,17 @@
+"""The tables of users, drivers and logins."""
+
+from users.models.logins import KnownAddress, OneTimeCode, Suspicion, Tally
+from users.models.people import SESSION_SALT, Driver, Role, User, UserManager, VehicleType
+
+__all__ = [
+    "SESSION_SALT",
+    "Driver",
+    "KnownAddress",
+    "OneTimeCode",
+    "Role",
+    "Suspicion",
+    "Tally",
+    "User",
+    "UserManager",
+    "VehicleType",
+]
