@@ -20,17 +20,17 @@ from nats.js import JetStreamContext
 from websockets.exceptions import WebSocketException
 
 from devservers.client import Client, Frame
+from devservers.patience import FACTOR
 from devservers.topology import Topology
-from devservers.waiting import scaled
 
 RETRY_DELAY = 0.1
 RECONNECT_DELAY = 0.05
-ANSWER_TIMEOUT = scaled(10)
+ANSWER_TIMEOUT = 10 * FACTOR
 CONNECTS_AT_ONCE = 20
 QUIET = 3.0
 """Seconds, longer than the heartbeat of a server."""
 
-SETTLE_TIMEOUT = scaled(30)
+SETTLE_TIMEOUT = 30 * FACTOR
 
 MAKE_PEOPLE = """
 from users.models import User, Role

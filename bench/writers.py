@@ -25,7 +25,7 @@ from django.db import connection
 from bench.database import count_rows, make_people, use_database
 from bench.report import centile, say
 from devservers.client import Client
-from devservers.waiting import TIMEOUT
+from devservers.patience import TIMEOUT
 from devservers.web import ServerProcess
 from users.models import User
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
+from devservers.patience import FACTOR
 from devservers.process import Process, ProcessError
-from devservers.waiting import scaled
 
-LAST_WORDS = scaled(5)
+LAST_WORDS = 5 * FACTOR
 """Seconds for the output of a process that was stopped; processes that it started may hold the other end for longer."""
 
 COLOURS = (36, 33, 35, 32, 34, 31)

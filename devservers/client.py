@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from devservers.waiting import TIMEOUT
+from devservers.patience import TIMEOUT
 
 Frame = dict[str, Any]
 T = TypeVar("T")

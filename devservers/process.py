@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from devservers import keeper
-from devservers.waiting import POLL, scaled, wait_until
+from devservers.patience import FACTOR, POLL, until_true
 
-START_TIMEOUT = scaled(60)
+START_TIMEOUT = 60 * FACTOR
 """Seconds until a server that was started must answer, also on a busy machine."""
 
-STOP_TIMEOUT = scaled(30)
+STOP_TIMEOUT = 30 * FACTOR
 """Seconds for a server to end after SIGTERM."""
 
-WIPE_TIMEOUT = scaled(10)
+WIPE_TIMEOUT = 10 * FACTOR
 """Seconds for what a killed server has left behind to let go of the data."""
 
 TAIL = 30
@@ -172,7 +172,7 @@ class Server(Process):
         if self.running:
             raise ProcessError(f"{self.name} runs: stop it before its data is deleted.")
         try:
-            wait_until(self._try_to_wipe, seconds=WIPE_TIMEOUT)
+            until_true(self._try_to_wipe, seconds=WIPE_TIMEOUT)
         except TimeoutError:
             raise ProcessError(f"The data of {self.name} in {self.data} cannot be deleted.") from None
 

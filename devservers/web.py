@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from devservers.waiting import POLL, TIMEOUT, scaled
+from devservers.patience import FACTOR, POLL, TIMEOUT
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
 
 
@@ -49,7 +49,7 @@ class ServerProcess:
         """Run a management command on the same database."""
         return subprocess.run(
             [sys.executable, "manage.py", *args],
-            cwd=BASE_DIR, env=self.env, capture_output=True, text=True, timeout=scaled(180), check=False,
+            cwd=BASE_DIR, env=self.env, capture_output=True, text=True, timeout=180 * FACTOR, check=False,
         )  # fmt: skip
 
     def start(self, url: str = "") -> ServerProcess:

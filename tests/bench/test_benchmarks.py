@@ -8,9 +8,9 @@ import sys
 import pytest
 from playwright.sync_api import sync_playwright
 
-from devservers.waiting import scaled
 from nebengjek.settings import BASE_DIR
 from tests.browser.chromium import find_browser
+from tests.patience import FACTOR
 
 pytestmark = pytest.mark.e2e
 
@@ -23,6 +23,7 @@ TINY = {
     "crowd": ("--users 6 --riding 4 --every 0.5 --seconds 1", "errors: 0"),
     "dispatch": ("--frames 20", "one frame and its answer: stock"),
     "layer": ("--share 0.01", "100 users: stock"),
+    "tracks": ("--rides 1 --kind bends --seed 2", "no noise"),
     "writers": ("--seconds 2 --rate 20", "0 times a database was locked; 0 errors"),
 }
 """Of each benchmark: options, and what it must print."""
@@ -31,7 +32,7 @@ TINY = {
 def run(name: str, options: str) -> str:
     """Run a benchmark as the documentation says, and return what it prints."""
     command = [sys.executable, "-m", f"bench.{name}", *options.split()]
-    done = subprocess.run(command, cwd=BASE_DIR, capture_output=True, text=True, timeout=scaled(180), check=False)
+    done = subprocess.run(command, cwd=BASE_DIR, capture_output=True, text=True, timeout=180 * FACTOR, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout

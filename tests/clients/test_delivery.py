@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from devservers.waiting import TIMEOUT, until
 from nebengjek_client import CommandTooLarge, InternalError
 from nebengjek_client import delivery as module
 from nebengjek_client import queue as queue_module
@@ -15,6 +14,7 @@ from nebengjek_client.delivery import POSITIONS_BURST, POSITIONS_PER_SHOWN, Posi
 from nebengjek_client.queue import CommandQueue, QueuedCommand
 from realtime.socket.rate_limits import LOCATION_FACTOR, CommandLimit
 from tests.clients.script import OnFrame, Script, ScriptedServer, ack_all, scripted_server
+from tests.patience import TIMEOUT, until, within
 
 
 def ignore(_: Any) -> None:
@@ -49,7 +49,7 @@ async def delivering(
 
 
 async def answer_to(command: QueuedCommand) -> dict[str, Any]:
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         return await command.answer
 
 

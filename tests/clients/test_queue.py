@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from devservers.waiting import TIMEOUT
 from nebengjek.settings import COMMAND_ID_TTL
 from nebengjek_client import ClientClosed, CommandExpired, QueueFull
 from nebengjek_client import queue as module
@@ -33,7 +32,7 @@ async def send(queue: CommandQueue, *latitudes: int) -> None:
 
 
 async def outcome(command: QueuedCommand) -> object:
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         return await command.answer
 
 
@@ -54,7 +53,7 @@ async def test_the_head_is_waited_for() -> None:
     await asyncio.sleep(0)
     assert not head.done()
     command = queue.put("a", {})
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         assert await head is command
 
 

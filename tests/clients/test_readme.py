@@ -8,7 +8,6 @@ import sys
 
 import pytest
 
-from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess
 from nebengjek.settings import BASE_DIR
 from tests.clients.people import PUTRI, log_in
@@ -26,7 +25,7 @@ async def test_its_example_looks_for_a_ride(server: ServerProcess) -> None:
         sys.executable, "-u", "-c", code, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     assert running.stdout is not None
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         shown = (await running.stdout.readline()).decode()
     running.kill()
     await running.communicate()

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from devservers.waiting import until
 from nebengjek_client import LoginRequired, RateLimited, Rest, ServerError, Tokens, Unreachable
 from nebengjek_client.tokens import TokenKeeper
 from tests.clients.script import http_server
+from tests.patience import until
 
 NEW = (200, {"access": "a2", "refresh": "r2"})
 REFUSED = (401, {"code": "UNAUTHORIZED", "message": "Authentication required"})

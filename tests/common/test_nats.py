@@ -17,7 +17,7 @@ from common import nats as module
 from common.nats import AWAY, connect_to_nats, credentials
 from devservers.process import free_port
 from devservers.servers import NatsServer
-from devservers.waiting import TIMEOUT, until
+from tests.patience import until, within
 
 SOON = timedelta(days=1)
 

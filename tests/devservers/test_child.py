@@ -12,7 +12,7 @@ import pytest
 from devservers import process
 from devservers.child import Child, Kept, Printer, how_it_ended, restart_ended
 from devservers.process import ProcessError
-from devservers.waiting import wait_until
+from tests.patience import until_true
 
 SERVE = "import os, signal, time; print('ready', flush=True); time.sleep(1000)"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SERVE}"
@@ -28,7 +28,7 @@ class Lines(list[tuple[str, str]]):
         self.append((name, line))
 
     def wait_for(self, *line: str) -> None:
-        wait_until(lambda: line in self, f"{line} is not in {self}.")
+        until_true(lambda: line in self, f"{line} is not in {self}.")
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_one_that_ends_by_itself_is_started_again(make: Make, lines: Lines) -> N
         restart_ended([child], lines)
         assert child.pid == pid
         os.kill(pid, 9)
-        wait_until(lambda: not child.running, "It still runs.")
+        until_true(lambda: not child.running, "It still runs.")
         restart_ended([child], lines)
         assert child.running
         assert child.pid != pid
@@ -102,7 +102,7 @@ def test_one_that_does_not_stop_is_ended(make: Make, lines: Lines, monkeypatch: 
 
 def test_its_end_is_told_in_words(make: Make) -> None:
     child = make("raise SystemExit(3)").start()
-    wait_until(lambda: not child.running, "It still runs.")
+    until_true(lambda: not child.running, "It still runs.")
     assert how_it_ended(child) == " with exit code 3"
 
 

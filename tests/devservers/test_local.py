@@ -18,11 +18,11 @@ import pytest
 from devservers import local
 from devservers.process import ProcessError, free_port
 from devservers.servers import NatsServer, PostgresServer, ValkeyServer
-from devservers.waiting import scaled
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
+from tests.patience import FACTOR
 
 KINDS = (PostgresServer, ValkeyServer, NatsServer)
-PATIENCE = scaled(120)
+PATIENCE = 120 * FACTOR
 """Seconds until a line must have come."""
 
 

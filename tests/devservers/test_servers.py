@@ -22,8 +22,8 @@ from nats.js import JetStreamContext
 from devservers import servers
 from devservers.process import ProcessError, free_port
 from devservers.servers import NatsServer, PostgresServer, Server, ValkeyServer
-from devservers.waiting import TIMEOUT, wait_until
 from nebengjek.settings import BASE_DIR
+from tests.patience import TIMEOUT, until_true
 
 T = TypeVar("T")
 
@@ -295,7 +295,7 @@ def test_servers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, timeout=TIMEOUT, check=False)
     assert done.returncode == -9
     assert "Ready to accept connections" in (tmp_path / "valkey.log").read_text()
-    wait_until(lambda: not answer(port), "The server is still there.")
+    until_true(lambda: not answer(port), "The server is still there.")
 
 
 def test_servers_end_with_a_process_that_forgets_them(tmp_path: Path) -> None:
@@ -306,4 +306,4 @@ def test_servers_end_with_a_process_that_forgets_them(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, timeout=TIMEOUT, check=False)
     assert done.returncode == 0
-    wait_until(lambda: not answer(port), "The server is still there.")
+    until_true(lambda: not answer(port), "The server is still there.")

@@ -9,9 +9,9 @@ from contextlib import closing
 import httpx
 import pytest
 
-from devservers.waiting import TIMEOUT, wait_until
 from devservers.web import ServerProcess
 from tests.e2e.conftest import StartServer
+from tests.patience import TIMEOUT, until_true
 
 pytestmark = pytest.mark.e2e
 DEMO = ("manage.py", "serve", "--demo", "--port", "0")
@@ -21,7 +21,7 @@ def wait_for_rides(server: ServerProcess, status: str, count: int) -> None:
     """Wait until the database has so many rides of a status."""
     query = "SELECT count(*) FROM rides_ride WHERE status = ?"
     with closing(sqlite3.connect(server.database)) as database:
-        wait_until(lambda: database.execute(query, [status]).fetchone() >= (count,), f"There are not {count} {status}.")
+        until_true(lambda: database.execute(query, [status]).fetchone() >= (count,), f"There are not {count} {status}.")
 
 
 def test_rides_come_by_themselves_and_staff_can_look_at_them(start_server: StartServer) -> None:

@@ -13,11 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from devservers.patience import TIMEOUT
 from devservers.topology import Topology
-from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, TARGET, Client, ride_to_pickup
+from tests.patience import TIMEOUT
 from tests.stress.faults import unacknowledged
 
 pytestmark = pytest.mark.e2e

@@ -12,12 +12,11 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from devservers.waiting import TIMEOUT, until
 from devservers.web import ServerProcess
 from realtime.server.drain import BATCH
 from tests.e2e.client import PLACE, TARGET, Client
 from tests.e2e.conftest import StartServer
-from tests.patience import within
+from tests.patience import TIMEOUT, until
 from tests.tokens import make_token
 
 pytestmark = pytest.mark.e2e

@@ -8,9 +8,9 @@ import os
 import httpx
 import pytest
 
-from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess
 from tests.e2e.client import Client
+from tests.patience import TIMEOUT
 
 pytestmark = pytest.mark.e2e
 

@@ -15,10 +15,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from bench.process import memory_mb
-from devservers.waiting import TIMEOUT
 from tests.e2e.client import PLACE, Client
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_uvicorn_server import connect_raw, text_frame
+from tests.patience import TIMEOUT
 
 pytestmark = pytest.mark.e2e
 SECRETS = {

@@ -9,11 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devservers.patience import TIMEOUT
 from devservers.topology import Topology
-from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess
 from tests.e2e.client import Client
+from tests.patience import TIMEOUT
 
 pytestmark = pytest.mark.e2e
 PASSENGER, STAFF = "+6281200000003", "+6281200000099"

@@ -13,15 +13,14 @@ from tempfile import TemporaryDirectory
 import httpx
 import pytest
 
-from devservers import waiting
 from devservers.process import free_port
 from devservers.topology import Topology
-from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess
+from tests import patience
 from tests.e2e.client import PLACE, Client, ride_to_pickup
 from tests.e2e.conftest import StartServer
 from tests.metrics import Samples, read_metrics, value_of
-from tests.patience import within
+from tests.patience import TIMEOUT
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER, THIRD = "+6281200000001", "+6281200000003", "+6281200000004"
@@ -41,7 +40,7 @@ def scrape(server: ServerProcess) -> Samples:
 
 async def until(done: Callable[[], object]) -> None:
     """Wait until something is so that is asked for over HTTP."""
-    await waiting.until(lambda: asyncio.to_thread(done))
+    await patience.until(lambda: asyncio.to_thread(done))
 
 
 def received(clients: Iterable[Client]) -> Counter[str]:

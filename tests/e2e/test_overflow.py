@@ -10,10 +10,9 @@ from contextlib import closing
 import pytest
 from websockets.asyncio.client import connect
 
-from devservers.waiting import TIMEOUT, wait_until
 from devservers.web import ServerProcess
 from tests.e2e.conftest import StartServer
-from tests.patience import within
+from tests.patience import until_true, within
 from tests.stress.census import census_of
 
 pytestmark = pytest.mark.e2e
@@ -34,7 +33,7 @@ def wait_until_handed_out(server: ServerProcess) -> None:
     """Wait until the relay has handed out all events."""
     waiting = "SELECT count(*) FROM events_outboxevent WHERE published_at IS NULL"
     with closing(sqlite3.connect(server.database)) as database:
-        wait_until(lambda: database.execute(waiting).fetchone() == (0,), "Events wait in the outbox.")
+        until_true(lambda: database.execute(waiting).fetchone() == (0,), "Events wait in the outbox.")
 
 
 @pytest.mark.parametrize("history", [COUNT, 100])

@@ -11,13 +11,12 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from devservers.waiting import TIMEOUT, until
 from devservers.web import ServerProcess
 from nebengjek_client import Client, Subscription, ValidationFailed
 from tests.clients.people import PLACE, TARGET, Told, book, log_in
 from tests.e2e.client import Client as RawClient
 from tests.e2e.conftest import StartServer
-from tests.patience import within
+from tests.patience import until, within
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER = "+6281200000001", "+6281200000003"

@@ -17,11 +17,11 @@ import httpx
 import jwt
 import pytest
 
-from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, Client, ride_to_pickup
 from tests.e2e.test_limits import close_code, read_all
 from tests.e2e.test_uvicorn_server import connect_raw, text_frame
+from tests.patience import TIMEOUT
 
 pytestmark = pytest.mark.e2e
 

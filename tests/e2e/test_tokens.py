@@ -14,11 +14,10 @@ import httpx
 import jwt
 import pytest
 
-from devservers.patience import TIMEOUT
 from devservers.topology import Topology
-from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess
 from tests.e2e.client import Client
+from tests.patience import TIMEOUT
 from tests.tokens import make_token
 
 pytestmark = pytest.mark.e2e

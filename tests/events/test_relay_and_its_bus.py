@@ -7,7 +7,6 @@ import pytest
 from nats.aio.client import Client
 
 from common.threads import in_read_thread, in_write_thread
-from devservers.waiting import until
 from events import relay as relay_module
 from events.buses.base import BusUnavailable
 from events.buses.jetstream import JetStreamBus
@@ -15,6 +14,7 @@ from events.models import OutboxEvent
 from events.relay import Relay
 from events.stream import STREAM, ensure_stream
 from tests.events.test_relay import happen, outbox_of
+from tests.patience import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

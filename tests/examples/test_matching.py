@@ -15,7 +15,6 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess
 from events.stream import ID_HEADER, STREAM, ensure_stream
 from rides.geo import GeoPoint, distance_km

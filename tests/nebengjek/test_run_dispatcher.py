@@ -10,7 +10,6 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from common.threads import in_read_thread, in_write_thread
-from devservers.waiting import TIMEOUT, until
 from devservers.web import ServerProcess
 from events.models import OutboxEvent
 from events.stream import OUTBOX_SUBJECT
@@ -19,6 +18,7 @@ from realtime.socket.nats_publisher import link
 from rides.models import Match
 from tests.cast import propose
 from tests.database import database_url
+from tests.patience import until, within
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)

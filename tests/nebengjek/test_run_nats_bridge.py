@@ -13,7 +13,6 @@ from nats.aio.client import Client
 from common.redis import async_redis
 from common.threads import in_read_thread, in_write_thread
 from devservers.servers import NatsServer
-from devservers.waiting import until
 from devservers.web import ServerProcess
 from events.models import OutboxEvent
 from events.stream import DURABLE, STREAM
@@ -21,6 +20,7 @@ from realtime.bridge.lease import KEY
 from rides.services.beacons import beacon_update
 from tests.cast import propose
 from tests.database import database_url
+from tests.patience import until
 from tests.realtime.bridge.conftest import told
 from users.models import User
 

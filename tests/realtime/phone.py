@@ -10,7 +10,6 @@ from channels.testing import WebsocketCommunicator
 
 from common.threads import in_write_thread
 from devservers.client import BaseClient
-from devservers.waiting import TIMEOUT
 from nebengjek.asgi import websocket_application
 from tests.patience import TIMEOUT
 from users.models import User

@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 
-from devservers.waiting import TIMEOUT
 from nebengjek_client import LoginRequired
 from simulation import town
 from simulation.people import Habits
@@ -49,7 +48,7 @@ async def test_whatever_ends_a_life_the_next_one_begins_and_all_end_with_the_tow
     monkeypatch.setattr(town, "NEXT_LIFE", (0, 0))
     here = Town("http://127.0.0.1:1", Habits(center=MONAS))
     here.start()
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         await lively.wait()
     await here.stop()
     assert (here.failures, len(lives)) == (3, len(DRIVERS) + len(PASSENGERS) + 3)

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 
-from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, Client, ride_to_pickup
+from tests.patience import within
 
 DRIVER, PASSENGER = "+6281200000001", "+6281200000003"
 EVENT = """
@@ -72,7 +72,7 @@ async def read_slowly(server: ServerProcess, *, seconds: float, period: float, r
         assert (await happen).returncode == 0
         with contextlib.suppress(TimeoutError):
             while len(reading.probes) < count:
-                async with asyncio.timeout(TIMEOUT):
+                async with within():
                     _note(await slow.recv(), reading)
     await driver.hang_up()
     return reading

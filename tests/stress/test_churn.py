@@ -9,9 +9,9 @@ import time
 import pytest
 
 from bench.database import count_rows
-from devservers.waiting import wait_until
 from devservers.web import ServerProcess
 from tests.e2e.conftest import StartServer
+from tests.patience import until_true
 from tests.stress.census import census_of
 from tests.stress.churn import come_and_go
 
@@ -29,7 +29,7 @@ def settled(server: ServerProcess) -> dict[str, int]:
         seen.append(counts)
         return len(seen) >= 3 and seen[-1] == seen[-2] == seen[-3]
 
-    wait_until(stays_the_same)
+    until_true(stays_the_same)
     return seen[-1] | count_rows(server.database)
 
 

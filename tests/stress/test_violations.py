@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from devservers.waiting import TIMEOUT
 from devservers.web import ServerProcess
+from tests.patience import within
 from tests.stress.rawsocket import PONG, TEXT, RawSocket, frame
 from tests.stress.violations import LEGAL, VIOLATIONS, Violation
 

@@ -15,12 +15,11 @@ from nats.js.errors import NotFoundError
 
 from common.nats import connect_to_nats
 from common.threads import in_read_thread
-from devservers.waiting import until
 from events.models import DeadLetter
 from events.stream import DURABLE, STREAM
 from realtime.bridge.bridge import Bridge
 from realtime.delivery.history import Cursor, history
-from tests.patience import within
+from tests.patience import until
 from users.models import User
 
 

@@ -11,13 +11,13 @@ from django.utils import timezone
 from nats.aio.client import Client
 
 from common.threads import in_read_thread, in_write_thread
-from devservers.waiting import until
 from events.stream import ID_HEADER, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER
 from realtime.bridge.bridge import Bridge
 from rides.models import Match
 from rides.services.finders import finder_update
 from rides.services.matches import match_confirm
 from tests.cast import BLOK_M, MONAS, stand_by
+from tests.patience import until
 from tests.realtime.bridge.conftest import all_is_delivered, has, letters, say, told
 from users.models import User
 

@@ -11,13 +11,13 @@ from nats.aio.msg import Msg
 from common.nats import connect_to_nats
 from common.redis import async_redis
 from common.threads import in_read_thread, in_write_thread
-from devservers.waiting import until
 from events.models import OutboxEvent
 from events.stream import ID_HEADER
 from realtime.bridge.bridge import Bridge
 from realtime.bridge.lease import KEY
 from rides.services.matches import match_confirm
 from tests.cast import propose
+from tests.patience import until
 from tests.realtime.bridge.conftest import all_is_delivered, has, running_bridge, say, told
 from users.models import User
 

@@ -12,12 +12,12 @@ from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
 from common.threads import in_write_thread
-from devservers.waiting import until
 from events.stream import DURABLE, STREAM
 from realtime.bridge import passing
 from realtime.bridge.bridge import Bridge
 from realtime.bridge.reading import read_message
 from rides.services.beacons import beacon_update
+from tests.patience import until
 from tests.realtime.bridge.conftest import all_is_delivered, has, letters, running_bridge, say, told
 from users.models import User
 from users.selectors import users_missing

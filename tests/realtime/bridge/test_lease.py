@@ -11,8 +11,8 @@ import pytest
 from common.redis import AWAY, async_redis, close_async_redis
 from devservers.process import free_port
 from devservers.servers import ValkeyServer
-from devservers.waiting import until
 from realtime.bridge.lease import KEY, Lease, LeaseLost
+from tests.patience import until
 
 
 @pytest.fixture(autouse=True)

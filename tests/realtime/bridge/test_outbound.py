@@ -4,9 +4,9 @@ import pytest
 from nats.aio.client import Client
 
 from common.threads import in_read_thread, in_write_thread
-from devservers.waiting import until
 from events.models import OutboxEvent
 from realtime.bridge.bridge import Bridge
+from tests.patience import until
 from tests.realtime.bridge.conftest import has, told
 from users.models import User
 

@@ -7,10 +7,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from devservers.waiting import TIMEOUT, until
 from events.stream import DURABLE, STREAM, ensure_stream
 from realtime.bridge import pull as module
 from realtime.bridge.pull import Pull, PullBroken
+from tests.patience import TIMEOUT, until, within
 
 
 async def open_pull(client: Client, batch: int = 10) -> Pull:

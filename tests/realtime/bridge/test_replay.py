@@ -4,10 +4,10 @@ import pytest
 from nats.aio.client import Client
 
 from common.threads import in_read_thread, in_write_thread
-from devservers.waiting import until
 from events import dead_letters
 from events.models import DeadLetter
 from realtime.bridge.bridge import Bridge
+from tests.patience import until
 from tests.realtime.bridge.conftest import has, letters, say, told
 from users.models import User
 

@@ -9,10 +9,10 @@ from nats.js.api import ConsumerConfig
 
 from common.redis import async_redis
 from common.threads import in_read_thread
-from devservers.waiting import until
 from events.stream import DURABLE, STREAM, ensure_stream
 from realtime.bridge.bridge import Bridge
 from realtime.bridge.status import Status, position_key, read_status, report_status, stream_id
+from tests.patience import until
 
 
 async def test_nothing_is_known_before_a_bridge_was_at_work(distributed: None, nats_client: Client) -> None:

@@ -7,7 +7,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from common.threads import in_read_thread, in_write_thread
-from devservers.waiting import TIMEOUT
 from events.models import OutboxEvent
 from realtime.models import CommandReceipt
 from realtime.server.background import Background, purge_database, purge_memory
@@ -36,7 +35,7 @@ async def test_one_server_has_a_database() -> None:
 async def test_the_timers_run(background: Background, dewi: User, putri: User) -> None:
     match = await in_write_thread(propose, dewi, putri)
     await in_write_thread(Match.objects.update, expires_at=timezone.now())
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while (await in_read_thread(Match.objects.get, pk=match.pk)).status != "REJECTED":
             await asyncio.sleep(0.02)
 

@@ -8,9 +8,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from devservers.waiting import TIMEOUT
 from realtime.server.background import SERVER_LOCK, OnlyServer
 from tests.database import database_url
+from tests.patience import TIMEOUT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from realtime.server.websocket_protocol import FRAME_BURST, MOST_AFTER_CLOSE
-from tests.patience import TIMEOUT
+from tests.patience import TIMEOUT, within
 from tests.realtime.server.conftest import serving
 from tests.stress.rawsocket import CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, frame, handshake
 
@@ -22,7 +22,7 @@ LATER = timedelta(hours=1)
 @pytest.fixture
 async def raw(host: str) -> AsyncIterator[RawSocket]:
     """An open WebSocket of a server that echoes."""
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         made = await RawSocket.open(host, "token")
         yield made
     made.close()
@@ -38,7 +38,7 @@ async def frame_of(raw: RawSocket) -> tuple[int, bytes]:
 
 async def closed(raw: RawSocket) -> int:
     """Read until the closing frame, and return its code."""
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while (got := await raw.read_frame())[0] != CLOSE:
             pass
     return int.from_bytes(got[1][:2], "big")
@@ -108,7 +108,7 @@ async def test_a_flood_before_the_handshake_is_done_is_cut(host: str) -> None:
     raw.send(handshake(host, "token", "/never/"))
     await asyncio.sleep(0.05)
     raw.send(frame(PING, b"") * 2 * FRAME_BURST)
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while await raw.reader.read(65536):
             pass
     raw.close()
@@ -119,7 +119,7 @@ async def test_others_are_served_beside_a_flood(host: str) -> None:
     flooder, other = await RawSocket.open(host, "token"), await RawSocket.open(host, "token")
     flooder.send(frame(PONG, b"") * 500_000)
     other.send(frame(TEXT, b"me too"))
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         assert await other.read_frame() == (TEXT, b"me too")
         assert await closed(flooder) == 4429
     other.close()
@@ -148,7 +148,7 @@ async def test_unread_pongs_are_not_kept(host: str, settings: Any) -> None:
     settings.WS_READ_TIMEOUT = settings.WS_WRITE_TIMEOUT = LATER
     raw = await RawSocket.connect(host)
     raw.send(handshake(host, "token", "/flood/?20000"))
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         await raw.reader.readuntil(b"\r\n\r\n")
         raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await asyncio.sleep(0.5)  # until the server is stuck; if it were not, the test would see more pongs
@@ -245,7 +245,7 @@ async def test_handshakes_that_cannot_be_read_are_answered(host: str, header: by
     """A handshake that the WebSocket library does not take is answered at once, and not met with silence."""
     raw = await RawSocket.connect(host)
     raw.send(handshake(host, "token")[:-2] + header + b"\r\n")
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         answer = await raw.reader.read()
     assert int(answer.split(b" ")[1]) == status
     assert answer.endswith(b'."}')
@@ -256,7 +256,7 @@ async def test_handshakes_with_some_cookies_are_good(host: str) -> None:
     """Cookies of 8 kB are no reason to refuse a handshake."""
     raw = await RawSocket.connect(host)
     raw.send(handshake(host, "token")[:-2] + b"Cookie: %s\r\n\r\n" % (b"x" * 8000))
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         assert await raw.reader.readexactly(12) == b"HTTP/1.1 101"
     raw.close()
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from devservers.waiting import TIMEOUT
 from nebengjek.settings import BASE_DIR
 from realtime.server.workers import MAX_FAILED_STARTS, listen
+from tests.patience import TIMEOUT
 
 WORKER = """
 import os, pathlib, signal, socket, sys

@@ -11,6 +11,7 @@ from users.models import User
 from users.tokens import tokens_issue
 
 pytestmark = pytest.mark.django_db(transaction=True)
+EXTENSIONS: dict[str, Any] = {"websocket.http.response": {}}
 UNAUTHORIZED = (401, {"code": "UNAUTHORIZED", "message": "Authentication required"})
 
 

@@ -12,11 +12,11 @@ from nats.aio.msg import Msg
 
 from common.threads import in_write_thread
 from devservers.servers import NatsServer
-from devservers.waiting import TIMEOUT, until
-from events import nudge
+from events import wakeups
 from events.stream import OUTBOX_SUBJECT
 from realtime.socket.nats_publisher import LOCATION_SUBJECT, Link, link
 from rides.services.beacons import beacon_update
+from tests.patience import until, within
 from users.models import User
 
 

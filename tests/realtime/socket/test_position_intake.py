@@ -9,7 +9,6 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from common.threads import in_read_thread, in_write_thread
-from devservers.waiting import TIMEOUT
 from realtime.contract.frames import LocationUpdate
 from realtime.delivery.layer_messages import group_of
 from realtime.socket import position_intake as tracking
@@ -153,7 +152,7 @@ async def test_what_is_booked_on_the_way_is_shown_all_the_same(dewi: User, putri
     await intake.flush_track()
     assert await points() == 11
     shown = -1
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while shown != 9:
             shown = json.loads((await get_channel_layer().receive(channel))["frame"])["data"]["latitude"]
 
@@ -187,7 +186,7 @@ async def test_over_the_rate_only_the_latest_position_is_shown(dewi: User, putri
         while get_channel_layer()._mailboxes[channel].messages:
             seen.append(json.loads((await get_channel_layer().receive(channel))["frame"])["data"]["latitude"])
     assert seen == [0]
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         last = json.loads((await get_channel_layer().receive(channel))["frame"])
     assert last["data"]["latitude"] == 29
     assert len(next(iter(track_buffer()._waiting.values()))) == 30

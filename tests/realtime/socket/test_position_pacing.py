@@ -2,7 +2,6 @@ import asyncio
 
 import pytest
 
-from devservers.waiting import TIMEOUT
 from realtime.socket import position_pacing as module
 from realtime.socket.position_pacing import Pace
 from tests.patience import within
@@ -60,7 +59,7 @@ async def test_who_never_answers_gets_one_now_and_then(monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "PATIENCE", 0.01)
     client = Client()
     client.send()
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while not client.called:
             await asyncio.sleep(0.001)
     assert client.pace.has_room()

@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError
 
 from common.threads import in_write_thread
-from devservers.waiting import TIMEOUT
+from tests.patience import within
 from tests.web.live.watcher import logged_in
 from users.models import User
 from web.live.feed import Feed

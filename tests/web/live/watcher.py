@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ from django.contrib.auth import login
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 
-from devservers.waiting import TIMEOUT
+from tests.patience import within
 from tests.realtime.phone import Headers, InProcessClient
 from users.models import User
 
@@ -75,7 +74,7 @@ class Watcher(InProcessClient):
 
     async def until(self, is_so: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Look until something is so, and return the town."""
-        async with asyncio.timeout(TIMEOUT):
+        async with within():
             while not self.town or not is_so(self.town):
                 await self.look()
         return self.town

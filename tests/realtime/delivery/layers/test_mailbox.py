@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devservers.waiting import TIMEOUT
 from realtime.delivery.layers.mailbox import Mailbox, Message
+from tests.patience import within
 
 keys = st.sampled_from([None, None, "dewi", "joko"])
 steps = st.lists(st.one_of(keys, st.just("take")), max_size=60)

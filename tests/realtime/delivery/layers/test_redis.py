@@ -17,13 +17,13 @@ from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer,
 
 from common.redis import AWAY, PREFIX, async_redis
 from devservers.servers import ValkeyServer
-from devservers.waiting import TIMEOUT, until
 from realtime.delivery.deliveries import Delivery
 from realtime.delivery.fence import Fence, Fenced
 from realtime.delivery.history.redis import RedisHistory
 from realtime.delivery.layer_messages import DELIVER, group_of
 from realtime.delivery.layers import redis as module
 from realtime.delivery.layers.redis import EVENTS_PER_CALL, RedisChannelLayer, group_channel
+from tests.patience import until, within
 
 GROUP = "user_dewi"
 DEWI = UUID(int=1)
