@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 import httpx
 import pytest
 
-from devservers.patience import TIMEOUT
+from devservers.patience import TIMEOUT, within
 from devservers.web import ServerProcess
 from tests.e2e.client import Client
 from tests.e2e.conftest import StartServer
