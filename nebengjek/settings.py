@@ -269,18 +269,6 @@ ADMIN_LOGIN_TRIES = env.integer("ADMIN_LOGIN_TRIES", 10)
 API_THROTTLE = env.integer("API_THROTTLE", 60)
 SMS_BACKEND = env.text("SMS_BACKEND", "users.sms.ConsoleSMS")
 
-SIMPLE_JWT = {
-    "SIGNING_KEY": JWT_SECRET,
-    "ALGORITHM": "HS256",
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=JWT_EXPIRATION),
-    "REFRESH_TOKEN_LIFETIME": timedelta(minutes=JWT_REFRESH_EXPIRATION),
-    "ROTATE_REFRESH_TOKENS": True,
-    "BLACKLIST_AFTER_ROTATION": True,
-    "LEEWAY": JWT_LEEWAY,
-    "USER_ID_FIELD": "id",
-    "USER_ID_CLAIM": "user_id",
-}
-
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["users.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
