@@ -30,8 +30,45 @@ ANSWER_TIMEOUT = 5.0
 RETRIES = 1
 """Reconnect once; callers that can wait longer retry themselves."""
 
-AWAY = (redis.ConnectionError, redis.TimeoutError)
-"""What is raised while the server is unavailable, or has just come back and still loads its data."""
+
+class NotNow(redis.ResponseError):
+    """The server answers, and refuses for a reason that passes; redis-py has no class of its own for these."""
+
+
+AWAY = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.MasterDownError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.TryAgainError,
+    NotNow,
+)
+"""What is raised while the server is unavailable: not reachable, still loading, out of memory, a replica …"""
+
+_NOT_NOW = {"BUSY": NotNow, "MISCONF": NotNow, "NOREPLICAS": NotNow}
+"""By the first word of the answer: an endless script runs, a save has failed, too few replicas are connected."""
+
+
+class _Parser(redis.connection.DefaultParser):  # type: ignore[misc,valid-type]  # a variable of its module
+    EXCEPTION_CLASSES = redis.connection.DefaultParser.EXCEPTION_CLASSES | _NOT_NOW
+
+
+class _AsyncParser(redis.asyncio.connection.DefaultParser):  # type: ignore[misc,valid-type]
+    EXCEPTION_CLASSES = redis.asyncio.connection.DefaultParser.EXCEPTION_CLASSES | _NOT_NOW
+
+
+def async_options() -> dict[str, Any]:
+    """Return the options of a connection from an event loop; after READONLY another server may have the address."""
+    return {
+        "socket_connect_timeout": CONNECT_TIMEOUT,
+        "socket_timeout": ANSWER_TIMEOUT,
+        "retry": AsyncRetry(ExponentialBackoff(), RETRIES),
+        "retry_on_error": [redis.exceptions.ReadOnlyError],
+        "parser_class": _AsyncParser,
+    }
+
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = WeakKeyDictionary()
 
@@ -44,6 +81,8 @@ def sync_redis() -> redis.Redis:
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=ANSWER_TIMEOUT,
         retry=Retry(ExponentialBackoff(), RETRIES),
+        retry_on_error=[redis.exceptions.ReadOnlyError],
+        parser_class=_Parser,
     )
     return client
 
@@ -53,12 +92,7 @@ def async_redis() -> redis.asyncio.Redis:
     loop = asyncio.get_running_loop()
     client = _clients.get(loop)
     if client is None:
-        client = _clients[loop] = redis.asyncio.Redis.from_url(
-            settings.REDIS_URL,
-            socket_connect_timeout=CONNECT_TIMEOUT,
-            socket_timeout=ANSWER_TIMEOUT,
-            retry=AsyncRetry(ExponentialBackoff(), RETRIES),
-        )
+        client = _clients[loop] = redis.asyncio.Redis.from_url(settings.REDIS_URL, **async_options())
     return client
 
 

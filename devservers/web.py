@@ -14,9 +14,8 @@ from pathlib import Path
 
 import httpx
 
+from devservers.patience import TIMEOUT
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
-
-TIMEOUT = 30
 
 
 class ServerProcess:

@@ -149,3 +149,18 @@ def check_periods(**_: Any) -> list[CheckMessage]:
         hint = "The ledger books whole micrometres: give at most nine decimals."
         problems.append(Error("RIDES_MIN_DISTANCE_KM is too fine.", hint=hint, id="nebengjek.E009"))
     return problems
+
+
+@register()
+def check_matching(**_: Any) -> list[CheckMessage]:
+    """Offers that could never do what their settings say."""
+    problems: list[CheckMessage] = []
+    if settings.OFFER_RECEIPT_TIMEOUT >= settings.MATCH_RESPONSE_TIMEOUT:
+        hint = "An offer lapses before the next driver is asked beside it: make OFFER_RECEIPT_TIMEOUT the shorter one."
+        text = "OFFER_RECEIPT_TIMEOUT is not below MATCH_RESPONSE_TIMEOUT."
+        problems.append(CheckWarning(text, hint=hint, id="nebengjek.W003"))
+    if settings.MATCH_MAX_RADIUS_KM < settings.MATCH_SEARCH_RADIUS_KM:
+        hint = "Every attempt then looks within MATCH_SEARCH_RADIUS_KM: make MATCH_MAX_RADIUS_KM at least as large."
+        text = "MATCH_MAX_RADIUS_KM is below MATCH_SEARCH_RADIUS_KM."
+        problems.append(CheckWarning(text, hint=hint, id="nebengjek.W004"))
+    return problems

@@ -234,6 +234,7 @@ WS_HANDSHAKE_TIMEOUT = env.duration("WS_HANDSHAKE_TIMEOUT", "10s")
 WS_READ_TIMEOUT = env.duration("WS_READ_TIMEOUT", "60s")
 WS_WRITE_TIMEOUT = env.duration("WS_WRITE_TIMEOUT", "10s")
 WS_PING_PERIOD = env.duration("WS_PING_PERIOD", "54s")
+WS_IDLE_PING = env.duration("WS_IDLE_PING", "25s", low="100ms")
 WS_MAX_MESSAGE_SIZE = env.integer("WS_MAX_MESSAGE_SIZE", 512, low=256, high=16 * 1024 * 1024)
 WS_ALLOWED_ORIGINS = [origin.rstrip("/") for origin in env.words("WS_ALLOWED_ORIGINS")]
 WS_HEARTBEAT = env.duration("WS_HEARTBEAT", "2s", low="50ms", high="1m")
@@ -245,6 +246,8 @@ WS_LOCATION_RATE = env.integer("WS_LOCATION_RATE", 5)
 WS_COSTLY_RATE = env.integer("WS_COSTLY_RATE", 30)
 WS_CONNECT_RATE = env.integer("WS_CONNECT_RATE", 60)
 WS_FLOOD_TOLERANCE = env.integer("WS_FLOOD_TOLERANCE", 100, low=1)
+MAX_CONNECTIONS = env.integer("MAX_CONNECTIONS", 100_000, low=1)
+MAX_UNKNOWN_PER_ADDRESS = env.integer("MAX_UNKNOWN_PER_ADDRESS", 512)
 COMMAND_ID_TTL = env.duration("COMMAND_ID_TTL", "10m")
 
 # Web apps of these origins may call REST. Tokens come in a header, so no cookies are sent along.
@@ -313,6 +316,9 @@ SPECTACULAR_SETTINGS = {
 
 LOCATION_MAX_AGE = env.duration("LOCATION_MAX_AGE", "60s", low="1s")
 MATCH_SEARCH_RADIUS_KM = env.decimal("MATCH_SEARCH_RADIUS_KM", "5", low="0.1", high="500")
+MATCH_MAX_RADIUS_KM = env.decimal("MATCH_MAX_RADIUS_KM", "15", low="0.1", high="500")
+MATCH_MAX_OPEN_OFFERS = env.integer("MATCH_MAX_OPEN_OFFERS", 1, low=0, high=100)
+OFFER_RECEIPT_TIMEOUT = env.duration("OFFER_RECEIPT_TIMEOUT", "3s", low="100ms", high="1h")
 MATCH_MAX_DRIVERS = env.integer("MATCH_MAX_DRIVERS", 5, low=0, high=100)
 MATCH_RESPONSE_TIMEOUT = env.duration("MATCH_RESPONSE_TIMEOUT", "30s", low="100ms", high="1h")
 MATCH_MAX_ATTEMPTS = env.integer("MATCH_MAX_ATTEMPTS", 3, low=1, high=100)

@@ -40,7 +40,7 @@ INVALID = "invalid"
 
 ANSWERS = ("ack", "error", "location_update", "server_restarting", "session_ready", "token_expiring")
 CLOSE_CODES = (1000, 1001, 1005, 1006, 1007, *map(int, CloseCode))
-LIMITS = ("command", "costly", "location", "connect", "rest")
+LIMITS = ("command", "costly", "location", "connect", "rest", "frame", "connection")
 ANSWERED = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
@@ -100,6 +100,7 @@ _handling = _family(
     "histogram", "handler_seconds", "From a client's frame to its answer.", ["type"], [(kind,) for kind in ROUTES]
 )
 _delivery = _family("histogram", "delivery_seconds", "From an event to the socket of who hears it.")
+_receipt = _family("histogram", "receipt_seconds", "From an event to its receipt by the device.")
 _dropped = _family("counter", "layer_dropped", "Messages that found a mailbox full.")
 _repairs = _family("counter", "history_refills", "Gaps, by what closed them.", ["by"], [("history",), ("state",)])
 _limits = _family(
@@ -193,6 +194,12 @@ def delivered(happened_at: float) -> None:
     """Measure how long an event took to a socket. It is in seconds since the epoch; 0 where it is not known."""
     if happened_at:
         _observe(_delivery[()], max(0.0, time() - happened_at))
+
+
+def received(happened_at: float) -> None:
+    """Measure how long an event took to the device. It is in seconds since the epoch; 0 where it is not known."""
+    if happened_at:
+        _observe(_receipt[()], max(0.0, time() - happened_at))
 
 
 def refilled(*, by_state: bool) -> None:

@@ -1,4 +1,4 @@
-"""Matches and rides in the admin: everything to look at, one thing to do (cancel a ride)."""
+"""Searches, matches, rides and payments in the admin. Everything is read-only; support may cancel a ride."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ M = TypeVar("M", bound=Model)
 BOTH = ("driver", "passenger")
 
 CANCEL_WARNING = (
-    "These rides end now, driver and passenger are told, and a payment that was asked for need not be made any more. "
+    "These rides end now, driver and passenger are notified, and a pending payment is cancelled. "
     "A ride that is paid or cancelled already stays as it is."
 )
 
@@ -56,7 +56,7 @@ class PeopleAdmin(ReadOnlyAdmin[M]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[M], search_term: str
     ) -> tuple[QuerySet[M], bool]:
-        """Return the records that the text asks for."""
+        """Return the records that match the text."""
         text = search_term.strip()
         if not text:
             return queryset, False
@@ -79,7 +79,7 @@ class BeaconAdmin(PeopleAdmin[Beacon]):
 
 
 class CandidateInline(ReadOnlyInline[Candidate, Finder]):
-    """Who was considered, and why he was or was not asked."""
+    """The drivers that a search considered, and why each was or was not offered the ride."""
 
     model = Candidate
     fields = ("attempt", "driver", "distance_km", "position_age_s", "outcome", "considered_at")
@@ -90,7 +90,7 @@ class CandidateInline(ReadOnlyInline[Candidate, Finder]):
 
 
 class MatchInline(ReadOnlyInline[Match, Finder]):
-    """The proposals that a search has made."""
+    """The offers that a search has made."""
 
     model = Match
     fields = ("driver", "status", "reason", "distance_km", "created_at", "expires_at", "decided_at")
@@ -132,7 +132,7 @@ class CandidateAdmin(PeopleAdmin[Candidate]):
 
 @admin.register(Match)
 class MatchAdmin(PeopleAdmin[Match]):
-    """Proposals and their answers."""
+    """Offers and their answers."""
 
     list_display = ("created_at", "status", "reason", "driver", "passenger", "distance_km")
     list_filter = ("status", "reason", "created_at")
@@ -235,7 +235,7 @@ class RideAdmin(PeopleAdmin[Ride]):
 
     @admin.action(description="Cancel rides that are not paid yet", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Ride]) -> HttpResponse | None:
-        """Ask for a reason, then call the chosen rides off; both parties are told."""
+        """Ask for a reason, then cancel the chosen rides; both parties are notified."""
         form = ReasonForm(request.POST if answered(request) else None)
         people = queryset.select_related("driver", "passenger")
         said = {"title": "Cancel rides", "warning": CANCEL_WARNING}
@@ -261,7 +261,7 @@ class RideAdmin(PeopleAdmin[Ride]):
 
     @admin.display(description="fare, from the kept points")
     def fare_check(self, ride: Ride) -> str:
-        """Compute the ledger once more from the track, as anybody may."""
+        """Recompute the fare from the kept track."""
         if ride.arrived_at is None:
             return "The ride has not arrived."
         cost = sum(booking.cost for booking in ledger_recompute(ride))
@@ -269,13 +269,13 @@ class RideAdmin(PeopleAdmin[Ride]):
 
     @admin.display(description="points of the track")
     def points(self, ride: Ride) -> SafeString:
-        """Lead to all that the driver's phone reported."""
+        """Link to everything that the driver's phone reported."""
         address = reverse("admin:rides_trackpoint_changelist")
         return format_html('<a href="{}?ride__id__exact={}">{}</a>', address, ride.pk, ride.track.count())
 
     @admin.display(description="what happened (UTC)")
     def happened(self, ride: Ride) -> SafeString:
-        """Tell the ride in one order."""
+        """Show everything that happened on the ride, oldest first."""
         lines = ((_moment(moment.at), moment.kind, moment.text) for moment in timeline(ride))
         table = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", lines)
         return format_html("<table>{}</table>", table)

@@ -17,15 +17,18 @@ from rides.fields import (
     STATUS,
     TARGET,
     Address,
+    AutoAccept,
     DriverId,
     Factor,
     Kilometres,
     MatchId,
     PassengerId,
     PaymentId,
+    QuoteId,
     Reason,
     RideId,
     Rupiah,
+    Vehicle,
 )
 from rides.geo import GeoPoint, Latitude, Longitude
 from users.events import UserEvent
@@ -47,26 +50,47 @@ class BeaconUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
     longitude: Annotated[Longitude | None, Meta(description="The driver's position, where one was given.")] = None
 
 
+NO_WISH = dict.fromkeys(("location", "target_location", "vehicle_type", "auto_accept", "quote_id"), UNSET)
+
+
 class FinderUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """A passenger's search began or ended."""
+    """A passenger's search began, moved or ended."""
 
     type: ClassVar[str] = "finder_update"
     subject: ClassVar[str] = "user.finder"
     audience_text: ClassVar[str] = "the passenger"
     examples: ClassVar[Examples] = {
         "The search begins": {"reason": UNSET},
-        "No driver was found": {"is_active": False, "location": UNSET, "target_location": UNSET},
-        "The passenger stopped it": {
-            "is_active": False, "location": UNSET, "target_location": UNSET, "reason": UNSET,
-        },
-    }  # fmt: skip
+        "No driver was found": {"is_active": False, **NO_WISH},
+        "The passenger stopped it": {"is_active": False, **NO_WISH, "reason": UNSET},
+    }
 
     is_active: Annotated[bool, Meta(description="Whether the passenger is looking for a driver.")]
     location: Annotated[GeoPoint | None, PICK_UP] = None
     target_location: Annotated[GeoPoint | None, TARGET] = None
+    vehicle_type: Vehicle = None
+    auto_accept: AutoAccept = False
+    quote_id: QuoteId = None
     reason: Annotated[
         Literal["no_driver"] | None, Meta(description="Why the search ended by itself: no driver was found.")
     ] = None
+
+
+class UserUnreachable(UserEvent, frozen=True, kw_only=True):
+    """No device has confirmed an offer to this user in time, so that a push service can wake the phone.
+
+    It is for other services, not for the user's sockets, and so has no frame type.
+    """
+
+    subject: ClassVar[str] = "user.unreachable"
+
+    match_id: MatchId
+    expires_at: Moment
+
+    @property
+    def valid_until(self) -> Moment:
+        """Nobody needs to be woken for an offer that has lapsed."""
+        return self.expires_at
 
 
 class PairEvent(Event, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ A range given as `extra_json_schema` is documented but not enforced: messages of
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from msgspec import Meta
@@ -30,6 +30,19 @@ DRIVER_PLACE = Meta(
 )
 CONFIRMED = Meta(description="Who has confirmed the match.")
 STATUS = Meta(description="The state of the ride.")
+
+Vehicle = Annotated[
+    Literal["motorcycle", "car", "van"] | None,
+    Meta(description="The kind of vehicle that is asked for; any, where it is missing.", examples=["motorcycle"]),
+]
+AutoAccept = Annotated[
+    bool,
+    Meta(description="Whether the first driver who accepts has the ride, without a confirmation of the passenger."),
+]
+QuoteId = Annotated[
+    UUID | None,
+    Meta(description="The quote whose price was agreed, if any.", examples=["01990000-0000-7000-8000-000000000008"]),
+]
 
 Rupiah = Annotated[int, Meta(extra_json_schema={"minimum": 0}, examples=[12_750])]
 Kilometres = Annotated[float, Meta(extra_json_schema={"minimum": 0}, examples=[4.25])]

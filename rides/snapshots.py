@@ -11,9 +11,10 @@ from common.examples import Examples
 from events.base import Moment
 from rides.events import MatchSnapshot, PaymentSnapshot, RideSnapshot
 from rides.fares.meter import Refusal
-from rides.fields import CONFIRMED, PICK_UP, TARGET, Kilometres, Rupiah
+from rides.fields import CONFIRMED, PICK_UP, TARGET, AutoAccept, Kilometres, QuoteId, Rupiah, Vehicle
 from rides.geo import GeoPoint, Latitude, Longitude
-from rides.models import Match, Payment, Ride
+from rides.models import Finder, Match, Payment, Ride
+from rides.positions import positions
 
 
 class OpenMatch(MatchSnapshot, frozen=True, kw_only=True):
@@ -36,6 +37,9 @@ class FinderState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     is_active: Annotated[bool, Meta(description="Whether the passenger is looking for a driver.")]
     location: Annotated[GeoPoint | None, PICK_UP] = None
     target_location: Annotated[GeoPoint | None, TARGET] = None
+    vehicle_type: Vehicle = None
+    auto_accept: AutoAccept = False
+    quote_id: QuoteId = None
 
 
 class RidesState(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +85,18 @@ class RideDetail(RideSnapshot, frozen=True, kw_only=True):
     track: Annotated[list[ReportedPoint], Meta(description="All positions that the driver reported, in order.")]
 
 
+def finder_fields(finder: Finder) -> dict[str, Any]:
+    """Return the fields of an open search: of its event, and of the state."""
+    return {
+        "is_active": True,
+        "location": finder.location,
+        "target_location": finder.target_location,
+        "vehicle_type": finder.vehicle_type or None,
+        "auto_accept": finder.auto_accept,
+        "quote_id": finder.quote_id,
+    }
+
+
 def match_fields(match: Match) -> dict[str, Any]:
     """Return the fields of an event about a match as it stands."""
     return {
@@ -114,6 +130,19 @@ def ride_fields(ride: Ride) -> dict[str, Any]:
         "started_at": ride.started_at,
         "arrived_at": ride.arrived_at,
         "completed_at": ride.completed_at,
+    }
+
+
+def pickup_fields(ride: Ride, match: Match) -> dict[str, Any]:
+    """Return the fields of the event that a ride was booked."""
+    place = positions().last(match.driver_id)
+    return {
+        "ride_id": ride.pk,
+        "match_id": match.pk,
+        "driver_id": match.driver_id,
+        "passenger_id": match.passenger_id,
+        "driver_location": place.point if place else match.driver_location,
+        "timestamp": ride.created_at,
     }
 
 

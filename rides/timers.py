@@ -1,7 +1,7 @@
-"""What is due: proposals that expire, searches that go on, and records that are no longer kept.
+"""Timers: offers that expire and searches that continue.
 
-The times stand in the rows themselves (`Match.expires_at`, `Finder.due_at`); each is taken by a service that checks,
-under lock, that it is still due. So any number of processes may look, and one of them acts.
+Due times are columns (`Match.expires_at`, `Finder.due_at`). The service that acts on a row checks under lock that it is
+still due, so any number of processes may poll and one of them acts.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from rides.services.matches import match_expire
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-"""Rows taken at a time, so that a backlog does not hold up the rest."""
+"""Rows handled per poll, so that a backlog does not delay the rest."""
 
 
 def run_due() -> int:
-    """Do everything that is due now; return how many rows were looked after."""
+    """Do everything that is due now; return the number of rows handled."""
     now = timezone.now()
     matches = Match.objects.filter(status__in=OPEN_MATCH, expires_at__lte=now).order_by("expires_at")
     expired = _each(matches.values_list("pk", flat=True)[:BATCH], lambda pk: match_expire(match_id=pk))
@@ -33,13 +33,13 @@ def run_due() -> int:
 
 
 def _each(ids: Iterable[UUID], act: Callable[[UUID], object]) -> int:
-    """Act on each row in a transaction of its own: one that fails does not keep the others waiting."""
+    """Act on each row in its own transaction, so that a failing row does not block the others."""
     done = 0
     for pk in list(ids):
         try:
             act(pk)
         except Exception:
-            logger.exception("A timer failed for %s; it is tried again.", pk)
+            logger.exception("Timer for %s failed; it will be retried.", pk)
         else:
             done += 1
     return done

@@ -283,8 +283,8 @@ class Passenger(Person):
         return here, there
 
     async def _find_driver(self, here: GeoPoint, there: GeoPoint) -> Data:
-        places = {"location": as_data(here), "target_location": as_data(there)}
-        await self.phone.finder_update(is_active=True, **places)
+        pick_up, target = as_data(here), as_data(there)
+        await self.phone.finder_update(is_active=True, location=pick_up, target_location=target)
         while True:
             frame = await self.next_of("match_confirm", "ride_pickup", "finder_update")
             if frame["type"] == "ride_pickup":
@@ -293,7 +293,7 @@ class Passenger(Person):
                 await self.sleep(self.habits.answer_delay)
                 await answer(self.phone, frame["match_id"], accepted=True)
             elif frame.get("reason") == "no_driver":  # all were busy: look again
-                await self.phone.finder_update(is_active=True, **places)
+                await self.phone.finder_update(is_active=True, location=pick_up, target_location=target)
 
     async def _pay(self, bill: Mapping[str, Any], status: Literal["ACCEPTED", "REJECTED"] = "ACCEPTED") -> None:
         cost = bill["total_cost"]

@@ -10,7 +10,7 @@ database keeps these and no token, and the same pair can be made again when an a
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, TypedDict, TypeVar
@@ -24,6 +24,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from common.errors import Unauthorized
+from common.prepared import Prepared
 from users.models import TokenAnswer, User
 
 LATEST_EXPIRY = 253_402_300_799
@@ -45,6 +46,11 @@ _OPTIONS: Any = {
     "verify_sub": False,
     "verify_jti": False,
 }
+
+
+_ACCOUNT = Prepared(
+    UUID, build=lambda user_id: User.objects.filter(pk=user_id).values_list("role", "token_version", "is_active")
+)
 
 
 class Claims(msgspec.Struct, frozen=True):
@@ -123,6 +129,19 @@ def refresh_claims_of(token: str) -> RefreshClaims:
     if claims.token_type != "refresh":  # noqa: S105
         raise Unauthorized(f"a {claims.token_type} token where a refresh token is needed")
     return claims
+
+
+def check_claims(claims: Claims) -> None:
+    """Raise `Unauthorized` unless the claims are true of an active user; one statement, no model."""
+    check_account(claims, _ACCOUNT.first(claims.user_id))
+
+
+def check_account(claims: Claims, account: Sequence[Any] | None) -> None:
+    """Raise `Unauthorized` unless the claims are true of an account: `(role, token_version, is_active)`."""
+    if account is None or not account[2]:
+        raise Unauthorized(f"no active user {claims.user_id}")
+    if (account[0], account[1]) != (claims.role, claims.ver):
+        raise Unauthorized(f"the token is not of the present role or version of user {claims.user_id}")
 
 
 def user_of(claims: Claims) -> User:

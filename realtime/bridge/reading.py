@@ -141,8 +141,9 @@ def _loose(kind: type[msgspec.Struct]) -> type[Pair]:
 def _loose_type(kind: Any) -> Any:
     """Return the type that a field of another service must have: what JSON can tell, and moments as moments."""
     origin = get_origin(kind)
-    if origin is Annotated:
-        return kind
+    if origin is Annotated:  # meanings and ranges are dropped where the type itself becomes looser
+        inner = get_args(kind)[0]
+        return kind if _loose_type(inner) == inner else _loose_type(inner)
     if origin in (Union, UnionType):
         return Union[tuple(_loose_type(option) for option in get_args(kind))]  # noqa: UP007
     if kind is UUID or origin is Literal:

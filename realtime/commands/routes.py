@@ -50,6 +50,7 @@ ROUTES: dict[str, Route] = {
     "ride_arrived": Route(frames.RideArrived, DRIVER, rides.ride_arrived, when=Situation.ONGOING),
     "payment_process": Route(frames.PaymentProcess, PASSENGER, payments.payment_process, when=Situation.PAYMENT_DUE),
     "ride_cancel": Route(frames.RideCancel, BOTH, rides.ride_cancel, when=Situation.PICKUP),
+    "received": Route(frames.Received, BOTH, when=Situation(0)),  # the app sends it, not its user
     "token_refresh": Route(frames.TokenRefresh, BOTH),
     "sync": Route(frames.Sync, BOTH),
 }

@@ -16,7 +16,8 @@ from msgspec import UNSET, Meta
 from common.errors import DomainError, ErrorCode, InvalidFormat, RateLimited, ValidationFailed
 from common.examples import Examples
 from realtime.contract.messages import Ack, Error, Message
-from rides.fields import PICK_UP, TARGET, MatchId, RideId
+from rides.events import NO_WISH
+from rides.fields import PICK_UP, TARGET, AutoAccept, MatchId, QuoteId, RideId, Vehicle
 from rides.geo import GeoPoint, Latitude, Longitude
 
 NO_NUL = r"^[^\x00]*$"
@@ -86,7 +87,7 @@ class CloseCode(IntEnum):
     )
     FLOODING = (
         4429,
-        "The client kept sending after many `RATE_LIMIT` errors. Connect again, and send less.",
+        "The client kept sending after many `RATE_LIMIT` errors, or mostly empty frames. Connect again, and send less.",
         "A loop sends `sync` a thousand times a second.",
     )
 
@@ -166,16 +167,20 @@ class BeaconUpdate(Command, frozen=True, kw_only=True):
 
 
 class FinderUpdate(Command, frozen=True, kw_only=True):
-    """Start or stop the passenger's search; starting needs both places."""
+    """Start, move (sent again while it is on) or stop the passenger's search; starting needs both places."""
 
     examples: ClassVar[Examples] = {
-        "Search for a driver": {},
-        "Stop searching": {"is_active": False, "location": UNSET, "target_location": UNSET},
+        "Search for a driver": dict.fromkeys(("vehicle_type", "auto_accept", "quote_id"), UNSET),
+        "Search for a motorcycle, at a quoted price, and take the first driver who accepts": {},
+        "Stop searching": {"is_active": False, **NO_WISH},
     }
 
     is_active: Annotated[bool, Meta(description="Whether to search for a driver.")]
     location: Annotated[GeoPoint | None, PICK_UP, Meta(description="The pick-up; needed to start.")] = None
     target_location: Annotated[GeoPoint | None, TARGET, Meta(description="The destination; needed to start.")] = None
+    vehicle_type: Vehicle = None
+    auto_accept: AutoAccept = False
+    quote_id: QuoteId = None
 
 
 class MatchConfirm(Command, frozen=True, kw_only=True):
@@ -236,6 +241,14 @@ class RideCancel(Command, frozen=True, kw_only=True):
         str,
         Meta(max_length=200, pattern=NO_NUL, description="For the other side.", examples=["The bike has a flat tyre."]),
     ] = ""
+
+
+class Received(Command, frozen=True, kw_only=True):
+    """Confirm what has reached the device, up to a number: offers at once, the rest within a second."""
+
+    seq: Annotated[
+        Annotated[int, Meta(ge=0, le=2**63 - 1)], Meta(description="The highest `seq` so far.", examples=[7])
+    ]
 
 
 class TokenRefresh(Command, frozen=True, kw_only=True):

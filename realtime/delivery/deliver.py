@@ -13,6 +13,7 @@ from realtime.contract.frames import encode
 from realtime.delivery.deliveries import DeliveringLayer, Delivery
 from realtime.delivery.fence import Fence
 from realtime.delivery.layer_messages import REVOKE, group_of
+from users.events import TokensRevoked
 
 
 async def deliver(events: Sequence[OutboxEvent], fence: Fence | None = None) -> None:
@@ -33,7 +34,9 @@ def delivery_of(event: OutboxEvent) -> Delivery:
 
 
 async def _control(event: OutboxEvent) -> None:
-    """Let the sockets know that tokens were revoked; the people are not notified."""
+    """Let the sockets know that tokens were revoked; other events without a frame type are for other services."""
+    if event.subject != TokensRevoked.subject:
+        return
     message = {"type": REVOKE, "token_version": event.data["token_version"]}
     for recipient in event.audience:
         await get_channel_layer().group_send(group_of(UUID(recipient)), message)

@@ -34,6 +34,7 @@ from realtime.socket.connections import connections
 from realtime.socket.nats_publisher import link
 from realtime.socket.position_intake import track_buffer
 from realtime.socket.rate_limits import purge_limits
+from realtime.socket.receipts import flush_interval, receipt_buffer
 from rides.positions import positions
 from rides.timers import run_due
 from users.codes import purge_codes
@@ -68,6 +69,7 @@ class Background:
         loops: dict[str, Work] = {
             "heartbeat": every(settings.WS_HEARTBEAT.total_seconds(), connections().heartbeat),
             "tracks": every(settings.TRACK_FLUSH_INTERVAL.total_seconds(), track_buffer().flush_all),
+            "receipts": every(flush_interval(), receipt_buffer().flush),
             "tokens": every(settings.WS_TOKEN_CHECK.total_seconds(), connections().check_tokens),
             "memory": every(PURGE_INTERVAL, purge_memory),
         }
@@ -87,6 +89,7 @@ class Background:
         await self._loops.stop()
         self._started = False
         await track_buffer().flush_all()
+        await receipt_buffer().flush()
         if settings.DISTRIBUTED:
             await flush_positions()
             await close_async_redis()

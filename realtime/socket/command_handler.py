@@ -32,7 +32,7 @@ Reply = dict[str, Any]
 class CommandHandler:
     """Turns the frames of one client into replies. It never raises what a client's frame can cause, but `Flooding`.
 
-    `use_token` is called with the claims of a fresh token, `sync` sends `session_ready`.
+    `use_token` is called with the claims of a fresh token, `sync` sends `session_ready`, `confirm` takes a receipt.
     """
 
     def __init__(
@@ -41,11 +41,13 @@ class CommandHandler:
         intake: PositionIntake,
         use_token: Callable[[Claims], None],
         sync: Callable[[], Awaitable[None]],
+        confirm: Callable[[int], None],
     ) -> None:
         self.claims = claims
         self._intake = intake
         self._use_token = use_token
         self._sync = sync
+        self._confirm = confirm
         self._limit = CommandLimit(claims.user_id)
         self._limited_logged_at = float("-inf")
 
@@ -100,6 +102,8 @@ class CommandHandler:
                     await self._intake.flush_track()
             case frames.TokenRefresh(token=token):
                 await self._refresh(token)
+            case frames.Received(seq=seq):
+                self._confirm(seq)
             case frames.Sync():
                 await self._sync()
 

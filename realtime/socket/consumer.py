@@ -74,7 +74,7 @@ class UserConsumer(JsonSocket):
         self.intake = PositionIntake(claims.user_id, driver=claims.role == Role.DRIVER)
         send = (self.send_frame, self.send_json)
         self.stream = NotificationStream(self.presence.connection_id, claims, *send, self.reset_positions)
-        self.commands = CommandHandler(claims, self.intake, self.use_token, self.stream.sync)
+        self.commands = CommandHandler(claims, self.intake, self.use_token, self.stream.sync, self.stream.confirm)
         self.guard = SessionGuard(self, self.presence, self.stream, self.remind)
         self.handlers = {
             "websocket.connect": self.websocket_connect,

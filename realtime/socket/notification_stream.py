@@ -7,10 +7,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
+
 from common.threads import in_read_thread
 from realtime import metrics
 from realtime.contract.frames import type_of
 from realtime.delivery.history import Cursor, Notification, history
+from realtime.socket.receipts import ReceiptTracker, receipt_buffer
 from realtime.socket.session_ready import parse_resume, read_state, ready_frame
 from rides.events import RESETS_POSITIONS
 from users.tokens import Claims
@@ -44,6 +47,7 @@ class NotificationStream:
         self._connection_id = connection_id
         self._send_frame, self._send_json = send_frame, send_json
         self._reset_positions = reset_positions
+        self._receipts = ReceiptTracker()
 
     async def begin(self, query_string: bytes) -> None:
         """Send `session_ready`, and the missed notifications to a client that resumes (`?resume=<epoch>:<seq>`)."""
@@ -68,8 +72,10 @@ class NotificationStream:
             if message["event"] in RESETS_POSITIONS:
                 self._reset_positions()
             self.forwarded = message["seq"]
+            at = message.get("at", 0)
+            self._receipts.forwarded(self.forwarded, at, message["frame"])
             await self._send_frame(message["frame"], message["event"])
-            metrics.delivered(message.get("at", 0))
+            metrics.delivered(at)
 
     async def check(self, message: dict[str, Any]) -> None:
         """Forward what the channel layer lost at the end of the stream."""
@@ -86,12 +92,18 @@ class NotificationStream:
         for item in reading.missed or ():
             await self._forward(item)
 
+    def confirm(self, seq: int) -> None:
+        """Take the client's word that everything up to `seq` has reached its device."""
+        receipt = self._receipts.confirm(seq, timezone.now())
+        receipt_buffer().add(self.claims.user_id, receipt)
+
     def is_behind(self, epoch: str, head: int) -> bool:
         """Whether the user's stream, which ends at this place, has something that was not forwarded."""
         return bool(self.epoch) and (self.epoch, self.forwarded) != (epoch, head)
 
     async def _forward(self, item: Notification) -> None:
         self.forwarded = item.seq
+        self._receipts.forwarded(item.seq, 0, item.frame)
         await self._send_frame(item.frame, type_of(item.frame))
 
     async def _send_ready(self, epoch: str, seq: int, *, recovered: bool) -> None:
@@ -100,3 +112,4 @@ class NotificationStream:
         frame = ready_frame(self.claims, self._connection_id, epoch, seq, recovered=recovered, state=state)
         await self._send_json(frame)
         self.epoch, self.forwarded = epoch, seq
+        self._receipts.state_sent(seq, [proposal.match_id for proposal in state.proposals])

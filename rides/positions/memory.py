@@ -15,7 +15,7 @@ KM_PER_DEGREE = 111.0
 
 
 class MemoryPositions:
-    """A dict of positions. A search looks at all of them: half a millisecond for ten thousand."""
+    """A dict of positions. A search looks at all of them, so its cost grows with their number."""
 
     def __init__(self) -> None:
         self._lock = Lock()

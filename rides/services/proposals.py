@@ -1,4 +1,4 @@
-"""Proposals that another service has made."""
+"""Offers that another service has made."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from rides.geo import GeoPoint, distance_km
-from rides.matching import free_among
-from rides.models import Candidate, Finder, FinderStatus, Match
+from rides.matching import OfferDecision, free_among
+from rides.models import CandidateOutcome, Finder, FinderStatus, Match
 from rides.positions import positions
-from rides.positions.base import Position
 from rides.services.locking import lock_affairs
+from rides.services.offers import candidates_record, match_create
 from users.models import Role, User
 
 LONGEST_LIFE = timedelta(minutes=10)
-"""How long a proposal of another service may hold up a search at most."""
+"""How long an offer of another service may hold up a search at most."""
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,11 +34,11 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 
 @transaction.atomic
 def match_adopt(*, proposal: Proposal) -> bool:
-    """Make another service's proposal a match that can be confirmed, where it fits; return whether it did.
+    """Turn another service's offer into a match that can be confirmed, where it fits; return whether it did.
 
-    It fits when the passenger is looking for a driver and the driver is free, has their beacon on and was not offered
-    this search before. Any other proposal changes nothing: it is no more than the notification that both are sent.
-    (Nothing is emitted, since that is on its way already.)
+    It fits when the passenger is looking for a driver and the driver is free, has their beacon on and had no offer of
+    this search before. Any other is a notification only and changes nothing here. Nothing is emitted, since the bridge
+    delivers the message itself.
     """
     now = timezone.now()
     expires_at = min(proposal.expires_at or now + settings.MATCH_RESPONSE_TIMEOUT, now + LONGEST_LIFE)
@@ -46,48 +46,23 @@ def match_adopt(*, proposal: Proposal) -> bool:
     finder = Finder.objects.filter(passenger_id=proposal.passenger_id, status=FinderStatus.OPEN).first()
     if finder is None or expires_at <= now or not _is_free(proposal.driver_id) or _is_known(proposal, finder):
         return False
-    place = positions().last(proposal.driver_id)
-    match = _match_of(proposal, finder, place, created_at=now, expires_at=expires_at)
-    match.save(force_insert=True)
-    _note_candidate(match, place)
+    decision = _decision(proposal, finder, now)
+    match_create(finder, decision, pk=proposal.match_id, expires_at=expires_at, now=now)
+    candidates_record(finder, [decision], now)
     Finder.objects.filter(pk=finder.pk, attempt_ends_at__lt=expires_at).update(attempt_ends_at=expires_at)
     return True
 
 
-def _match_of(
-    proposal: Proposal, finder: Finder, place: Position | None, *, created_at: datetime, expires_at: datetime
-) -> Match:
-    """Return the match; the driver is where the service says, else where they were last seen, else at the pick-up."""
+def _decision(proposal: Proposal, finder: Finder, now: datetime) -> OfferDecision:
+    """Return the service's decision. The driver is where it says, else where last seen, else at the pick-up."""
+    place = positions().last(proposal.driver_id)
     point = proposal.driver_location or (place.point if place else finder.location)
-    return Match(
-        pk=proposal.match_id,
-        finder=finder,
+    return OfferDecision(
         driver_id=proposal.driver_id,
-        passenger_id=proposal.passenger_id,
-        latitude=finder.latitude,
-        longitude=finder.longitude,
-        driver_latitude=point.latitude,
-        driver_longitude=point.longitude,
-        target_latitude=finder.target_latitude,
-        target_longitude=finder.target_longitude,
+        point=point,
         distance_km=distance_km(point, finder.location),
-        expires_at=expires_at,
-        created_at=created_at,
-    )
-
-
-def _note_candidate(match: Match, place: Position | None) -> None:
-    """Let support staff see that a service has offered the search to this driver."""
-    Candidate.objects.update_or_create(
-        finder=match.finder,
-        attempt=match.finder.attempts,
-        driver_id=match.driver_id,
-        defaults={
-            "distance_km": match.distance_km,
-            "position_age_s": max(0.0, match.created_at.timestamp() - place.received_at) if place else 0.0,
-            "outcome": "asked_by_a_service",
-            "considered_at": match.created_at,
-        },
+        position_age_s=max(0.0, now.timestamp() - place.received_at) if place else 0.0,
+        outcome=CandidateOutcome.OFFERED_BY_A_SERVICE,
     )
 
 

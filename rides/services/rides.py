@@ -32,8 +32,8 @@ STAFF_CANCELS = (RideStatus.PICKUP, RideStatus.ONGOING, RideStatus.ARRIVED)
 def ride_start(*, user_id: UUID, ride_id: UUID, latitude: float | None = None, longitude: float | None = None) -> None:
     """Take the passenger on board.
 
-    Both must be within 100 m of each other by what the server knows; what the frame itself says of the place does not
-    count. The driver's known position is where the fare begins.
+    Both must be within 100 m of each other by their last known positions; the coordinates in the frame do not count.
+    The fare begins at the driver's known position.
     """
     ride = own_ride(user_id, ride_id, "driver")
     require_status(ride, RideStatus.PICKUP, "started")
@@ -52,7 +52,7 @@ def ride_start(*, user_id: UUID, ride_id: UUID, latitude: float | None = None, l
 def ride_arrived(*, user_id: UUID, ride_id: UUID, adjustment_factor: float = 1.0) -> None:
     """End the drive: book the rest of the distance, apply the driver's adjustment and ask for payment.
 
-    The caller has booked what the phone reported before (`tracks_record`).
+    The caller has flushed the track that the phone has reported so far (`tracks_record`).
     """
     ride = own_ride(user_id, ride_id, "driver")
     require_status(ride, RideStatus.ONGOING, "ended")
@@ -79,7 +79,7 @@ def ride_arrived(*, user_id: UUID, ride_id: UUID, adjustment_factor: float = 1.0
 
 @transaction.atomic
 def ride_cancel(*, user_id: UUID, ride_id: UUID, reason: str = "") -> None:
-    """Call a ride off before it has started; both sides may."""
+    """Cancel a ride before it has started; both sides may."""
     ride = own_ride(user_id, ride_id, "driver", "passenger")
     require_status(ride, RideStatus.PICKUP, "cancelled")
     _cancel(ride, "driver" if user_id == ride.driver_id else "passenger", reason)
@@ -87,7 +87,7 @@ def ride_cancel(*, user_id: UUID, ride_id: UUID, reason: str = "") -> None:
 
 @transaction.atomic
 def ride_cancel_by_staff(*, ride_id: UUID, reason: str = "") -> None:
-    """Call a ride off at any time before it is paid; what was asked for it need not be paid any more.
+    """Cancel a ride at any time before it is paid; a pending payment is cancelled with it.
 
     Raises `ValidationFailed` when the ride is over.
     """

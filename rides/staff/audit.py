@@ -1,7 +1,6 @@
-"""Looking over the books: what must hold of all rides that ever were, asked of the database.
+"""Invariants that must hold for all rides in the database.
 
-Constraints and services see to it that none of this happens; an operator may want to see for himself, after a crash, a
-migration or a restored backup.
+Constraints and services keep them; an operator checks them after a crash, a migration or a restored backup.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from rides.services.rides import Side
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """Since midnight: rides booked, by their status now; rides called off, by whom; money paid, in rupiah. And now.
+    """Since midnight: rides booked, by their status now; cancelled rides, by side; money paid, in rupiah. And now.
 
     `waiting` are drivers whose beacon is on and who are on no ride.
     """

@@ -1,4 +1,4 @@
-"""Filters of the admin whose choices are asked of the code, and not of a million rows."""
+"""Admin filters whose choices come from the code instead of a query over all rows."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from rides.matching import OUTCOMES
-from rides.models import Candidate, Ride, RideStatus
+from rides.models import Candidate, CandidateOutcome, Ride, RideStatus
 from rides.services.rides import Side
 
 
 class CancelledByFilter(SimpleListFilter):
-    """Who called rides off."""
+    """Who cancelled rides."""
 
     title = "cancelled by"
     parameter_name = "cancelled_by"
@@ -24,20 +23,20 @@ class CancelledByFilter(SimpleListFilter):
         return [(side, side) for side in get_args(Side)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Ride]) -> QuerySet[Ride]:
-        """Return what the chosen side has called off."""
+        """Return the rides that the chosen side cancelled."""
         return queryset.filter(status=RideStatus.CANCELLED, cancelled_by=self.value()) if self.value() else queryset
 
 
 class OutcomeFilter(SimpleListFilter):
-    """Why drivers were or were not asked."""
+    """Why drivers were or were not offered a ride."""
 
     title = "outcome"
     parameter_name = "outcome"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return what a search may think of a driver."""
-        return [(outcome, outcome.replace("_", " ")) for outcome in OUTCOMES]
+        """Return the possible outcomes."""
+        return CandidateOutcome.choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Candidate]) -> QuerySet[Candidate]:
-        """Return the drivers of whom it was thought."""
+        """Return the candidates with the chosen outcome."""
         return queryset.filter(outcome=self.value()) if self.value() else queryset

@@ -1,4 +1,4 @@
-"""Reading everything that is under way, for those who look over the whole town."""
+"""Reads everything that is under way, for the live map."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PLACES = ("latitude", "longitude", "target_latitude", "target_longitude")
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A user, with a name to show: that of his phone where he gave none."""
+    """A user with a name to show: their phone number where they gave none."""
 
     user_id: UUID
     name: str

@@ -33,7 +33,7 @@ class Run(msgspec.Struct):
     points: int = 0
     km: float = 0.0
 
-    def told(self) -> Moment:
+    def as_moment(self) -> Moment:
         """Return the line of these points."""
         count = f"{self.points} point{'s' if self.points > 1 else ''}"
         if self.reason:
@@ -51,7 +51,7 @@ def timeline(ride: Ride) -> list[Moment]:
     cuts = sorted(entry.created_at for entry in booked)
     moments = [
         *_states(ride),
-        *(run.told() for run in _runs(ride, cuts)),
+        *(run.as_moment() for run in _runs(ride, cuts)),
         *(Moment(entry.created_at, "ledger", _entry(entry)) for entry in booked),
         *(_payment(payment) if payment else ()),
         *_events(ride),
@@ -117,5 +117,5 @@ def _delivery(event: OutboxEvent) -> str:
     if event.failed_at:
         return f"given up: {event.error}"
     if not event.published_at:
-        return "waiting to be delivered"
-    return f"delivered after {(event.published_at - event.created_at).total_seconds() * 1000:.0f} ms"
+        return "waiting for the event bus"
+    return f"handed to the event bus after {(event.published_at - event.created_at).total_seconds() * 1000:.0f} ms"

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
+from devservers.patience import TIMEOUT as PATIENCE
 from devservers.web import ServerProcess
 from tests.browser.chromium import MISSING, find_browser, launch_options
 from tests.browser.looking import Complaints
@@ -25,7 +26,7 @@ from tests.e2e.conftest import StartServer, start_server
 
 __all__ = ["start_server"]
 
-TIMEOUT = 30_000
+TIMEOUT = 1000 * PATIENCE
 """Milliseconds that a page may take for what is waited for."""
 
 NARROW: ViewportSize = {"width": 360, "height": 740}

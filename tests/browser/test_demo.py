@@ -37,7 +37,7 @@ def test_two_people_take_a_ride_by_clicking(demo: ServerProcess, open_page: Open
     driver.get_by_role("button", name="Accept").click()
     expect(passenger.locator(".proposals")).to_contain_text("The driver accepts.")
     passenger.get_by_role("button", name="Accept").click()
-    expect(headline(page, "passenger")).to_have_text("Your driver is on his way.")
+    expect(headline(page, "passenger")).to_have_text("Your driver is on the way.")
     expect(passenger.get_by_role("button", name="Cancel")).to_be_enabled()
     driver.get_by_role("button", name="Start the ride").click()
 

@@ -37,7 +37,7 @@ def test_a_phone_without_a_network_misses_nothing(demo: ServerProcess, open_page
     if role == "passenger":  # what he says waits until the network is back
         expect(phone(page, role).locator(".network")).to_have_text("No network · 1 command waits")
     else:  # the other side goes on without him
-        expect(headline(page, other)).to_have_text("Your driver is on his way.")
+        expect(headline(page, other)).to_have_text("Your driver is on the way.")
     phone(page, "passenger").get_by_role("switch", name="Bot").check()
     cut.uncheck()
     expect(headline(page, "passenger")).to_have_text("The ride is paid. Thank you!", timeout=RIDE)

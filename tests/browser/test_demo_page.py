@@ -98,5 +98,5 @@ def test_drivers_of_the_town_come_too(start_server: StartServer, open_page: Open
     begin_with(page, {"passenger": {"pickup": GAMBIR, "target": NEAR_GAMBIR}})
     passenger = log_in(page, "passenger")
     passenger.get_by_role("switch", name="Bot").check()
-    expect(headline(page, "passenger")).to_have_text("Your driver is on his way.", timeout=RIDE)
+    expect(headline(page, "passenger")).to_have_text("Your driver is on the way.", timeout=RIDE)
     expect(passenger.locator("[data-part=coming]")).to_contain_text("A driver of the town")

@@ -14,6 +14,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
+from devservers.patience import TIMEOUT as PATIENCE
 from devservers.web import ServerProcess
 from tests.browser.chromium import MISSING, find_browser, launch_options
 from tests.e2e.client import PLACE, Client, ride_to_pickup
@@ -24,7 +25,7 @@ __all__ = ["start_server"]
 
 pytestmark = pytest.mark.e2e
 
-TIMEOUT = 30_000
+TIMEOUT = 1000 * PATIENCE
 NORTH = 0.0009
 """About 100 m."""
 

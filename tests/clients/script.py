@@ -11,7 +11,8 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-TIMEOUT = 10
+from tests.patience import within
+
 LIMITS = {"max_message_size": 512, "command_rate": 0, "command_burst": 30, "location_rate": 0}
 SESSION: dict[str, Any] = {
     "user_id": "u",
@@ -121,6 +122,6 @@ async def http_server(*answers: Any) -> AsyncIterator[HttpAnswers]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while not condition():
             await asyncio.sleep(0.01)

@@ -36,6 +36,7 @@ from tests.clients.network import Network, network_to
 from tests.clients.people import DEWI, PLACE, PUTRI, TARGET, Told, book, log_in
 from tests.clients.script import Script, ScriptedServer, scripted_server, until
 from tests.e2e.conftest import StartServer
+from tests.patience import within
 
 pytestmark = pytest.mark.e2e
 METRE = math.degrees(0.001 / 6371.0088)
@@ -256,12 +257,12 @@ async def test_what_was_on_its_way_to_a_server_that_is_killed_is_paid(start_serv
         ride_id = await begin_ride(driver, passenger)
         shown = passenger.subscribe("location_update")
         await drive(driver, 1, 20)
-        async with asyncio.timeout(10):
+        async with within():
             await anext(shown)
         await asyncio.to_thread(server.kill)
         await drive(driver, 21, 25)
         await asyncio.to_thread(start_server, *command, TRACK_FLUSH_INTERVAL="60s")
-        async with asyncio.timeout(30):
+        async with within():
             await driver.ride_arrived(ride_id=ride_id)
         detail = await driver.rest.ride(ride_id)
     assert detail["distance_km"] == pytest.approx(0.025, abs=1e-6)
@@ -293,7 +294,7 @@ async def test_positions_that_were_confirmed_survive_a_kill_and_are_not_sent_aga
         await until(lambda: answered & {frame.get("id") for frame in sent})
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(start_server, *command)
-        async with asyncio.timeout(30):
+        async with within():
             await driver.ride_arrived(ride_id=ride_id)
         detail = await driver.rest.ride(ride_id)
     moments = [frame["data"]["timestamp"] for frame in sent]
@@ -323,7 +324,7 @@ async def test_a_server_that_restarts_says_so_and_the_phone_takes_the_new_state(
         assert (gone["code"], gone["retry_in"]) == (1012, announced["reconnect_after"])
         off = asyncio.create_task(client.beacon_update(is_active=False))
         await asyncio.to_thread(start_server, *command)
-        async with asyncio.timeout(30):
+        async with within():
             await off
         first, second = told.of("session_ready")
         assert (second["recovered"], second["epoch"] != first["epoch"]) == (False, True)
@@ -343,7 +344,7 @@ async def test_a_history_that_outlives_the_server_is_resumed(tmp_path: Path) -> 
             await until(lambda: not (passenger.connected or driver.connected))
             cancelling = asyncio.create_task(driver.ride_cancel(ride_id=ride_id))
             server.launch()
-            async with asyncio.timeout(30):
+            async with within():
                 await cancelling
                 await until(lambda: "ride_cancelled" in told.types)
     assert [session["recovered"] for session in told.of("session_ready")] == [False, True]
@@ -368,7 +369,7 @@ async def test_a_command_on_its_way_when_the_server_is_killed_is_done_once(start
         await offline(passenger, network)
         network.heal()
         await asyncio.to_thread(start_server, *command)
-        async with asyncio.timeout(30):
+        async with within():
             assert await cancelling == {}
         last = passenger.state["last_ride"]
         assert last is not None
@@ -415,7 +416,7 @@ async def test_a_token_that_expires_is_renewed_on_the_open_connection(start_serv
     told = Told(client)
     async with client:
         old = client.session["connection_id"]
-        async with asyncio.timeout(10):
+        async with within():
             await client.wait_for("token_expiring")
         await until(lambda: kept)
         await asyncio.sleep(3)  # beyond the end of the first token
@@ -447,7 +448,7 @@ async def test_who_logs_out_elsewhere_has_to_log_in_again(server: ServerProcess)
     async with Client(server.url, login["access"], login["refresh"]) as client:
         ready = client.subscribe("ride_start")
         await client.rest.log_out(login["refresh"])
-        async with asyncio.timeout(10):
+        async with within():
             for ended in (client.wait_closed(), anext(ready), client.sync(), client.location_update(**PLACE)):
                 with pytest.raises(LoginRequired) as caught:
                     await ended
@@ -458,7 +459,7 @@ async def test_an_application_may_bring_a_token_itself(start_server: StartServer
     server = start_server(WS_TOKEN_NOTICE="2s")
     login = await log_in(server, PUTRI)
     async with Client(server.url, short_lived(login["access"], 3)) as client:
-        async with asyncio.timeout(10):
+        async with within():
             await client.wait_for("token_expiring")
         with pytest.raises(Unauthorized):
             await client.token_refresh(token="nonsense")
@@ -478,7 +479,7 @@ async def test_who_was_replaced_stays_away(server: ServerProcess) -> None:
     async with client:
         frames = client.subscribe()
         async with Client(server.url, login["access"]) as newer:
-            async with asyncio.timeout(10):
+            async with within():
                 with pytest.raises(Replaced):
                     await client.wait_closed()
             with pytest.raises(Replaced):

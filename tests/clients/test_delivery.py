@@ -14,6 +14,7 @@ from nebengjek_client.delivery import POSITIONS_BURST, POSITIONS_PER_SHOWN, Posi
 from nebengjek_client.queue import CommandQueue, QueuedCommand
 from realtime.socket.rate_limits import LOCATION_FACTOR, CommandLimit
 from tests.clients.script import OnFrame, Script, ScriptedServer, ack_all, scripted_server, until
+from tests.patience import within
 
 
 def ignore(_: Any) -> None:
@@ -48,7 +49,7 @@ async def delivering(
 
 
 async def answer_to(command: QueuedCommand) -> dict[str, Any]:
-    async with asyncio.timeout(5):
+    async with within():
         return await command.answer
 
 

@@ -6,6 +6,7 @@ import pytest
 from nebengjek_client import ClientClosed, Frame, Replaced, SubscriptionOverflow
 from nebengjek_client import listeners as module
 from nebengjek_client.listeners import Listeners
+from tests.patience import within
 
 
 def frame(kind: str, seq: int | None = None) -> Frame:
@@ -28,7 +29,7 @@ async def test_who_reads_waits_for_what_comes() -> None:
     await asyncio.sleep(0)
     for told in (frame("b", 2), frame("a", 1), frame("a", 2)):
         listeners.tell(told)
-    async with asyncio.timeout(5):
+    async with within():
         assert await reading == frame("a", 2)
 
 

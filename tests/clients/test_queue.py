@@ -8,6 +8,7 @@ from nebengjek.settings import COMMAND_ID_TTL
 from nebengjek_client import ClientClosed, CommandExpired, QueueFull
 from nebengjek_client import queue as module
 from nebengjek_client.queue import QUEUE_MAX_AGE, CommandQueue, QueuedCommand, QueuedPosition
+from tests.patience import within
 
 
 def waiting(queue: CommandQueue) -> list[str | int]:
@@ -31,7 +32,7 @@ async def send(queue: CommandQueue, *latitudes: int) -> None:
 
 
 async def outcome(command: QueuedCommand) -> object:
-    async with asyncio.timeout(5):
+    async with within():
         return await command.answer
 
 
@@ -52,7 +53,7 @@ async def test_the_head_is_waited_for() -> None:
     await asyncio.sleep(0)
     assert not head.done()
     command = queue.put("a", {})
-    async with asyncio.timeout(5):
+    async with within():
         assert await head is command
 
 

@@ -11,6 +11,7 @@ import pytest
 from devservers.web import ServerProcess
 from nebengjek.settings import BASE_DIR
 from tests.clients.people import PUTRI, log_in
+from tests.patience import within
 
 pytestmark = pytest.mark.e2e
 README = (BASE_DIR / "clients" / "python" / "README.md").read_text()
@@ -24,7 +25,7 @@ async def test_its_example_looks_for_a_ride(server: ServerProcess) -> None:
         sys.executable, "-u", "-c", code, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     assert running.stdout is not None
-    async with asyncio.timeout(30):
+    async with within():
         shown = (await running.stdout.readline()).decode()
     running.kill()
     await running.communicate()

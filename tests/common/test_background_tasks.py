@@ -5,10 +5,11 @@ from django.db import OperationalError
 
 from common import background_tasks as module
 from common.background_tasks import Loops, end, every, first_of, keep_running, unless_stopped
+from tests.patience import within
 
 
 async def wait_for(count: int, runs: list[int]) -> None:
-    async with asyncio.timeout(5):
+    async with within():
         while len(runs) < count:
             await asyncio.sleep(0.01)
 

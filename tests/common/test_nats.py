@@ -17,7 +17,8 @@ from common import nats as module
 from common.nats import AWAY, connect_to_nats, credentials
 from devservers.process import free_port
 from devservers.servers import NatsServer
-from tests.realtime.bridge.conftest import TIMEOUT, until
+from tests.patience import within
+from tests.realtime.bridge.conftest import until
 
 SOON = timedelta(days=1)
 
@@ -37,7 +38,7 @@ async def echo(client: Client) -> bytes:
 
     await client.subscribe("echo", cb=hear)
     await client.publish("echo", b"hello")
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         return await heard.get()
 
 

@@ -2,14 +2,17 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
-from common.redis import AWAY, async_redis, close_async_redis, sync_redis
+from common.redis import AWAY, Script, async_redis, close_async_redis, sync_redis
 from devservers.process import free_port
 from devservers.servers import ValkeyServer
+from tests.redis_faults import REFUSALS
 
 
 @pytest.mark.usefixtures("redis_url")
@@ -87,3 +90,61 @@ async def test_where_there_is_no_server_both_say_so(settings: Any) -> None:
         await async_redis().ping()
     await close_async_redis()
     sync_redis.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A server of its own, for tests that make it refuse to work."""
+    with ValkeyServer(tmp_path_factory.mktemp("refusing"), appendonly=False) as server:
+        yield server
+
+
+@pytest.mark.parametrize("word", REFUSALS)
+async def test_a_server_that_refuses_is_unavailable(refusing: ValkeyServer, settings: Any, word: str) -> None:
+    """It answers with an error that passes: also to scripts, pipelines and threads; afterwards all is well."""
+    settings.REDIS_URL = refusing.url
+    sync_redis.cache_clear()
+    script = Script(Path(__file__).with_name("set.lua"))
+    operator = redis.Redis.from_url(refusing.url, socket_timeout=None)
+    undo = REFUSALS[word](refusing, operator)
+    try:
+        for attempt in (lambda: async_redis().set("a", 1), lambda: script(keys=["a"], args=[1]), set_in_pipeline):
+            with pytest.raises(AWAY):
+                await attempt()
+        with pytest.raises(AWAY):
+            sync_redis().set("a", 1)
+    finally:
+        undo()
+    assert await script(keys=["a"], args=[1])
+    assert await async_redis().get("a") == b"1"
+    operator.close()
+    sync_redis().close()
+    sync_redis.cache_clear()
+    await close_async_redis()
+
+
+async def set_in_pipeline() -> None:
+    async with async_redis().pipeline(transaction=False) as pipeline:
+        pipeline.set("a", 1)
+        await pipeline.execute()
+
+
+@pytest.mark.usefixtures("redis_url")
+async def test_a_wrong_command_is_no_outage() -> None:
+    await async_redis().set("a", "text")
+    with pytest.raises(redis.ResponseError) as caught:
+        await async_redis().incr("a")
+    assert not isinstance(caught.value, AWAY)
+
+
+@pytest.mark.usefixtures("redis_url")
+async def test_a_script_is_sent_once_and_again_when_it_was_forgotten() -> None:
+    await async_redis().config_resetstat()
+    await async_redis().script_flush()
+    script = Script(Path(__file__).with_name("set.lua"))
+    for _ in range(2):
+        assert await script(keys=["a"], args=[1])
+    assert (await async_redis().info("commandstats"))["cmdstat_eval"]["calls"] == 1
+    await async_redis().script_flush()
+    assert await script(keys=["a"], args=[2])
+    assert await async_redis().get("a") == b"2"

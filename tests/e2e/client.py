@@ -11,7 +11,8 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-TIMEOUT = 10
+from tests.patience import within
+
 PLACE = {"latitude": -6.1754, "longitude": 106.8272}
 TARGET = {"latitude": -6.2, "longitude": 106.83}
 
@@ -49,7 +50,7 @@ class Client:
 
     async def next(self, kind: str) -> Any:
         """Return the data of the next frame of a type; those before it are read over."""
-        async with asyncio.timeout(TIMEOUT):
+        async with within():
             while True:
                 while self._read < len(self.frames):
                     frame = self.frames[self._read]
@@ -60,7 +61,7 @@ class Client:
 
     async def find(self, wanted: Any) -> dict[str, Any]:
         """Return the first frame, old or new, that is wanted."""
-        async with asyncio.timeout(TIMEOUT):
+        async with within():
             while True:
                 for frame in self.frames:
                     if wanted(frame):
@@ -69,7 +70,7 @@ class Client:
 
     async def closed(self) -> int | None:
         """Wait for the end, and return the close code."""
-        async with asyncio.timeout(TIMEOUT):
+        async with within():
             await self.socket.wait_closed()
         return self.socket.close_code
 

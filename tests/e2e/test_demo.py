@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from devservers.web import TIMEOUT, ServerProcess
+from devservers.patience import TIMEOUT
+from devservers.web import ServerProcess
 from tests.e2e.conftest import StartServer
 
 pytestmark = pytest.mark.e2e
@@ -49,7 +50,7 @@ def test_a_town_that_was_killed_lives_on_from_where_it_was(start_server: StartSe
     wait_for_rides(server, "PICKUP", 2)
     server.kill()
     server = start_server(*DEMO)
-    wait_for_rides(server, "CANCELLED", 2)  # what was left over is called off, by either side
+    wait_for_rides(server, "CANCELLED", 2)  # what was left over is cancelled by either side
     wait_for_rides(server, "PICKUP", 1)
     assert "Traceback" not in "".join(server.output)
 

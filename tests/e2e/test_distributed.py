@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
+from devservers.patience import TIMEOUT
 from devservers.topology import Topology
-from devservers.web import TIMEOUT, ServerProcess
+from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, TARGET, Client, ride_to_pickup
 from tests.stress.faults import unacknowledged
 

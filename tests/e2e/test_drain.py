@@ -14,8 +14,9 @@ import pytest
 
 from devservers.web import ServerProcess
 from realtime.server.drain import BATCH
-from tests.e2e.client import PLACE, TARGET, TIMEOUT, Client
+from tests.e2e.client import PLACE, TARGET, Client
 from tests.e2e.conftest import StartServer
+from tests.patience import within
 from tests.tokens import make_token
 
 pytestmark = pytest.mark.e2e
@@ -49,7 +50,7 @@ async def test_a_proxy_is_told_first_and_meanwhile_everything_works(start_server
     person = await Client.open(server.url, server.log_in(PASSENGER))
     assert httpx.get(f"{server.url}/health/ready").json()["serving"] is True
     ask_to_stop(server)
-    async with asyncio.timeout(TIMEOUT), httpx.AsyncClient() as http:
+    async with within(), httpx.AsyncClient() as http:
         while (answer := await http.get(f"{server.url}/health/ready")).status_code == 200:
             await asyncio.sleep(0.02)
         assert answer.json() == {"status": "unavailable", "database": True, "background": True, "serving": False}
@@ -115,7 +116,7 @@ async def test_a_second_ctrl_c_hurries(start_server: StartServer) -> None:
     await person.next("session_ready")
     assert server.process is not None
     server.process.send_signal(signal.SIGINT)
-    async with asyncio.timeout(TIMEOUT), httpx.AsyncClient() as http:
+    async with within(), httpx.AsyncClient() as http:
         while (await http.get(f"{server.url}/health/ready")).status_code == 200:
             await asyncio.sleep(0.02)
     server.process.send_signal(signal.SIGINT)

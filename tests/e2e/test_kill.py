@@ -12,6 +12,7 @@ import pytest
 from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, TARGET, Client, ride_to_pickup
 from tests.e2e.conftest import StartServer
+from tests.patience import within
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER = "+6281200000001", "+6281200000003"
@@ -43,7 +44,7 @@ async def test_what_was_committed_is_delivered_after_a_kill(start_server: StartS
     back = await Client.open(server.url, tokens[1])
     state = (await back.next("session_ready"))["state"]
     assert (state["ride"], state["last_ride"]["ride_id"], state["last_ride"]["status"]) == (None, ride_id, "CANCELLED")
-    async with asyncio.timeout(10):
+    async with within():
         while waiting(server):
             await asyncio.sleep(0.05)
     await back.close()
@@ -82,7 +83,7 @@ async def test_a_server_that_is_killed_before_its_relay_has_run_delivers_after_i
     assert confirmed or answer["type"] == "ack"
     await back.say("match_confirm", "yes", match_id=match_id, accepted=True)
     assert (await back.find(lambda frame: frame.get("id") == "yes"))["type"] == "ack"
-    async with asyncio.timeout(10):
+    async with within():
         while waiting(server):
             await asyncio.sleep(0.05)
     await back.close()

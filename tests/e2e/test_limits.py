@@ -15,12 +15,17 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from bench.process import memory_mb
-from devservers.web import TIMEOUT
+from devservers.patience import TIMEOUT
 from tests.e2e.client import PLACE, Client
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_uvicorn_server import connect_raw, text_frame
 
 pytestmark = pytest.mark.e2e
+SECRETS = {
+    "SECRET_KEY": "a secret of somebody's own, long enough",
+    "JWT_SECRET": "and another one, just as long as it",
+}
+"""Without secrets of its own a server refuses clients of other machines, also behind a proxy."""
 PASSENGER, OTHER = "+6281200000003", "+6281200000004"
 
 
@@ -97,7 +102,7 @@ async def test_positions_have_a_limit_of_their_own(start_server: StartServer) ->
 
 async def test_connects_count_by_user_or_address(start_server: StartServer) -> None:
     """A person is limited wherever they come from, and strangers by address; nobody is for their neighbours."""
-    server = start_server(WS_CONNECT_RATE="2", TRUSTED_PROXIES="127.0.0.1")
+    server = start_server(WS_CONNECT_RATE="2", TRUSTED_PROXIES="127.0.0.1", **SECRETS)
     token, other = server.log_in(PASSENGER), server.log_in(OTHER)
     url = server.url.replace("http", "ws", 1) + "/ws/"
 

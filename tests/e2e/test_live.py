@@ -17,11 +17,11 @@ from websockets.exceptions import InvalidStatus
 from devservers.topology import Topology
 from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, Client, ride_to_pickup
+from tests.patience import TIMEOUT, within
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER, STAFF = "+6281200000001", "+6281200000003", "+6281200000006"
 PASSWORD = "a password for tests only"
-TIMEOUT = 30
 
 Items = dict[str, dict[str, Any]]
 
@@ -50,7 +50,7 @@ def look_at(server: ServerProcess, cookie: str, origin: str | None = None) -> co
 async def until(socket: ClientConnection, is_so: Callable[[Items, Any], object]) -> tuple[Items, Any]:
     """Look until something is so of the drivers and the figures."""
     drivers: Items = {}
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while True:
             data = json.loads(await socket.recv())["data"]
             for item in data["drivers"]["set"]:
@@ -70,7 +70,7 @@ async def test_strangers_get_an_http_answer_and_staff_the_town(server: ServerPro
         await until(socket, lambda drivers, figures: figures["processes"] == {})
         shut_out = "from users.models import User; User.objects.update(is_staff=False)"
         await asyncio.to_thread(server.manage, "shell", "-c", shut_out)
-        async with asyncio.timeout(TIMEOUT):
+        async with within():
             await socket.wait_closed()
         assert socket.close_code == 4401
     assert "ERROR" not in "".join(server.output)

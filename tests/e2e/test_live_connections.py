@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from devservers.patience import TIMEOUT
 from devservers.topology import Topology
-from devservers.web import TIMEOUT, ServerProcess
+from devservers.web import ServerProcess
 from tests.e2e.client import Client
 
 pytestmark = pytest.mark.e2e

@@ -14,12 +14,14 @@ from typing import Any
 import httpx
 import pytest
 
+from devservers.patience import TIMEOUT
 from devservers.process import free_port
 from devservers.topology import Topology
-from devservers.web import TIMEOUT, ServerProcess
+from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, Client, ride_to_pickup
 from tests.e2e.conftest import StartServer
 from tests.metrics import Samples, read_metrics, value_of
+from tests.patience import within
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER, THIRD = "+6281200000001", "+6281200000003", "+6281200000004"
@@ -38,7 +40,7 @@ def scrape(server: ServerProcess) -> Samples:
 
 
 async def until(done: Callable[[], Any]) -> None:
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while not await asyncio.to_thread(done):
             await asyncio.sleep(0.05)
 

@@ -11,8 +11,10 @@ from contextlib import closing
 import pytest
 from websockets.asyncio.client import connect
 
-from devservers.web import TIMEOUT, ServerProcess
+from devservers.patience import TIMEOUT
+from devservers.web import ServerProcess
 from tests.e2e.conftest import StartServer
+from tests.patience import within
 from tests.stress.census import census_of
 
 pytestmark = pytest.mark.e2e
@@ -53,7 +55,7 @@ async def test_who_reads_late_gets_everything_in_order_or_the_state(start_server
         await asyncio.to_thread(wait_until_handed_out, server)
         assert (await asyncio.to_thread(census_of, server))["dropped"]
         seq, states = 0, 0
-        async with asyncio.timeout(TIMEOUT):
+        async with within():
             while seq < COUNT:
                 frame = json.loads(await socket.recv())
                 if frame["type"] == "session_ready":

@@ -14,9 +14,10 @@ from websockets.asyncio.client import connect
 from devservers.web import ServerProcess
 from nebengjek_client import Client, Subscription, ValidationFailed
 from tests.clients.people import PLACE, TARGET, Told, book, log_in
-from tests.clients.script import TIMEOUT, until
+from tests.clients.script import until
 from tests.e2e.client import Client as RawClient
 from tests.e2e.conftest import StartServer
+from tests.patience import within
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER = "+6281200000001", "+6281200000003"
@@ -29,7 +30,7 @@ def metres(degrees: float) -> float:
 
 async def next_of(frames: Subscription, kind: str) -> dict[str, Any]:
     """The data of the next frame of a type; those before it are read over."""
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         async for frame in frames:
             if frame.type == kind:
                 return frame.data

@@ -17,7 +17,8 @@ import httpx
 import jwt
 import pytest
 
-from devservers.web import TIMEOUT, ServerProcess
+from devservers.patience import TIMEOUT
+from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, Client, ride_to_pickup
 from tests.e2e.test_limits import close_code, read_all
 from tests.e2e.test_uvicorn_server import connect_raw, text_frame

@@ -14,8 +14,9 @@ import httpx
 import jwt
 import pytest
 
+from devservers.patience import TIMEOUT
 from devservers.topology import Topology
-from devservers.web import TIMEOUT, ServerProcess
+from devservers.web import ServerProcess
 from tests.e2e.client import Client
 from tests.tokens import make_token
 

@@ -12,6 +12,7 @@ from events.buses.memory import MemoryBus
 from events.models import OutboxEvent
 from events.relay import Relay
 from tests.events.test_outbox import Happened, emit
+from tests.patience import within
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,7 +57,7 @@ async def test_the_relay_is_woken_by_a_commit(settings: Any) -> None:
     task = asyncio.create_task(Relay(MemoryBus(recorder)).run())
     await asyncio.sleep(0.1)
     await happen(1)
-    async with asyncio.timeout(5):
+    async with within():
         await recorder.arrived.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -69,7 +70,7 @@ async def test_what_another_process_left_is_found_anyway(settings: Any, monkeypa
     await asyncio.sleep(0.1)
     monkeypatch.setattr("events.outbox.wake_relay", lambda: None)
     await happen(1)
-    async with asyncio.timeout(5):
+    async with within():
         await recorder.arrived.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -20,10 +20,10 @@ from events.stream import ID_HEADER, STREAM, ensure_stream
 from rides.geo import GeoPoint, distance_km
 from tests.cast import BLOK_M, MONAS, north_of
 from tests.examples.conftest import settle
+from tests.patience import within
 
 pytestmark = pytest.mark.e2e
 
-TIMEOUT = 15
 DEWI, JOKO, PUTRI, SARI = (str(UUID(int=number)) for number in range(1, 5))
 
 
@@ -73,7 +73,7 @@ class Town:
 
     async def found(self) -> dict[str, Any]:
         """Return the next `match.found`."""
-        async with asyncio.timeout(TIMEOUT):
+        async with within():
             return await self._found.get()
 
     async def proposal(self) -> tuple[str, str]:
@@ -221,7 +221,7 @@ async def test_without_a_stream_it_tries_again_and_the_stream_has_each_proposal_
     await town.look(SARI)
     await settle(town.client)
     match_ids.append(service.wait_for(rf"Proposing: match=(\S+) driver={DEWI} passenger={SARI}"))
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while (await context.stream_info(STREAM)).state.messages < 2:
             await asyncio.sleep(0.02)
     messages = [await context.get_msg(STREAM, number) for number in (1, 2)]

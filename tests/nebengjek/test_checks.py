@@ -20,6 +20,7 @@ def every_check() -> list[Any]:
         checks.check_countries,
         checks.check_backends,
         checks.check_periods,
+        checks.check_matching,
         checks.check_origins,
     )
     return [problem for check in found for problem in check()]
@@ -51,7 +52,9 @@ def test_the_development_settings_are_fine(settings: Any) -> None:
         ({"WS_ALLOWED_ORIGINS": ["https://*.example"]}, "nebengjek.E013"),
         ({"WS_ALLOWED_ORIGINS": ["https://App.example"]}, "nebengjek.E013"),
         ({"RIDES_MIN_DISTANCE_KM": Decimal("0.1234567891")}, "nebengjek.E009"),
-        ({"MATCH_RESPONSE_TIMEOUT": timedelta(seconds=1)}, "nebengjek.W001"),
+        ({"MATCH_SEARCH_INTERVAL": timedelta(seconds=31)}, "nebengjek.W001"),
+        ({"OFFER_RECEIPT_TIMEOUT": timedelta(seconds=30)}, "nebengjek.W003"),
+        ({"MATCH_MAX_RADIUS_KM": Decimal(4)}, "nebengjek.W004"),
     ],
 )
 def test_each_mistake_has_an_id_and_a_hint(settings: Any, change: dict[str, Any], identifier: str) -> None:

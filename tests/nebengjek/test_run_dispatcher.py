@@ -18,7 +18,8 @@ from realtime.socket.nats_publisher import link
 from rides.models import Match
 from tests.cast import propose
 from tests.database import database_url
-from tests.realtime.bridge.conftest import TIMEOUT, until, until_async
+from tests.patience import within
+from tests.realtime.bridge.conftest import until, until_async
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,7 +72,7 @@ async def test_the_relay_is_told_of_what_was_done(
     await nats_client.subscribe(OUTBOX_SUBJECT, cb=heard.put)
     await nats_client.flush()
     await in_write_thread(Match.objects.update, expires_at=timezone.now())
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         await heard.get()
     await until_async(lambda: is_rejected(match))
     await dispatcher.stop()

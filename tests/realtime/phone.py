@@ -10,10 +10,9 @@ from channels.testing import WebsocketCommunicator
 
 from common.threads import in_write_thread
 from nebengjek.asgi import websocket_application
+from tests.patience import TIMEOUT
 from users.models import User
 from users.tokens import tokens_issue
-
-TIMEOUT = 5
 
 
 class Phone:

@@ -215,10 +215,11 @@ class Town(RuleBasedStateMachine):
                 self.matches[match] = "REJECTED"
 
     def expect_proposals(self, passenger: UUID) -> None:
-        """Every free driver who was not asked in this search has a new proposal, and nobody else."""
+        """Every free driver without an open offer, or one of this search, has a new offer, and nobody else."""
         finder = Finder.objects.get(passenger=passenger, status="OPEN")
         known = {d for m, (d, _) in self.parties.items() if m in self.matches and m in self.of_finder(finder)}
-        free = {d for d, on in self.beacons.items() if on and not self.busy("driver", d)} - known
+        asked = {self.parties[match][0] for match, status in self.matches.items() if status in OPEN}
+        free = {d for d, on in self.beacons.items() if on and not self.busy("driver", d)} - known - asked
         fresh = [m for m in Match.objects.filter(finder=finder) if m.pk not in self.matches]
         assert {m.driver_id for m in fresh} == free
         order = [driver.pk for driver in self.drivers]  # not that of random ids: a replay must meet the same

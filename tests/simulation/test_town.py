@@ -7,6 +7,7 @@ from nebengjek_client import LoginRequired
 from simulation import town
 from simulation.people import Habits
 from simulation.town import DRIVERS, MONAS, PASSENGERS, STAFF_NUMBER, Town, staff_account, tokens_of
+from tests.patience import within
 from users.models import User
 from users.tokens import authenticate
 
@@ -47,7 +48,7 @@ async def test_whatever_ends_a_life_the_next_one_begins_and_all_end_with_the_tow
     monkeypatch.setattr(town, "NEXT_LIFE", (0, 0))
     here = Town("http://127.0.0.1:1", Habits(center=MONAS))
     here.start()
-    async with asyncio.timeout(5):
+    async with within():
         await lively.wait()
     await here.stop()
     assert (here.failures, len(lives)) == (3, len(DRIVERS) + len(PASSENGERS) + 3)

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from bench.database import count_rows
-from devservers.web import TIMEOUT, ServerProcess
+from devservers.patience import TIMEOUT
+from devservers.web import ServerProcess
 from tests.e2e.conftest import StartServer
 from tests.stress.census import census_of
 from tests.stress.churn import come_and_go

@@ -7,7 +7,8 @@ import asyncio
 import httpx
 import pytest
 
-from devservers.web import TIMEOUT, ServerProcess
+from devservers.patience import TIMEOUT
+from devservers.web import ServerProcess
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_drain import tokens_of_many
 from tests.stress.hostile import AT_ONCE, PEOPLE, attack, wait_for_the_slow

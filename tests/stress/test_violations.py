@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from devservers.web import ServerProcess
-from tests.e2e.client import TIMEOUT
+from tests.patience import within
 from tests.stress.rawsocket import PONG, TEXT, RawSocket, frame
 from tests.stress.violations import LEGAL, VIOLATIONS, Violation
 
@@ -20,7 +18,7 @@ async def test_what_the_protocol_forbids_ends_the_connection_with_its_code(serve
     host = server.url.removeprefix("http://")
     wrong: dict[str, int | None] = {}
     for violation in VIOLATIONS:
-        async with asyncio.timeout(TIMEOUT):
+        async with within():
             raw = await RawSocket.open(host, token)
             raw.send(violation.data)
             code = await raw.end()
@@ -37,7 +35,7 @@ async def test_what_the_protocol_forbids_ends_the_connection_with_its_code(serve
 async def test_what_looks_odd_and_is_allowed_does_not(server: ServerProcess, legal: Violation) -> None:
     raw = await RawSocket.open(server.url.removeprefix("http://"), server.log_in("+6281200000003"))
     raw.send(legal.data + frame(TEXT, b'{"type":"sync","data":{},"id":"still here"}'))
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while (got := await raw.read_frame()) != (TEXT, ANSWERED):
             assert got[0] in (TEXT, PONG)
     raw.close()

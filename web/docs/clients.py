@@ -213,11 +213,17 @@ def command_fields(frame: FrameType) -> list[Field]:
     ]
 
 
+LINE = 90
+"""Characters of arguments that still fit on a line of Python."""
+
+
 def _python_method(frame: FrameType) -> str:
     fields = command_fields(frame)
     parameters = "".join(f"        {_parameter(field)},\n" for field in fields)
     signature = f"(\n        self,\n        *,\n{parameters}    )" if fields else "(self)"
     values = ", ".join(f"{field.name}={field.name}" for field in fields)
+    if len(values) > LINE:
+        values = "".join(f"\n            {field.name}={field.name}," for field in fields) + "\n        "
     return (
         f"    async def {frame.type}{signature} -> Data:\n"
         f'        """{frame.summary}"""\n'

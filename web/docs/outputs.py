@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from web.docs import asyncapi, clients, reference
+from web.docs import asyncapi, clients, reference, ride
 from web.docs.views import openapi
 
 
@@ -12,6 +12,7 @@ def outputs() -> dict[str, str]:
     """Return the contents of each file, by its path in the repository."""
     return {
         "docs/protocol.md": reference.render(default_url()),
+        "docs/ride.md": ride.render(),
         "docs/asyncapi.json": asyncapi.render(default_url()),
         "docs/openapi.yaml": openapi().decode(),
         "clients/python/src/nebengjek_client/commands.py": clients.python_commands(),

@@ -179,7 +179,7 @@ def _drivers(duty: Mapping[UUID, OnDuty], town: Overview, places: Mapping[UUID, 
 
 
 def _state(ride: UnderWay | None, *, is_asked: bool, is_here: bool) -> str:
-    """Name what a driver does; `away` has his beacon on, but is not connected or has not said where he is lately."""
+    """Return what a driver is doing; `away` is beacon on, but not connected or without a recent position."""
     if ride is not None:
         return "pickup" if ride.status == RideStatus.PICKUP else "riding"
     if not is_here:

@@ -21,11 +21,9 @@ from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer
 from channels_redis import pubsub
 from django.conf import settings
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
 
 from common.errors import brief
-from common.redis import AWAY, CONNECT_TIMEOUT, PREFIX, RETRIES, Script
+from common.redis import AWAY, PREFIX, Script, async_options
 from common.retrying import Repetition
 from realtime import metrics
 from realtime.contract.frames import notification_head
@@ -158,8 +156,8 @@ class LoopLayer(pubsub.RedisPubSubLoopLayer):  # type: ignore[misc]
 
     def __init__(self, hosts: Sequence[str], layer: RedisChannelLayer) -> None:
         # Reconnect at once where a connection was closed: so the first message after a restart of Redis is not lost.
-        options = {"retry": Retry(ExponentialBackoff(), RETRIES), "socket_connect_timeout": CONNECT_TIMEOUT}
-        super().__init__([{"address": host, **options} for host in hosts], prefix=PREFIX, channel_layer=layer)
+        addresses = [{"address": host, **async_options()} for host in hosts]
+        super().__init__(addresses, prefix=PREFIX, channel_layer=layer)
         self.channels: dict[str, Inbox] = {}
         self._layer = layer
 

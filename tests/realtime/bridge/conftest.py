@@ -19,9 +19,8 @@ from events.models import DeadLetter
 from events.stream import DURABLE, STREAM
 from realtime.bridge.bridge import Bridge
 from realtime.delivery.history import Cursor, history
+from tests.patience import within
 from users.models import User
-
-TIMEOUT = 15.0
 
 
 @asynccontextmanager
@@ -54,14 +53,14 @@ async def has_consumer(client: Client) -> bool:
 
 async def until(done: Callable[[], bool]) -> None:
     """Wait until something is true."""
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while not done():
             await asyncio.sleep(0.01)
 
 
 async def until_async(done: Callable[[], Any]) -> None:
     """Wait until something is true that has to be asked for."""
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while not await done():
             await asyncio.sleep(0.02)
 

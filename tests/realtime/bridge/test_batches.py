@@ -47,7 +47,7 @@ async def test_a_fitting_proposal_of_another_service_becomes_a_match(
 ) -> None:
     settings.MATCH_MAX_DRIVERS = 0
     await in_write_thread(stand_by, dewi)
-    wish = {"location": MONAS, "target_location": BLOK_M}
+    wish: dict[str, Any] = {"location": MONAS, "target_location": BLOK_M}
     await in_write_thread(finder_update, user_id=putri.pk, is_active=True, **wish)
     match_id = uuid4()
     await say(nats_client, "match.found", match_id=match_id, driver_id=dewi.pk, passenger_id=putri.pk)

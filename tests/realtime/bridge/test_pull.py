@@ -10,7 +10,8 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from events.stream import DURABLE, STREAM, ensure_stream
 from realtime.bridge import pull as module
 from realtime.bridge.pull import Pull, PullBroken
-from tests.realtime.bridge.conftest import TIMEOUT, until_async
+from tests.patience import TIMEOUT, within
+from tests.realtime.bridge.conftest import until_async
 
 
 async def open_pull(client: Client, batch: int = 10) -> Pull:
@@ -35,7 +36,7 @@ def numbers_of(messages: list[Msg]) -> list[int]:
 async def read(pull: Pull, count: int, batch: int) -> list[int]:
     """Return so many messages, of batches that are never too large."""
     found: list[int] = []
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while len(found) < count:
             messages = await pull.next(1.0)
             assert len(messages) <= batch

@@ -59,6 +59,14 @@ async def test_who_is_not_connected_finds_it_in_the_history() -> None:
 
 async def test_a_revocation_is_no_notification() -> None:
     channel = await mailbox(A)
-    await deliver([event(1, type="", data={"token_version": 4}, audience={str(A): None})])
+    await deliver([event(1, type="", subject="user.revoked", data={"token_version": 4}, audience={str(A): None})])
     assert await get_channel_layer().receive(channel) == {"type": REVOKE, "token_version": 4}
     assert (await history().read(A)).head == 0
+
+
+async def test_what_is_for_other_services_reaches_no_socket() -> None:
+    """An event without a frame that revokes nothing ends here; what follows is delivered."""
+    channel = await mailbox(A)
+    await deliver([event(1, type="", subject="user.unreachable", audience={str(A): None}), event(2)])
+    assert json.loads((await get_channel_layer().receive(channel))["frame"])["data"] == {"n": 2}
+    assert (await history().read(A)).head == 1

@@ -10,8 +10,7 @@ from django.db import connection
 
 from realtime.server.background import SERVER_LOCK, OnlyServer
 from tests.database import database_url
-
-TIMEOUT = 15.0  # seconds for what PostgreSQL does by itself
+from tests.patience import TIMEOUT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,8 +16,7 @@ import pytest
 
 from nebengjek.settings import BASE_DIR
 from realtime.server.workers import MAX_FAILED_STARTS, listen
-
-TIMEOUT = 20
+from tests.patience import TIMEOUT
 
 WORKER = """
 import os, pathlib, signal, socket, sys

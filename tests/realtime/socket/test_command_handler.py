@@ -8,7 +8,9 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from common.errors import InvalidFormat
+from common.threads import in_read_thread
 from realtime.contract.frames import BadFrame, Frame, decode_frame, encode
+from realtime.models import CommandReceipt
 from realtime.socket.command_handler import CommandHandler
 from realtime.socket.position_intake import PositionIntake
 from realtime.socket.rate_limits import Flooding
@@ -25,7 +27,9 @@ class Connection:
         claims = Claims(user_id=user.pk, role=user.role, exp=9e9, ver=user.token_version)
         self.tokens: list[Claims] = []
         self.syncs = 0
-        self.handler = CommandHandler(claims, PositionIntake(user.pk, driver=True), self.tokens.append, self.sync)
+        self.receipts: list[int] = []
+        intake = PositionIntake(user.pk, driver=True)
+        self.handler = CommandHandler(claims, intake, self.tokens.append, self.sync, self.receipts.append)
 
     async def sync(self) -> None:
         self.syncs += 1
@@ -91,3 +95,13 @@ async def test_a_flood_is_logged_once_a_minute(dewi: User, settings: Any, caplog
         await asyncio.gather(*(connection.do("sync") for _ in range(10)))
     with pytest.raises(Flooding):
         await connection.handler.refuse(BadFrame(InvalidFormat("no")))
+
+
+async def test_a_receipt_is_answered_only_with_an_id(dewi: User) -> None:
+    """`received` goes to the connection; it is never stored, and answered only where it has an `id`."""
+    connection = Connection(dewi)
+    assert await connection.do("received", seq=7) is None
+    assert await connection.do("received", "1", seq=8) == {"type": "ack", "data": {}, "id": "1"}
+    assert await connection.do("received", "1", seq=9) == {"type": "ack", "data": {}, "id": "1"}
+    assert connection.receipts == [7, 8, 9]
+    assert not await in_read_thread(CommandReceipt.objects.exists)

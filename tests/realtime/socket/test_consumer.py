@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import time_machine
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
@@ -260,23 +261,39 @@ async def test_an_announcement_that_was_lost_is_noticed_by_the_heartbeat(backgro
     await phone.hang_up()
 
 
-async def test_the_socket_closes_when_the_token_expires(putri: User, settings: Any) -> None:
-    claims = {"user_id": str(putri.pk), "role": "passenger", "exp": time.time() + 2}
-    phone = Phone(make_token(claims))
+@pytest.fixture
+def _clock_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens are compared with the wall clock every 20 ms, so that a test may move it."""
+    monkeypatch.setattr("realtime.socket.token_expiry.LONGEST_TIMER", 0.02)
+
+
+@pytest.mark.usefixtures("_clock_is_watched")
+async def test_the_socket_closes_when_the_token_expires(putri: User) -> None:
+    """The client is warned `WS_TOKEN_NOTICE` before, and closed with 4401 at the end."""
+    end = time.time() + 3600
+    phone = Phone(make_token({"user_id": str(putri.pk), "role": "passenger", "exp": end}))
     await phone.open()
-    assert "expires_at" in (await phone.next("token_expiring"))["data"]
-    assert await phone.closed_with() == 4401
+    with time_machine.travel(end - 30):
+        assert "expires_at" in (await phone.next("token_expiring"))["data"]
+        assert (await phone.do("sync"))["type"] == "ack"
+    with time_machine.travel(end + 1):
+        assert await phone.closed_with() == 4401
     await phone.hang_up()
 
 
+@pytest.mark.usefixtures("_clock_is_watched")
 async def test_a_fresh_token_keeps_the_socket_open(putri: User) -> None:
-    claims = {"user_id": str(putri.pk), "role": "passenger", "exp": time.time() + 2}
-    phone = Phone(make_token(claims))
+    """After `token_refresh` the end of the first token passes unnoticed."""
+    end = time.time() + 3600
+    phone = Phone(make_token({"user_id": str(putri.pk), "role": "passenger", "exp": end}))
     await phone.open()
-    fresh = (await in_write_thread(tokens_issue, putri))["access"]
+    fresh = make_token({"user_id": str(putri.pk), "role": "passenger", "exp": end + 3600})
     assert (await phone.do("token_refresh", token=fresh))["type"] == "ack"
-    await asyncio.sleep(2.2)
-    assert (await phone.do("sync"))["type"] == "ack"
+    with time_machine.travel(end + 1):
+        await asyncio.sleep(0.1)  # some looks at the clock
+        assert (await phone.do("sync"))["type"] == "ack"
+    with time_machine.travel(end + 3601):
+        assert await phone.closed_with() == 4401
     await phone.hang_up()
 
 

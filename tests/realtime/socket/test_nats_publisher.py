@@ -16,7 +16,8 @@ from events import wakeups
 from events.stream import OUTBOX_SUBJECT
 from realtime.socket.nats_publisher import LOCATION_SUBJECT, Link, link
 from rides.services.beacons import beacon_update
-from tests.realtime.bridge.conftest import TIMEOUT, until
+from tests.patience import within
+from tests.realtime.bridge.conftest import until
 from users.models import User
 
 
@@ -49,7 +50,7 @@ class Ear:
         return ear
 
     async def next(self) -> Msg:
-        async with asyncio.timeout(TIMEOUT):
+        async with within():
             return await self.heard.get()
 
 

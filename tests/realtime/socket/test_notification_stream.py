@@ -1,6 +1,7 @@
 """The numbered notifications on one connection, with a channel layer that loses, repeats and reorders."""
 
 import random
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -42,7 +43,7 @@ class Client:
 @pytest.fixture(autouse=True)
 def _no_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """The state does not matter here."""
-    monkeypatch.setattr(notification_stream, "read_state", lambda _claims: {})
+    monkeypatch.setattr(notification_stream, "read_state", lambda _claims: SimpleNamespace(proposals=[]))
 
 
 async def happen(count: int, kind: str = "beacon_update") -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from rides.positions import positions
 from rides.services.rides import ride_arrived, ride_start
 from rides.services.tracks import ReceivedReport, tracks_record
 from tests.cast import MONAS, book, start
+from tests.patience import within
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -151,7 +152,7 @@ async def test_what_is_booked_on_the_way_is_shown_all_the_same(dewi: User, putri
     await intake.flush_track()
     assert await points() == 11
     shown = -1
-    async with asyncio.timeout(5):
+    async with within():
         while shown != 9:
             shown = json.loads((await get_channel_layer().receive(channel))["frame"])["data"]["latitude"]
 
@@ -185,7 +186,7 @@ async def test_over_the_rate_only_the_latest_position_is_shown(dewi: User, putri
         while get_channel_layer()._mailboxes[channel].messages:
             seen.append(json.loads((await get_channel_layer().receive(channel))["frame"])["data"]["latitude"])
     assert seen == [0]
-    async with asyncio.timeout(5):
+    async with within():
         last = json.loads((await get_channel_layer().receive(channel))["frame"])
     assert last["data"]["latitude"] == 29
     assert len(next(iter(track_buffer()._waiting.values()))) == 30

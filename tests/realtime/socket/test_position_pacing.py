@@ -4,6 +4,7 @@ import pytest
 
 from realtime.socket import position_pacing as module
 from realtime.socket.position_pacing import Pace
+from tests.patience import within
 
 
 class Client:
@@ -58,7 +59,7 @@ async def test_who_never_answers_gets_one_now_and_then(monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "PATIENCE", 0.01)
     client = Client()
     client.send()
-    async with asyncio.timeout(15):
+    async with within():
         while not client.called:
             await asyncio.sleep(0.001)
     assert client.pace.has_room()

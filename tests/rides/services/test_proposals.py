@@ -123,7 +123,7 @@ def test_it_is_still_waited_for_when_another_driver_is_found(
     stand_by(dewi)
     finder = look(putri)
     adopt(dewi, putri, expires_at=timezone.now() + timedelta(minutes=5))
-    settings.MATCH_MAX_DRIVERS = 1
+    settings.MATCH_MAX_DRIVERS = 2
     stand_by(joko)
     Finder.objects.update(due_at=timezone.now())
     finder_continue(finder_id=finder.pk)

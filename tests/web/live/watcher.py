@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -14,9 +13,9 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 
 from nebengjek.asgi import websocket_application
+from tests.patience import TIMEOUT, within
 from users.models import User
 
-TIMEOUT = 5
 DEADLINE = 30
 HOST = "testserver"
 ORIGIN = f"http://{HOST}"
@@ -97,7 +96,7 @@ class Watcher:
 
     async def until(self, is_so: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Look until something is so, and return the town."""
-        async with asyncio.timeout(DEADLINE):
+        async with within():
             while not self.town or not is_so(self.town):
                 await self.look()
         return self.town

@@ -54,6 +54,12 @@ export interface Finder {
   location?: Place;
   /** Where the passenger wants to go. */
   target_location?: Place;
+  /** The kind of vehicle that is asked for; any, where it is missing. */
+  vehicle_type?: "car" | "motorcycle" | "van";
+  /** Whether the first driver who accepts has the ride, without a confirmation of the passenger. */
+  auto_accept?: boolean;
+  /** The quote whose price was agreed, if any. */
+  quote_id?: string;
 }
 
 /** A place, in degrees (WGS 84). */
@@ -166,7 +172,7 @@ export interface BeaconUpdated {
   longitude?: number;
 }
 
-/** A passenger's search began or ended. */
+/** A passenger's search began, moved or ended. */
 export interface FinderUpdated {
   /** The user. */
   user_id: string;
@@ -176,6 +182,12 @@ export interface FinderUpdated {
   location?: Place;
   /** Where the passenger wants to go. */
   target_location?: Place;
+  /** The kind of vehicle that is asked for; any, where it is missing. */
+  vehicle_type?: "car" | "motorcycle" | "van";
+  /** Whether the first driver who accepts has the ride, without a confirmation of the passenger. */
+  auto_accept?: boolean;
+  /** The quote whose price was agreed, if any. */
+  quote_id?: string;
   /** Why the search ended by itself: no driver was found. */
   reason?: "no_driver";
 }
@@ -428,12 +440,13 @@ export interface Messages {
 export interface CommandData {
   location_update: { latitude: number; longitude: number; timestamp?: string; accuracy?: number; speed?: number; heading?: number };
   beacon_update: { is_active: boolean; latitude?: number; longitude?: number };
-  finder_update: { is_active: boolean; location?: Place; target_location?: Place };
+  finder_update: { is_active: boolean; location?: Place; target_location?: Place; vehicle_type?: "car" | "motorcycle" | "van"; auto_accept?: boolean; quote_id?: string };
   match_confirm: { match_id: string; accepted: boolean };
   ride_start: { ride_id: string; latitude?: number; longitude?: number };
   ride_arrived: { ride_id: string; adjustment_factor?: number };
   payment_process: { ride_id: string; total_cost: number; status?: "ACCEPTED" | "REJECTED" };
   ride_cancel: { ride_id: string; reason?: string };
+  received: { seq: number };
   token_refresh: { token: string };
   sync: {};
 }
@@ -450,5 +463,6 @@ export class Commands {
   rideArrived(data: CommandData["ride_arrived"], options?: CommandOptions): Ack;
   paymentProcess(data: CommandData["payment_process"], options?: CommandOptions): Ack;
   rideCancel(data: CommandData["ride_cancel"], options?: CommandOptions): Ack;
+  received(data: CommandData["received"], options?: CommandOptions): Ack;
   sync(options?: CommandOptions): Ack;
 }

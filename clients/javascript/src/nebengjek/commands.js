@@ -6,6 +6,7 @@
  */
 export const ACTIONS = [
   ["location_update", ["driver", "passenger"], ["ALWAYS"]],
+  ["received", ["driver", "passenger"], []],
   ["token_refresh", ["driver", "passenger"], ["ALWAYS"]],
   ["sync", ["driver", "passenger"], ["ALWAYS"]],
   ["beacon_update", ["driver"], ["ALWAYS"]],
@@ -24,7 +25,7 @@ export class Commands {
   /** Switch the driver's beacon: whether they take passengers. @param {import("./commands.d.ts").CommandData["beacon_update"]} data @param {CommandOptions} [options] */
   beaconUpdate(data, options) { return this.command("beacon_update", data, options); }
 
-  /** Start or stop the passenger's search; starting needs both places. @param {import("./commands.d.ts").CommandData["finder_update"]} data @param {CommandOptions} [options] */
+  /** Start, move (sent again while it is on) or stop the passenger's search; starting needs both places. @param {import("./commands.d.ts").CommandData["finder_update"]} data @param {CommandOptions} [options] */
   finderUpdate(data, options) { return this.command("finder_update", data, options); }
 
   /** Accept or decline an offer. @param {import("./commands.d.ts").CommandData["match_confirm"]} data @param {CommandOptions} [options] */
@@ -41,6 +42,9 @@ export class Commands {
 
   /** Cancel a ride before it starts. @param {import("./commands.d.ts").CommandData["ride_cancel"]} data @param {CommandOptions} [options] */
   rideCancel(data, options) { return this.command("ride_cancel", data, options); }
+
+  /** Confirm what has reached the device, up to a number: offers at once, the rest within a second. @param {import("./commands.d.ts").CommandData["received"]} data @param {CommandOptions} [options] */
+  received(data, options) { return this.command("received", data, options); }
 
   /** Ask for `session_ready`. @param {CommandOptions} [options] */
   sync(options) { return this.command("sync", {}, options); }

@@ -39,9 +39,19 @@ class Commands(ABC):
         is_active: bool,
         location: Location | None = None,
         target_location: Location | None = None,
+        vehicle_type: Literal["car", "motorcycle", "van"] | None = None,
+        auto_accept: bool | None = None,
+        quote_id: Id | None = None,
     ) -> Data:
-        """Start or stop the passenger's search; starting needs both places."""
-        data = given(is_active=is_active, location=location, target_location=target_location)
+        """Start, move (sent again while it is on) or stop the passenger's search; starting needs both places."""
+        data = given(
+            is_active=is_active,
+            location=location,
+            target_location=target_location,
+            vehicle_type=vehicle_type,
+            auto_accept=auto_accept,
+            quote_id=quote_id,
+        )
         return await self.command("finder_update", data)
 
     async def match_confirm(
@@ -95,6 +105,15 @@ class Commands(ABC):
         """Cancel a ride before it starts."""
         data = given(ride_id=ride_id, reason=reason)
         return await self.command("ride_cancel", data)
+
+    async def received(
+        self,
+        *,
+        seq: int,
+    ) -> Data:
+        """Confirm what has reached the device, up to a number: offers at once, the rest within a second."""
+        data = given(seq=seq)
+        return await self.command("received", data)
 
     async def sync(self) -> Data:
         """Ask for `session_ready`."""

@@ -84,6 +84,9 @@ class Finder(TypedDict):
     is_active: bool
     location: NotRequired[Location]
     target_location: NotRequired[Location]
+    vehicle_type: NotRequired[Literal["car", "motorcycle", "van"]]
+    auto_accept: NotRequired[bool]
+    quote_id: NotRequired[str]
 
 
 class State(TypedDict):

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.delivery.layers.mailbox import Mailbox, Message
-
-TIMEOUT = 15
+from tests.patience import within
 
 keys = st.sampled_from([None, None, "dewi", "joko"])
 steps = st.lists(st.one_of(keys, st.just("take")), max_size=60)
@@ -101,7 +100,7 @@ async def test_another_thread_may_put_while_the_receiver_waits() -> None:
 
     sender = threading.Thread(target=lambda: asyncio.run(put_all()))
     sender.start()
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         assert [(await mailbox.receive())["n"] for _ in range(1000)] == list(range(1000))
     sender.join()
 

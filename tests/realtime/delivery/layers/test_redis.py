@@ -23,9 +23,9 @@ from realtime.delivery.history.redis import RedisHistory
 from realtime.delivery.layer_messages import DELIVER, group_of
 from realtime.delivery.layers import redis as module
 from realtime.delivery.layers.redis import EVENTS_PER_CALL, RedisChannelLayer, group_channel
+from tests.patience import within
 from tests.realtime.bridge.conftest import until, until_async
 
-TIMEOUT = 15
 GROUP = "user_dewi"
 DEWI = UUID(int=1)
 STOCK = (RedisPubSubChannelLayer, RedisPubSubLoopLayer, RedisSingleShardConnection)
@@ -68,7 +68,7 @@ async def member(layer: RedisChannelLayer, *groups: str) -> str:
 
 
 async def read(layer: RedisChannelLayer, channel: str, count: int = 1) -> list[int]:
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         return [(await layer.receive(channel))["n"] for _ in range(count)]
 
 
@@ -246,7 +246,7 @@ async def test_a_batch_of_any_size_arrives_in_order(new_layer: NewLayer) -> None
     channel = await member(there, group_of(DEWI))
     await until_async(are(1, group_of(DEWI)))
     await here.deliver_batch([delivery(f"e{n}") for n in range(count)])
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         messages = [await there.receive(channel) for _ in range(count)]
     assert [message["seq"] for message in messages] == list(range(1, count + 1))
     assert messages[0] == {

@@ -1,0 +1,5 @@
+"""How far a ride was driven: pure functions from the fixes that phones report, with noise and wrong clocks, to metres.
+
+`meter` tells it from top to bottom; `clock` says when each fix was made, `outliers` which to leave out, `smoothing` what
+noise has added; `running` estimates during the ride; `doubts` says what no honest phone reports.
+"""

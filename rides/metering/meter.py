@@ -1,0 +1,367 @@
+"""How far a ride was driven, from all its fixes: the distance that is billed.
+
+    measure(fixes, limits, started_at) -> Measurement(metres, reasons, track, flags)
+
+In this order: when was each fix made (`clock`); which fixes cannot be (`outliers`); how much noise is there, and what
+track is under it (`smoothing`); where does the vehicle stand; how long is the rest. The result does not depend on the
+order in which fixes came in or are handed over, only on what they say, so it can be computed again from the kept fixes.
+A track without noise is left as it is: its length is the sum of the great circles between its fixes.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from itertools import pairwise
+
+import msgspec
+
+from rides.metering.clock import true_times
+from rides.metering.fixes import EARTH_RADIUS_M, Fix, Limits, Reason, leg, unusable
+from rides.metering.outliers import Judge, believed, chains_of
+from rides.metering.smoothing import (
+    AGILITY,
+    CALM_AGILITY,
+    UNKNOWN_SIGMA_M,
+    Noise,
+    Track,
+    estimate,
+    even_agilities,
+    is_silent,
+    settle,
+    smooth,
+    speed_noise,
+)
+
+RULE = 2
+"""The number of this way to measure; a ride keeps that of its booking. Rule 1 was the sum of all great circles."""
+
+BEFORE_START_S = 5.0
+"""Seconds that a fix may seem to be older than the ride, by delays of the network that the clock's correction cannot see."""
+STANDING_SIGMA_M = 20.0
+"""Metres: the noise that a standing phone is granted when it does not say its accuracy."""
+CLEARLY, HARDLY = 6.0, 2.5
+"""Speeds in standard deviations: above the first, something moved (1 in 10^8); below the second, perhaps nothing did."""
+DRIVING_MS, CREEPING_MS = 3.0, 1.5
+"""The same in m/s, for noise that wanders slower than it shows: nothing drives below walking pace for long."""
+AWAY = 7.0
+"""Times its standard deviation that noise does not take a phone away from where it stands (1 in 10^5, for both ends)."""
+PAUSE_S = 5.0
+"""Seconds: a shorter slow piece is part of the drive, such as the turn at a corner."""
+HEADING_M = 30.0
+"""Metres of the road before and after a stop that give its direction."""
+SPARSE = 0.007
+"""The share by which noise may lengthen a leg without being smoothed; smoothing would cut more off the corners."""
+OCTAVES = range(-2, 12)
+"""Of a vehicle's liveliness (powers of two), for which the noise that is left is worked out."""
+USUAL_SPEED_MS, WARP_MS = 12.0, 60.0
+"""Above the second, a ride without a speed limit is a simulation in fast motion; its time is stretched to the first."""
+
+
+class Measurement(msgspec.Struct, frozen=True):
+    """What a ride's fixes amount to.
+
+    `reasons` say why each fix, in the order handed over, does not count. `track` is the filtered one: seconds since 1970,
+    latitude, longitude. `jumps` are the metres of ways between two places that no vehicle has driven; they are not billed.
+    """
+
+    metres: float
+    reasons: list[Reason]
+    track: list[tuple[float, float, float]]
+    noise: Noise
+    jumps: list[float]
+
+
+class Timed(msgspec.Struct):
+    """A fix, its number in what was handed over, and when it was made (seconds since 1970, the server's clock)."""
+
+    fix: Fix
+    number: int
+    at: float
+
+
+class Stretch(msgspec.Struct):
+    """A part of a track, from place number `first` to `last`, that is driven or in which the vehicle (nearly) stands."""
+
+    slow: bool
+    first: int
+    last: int
+
+
+def measure(fixes: Sequence[Fix], limits: Limits, started_at: float | None = None) -> Measurement:
+    """Return how far the ride was that these fixes tell of; `started_at` is by the server's clock."""
+    reasons: list[Reason] = [""] * len(fixes)
+    timed = _usable(_in_time(fixes), limits, started_at, reasons)
+    _spread_ties(timed)
+    pieces, jumps = _plausible_pieces(timed, limits, reasons)
+    noise = _noise_of(max(pieces, key=len, default=[]))
+    metres, track = 0.0, []
+    for piece in pieces:
+        length, places = _measure_piece(piece, noise, warped=not limits.max_speed_kmh)
+        metres += length
+        track += places
+    return Measurement(metres, reasons, track, noise, jumps)
+
+
+# When, and which.
+
+
+def _in_time(fixes: Sequence[Fix]) -> list[Timed]:
+    """Return the fixes in the order in which they were made, whatever order they came in."""
+    arrived = sorted(range(len(fixes)), key=lambda n: _arrival(fixes[n]))
+    times = true_times([fixes[n] for n in arrived])
+    timed = [Timed(fixes[n], n, at) for n, at in zip(arrived, times, strict=True)]
+    return sorted(timed, key=lambda one: (one.at, _arrival(one.fix)))
+
+
+def _arrival(fix: Fix) -> tuple[float, float, float, float, str, float, float]:
+    """Return what puts any two fixes that differ in one order, the same in every process."""
+    phone_time = fix.received_at if fix.phone_time is None else fix.phone_time
+    accuracy = -1.0 if fix.accuracy is None else fix.accuracy
+    speed = -1.0 if fix.speed is None else fix.speed
+    return fix.received_at, phone_time, fix.latitude, fix.longitude, fix.connection, accuracy, speed
+
+
+def _usable(timed: list[Timed], limits: Limits, started_at: float | None, reasons: list[Reason]) -> list[Timed]:
+    """Return what can be of this ride, and say of the rest why not."""
+    seen: set[tuple[float | None, float, float]] = set()
+    usable = []
+    for one in timed:
+        told = (one.fix.phone_time, one.fix.latitude, one.fix.longitude)
+        reason = unusable(one.fix, limits)
+        if not reason and started_at is not None and one.at < started_at - BEFORE_START_S:
+            reason = "before_start"
+        if not reason and one.fix.phone_time is not None and told in seen:
+            reason = "duplicate"
+        reasons[one.number] = reason
+        seen.add(told)
+        if not reason:
+            usable.append(one)
+    return usable
+
+
+def _spread_ties(timed: list[Timed]) -> None:
+    """Put fixes that seem to be made at once (a burst without time stamps, whole seconds) apart, towards the past."""
+    gaps = [gap for a, b in pairwise(timed) if (gap := b.at - a.at) > 0]
+    usual = statistics.median(gaps) if gaps else 1.0
+    first = 0
+    for n in range(1, len(timed) + 1):
+        if n < len(timed) and timed[n].at - timed[n - 1].at < usual / 4:
+            continue
+        size, last = n - first, timed[n - 1].at
+        begin = max(timed[first - 1].at, last - size * usual) if first else last - size * usual
+        for place in range(first, n):
+            timed[place].at = begin + (last - begin) * (place - first + 1) / size
+        first = n
+
+
+def _plausible_pieces(
+    timed: list[Timed], limits: Limits, reasons: list[Reason]
+) -> tuple[list[list[Timed]], list[float]]:
+    """Return the parts of the ride between which nothing can have been driven, and the jumps between them."""
+    if not limits.max_speed_kmh or not timed:
+        return ([timed] if timed else []), []
+    noise = _noise_of(timed)
+    sigmas = [max(noise.sigma, one.fix.accuracy or UNKNOWN_SIGMA_M) for one in timed]
+    judge = Judge([one.fix for one in timed], [one.at for one in timed], sigmas, limits.max_speed_kmh / 3.6)
+    chains = believed(judge, chains_of(judge))
+    kept = {member for chain in chains for member in chain.members}
+    for n, one in enumerate(timed):
+        if n not in kept:
+            reasons[one.number] = "spike"
+    pieces, jumps = [[timed[member] for member in chains[0].members]], []
+    for before, after in pairwise(chains):
+        a, b = before.members[-1], after.members[0]
+        metres = abs(leg(timed[a].fix, timed[b].fix))
+        if metres > judge.reach(a, b):
+            jumps.append(metres)
+            pieces.append([])
+        pieces[-1] += [timed[member] for member in after.members]
+    return pieces, jumps
+
+
+# One piece.
+
+
+def _noise_of(piece: list[Timed]) -> Noise:
+    """Return how much noise there is; none where there are too few fixes to tell."""
+    accuracies = [one.fix.accuracy for one in piece if one.fix.accuracy]
+    if len(piece) < 3:
+        return Noise(0.0, 0.0, 1.0)
+    return estimate(_unrolled(piece), statistics.median(accuracies) if accuracies else None)
+
+
+def _unrolled(piece: list[Timed]) -> Track:
+    """Return the fixes on a plane: every way between two of them has its great circle's length."""
+    places = [0j]
+    for a, b in pairwise(piece):
+        places.append(places[-1] + leg(a.fix, b.fix))
+    return Track([one.at - piece[0].at for one in piece], places)
+
+
+def _measure_piece(piece: list[Timed], noise: Noise, *, warped: bool) -> tuple[float, list[tuple[float, float, float]]]:
+    """Return the metres of a piece, and its filtered track."""
+    raw = _unrolled(piece)
+    if len(piece) < 3 or is_silent(raw, noise):
+        return sum(abs(way) for way in raw.legs()), [_moved(one, 0j) for one in piece]
+    if warped:
+        raw, noise = _slowed_down(raw, noise)
+    accuracies = [one.fix.accuracy or noise.sigma for one in piece]
+    usual = statistics.median(accuracies)
+    sigmas = [noise.sigma * min(max(accuracy / usual, 0.5), 4.0) for accuracy in accuracies]
+    told = any(one.fix.accuracy for one in piece)
+    loose = max(noise.sigma, usual)
+    stretches = _stretches(raw, noise, loose if told else max(loose, STANDING_SIGMA_M))
+    if len(stretches) > 1:
+        stretches = _stretches(raw, noise, loose)
+    smoothed, liveliness = settle(raw, sigmas, noise)
+    left = _noise_left(noise)
+    if _is_sparse(raw, stretches, noise):
+        smoothed, left = raw, [0.0]
+    metres = sum(
+        _slow_metres(smoothed, stretches, n, loose) if part.slow else _driven_metres(smoothed, part, liveliness, left)
+        for n, part in enumerate(stretches)
+    )
+    shown = [n for part in stretches for n in ((part.first, part.last) if part.slow else range(part.first, part.last))]
+    track = [_moved(piece[n], smoothed.places[n] - raw.places[n]) for n in dict.fromkeys([*shown, len(piece) - 1])]
+    return max(0.0, metres), track
+
+
+def _is_sparse(raw: Track, stretches: list[Stretch], noise: Noise) -> bool:
+    """Tell whether fixes are so far apart that noise makes the legs between them hardly longer: then corners stay."""
+    driven = [abs(raw.places[n + 1] - raw.places[n]) for s in stretches if not s.slow for n in range(s.first, s.last)]
+    return bool(driven) and noise.sigma**2 * (1 - noise.step) < SPARSE * statistics.median(driven) ** 2
+
+
+def _moved(one: Timed, by: complex) -> tuple[float, float, float]:
+    """Return when and where a fix was, moved by these metres east + i north."""
+    across = max(math.cos(math.radians(one.fix.latitude)), 1e-6) * EARTH_RADIUS_M
+    latitude = one.fix.latitude + math.degrees(by.imag / EARTH_RADIUS_M)
+    longitude = math.remainder(one.fix.longitude + math.degrees(by.real / across), 360)
+    return one.at, min(max(latitude, -90.0), 90.0), longitude
+
+
+def _slowed_down(track: Track, noise: Noise) -> tuple[Track, Noise]:
+    """Return a simulation in fast motion at the pace of a real ride."""
+    speeds = sorted(abs(way) / gap for way, gap in zip(track.legs(), track.gaps(), strict=True))
+    fast = speeds[len(speeds) * 3 // 4]
+    if fast <= WARP_MS:
+        return track, noise
+    factor = fast / USUAL_SPEED_MS
+    slow = Track([at * factor for at in track.times], track.places)
+    return slow, Noise(noise.sigma, noise.persistence ** (1 / factor), noise.gap * factor)
+
+
+# Where it stands.
+
+
+def _stretches(raw: Track, noise: Noise, loose: float) -> list[Stretch]:
+    """Return the stretches of a track, driven and slow in turn.
+
+    A stretch is slow where noise could feign the speed. A driven stretch must have been clearly fast once or have led
+    away further than noise does; else it is part of the stand around it. `loose` is the largest sigma to reckon with.
+    """
+    calm = smooth(raw, [noise.sigma] * len(raw.places), noise.persistence, even_agilities(raw, CALM_AGILITY))
+    speeds = [abs(way) / gap for way, gap in zip(calm.legs(), calm.gaps(), strict=True)]
+    feigned = _feigned_speed(noise, loose)
+    hardly, clearly = max(HARDLY * feigned, CREEPING_MS), max(CLEARLY * feigned, DRIVING_MS)
+    stretches = _joined([Stretch(speed < hardly, n, n + 1) for n, speed in enumerate(speeds)])
+    for part in stretches:
+        part.slow = part.slow and calm.times[part.last] - calm.times[part.first] >= PAUSE_S
+    stretches = _joined(stretches)
+    while (doubtful := _doubtful(calm, speeds, stretches, clearly, AWAY * loose)) is not None:
+        doubtful.slow = True
+        stretches = _joined(stretches)
+    return stretches
+
+
+def _feigned_speed(noise: Noise, loose: float) -> float:
+    """Return the standard deviation of a standing phone's smoothed speed, also if its noise is larger but slower."""
+    step = 1 - (1 - noise.step) * (noise.sigma / loose) ** 2
+    slower = Noise(loose, step ** (1 / noise.gap), noise.gap)
+    return math.sqrt(max(speed_noise(noise, CALM_AGILITY, lambda gain: gain, real) for real in (noise, slower)))
+
+
+def _joined(stretches: list[Stretch]) -> list[Stretch]:
+    joined: list[Stretch] = []
+    for part in stretches:
+        if joined and joined[-1].slow == part.slow:
+            joined[-1].last = part.last
+        else:
+            joined.append(part)
+    return joined
+
+
+def _doubtful(
+    calm: Track, speeds: list[float], stretches: list[Stretch], clearly: float, away: float
+) -> Stretch | None:
+    """Return a driven stretch that noise alone could have made, the first of them."""
+    for n, part in enumerate(stretches):
+        if part.slow or max(speeds[part.first : part.last]) >= clearly:
+            continue
+        start = _middle(calm, stretches[n - 1]) if n else calm.places[part.first]
+        end = _middle(calm, stretches[n + 1]) if n + 1 < len(stretches) else calm.places[part.last]
+        led = [*calm.places[part.first : part.last + 1], end]
+        if max(abs(place - start) for place in led) < away:
+            return part
+    return None
+
+
+def _middle(track: Track, part: Stretch) -> complex:
+    places = track.places[part.first : part.last + 1]
+    return sum(places) / len(places)
+
+
+# How long it is.
+
+
+def _driven_metres(track: Track, part: Stretch, liveliness: Sequence[float], left: Sequence[float]) -> float:
+    """Return the length of a driven stretch, less what the noise that is `left` in its speed has added to each leg."""
+    metres = 0.0
+    for n in range(part.first, part.last):
+        way, gap = abs(track.places[n + 1] - track.places[n]), track.times[n + 1] - track.times[n]
+        octave = round(math.log2((liveliness[n] + liveliness[n + 1]) / 2))
+        added = left[min(max(octave - OCTAVES.start, 0), len(left) - 1)] * gap * gap
+        metres += math.sqrt(max(0.0, way * way - added))
+    return metres
+
+
+def _noise_left(noise: Noise) -> list[float]:
+    """Return the variance of speeds that noise leaves in a smoothed track, for each octave of its liveliness."""
+    return [speed_noise(noise, AGILITY * 2.0**octave, lambda gain: 2 * gain - gain * gain) for octave in OCTAVES]
+
+
+def _slow_metres(track: Track, stretches: list[Stretch], n: int, loose: float) -> float:
+    """Return the length of a slow stretch: nothing where it stands, the way along the road where it creeps.
+
+    Ways count once they are longer than noise makes them. What is left counts along the road, which the driven stretches
+    before and after show: forwards or backwards, so that noise adds nothing on average. A ride that only stands has no
+    such direction, and no metre.
+    """
+    part, heading, metres = stretches[n], 0j, 0.0
+    here = track.places[part.first]
+    if n:
+        heading = here - _far_from(track, part.first, -1, stretches[n - 1].first)
+    for place in track.places[part.first : part.last + 1]:
+        way = place - here
+        if abs(way) > AWAY * loose:
+            metres, heading, here = metres + abs(way), way, place
+    end = track.places[part.last]
+    onward = _far_from(track, part.last, 1, stretches[n + 1].last) - end if n + 1 < len(stretches) else 0j
+    road = _direction(heading) + _direction(onward)
+    if (heading * onward.conjugate()).real < 0:  # it turned around meanwhile
+        road = _direction(heading)
+    return metres + ((end - here) * _direction(road).conjugate()).real
+
+
+def _far_from(track: Track, n: int, step: int, end: int) -> complex:
+    """Return the first place on this side of place `n` that is far enough to give the road's direction."""
+    other = n
+    while other != end and abs(track.places[other] - track.places[n]) < HEADING_M:
+        other += step
+    return track.places[other]
+
+
+def _direction(way: complex) -> complex:
+    return way / abs(way) if way else 0j
