@@ -262,6 +262,7 @@ JWT_EXPIRATION = env.integer("JWT_EXPIRATION", 1440, low=1, high=525_600)
 JWT_REFRESH_EXPIRATION = env.integer("JWT_REFRESH_EXPIRATION", 43_200, low=1, high=5_256_000)
 JWT_LEEWAY = 10  # seconds that an issuer's clock may be ahead of ours
 
+SINGLE_DEVICE = env.flag("SINGLE_DEVICE", True)
 OTP_COUNTRIES = env.words("OTP_COUNTRIES", "ID")
 OTP_TTL = env.duration("OTP_TTL", "5m", low="1s", high="1h")
 OTP_MAX_TRIES = env.integer("OTP_MAX_TRIES", 5, low=1, high=10)

@@ -152,7 +152,8 @@ class MeView(APIView):
     @documented(
         "readProfile",
         "One's own profile",
-        "The caller's own profile; `driver` only for drivers.",
+        "The caller's own profile; `driver` only for drivers. After a login by code `name_confirmed` is false and the "
+        "name empty, until `PATCH` confirms it: the number may have a new owner.",
         {200: answer(UserSerializer, "The profile.", USER)},
         refusals=[401],
         tag="profile",
@@ -164,7 +165,9 @@ class MeView(APIView):
     @documented(
         "updateProfile",
         "Change one's name",
-        "Only `full_name` can be written; other known fields are refused, unknown ones ignored.",
+        "Only `full_name` can be written; other known fields are refused, unknown ones ignored. While `name_confirmed` "
+        "is false, the same name as before brings back the name and older rides; another one is that of a new owner of "
+        "the number, to whom older rides are not shown.",
         {200: answer(UserSerializer, "The profile as it is now.", USER)},
         refusals=[401],
         tag="profile",

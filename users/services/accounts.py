@@ -8,14 +8,27 @@ from django.db import transaction
 
 from common.errors import Conflict
 from users.models import Driver, Role, User
+from users.names import is_same_name
 from users.services.revocation import revoke_tokens
 
 
 @transaction.atomic
 def profile_update(*, user_id: UUID, full_name: str) -> User:
-    """Change the name, the only field that the owner of a profile can change."""
-    User.objects.filter(pk=user_id).update(full_name=full_name)
-    return User.objects.get(pk=user_id)
+    """Change the name, the only field that the owner of a profile can change.
+
+    After a login by code the same name confirms that this is the person of before, who sees their history again.
+    Another name is that of a new owner of the number, to whom older rides are never shown.
+    """
+    user = User.objects.select_for_update().get(pk=user_id)
+    if not user.name_confirmed:
+        if is_same_name(full_name, user.full_name):
+            user.history_from = user.owner_since
+        else:
+            user.owner_since = user.history_from
+        user.name_confirmed = True
+    user.full_name = full_name
+    user.save(update_fields=["full_name", "name_confirmed", "owner_since", "history_from"])
+    return user
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -117,6 +118,7 @@ def _log_in(code: OneTimeCode, address: str) -> Session:
     request = request_digest("login", code.pk, address)
     if code_take(code):
         user = _user_of_number(code.msisdn)
+        _forget_other_devices(user)
         KnownAddress.objects.update_or_create(user=user, address=address, defaults={"last_login_at": timezone.now()})
         return Session(user, tokens_issue(user, request=request))
     again = User.objects.filter(msisdn=code.msisdn, is_active=True).first()
@@ -126,8 +128,22 @@ def _log_in(code: OneTimeCode, address: str) -> Session:
     return Session(again, tokens)
 
 
+def _forget_other_devices(user: User) -> None:
+    """End older sessions, and hide name and history until the person confirms the name.
+
+    The number may have a new owner, or its owner a new device. Staff keep their sessions: they end them by themselves.
+    """
+    if user.is_staff:
+        return
+    if settings.SINGLE_DEVICE and OutstandingToken.objects.filter(user=user).exists():
+        revoke_tokens(user.pk)
+    if user.full_name:
+        User.objects.filter(pk=user.pk).update(name_confirmed=False, history_from=timezone.now())
+    user.refresh_from_db()
+
+
 def _user_of_number(msisdn: str) -> User:
-    user = User.objects.filter(msisdn=msisdn).first() or _user_create(msisdn)
+    user = User.objects.select_for_update().filter(msisdn=msisdn).first() or _user_create(msisdn)
     if not user.is_active:
         raise Unauthorized(f"user {user.pk} is not active")
     return user

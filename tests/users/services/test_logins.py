@@ -65,6 +65,12 @@ def test_who_was_shut_out_does_not_get_in_with_a_code(putri: User) -> None:
         services.login(msisdn=putri.msisdn, otp=code_create(msisdn=putri.msisdn), address=HOME)
 
 
+def enter(user: User) -> services.Session:
+    """Log in with a new code."""
+    code = code_create(msisdn=user.msisdn, address=HOME)
+    return services.login(msisdn=user.msisdn, otp=code, address=HOME)
+
+
 def later(seconds: float) -> None:
     """Let the answers so far be older."""
     TokenAnswer.objects.update(answered_at=F("answered_at") - timedelta(seconds=seconds))
@@ -158,8 +164,9 @@ def test_a_used_code_can_be_guessed_no_more_often_than_another(putri: User) -> N
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_at_once_all_get_the_same(putri: User) -> None:
+def test_of_many_at_once_all_get_the_same(putri: User, settings: Any) -> None:
     """Refreshes and logins that race each other are one."""
+    settings.SINGLE_DEVICE = False  # or the login ends the token that is refreshed
     refresh = tokens_issue(putri)["refresh"]
     code = code_create(msisdn=putri.msisdn, address=HOME)
 
@@ -215,3 +222,60 @@ def test_logging_out_ends_every_token(putri: User) -> None:
         with pytest.raises(Unauthorized):
             services.tokens_refresh(refresh=pair["refresh"])
     assert OutboxEvent.objects.get().data["token_version"] == 1
+
+
+def test_a_login_on_a_new_device_ends_the_older_sessions(putri: User, settings: Any) -> None:
+    """The old device is out at once, at REST and on its socket, unless `SINGLE_DEVICE` is off."""
+    settings.SINGLE_DEVICE = False
+    first, second = (enter(putri) for _ in range(2))
+    assert authenticate(first.tokens["access"])
+    assert authenticate(second.tokens["access"])
+    settings.SINGLE_DEVICE = True
+    third = enter(putri)
+    for session in (first, second):
+        with pytest.raises(Unauthorized):
+            authenticate(session.tokens["access"])
+        with pytest.raises(Unauthorized):
+            services.tokens_refresh(refresh=session.tokens["refresh"])
+    assert authenticate(third.tokens["access"])
+    assert OutboxEvent.objects.get().data["token_version"] == third.user.token_version == 1
+
+
+def test_the_first_session_of_a_user_ends_nothing(tono: User) -> None:
+    """Tokens of other issuers, which carry no version, go on after a first login."""
+    assert enter(tono).user.token_version == 0
+    assert not OutboxEvent.objects.exists()
+
+
+def test_staff_who_log_in_with_a_phone_stay_in_the_admin() -> None:
+    """Sessions of the admin end with the version, so a login by code leaves it alone."""
+    boss = User.objects.create_superuser("+6281200000099", "a long password", full_name="Boss")
+    hash_before = boss.get_session_auth_hash()
+    enter(boss)
+    assert enter(boss).user.get_session_auth_hash() == hash_before
+    assert enter(boss).user.shown_name == "Boss"
+
+
+def test_a_name_is_hidden_until_its_owner_confirms_it(putri: User) -> None:
+    """The number may have a new owner; the same name, however spelt, is the proof."""
+    user = enter(putri).user
+    assert (user.shown_name, user.full_name, user.name_confirmed) == ("", "Putri", False)
+    assert user.history_from is not None
+    user = services.profile_update(user_id=putri.pk, full_name=" PUTRI ")
+    assert (user.shown_name, user.history_from, user.owner_since) == (" PUTRI ", None, None)
+
+
+def test_another_name_is_a_new_owner(putri: User) -> None:
+    """What was before stays hidden, also when the new owner confirms the new name later."""
+    taken_over = enter(putri).user.history_from
+    user = services.profile_update(user_id=putri.pk, full_name="Sari")
+    assert (user.shown_name, user.history_from, user.owner_since) == ("Sari", taken_over, taken_over)
+    assert enter(putri).user.history_from != taken_over
+    user = services.profile_update(user_id=putri.pk, full_name="Sari")
+    assert (user.history_from, user.owner_since) == (taken_over, taken_over)
+
+
+def test_who_has_no_name_has_nothing_to_confirm() -> None:
+    """A nameless account is its owner's as before."""
+    user = User.objects.create_user(NUMBER)
+    assert enter(user).user.name_confirmed
