@@ -85,7 +85,7 @@ class Story:
 async def test_all_that_is_said_and_heard_is_what_the_document_says(start_server: StartServer) -> None:
     story = Story()
     await in_a_hurry(story, start_server)
-    server = start_server(JWT_EXPIRATION="5", WS_TOKEN_NOTICE="10m")
+    server = start_server(JWT_EXPIRATION="5", WS_TOKEN_NOTICE="10m", MATCH_MAX_OPEN_OFFERS="0")
     tokens = server.log_in(DRIVER), server.log_in(PASSENGER), server.log_in(OTHER)
     driver, passenger, other = [await story.connect(server, token) for token in tokens]
     await proposals_that_come_to_nothing(driver, passenger)
