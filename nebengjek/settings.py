@@ -262,6 +262,7 @@ JWT_EXPIRATION = env.integer("JWT_EXPIRATION", 1440, low=1, high=525_600)
 JWT_REFRESH_EXPIRATION = env.integer("JWT_REFRESH_EXPIRATION", 43_200, low=1, high=5_256_000)
 JWT_LEEWAY = 10  # seconds that an issuer's clock may be ahead of ours
 
+SINGLE_DEVICE = env.flag("SINGLE_DEVICE", True)
 OTP_COUNTRIES = env.words("OTP_COUNTRIES", "ID")
 OTP_TTL = env.duration("OTP_TTL", "5m", low="1s", high="1h")
 OTP_MAX_TRIES = env.integer("OTP_MAX_TRIES", 5, low=1, high=10)
@@ -271,18 +272,6 @@ OTP_MAX_PER_HOUR_OVERALL = env.integer("OTP_MAX_PER_HOUR_OVERALL", 2000)
 ADMIN_LOGIN_TRIES = env.integer("ADMIN_LOGIN_TRIES", 10)
 API_THROTTLE = env.integer("API_THROTTLE", 60)
 SMS_BACKEND = env.text("SMS_BACKEND", "users.sms.ConsoleSMS")
-
-SIMPLE_JWT = {
-    "SIGNING_KEY": JWT_SECRET,
-    "ALGORITHM": "HS256",
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=JWT_EXPIRATION),
-    "REFRESH_TOKEN_LIFETIME": timedelta(minutes=JWT_REFRESH_EXPIRATION),
-    "ROTATE_REFRESH_TOKENS": True,
-    "BLACKLIST_AFTER_ROTATION": True,
-    "LEEWAY": JWT_LEEWAY,
-    "USER_ID_FIELD": "id",
-    "USER_ID_CLAIM": "user_id",
-}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["users.authentication.BearerAuthentication"],
@@ -335,6 +324,12 @@ MATCH_MAX_DRIVERS = env.integer("MATCH_MAX_DRIVERS", 5, low=0, high=100)
 MATCH_RESPONSE_TIMEOUT = env.duration("MATCH_RESPONSE_TIMEOUT", "30s", low="100ms", high="1h")
 MATCH_MAX_ATTEMPTS = env.integer("MATCH_MAX_ATTEMPTS", 3, low=1, high=100)
 MATCH_SEARCH_INTERVAL = env.duration("MATCH_SEARCH_INTERVAL", "3s", low="100ms", high="1h")
+SEARCH_FREE_CANCELS = env.integer("SEARCH_FREE_CANCELS", 5, low=0, high=1000)
+SEARCH_CANCEL_WAIT = env.duration("SEARCH_CANCEL_WAIT", "10s", low="1s", high="10m")
+ETA_BACKEND = env.text("ETA_BACKEND", "rides.eta.GreatCircleETA")
+ETA_DETOUR = env.decimal("ETA_DETOUR", "1.4", low="1", high="10")
+ETA_SPEED_KMH = env.decimal("ETA_SPEED_KMH", "25", low="1", high="300")
+CARD_RETENTION = env.duration("CARD_RETENTION", "7d", low="0s")
 SERVE_TIMERS = env.flag("SERVE_TIMERS", True)
 TIMERS_INTERVAL = env.duration("TIMERS_INTERVAL", "250ms", low="10ms", high="1m")
 

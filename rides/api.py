@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -20,14 +21,15 @@ from rest_framework.views import APIView
 
 from common.rest.documented import answer, documented
 from common.rest.exception_handler import only_reading, page_not_found
-from rides.events import RideSnapshot
 from rides.models import Payment, Ride
 from rides.selectors import ride_detail, rides_of
 from rides.serializers import DriverRequest
 from rides.services.registration import driver_register
-from rides.snapshots import RideDetail, ride_snapshot
+from rides.snapshots import RideCard, RideDetail, ride_card
 from users.api import PAIR, USER, current_user, session_body, validated
+from users.authentication import digest_of
 from users.serializers import SessionSerializer
+from users.services import session_once
 
 RIDES = "http://127.0.0.1:8000/api/rides/"
 PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, description="Which page.")
@@ -40,10 +42,13 @@ DRIVER_SESSION = {**PAIR, "user": {**USER, "role": "driver", "driver": VEHICLE}}
 class DriverView(APIView):
     """`POST /api/drivers/`: register a vehicle and become a driver."""
 
+    ends_token = True
+
     @documented(
         "registerDriver",
         "Become a driver",
-        "Refused with 409 for a driver, and during a search or a ride. The older tokens end.",
+        "Refused with 409 for a driver, and during a search or a ride. The older tokens end. "
+        "The same call within 60 s, with the token that has ended, gets the same answer.",
         {201: answer(SessionSerializer, "New tokens, of a driver; the older ones have ended.", DRIVER_SESSION)},
         refusals=[401, 409],
         tag="profile",
@@ -52,8 +57,10 @@ class DriverView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Answer with new tokens: the old ones are of a passenger."""
-        user = driver_register(user_id=current_user(request).pk, **validated(DriverRequest, request))
-        return Response(session_body(user), status=status.HTTP_201_CREATED)
+        user = current_user(request)
+        register = partial(driver_register, user_id=user.pk, **validated(DriverRequest, request))
+        session = session_once(user=user, request=digest_of(request), act=register)
+        return Response(session_body(session), status=status.HTTP_201_CREATED)
 
 
 class RideSerializer(BaseSerializer[Ride]):
@@ -61,7 +68,7 @@ class RideSerializer(BaseSerializer[Ride]):
 
     def to_representation(self, instance: Ride) -> dict[str, Any]:
         """Return the ride as in the frames of the WebSocket."""
-        return ride_snapshot(instance).to_data()
+        return ride_card(instance).to_data()
 
 
 class Pages(PageNumberPagination):
@@ -89,7 +96,7 @@ class RideListView(ListAPIView[Ride]):
         "listRides",
         "One's own rides, newest first",
         "As driver and as passenger, in pages.",
-        {200: answer(RideSnapshot, "A page of them.")},
+        {200: answer(RideCard, "A page of them.")},
         refusals=[401, 404],
         tag="rides",
         parameters=[PAGE],
