@@ -16,13 +16,10 @@ import msgspec
 from nats.aio.msg import Msg
 
 from events.base import Event, Moment
-from events.stream import ID_HEADER, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
+from events.stream import ID_HEADER, MAX_PAYLOAD, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
 from realtime.delivery.deliveries import Delivery
 from rides.events import EVENTS
 from rides.geo import GeoPoint
-
-MAX_PAYLOAD = 64 * 1024
-"""Bytes; a client has to take it in one frame."""
 
 
 class Unreadable(Exception):

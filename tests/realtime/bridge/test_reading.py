@@ -14,8 +14,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from events.base import Event
-from events.stream import ID_HEADER, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER
-from realtime.bridge.reading import MAX_PAYLOAD, Incoming, Pair, Unreadable, events_by_subject, read_message
+from events.stream import ID_HEADER, MAX_PAYLOAD, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER
+from realtime.bridge.reading import Incoming, Pair, Unreadable, events_by_subject, read_message
 from rides.events import EVENTS
 from rides.geo import GeoPoint
 
