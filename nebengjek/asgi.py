@@ -24,13 +24,14 @@ from realtime.socket.handshake import (  # noqa: E402
     JWTAuthMiddleware,
     LoopbackOnly,
     OriginMiddleware,
+    UpgradeRequired,
     has_public_secrets,
     not_found,
 )
 from web.live.socket import OwnOrigin, StaffOnly, live_socket  # noqa: E402
 
 django_handler: Any = BoundedASGIHandler()
-django_application: Any = CountingMiddleware(django_handler)
+django_application: Any = CountingMiddleware(UpgradeRequired(django_handler, "/ws/", "/live/ws/"))
 users_socket: Any = OriginMiddleware(ConnectRateMiddleware(JWTAuthMiddleware(UserConsumer.as_asgi())))
 live_map: Any = OwnOrigin(ConnectRateMiddleware(StaffOnly(live_socket)))
 nothing_here: Any = not_found

@@ -40,7 +40,7 @@ INVALID = "invalid"
 
 ANSWERS = ("ack", "error", "location_update", "server_restarting", "session_ready", "token_expiring")
 CLOSE_CODES = (1000, 1001, 1005, 1006, 1007, *map(int, CloseCode))
-LIMITS = ("command", "costly", "location", "connect", "rest")
+LIMITS = ("command", "costly", "location", "connect", "rest", "frame", "connection")
 ANSWERED = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 

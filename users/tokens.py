@@ -7,7 +7,7 @@ of other issuers need only these claims, so they are checked with PyJWT: simplej
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from django.conf import settings
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from common.errors import Unauthorized
+from common.prepared import Prepared
 from users.models import User
 
 LATEST_EXPIRY = 253_402_300_799
@@ -33,6 +34,11 @@ _OPTIONS: Any = {
     "verify_sub": False,
     "verify_jti": False,
 }
+
+
+_ACCOUNT = Prepared(
+    UUID, build=lambda user_id: User.objects.filter(pk=user_id).values_list("role", "token_version", "is_active")
+)
 
 
 class Claims(msgspec.Struct, frozen=True):
@@ -74,6 +80,19 @@ def claims_of(token: str) -> Claims:
     if not time.time() < claims.exp <= LATEST_EXPIRY:
         raise Unauthorized("the token has expired, or expires after the year 9999")
     return claims
+
+
+def check_claims(claims: Claims) -> None:
+    """Raise `Unauthorized` unless the claims are true of an active user; one statement, no model."""
+    check_account(claims, _ACCOUNT.first(claims.user_id))
+
+
+def check_account(claims: Claims, account: Sequence[Any] | None) -> None:
+    """Raise `Unauthorized` unless the claims are true of an account: `(role, token_version, is_active)`."""
+    if account is None or not account[2]:
+        raise Unauthorized(f"no active user {claims.user_id}")
+    if (account[0], account[1]) != (claims.role, claims.ver):
+        raise Unauthorized(f"the token is not of the present role or version of user {claims.user_id}")
 
 
 def user_of(claims: Claims) -> User:

@@ -87,7 +87,7 @@ class CloseCode(IntEnum):
     )
     FLOODING = (
         4429,
-        "The client kept sending after many `RATE_LIMIT` errors. Connect again, and send less.",
+        "The client kept sending after many `RATE_LIMIT` errors, or mostly empty frames. Connect again, and send less.",
         "A loop sends `sync` a thousand times a second.",
     )
 

@@ -10,6 +10,7 @@ import contextlib
 import ipaddress
 import logging
 import math
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,13 +18,13 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import validate_host
 
-from common.addresses import client_address, network_of
+from common.addresses import client_address, network_of, without_port
 from common.errors import SECURITY_MESSAGE, ErrorCode, Unauthorized
 from common.threads import in_read_thread
 from realtime import metrics
 from realtime.contract.frames import encode
 from realtime.socket.rate_limits import minute_limit
-from users.tokens import authenticate, claims_of
+from users.tokens import check_claims, claims_of
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SUBPROTOCOL = "bearer"
+
+_FORWARDED_FOR = re.compile(r"for=([^;,]*)", re.IGNORECASE)
+"""RFC 7239: `Forwarded: for=192.0.2.60;proto=https, for="[2001:db8::1]:4711"`."""
 
 
 class OriginMiddleware:
@@ -74,9 +78,8 @@ class ConnectRateMiddleware:
         metrics.limited("connect")
         logger.info("Handshake refused: too many from %s", address, extra={"code": ErrorCode.RATE_LIMIT.value})
         text = f"At most {settings.WS_CONNECT_RATE} connections a minute from one {kind}."
-        await refuse(
-            scope, receive, send, status=429, code=ErrorCode.RATE_LIMIT, message=text, retry_after=math.ceil(wait)
-        )
+        retry_after = (b"retry-after", str(math.ceil(wait)).encode())
+        await refuse(scope, receive, send, status=429, code=ErrorCode.RATE_LIMIT, message=text, header=retry_after)
 
 
 def _counted_by(scope: Scope, address: str) -> tuple[str, str]:
@@ -87,7 +90,10 @@ def _counted_by(scope: Scope, address: str) -> tuple[str, str]:
 
 
 class JWTAuthMiddleware:
-    """Puts the user of the access token into the scope (`user`, `claims`, and the `subprotocol` to answer with)."""
+    """Puts the user of the access token into the scope: `claims`, and the `subprotocol` to answer with.
+
+    There is no `user`: making a model costs more than the query that checks the claims.
+    """
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -96,13 +102,14 @@ class JWTAuthMiddleware:
         """Refuse a missing or bad token with 401."""
         try:
             token, subprotocol = find_token(scope)
-            user, claims = await in_read_thread(authenticate, token)
+            claims = claims_of(token)
+            await in_read_thread(check_claims, claims)
         except Unauthorized as exc:
             logger.info("Handshake refused: %s", exc.message)
             await refuse(scope, receive, send, status=401, code=ErrorCode.UNAUTHORIZED, message=SECURITY_MESSAGE)
             return
-        scope |= {"user": user, "claims": claims, "subprotocol": subprotocol}
-        del token, user, claims
+        scope |= {"claims": claims, "subprotocol": subprotocol}
+        del token, claims
         await self._app(scope, receive, send)
 
 
@@ -123,6 +130,25 @@ class CountingMiddleware:
         await self._app(scope, receive, count)
 
 
+class UpgradeRequired:
+    """Answers requests to the path of a WebSocket that are no handshake: most likely a proxy has dropped a header."""
+
+    def __init__(self, app: App, *paths: str) -> None:
+        self._app = app
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 426, and name the headers."""
+        if scope["path"] not in self._paths:
+            await self._app(scope, receive, send)
+            return
+        text = (
+            "This is a WebSocket: send `Connection: Upgrade` and `Upgrade: websocket`, and have proxies pass them on."
+        )
+        header = (b"upgrade", b"websocket")
+        await refuse(scope, receive, send, status=426, code=ErrorCode.VALIDATION_FAILED, message=text, header=header)
+
+
 class LoopbackOnly:
     """Lets only this machine in: for a server whose secrets stand in its source code."""
 
@@ -130,13 +156,22 @@ class LoopbackOnly:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse everybody else with 403."""
+        """Refuse everybody else with 403, also those for whom a proxy on this machine asks."""
         client = scope.get("client")
-        if client is None or is_loopback(client[0]):
+        if (client is None or is_loopback(client[0])) and all(map(is_loopback, forwarded_clients(scope))):
             await self._app(scope, receive, send)
             return
         text = "Set SECRET_KEY and JWT_SECRET to serve other machines"
         await refuse(scope, receive, send, status=403, code=ErrorCode.UNAUTHORIZED, message=text)
+
+
+def forwarded_clients(scope: Scope) -> list[str]:
+    """Return all addresses that proxies name as those of the client, whether they are to be believed or not."""
+    lists = headers_of(scope, b"x-forwarded-for") + headers_of(scope, b"x-real-ip")
+    hops = [hop.strip() for value in lists for hop in value.split(",")]
+    for value in headers_of(scope, b"forwarded"):
+        hops += [hop.strip(' "') for hop in _FORWARDED_FOR.findall(value)] or [value]
+    return [without_port(hop) for hop in hops]
 
 
 def has_public_secrets() -> bool:
@@ -171,7 +206,8 @@ def is_of_site(origin: str) -> bool:
 def find_token(scope: Scope) -> tuple[str, str | None]:
     """Return the token of a handshake and the subprotocol to answer with; raise `Unauthorized` without one.
 
-    It is in the header `Authorization: Bearer <token>`, or, for browsers, in the subprotocols `bearer, <token>`.
+    It is in the header `Authorization: Bearer <token>`, or, for browsers, in the subprotocols `bearer, <token>`; others
+    may stand before and behind these two.
     """
     headers = headers_of(scope, b"authorization")
     if headers:
@@ -179,9 +215,10 @@ def find_token(scope: Scope) -> tuple[str, str | None]:
         if len(headers) == 1 and scheme.lower() == "bearer" and token.strip():
             return token.strip(), SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
         raise Unauthorized("the Authorization header is not `Bearer <token>`")
-    match scope["subprotocols"]:
-        case [scheme, token] if scheme == SUBPROTOCOL:
-            return token, SUBPROTOCOL
+    offered = iter(scope["subprotocols"])
+    token = next(offered, "") if SUBPROTOCOL in offered else ""  # `in` reads up to what it finds
+    if token:
+        return token, SUBPROTOCOL
     raise Unauthorized("no token")
 
 
@@ -193,7 +230,7 @@ async def refuse(
     status: int,
     code: ErrorCode,
     message: str,
-    retry_after: int | None = None,
+    header: tuple[bytes, bytes] | None = None,
 ) -> None:
     """Answer a handshake, or a request, with an HTTP status and the JSON body of an error."""
     prefix = "http.response" if scope["type"] == "http" else "websocket.http.response"
@@ -204,8 +241,8 @@ async def refuse(
             return
     body = encode({"code": code.value, "message": message})
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if retry_after is not None:
-        headers.append((b"retry-after", str(retry_after).encode()))
+    if header is not None:
+        headers.append(header)
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": f"{prefix}.start", "status": status, "headers": headers})

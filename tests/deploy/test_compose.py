@@ -16,7 +16,7 @@ from django.core.management import get_commands, load_command_class
 
 from common.env import _period
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
-from realtime.server.uvicorn_server import CLOSE_GRACE
+from realtime.server.websocket_protocol import CLOSE_GRACE
 
 TEXT = (BASE_DIR / "compose.yaml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)

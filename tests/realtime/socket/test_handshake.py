@@ -1,4 +1,3 @@
-import json
 from typing import Any
 
 import pytest
@@ -7,25 +6,12 @@ from channels.testing import WebsocketCommunicator
 from common.threads import in_write_thread
 from nebengjek.asgi import websocket_application
 from realtime.socket.handshake import LoopbackOnly, is_allowed_origin, is_loopback
-from tests.realtime.phone import Phone
+from tests.realtime.phone import Headers, Phone, refused
 from users.models import User
 from users.tokens import tokens_issue
 
 pytestmark = pytest.mark.django_db(transaction=True)
-Headers = list[tuple[bytes, bytes]]
-
-
-async def refused(headers: Headers, path: str = "/ws/", subprotocols: list[str] | None = None) -> tuple[int, Any]:
-    """Return status and body of a handshake that is refused before the upgrade."""
-    socket = WebsocketCommunicator(websocket_application, path, headers=headers, subprotocols=subprotocols)
-    socket.scope["extensions"] = {"websocket.http.response": {}}
-    await socket.send_input({"type": "websocket.connect"})
-    start = await socket.receive_output(5)
-    body = await socket.receive_output(5)
-    await socket.wait()
-    return start["status"], json.loads(body["body"])
-
-
+EXTENSIONS: dict[str, Any] = {"websocket.http.response": {}}
 UNAUTHORIZED = (401, {"code": "UNAUTHORIZED", "message": "Authentication required"})
 
 
@@ -143,8 +129,54 @@ async def test_public_secrets_serve_this_machine_only(kind: str) -> None:
 
     guarded = LoopbackOnly(app)
     for client in (("127.0.0.1", 1), ("10.0.0.7", 1), None):
-        scope: dict[str, Any] = {"type": kind, "client": client, "extensions": {"websocket.http.response": {}}}
+        scope: dict[str, Any] = {"type": kind, "client": client, "headers": [], "extensions": EXTENSIONS}
         await guarded(scope, receive, send)
     assert served == ["127.0.0.1", "a socket file"]
     prefix = "http.response" if kind == "http" else "websocket.http.response"
     assert [(m["type"], m.get("status")) for m in sent] == [(f"{prefix}.start", 403), (f"{prefix}.body", None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "served"),
+    [
+        ("x-forwarded-for", "127.0.0.1", True),
+        ("x-forwarded-for", "127.0.0.1:4711, ::1", True),
+        ("x-forwarded-for", "203.0.113.7", False),
+        ("x-forwarded-for", "127.0.0.1, 203.0.113.7:4711", False),
+        ("x-forwarded-for", "203.0.113.7, 127.0.0.1", False),
+        ("x-forwarded-for", "unknown", False),
+        ("X-Real-IP", "203.0.113.7", False),
+        ("forwarded", "for=127.0.0.1", True),
+        ("forwarded", 'for="[::1]:80";proto=http', True),
+        ("forwarded", "proto=https; For=203.0.113.7, for=127.0.0.1", False),
+        ("forwarded", 'for="[2001:db8::1]:4711"', False),
+        ("forwarded", "for=_hidden", False),
+        ("forwarded", "proto=https", False),
+        ("x-forwarded-proto", "https", True),
+    ],
+)
+async def test_public_secrets_serve_nobody_behind_a_proxy(name: str, value: str, served: bool) -> None:
+    """A proxy on this machine that names its client brings in only clients that are on this machine too."""
+    seen: list[bool] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(True)
+
+    async def nothing(*_: Any) -> Any:
+        pass
+
+    headers = [(b"host", b"localhost"), (name.encode(), value.encode())]
+    await LoopbackOnly(app)({"type": "http", "client": ("127.0.0.1", 1), "headers": headers}, nothing, nothing)
+    assert bool(seen) is served
+
+
+@pytest.mark.parametrize(
+    "place", [("bearer", None), ("bearer", None, "graphql-ws"), ("graphql-ws", "bearer", None, "x")]
+)
+async def test_other_subprotocols_may_be_offered(putri: User, place: tuple[str | None, ...]) -> None:
+    """The token stands behind `bearer`, whatever else a library offers; `bearer` is what is chosen."""
+    token = (await in_write_thread(tokens_issue, putri))["access"]
+    offered = [token if word is None else word for word in place]
+    socket = WebsocketCommunicator(websocket_application, "/ws/", subprotocols=offered)
+    assert await socket.connect() == (True, "bearer")
+    await socket.disconnect()

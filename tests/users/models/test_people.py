@@ -1,7 +1,7 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from users.models import Driver, OneTimeCode, User
+from users.models import Driver, User
 
 pytestmark = pytest.mark.django_db
 
@@ -32,4 +32,3 @@ def test_people_are_shown_by_name_and_number(putri: User, dewi: User) -> None:
     assert putri.get_short_name() == putri.get_full_name() == "Putri"
     assert str(User(msisdn="+6281200000001")) == "+6281200000001"
     assert str(dewi.driver) == "Dewi (+6281200000001) · B 1234 XYZ"
-    assert str(OneTimeCode(msisdn="+6281200000001")) == "code for +6281200000001"
