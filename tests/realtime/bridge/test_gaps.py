@@ -10,7 +10,8 @@ from common.redis import async_redis
 from events.stream import STREAM, ensure_stream
 from realtime.bridge.bridge import Bridge
 from realtime.delivery.history import Cursor, history
-from tests.realtime.bridge.conftest import all_is_delivered, has, running_bridge, say, until_async
+from tests.patience import until
+from tests.realtime.bridge.conftest import all_is_delivered, has, running_bridge, say
 from users.models import User
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("distributed")]
@@ -36,10 +37,10 @@ async def publish(client: Client, user: User, *numbers: int) -> None:
 async def deliver(client: Client, user: User, *numbers: int) -> Cursor:
     """Let a bridge deliver these, and stop it; return where the user is then."""
     async with running_bridge():
-        await until_async(lambda: has(user, 0))
+        await until(lambda: has(user, 0))
         await ensure_stream(client.jetstream())
         await publish(client, user, *numbers)
-        await until_async(lambda: has(user, numbers[-1]))
+        await until(lambda: has(user, numbers[-1]))
         await all_is_delivered(client)
     return await cursor_of(user)
 
@@ -58,7 +59,7 @@ async def test_a_deleted_message_is_noticed_at_the_next_one(nats_client: Client,
     await publish(nats_client, dewi, 2, 3)
     await nats_client.jetstream().delete_msg(STREAM, 2)
     async with running_bridge():
-        await until_async(lambda: has(dewi, 2))
+        await until(lambda: has(dewi, 2))
         await all_is_delivered(nats_client)
     assert not await is_current(dewi, seen)
     assert await is_current(dewi, await cursor_of(dewi))
@@ -69,7 +70,7 @@ async def test_a_message_deleted_amid_a_batch_is_noticed(nats_client: Client, de
     await publish(nats_client, dewi, 2, 3, 4, 5)
     await nats_client.jetstream().delete_msg(STREAM, 4)
     async with running_bridge():
-        await until_async(lambda: has(dewi, 4))
+        await until(lambda: has(dewi, 4))
         await all_is_delivered(nats_client)
     assert not await is_current(dewi, seen)
 
@@ -84,10 +85,10 @@ async def test_a_purge_is_noticed_without_any_next_one(nats_client: Client, dewi
         async def is_over() -> bool:
             return not await is_current(dewi, seen)
 
-        await until_async(is_over)
+        await until(is_over)
         now = await cursor_of(dewi)
         await publish(nats_client, dewi, 4)
-        await until_async(lambda: has(dewi, 2))
+        await until(lambda: has(dewi, 2))
     assert (await history().read(dewi.pk, now)).missed is not None
 
 
@@ -103,7 +104,7 @@ async def test_a_stream_that_was_created_again_begins_an_epoch(nats_client: Clie
 async def test_a_takeover_changes_nothing(nats_client: Client, dewi: User, bridge: Bridge) -> None:
     """The next bridge goes on just after the last message that was delivered."""
     await publish(nats_client, dewi, *range(1, 51))
-    await until_async(lambda: has(dewi, 50))
+    await until(lambda: has(dewi, 50))
     seen = await cursor_of(dewi)
     bridge.stop()
     await asyncio.sleep(0)
@@ -121,7 +122,7 @@ async def test_one_message_that_fails_is_no_gap(
     await say(nats_client, "match.found", driver_id=dewi.pk, x="x" * 300)
     await publish(nats_client, dewi, 3)
     async with running_bridge():
-        await until_async(lambda: has(dewi, 3))
+        await until(lambda: has(dewi, 3))
         await all_is_delivered(nats_client)
     assert await is_current(dewi, seen)
     assert await async_redis().exists("nebengjek:generation")

@@ -16,7 +16,8 @@ from events.stream import ensure_stream
 from realtime.bridge.lease import KEY
 from realtime.bridge.watchdog import Stalled, Watchdog
 from realtime.delivery.fence import NotActive
-from tests.realtime.bridge.conftest import all_is_delivered, has, running_bridge, say, told, until_async
+from tests.patience import until
+from tests.realtime.bridge.conftest import all_is_delivered, has, running_bridge, say, told
 from users.models import User
 from users.selectors import users_missing
 
@@ -65,10 +66,10 @@ async def test_a_bridge_that_hangs_is_replaced(
     monkeypatch.setattr("realtime.bridge.batches.users_missing", hang_once)
     async with running_bridge() as first, running_bridge() as second:
         await say(nats_client, "match.found", driver_id=dewi.pk, n=1)
-        await until_async(lambda: has(dewi, 1))
+        await until(lambda: has(dewi, 1))
         hanging.set()
         await say(nats_client, "match.found", driver_id=dewi.pk, n=2)
-        await until_async(lambda: has(dewi, 2))
+        await until(lambda: has(dewi, 2))
         await all_is_delivered(nats_client)
         assert sorted([first.counts.delivered, second.counts.delivered]) == [0, 2]
     assert [frame["data"]["n"] for frame in await told(dewi.pk)] == [1, 2]
@@ -91,14 +92,14 @@ async def test_a_bridge_that_cannot_read_the_outbox_is_replaced(
 
     monkeypatch.setattr(outbox, "pending_events", hang_once)
     async with running_bridge() as first, running_bridge() as second:
-        await until_async(lambda: asyncio.sleep(0, bool(tokens)))
+        await until(lambda: asyncio.sleep(0, bool(tokens)))
         held = await holder()
         assert held in (first.lease.token, second.lease.token)
 
         async def is_taken_over() -> bool:
             return await holder() not in (held, None)
 
-        await until_async(is_taken_over)
+        await until(is_taken_over)
 
 
 async def holder() -> str | None:
