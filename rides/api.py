@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -26,7 +27,9 @@ from rides.serializers import DriverRequest
 from rides.services.registration import driver_register
 from rides.snapshots import RideCard, RideDetail, ride_card
 from users.api import PAIR, USER, current_user, session_body, validated
+from users.authentication import digest_of
 from users.serializers import SessionSerializer
+from users.services import session_once
 
 RIDES = "http://127.0.0.1:8000/api/rides/"
 PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, description="Which page.")
@@ -39,10 +42,13 @@ DRIVER_SESSION = {**PAIR, "user": {**USER, "role": "driver", "driver": VEHICLE}}
 class DriverView(APIView):
     """`POST /api/drivers/`: register a vehicle and become a driver."""
 
+    ends_token = True
+
     @documented(
         "registerDriver",
         "Become a driver",
-        "Refused with 409 for a driver, and during a search or a ride. The older tokens end.",
+        "Refused with 409 for a driver, and during a search or a ride. The older tokens end. "
+        "The same call within 60 s, with the token that has ended, gets the same answer.",
         {201: answer(SessionSerializer, "New tokens, of a driver; the older ones have ended.", DRIVER_SESSION)},
         refusals=[401, 409],
         tag="profile",
@@ -51,8 +57,10 @@ class DriverView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Answer with new tokens: the old ones are of a passenger."""
-        user = driver_register(user_id=current_user(request).pk, **validated(DriverRequest, request))
-        return Response(session_body(user), status=status.HTTP_201_CREATED)
+        user = current_user(request)
+        register = partial(driver_register, user_id=user.pk, **validated(DriverRequest, request))
+        session = session_once(user=user, request=digest_of(request), act=register)
+        return Response(session_body(session), status=status.HTTP_201_CREATED)
 
 
 class RideSerializer(BaseSerializer[Ride]):

@@ -45,6 +45,7 @@ from rides.snapshots import (
     ride_fields,
 )
 from users.models import Role, User
+from users.selectors import history_start
 
 WITH_PEOPLE = ("match", "driver", "passenger")
 """What is read together with a ride that is shown to its people."""
@@ -175,9 +176,14 @@ def passengers_searching(passenger_ids: Collection[UUID]) -> set[UUID]:
 
 
 def rides_of(user_id: UUID) -> QuerySet[Ride]:
-    """Return all rides of a user, as driver or passenger, newest first."""
-    mine = Ride.objects.filter(Q(driver_id=user_id) | Q(passenger_id=user_id))
+    """Return the rides of a user, as driver or passenger, newest first; those of an earlier owner are left out."""
+    mine = Ride.objects.filter(Q(driver_id=user_id) | Q(passenger_id=user_id), _may_see(user_id))
     return mine.select_related(*WITH_PEOPLE).order_by("-created_at", "pk")
+
+
+def _may_see(user_id: UUID) -> Q:
+    """Leave out what is over and was ridden before the number had its present owner."""
+    return Q(status__in=PASSENGER_BUSY) | Q(created_at__gte=history_start(user_id))
 
 
 def ride_detail(ride: Ride) -> RideDetail:
@@ -229,7 +235,7 @@ def _newest_rides(user_id: UUID, side: str) -> tuple[Ride | None, Ride | None]:
 
     The current ride is the newest: while there is one, the constraints of `Ride` let no other begin.
     """
-    mine = Ride.objects.filter(**{f"{side}_id": user_id}).select_related(*WITH_PEOPLE)
+    mine = Ride.objects.filter(_may_see(user_id), **{f"{side}_id": user_id}).select_related(*WITH_PEOPLE)
     newest: list[Ride | None] = list(mine.order_by("-created_at")[:2])
     busy = DRIVER_BUSY if side == "driver" else PASSENGER_BUSY
     if newest and newest[0] is not None and newest[0].status not in busy:

@@ -26,7 +26,6 @@ from users.serializers import (
     TokenPairSerializer,
     UserSerializer,
 )
-from users.tokens import tokens_issue
 
 
 def validated(serializer: type[Serializer[None]], request: Request) -> dict[str, Any]:
@@ -43,9 +42,9 @@ def current_user(request: Request) -> User:
     return request.user
 
 
-def session_body(user: User) -> dict[str, Any]:
-    """Return a new pair of tokens and the user they are for."""
-    return {**tokens_issue(user), "user": UserSerializer(user).data}
+def session_body(session: services.Session) -> dict[str, Any]:
+    """Return a pair of tokens and the user they are for."""
+    return {**session.tokens, "user": UserSerializer(session.user).data}
 
 
 USER = {
@@ -95,7 +94,8 @@ class TokenView(OpenView):
     @documented(
         "logIn",
         "Log in with a code",
-        "A code works once, for a few minutes and a few tries.",
+        "A code works once, for a few minutes and a few tries; the last two that were sent work. The same call within "
+        "60 s gets the same tokens, should the first answer be lost.",
         {200: answer(SessionSerializer, "Tokens; the first login makes a passenger.", {**PAIR, "user": USER})},
         refusals=[401],
         tag="login",
@@ -104,8 +104,8 @@ class TokenView(OpenView):
     )
     def post(self, request: Request) -> Response:
         """Log in."""
-        user = services.login(**validated(LoginRequest, request), address=network_of_request(request))
-        return Response(session_body(user))
+        session = services.login(**validated(LoginRequest, request), address=network_of_request(request))
+        return Response(session_body(session))
 
 
 class RefreshView(OpenView):
@@ -114,7 +114,8 @@ class RefreshView(OpenView):
     @documented(
         "refreshTokens",
         "Exchange a refresh token for a new pair",
-        "Works once: the refresh token is used up. The new tokens carry the current role.",
+        "The refresh token is used up, and the new tokens carry the current role. Within 60 s of its use it gives the "
+        "same new pair again, should the first answer be lost; used later, it ends all tokens of the user.",
         {200: answer(TokenPairSerializer, "The new pair; the old refresh token is used up.", PAIR)},
         refusals=[401],
         tag="login",
@@ -151,7 +152,8 @@ class MeView(APIView):
     @documented(
         "readProfile",
         "One's own profile",
-        "The caller's own profile; `driver` only for drivers.",
+        "The caller's own profile; `driver` only for drivers. After a login by code `name_confirmed` is false and the "
+        "name empty, until `PATCH` confirms it: the number may have a new owner.",
         {200: answer(UserSerializer, "The profile.", USER)},
         refusals=[401],
         tag="profile",
@@ -163,7 +165,9 @@ class MeView(APIView):
     @documented(
         "updateProfile",
         "Change one's name",
-        "Only `full_name` can be written; other known fields are refused, unknown ones ignored.",
+        "Only `full_name` can be written; other known fields are refused, unknown ones ignored. While `name_confirmed` "
+        "is false, the same name as before brings back the name and older rides; another one is that of a new owner of "
+        "the number, to whom older rides are not shown.",
         {200: answer(UserSerializer, "The profile as it is now.", USER)},
         refusals=[401],
         tag="profile",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from contextlib import suppress
+from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import DateTimeField, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from common.text import with_ascii_digits, without_format_characters
 from users.models import User
@@ -35,6 +37,12 @@ def people_found(text: str) -> QuerySet[User]:
         with suppress(ValueError):
             wanted |= Q(msisdn=normalise_msisdn(number))
     return User.objects.filter(wanted)
+
+
+def history_start(user_id: UUID) -> Coalesce:
+    """Return, for use in a query, the moment before which a user's rides are not shown to the user."""
+    start = User.objects.filter(pk=user_id).values("history_from")
+    return Coalesce(Subquery(start), Value(datetime.min.replace(tzinfo=UTC)), output_field=DateTimeField())
 
 
 def may_act_on(actor: User, user: User) -> bool:

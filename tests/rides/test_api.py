@@ -9,7 +9,7 @@ from django.utils import timezone
 from rides.models import Ride
 from tests.api import as_user
 from tests.cast import arrive, book, propose
-from users.models import User
+from users.models import TokenAnswer, User
 
 
 def test_a_passenger_registers_a_vehicle_and_gets_tokens_of_a_driver(putri: User) -> None:
@@ -20,6 +20,19 @@ def test_a_passenger_registers_a_vehicle_and_gets_tokens_of_a_driver(putri: User
     assert body["user"]["driver"] == {"vehicle_type": "car", "vehicle_plate": "B 1234 XYZ"}
     me = Client().get("/api/me/", headers={"Authorization": f"Bearer {body['access']}"})
     assert me.json()["role"] == "driver"
+
+
+def test_a_lost_registration_is_asked_for_again(putri: User) -> None:
+    """The same call with the token that it ended gets the same answer, for a minute; another call does not."""
+    me, vehicle = as_user(putri), {"vehicle_type": "car", "vehicle_plate": "B 1 X"}
+    first = me.post("/api/drivers/", vehicle)
+    again = me.post("/api/drivers/", vehicle)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert me.post("/api/drivers/", {**vehicle, "vehicle_plate": "B 2 X"}).status_code == 401
+    assert me.get("/api/me/").status_code == 401
+    assert as_user(User.objects.get()).post("/api/drivers/", vehicle).status_code == 409
+    TokenAnswer.objects.update(answered_at=timezone.now() - timedelta(seconds=61))
+    assert me.post("/api/drivers/", vehicle).status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -83,10 +83,21 @@ def test_refresh_and_logout(putri: User) -> None:
     pair = tokens_issue(putri)
     fresh = ANYBODY.post("/api/auth/refresh/", {"refresh": pair["refresh"]})
     assert set(fresh.json()) == {"access", "refresh"}
-    assert ANYBODY.post("/api/auth/refresh/", {"refresh": pair["refresh"]}).status_code == 401
+    assert ANYBODY.post("/api/auth/refresh/", {"refresh": pair["refresh"]}).json() == fresh.json()
     assert ANYBODY.post("/api/auth/logout/", {"refresh": fresh.json()["refresh"]}).status_code == 204
     me = Client().get("/api/me/", headers={"Authorization": f"Bearer {fresh.json()['access']}"})
     assert me.status_code == 401
+
+
+def test_a_new_owner_of_a_number_sees_nothing_of_the_old_one(putri: User) -> None:
+    """Name and rides stay hidden until the name is confirmed; the profile says that it is not."""
+    code = code_create(msisdn=putri.msisdn)
+    session = ANYBODY.post("/api/auth/token/", {"msisdn": putri.msisdn, "otp": code}).json()
+    assert (session["user"]["full_name"], session["user"]["name_confirmed"]) == ("", False)
+    me = ApiClient(headers={"Authorization": f"Bearer {session['access']}"})
+    assert "Putri" not in me.get("/api/me/").content.decode()
+    profile = me.patch("/api/me/", {"full_name": "putri"}).json()
+    assert (profile["full_name"], "name_confirmed" in profile) == ("putri", False)
 
 
 def test_only_the_name_of_a_profile_can_be_written(putri: User) -> None:

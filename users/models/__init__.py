@@ -1,6 +1,6 @@
 """The tables of users, drivers and logins."""
 
-from users.models.logins import KnownAddress, OneTimeCode, Suspicion, Tally
+from users.models.logins import KnownAddress, OneTimeCode, Suspicion, Tally, TokenAnswer
 from users.models.people import SESSION_SALT, Driver, Role, User, UserManager, VehicleType
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Role",
     "Suspicion",
     "Tally",
+    "TokenAnswer",
     "User",
     "UserManager",
     "VehicleType",

@@ -55,6 +55,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     msisdn = models.CharField("phone number", max_length=16, unique=True, help_text="E.164, such as +6281200000001.")
     full_name = models.CharField(max_length=150, blank=True)
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.PASSENGER)
+    name_confirmed = models.BooleanField(
+        default=True,
+        db_default=True,  # for servers of the version before
+        help_text="Off after a login by code, until the person confirms that they are who they were.",
+    )
+    owner_since = models.DateTimeField(null=True, blank=True, help_text="When the number came to its present owner.")
+    history_from = models.DateTimeField(null=True, blank=True, help_text="Older rides are not shown to the person.")
     token_version = models.PositiveIntegerField(default=0)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField("staff", default=False)
@@ -74,6 +81,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return f"{self.full_name} ({self.msisdn})" if self.full_name else self.msisdn
+
+    @property
+    def shown_name(self) -> str:
+        """The name that people may see: none until the person at the number has confirmed it."""
+        return self.full_name if self.name_confirmed else ""
 
     def get_session_auth_hash(self) -> str:
         """Return the hash that binds admin sessions to password and token version: they end when either changes."""

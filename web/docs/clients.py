@@ -115,6 +115,9 @@ export interface CommandData {{
 export interface CommandOptions {{ signal?: AbortSignal }}
 export type Ack = Promise<Record<string, unknown>>;
 
+/** When each command makes sense: its type, the roles, the situations. */
+export const ACTIONS: [string, string[], string[]][];
+
 export class Commands {{
 {methods}}}
 """

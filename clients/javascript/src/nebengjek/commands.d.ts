@@ -523,6 +523,9 @@ export interface CommandData {
 export interface CommandOptions { signal?: AbortSignal }
 export type Ack = Promise<Record<string, unknown>>;
 
+/** When each command makes sense: its type, the roles, the situations. */
+export const ACTIONS: [string, string[], string[]][];
+
 export class Commands {
   beaconUpdate(data: CommandData["beacon_update"], options?: CommandOptions): Ack;
   finderUpdate(data: CommandData["finder_update"], options?: CommandOptions): Ack;

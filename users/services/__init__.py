@@ -1,0 +1,27 @@
+"""Services that change users: login, logout, profile, registration as a driver, deactivation."""
+
+from users.services.accounts import driver_create, profile_update, user_deactivate, user_log_out, user_reactivate
+from users.services.logins import (
+    Session,
+    login,
+    login_request,
+    logout,
+    purge_tokens,
+    session_once,
+    tokens_refresh,
+)
+
+__all__ = [
+    "Session",
+    "driver_create",
+    "login",
+    "login_request",
+    "logout",
+    "profile_update",
+    "purge_tokens",
+    "session_once",
+    "tokens_refresh",
+    "user_deactivate",
+    "user_log_out",
+    "user_reactivate",
+]
