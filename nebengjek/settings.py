@@ -329,6 +329,7 @@ SEARCH_CANCEL_WAIT = env.duration("SEARCH_CANCEL_WAIT", "10s", low="1s", high="1
 ETA_BACKEND = env.text("ETA_BACKEND", "rides.eta.GreatCircleETA")
 ETA_DETOUR = env.decimal("ETA_DETOUR", "1.4", low="1", high="10")
 ETA_SPEED_KMH = env.decimal("ETA_SPEED_KMH", "25", low="1", high="300")
+RIDE_PIN = env.flag("RIDE_PIN", False)
 CARD_RETENTION = env.duration("CARD_RETENTION", "7d", low="0s")
 SERVE_TIMERS = env.flag("SERVE_TIMERS", True)
 TIMERS_INTERVAL = env.duration("TIMERS_INTERVAL", "250ms", low="10ms", high="1m")

@@ -73,6 +73,7 @@ class Ride(TypedDict):
     completed_at: str | None
     driver: NotRequired[DriverCard]
     passenger: NotRequired[PassengerCard]
+    pin: NotRequired[str]
 
 
 class Payment(TypedDict):
