@@ -14,8 +14,10 @@ import bisect
 import math
 import random
 import statistics
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 from tqdm import tqdm
@@ -52,7 +54,7 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 class Course(msgspec.Struct, frozen=True):
-    """A road, how fast it is driven, where the vehicle stands and for how long, and between which metres GPS is dark."""
+    """A road, how fast it is driven, where it stands for how long, and between which metres there is no GPS."""
 
     road: tuple[Piece, ...]
     cruise: float
@@ -165,7 +167,7 @@ def lap(rng: Rng) -> Course:
     return Course(tuple(piece for side in (a, b, a, b) for piece in ((side, 0.0), _arc(20, 90))), rng.uniform(6, 12))
 
 
-def standing(rng: Rng) -> Course:
+def standing(_rng: Rng) -> Course:
     """An hour on the spot."""
     return Course(((0.0, 0.0),), 0.0, ((0.0, 3600.0),))
 
@@ -203,7 +205,7 @@ def drive(course: Course) -> list[Moment]:
     while now.driven < length or waiting:
         t = now.t + STEP
         if waiting and now.driven >= waiting[0][0] - 0.5:
-            place, seconds = waiting.pop(0)
+            _, seconds = waiting.pop(0)
             steps = int(seconds / STEP)
             moments += [Moment(now.t + n * STEP, x, y, now.driven, 0.0) for n in range(1, steps + 1)]
             now, speed = moments[-1], 0.0
@@ -293,7 +295,7 @@ def _held_back(fix: Fix, until: float, phone: Phone) -> Fix:
 # What is tried.
 
 
-def _noise(rng: Rng, low: float, high: float) -> dict[str, float]:
+def _noise(rng: Rng, low: float, high: float) -> dict[str, Any]:
     """White noise in one ride of three, else correlated by 0.5 to 0.98 over a second."""
     return {"sigma": rng.uniform(low, high), "rho": rng.choice((0.0, rng.uniform(0.5, 0.9), rng.uniform(0.9, 0.98)))}
 
@@ -355,6 +357,8 @@ def ride(kind: str, phone: str, rng: Rng) -> Outcome:
 
 # What is printed.
 
+HEAD = "road         phone                  median |median|    |p99|    least     most   chords   (errors in %)\n"
+
 
 def line(outcomes: Sequence[Outcome]) -> str:
     """Return a row of the table; of a ride without noise the error is that against the line of its places."""
@@ -364,9 +368,9 @@ def line(outcomes: Sequence[Outcome]) -> str:
     of = [o.polyline if o.phone == "no noise" else o.driven for o in outcomes]
     errors = [100 * (o.billed / true - 1) for o, true in zip(outcomes, of, strict=True)]
     sizes = sorted(map(abs, errors))
-    figures = (statistics.median(sizes), sizes[min(len(sizes) - 1, int(0.99 * len(sizes)))], min(errors), max(errors))
-    bound = statistics.median(100 * (o.polyline / o.driven - 1) for o in outcomes)
-    figures = (*figures, bound)
+    worst = sizes[min(len(sizes) - 1, int(0.99 * len(sizes)))]
+    chords = statistics.median(100 * (o.polyline / o.driven - 1) for o in outcomes)
+    figures = (statistics.median(sizes), worst, min(errors), max(errors), chords)
     return f"{one.kind:12} {one.phone:20} {statistics.median(errors):+8.2f}" + "".join(f"{f:9.2f}" for f in figures)
 
 
@@ -375,11 +379,11 @@ def main() -> None:
     options = PARSER.parse_args()
     kinds = [kind for kind in KINDS if options.kind in kind]
     phones = [phone for phone in PHONES if options.phone in phone]
-    print(f"{'road':12} {'phone':20} {'median':>8} {'|median|':>8} {'|p99|':>8} {'least':>8} {'most':>8} {'chords':>8}   (%)")  # noqa: T201
+    sys.stdout.write(HEAD)
     total = len(kinds) * len(phones) * options.rides
     found = list(tqdm(rides(kinds, phones, options.rides, options.seed), total=total, unit="ride", leave=False))
     for first in range(0, total, options.rides):
-        print(line(found[first : first + options.rides]))  # noqa: T201
+        sys.stdout.write(line(found[first : first + options.rides]) + "\n")
 
 
 if __name__ == "__main__":

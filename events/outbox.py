@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -68,6 +68,22 @@ def mark_attempt(row: OutboxEvent, error: str) -> bool:
     OutboxEvent.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, error=error[:2000])
     last = OutboxEvent.objects.filter(pk=row.pk, attempts__gte=settings.RELAY_MAX_ATTEMPTS)
     return last.update(failed_at=timezone.now()) == 1
+
+
+def mark_given_up(row: OutboxEvent, error: str) -> None:
+    """Count an attempt after which there will be no other."""
+    OutboxEvent.objects.filter(pk=row.pk).update(
+        attempts=F("attempts") + 1, failed_at=timezone.now(), error=error[:2000]
+    )
+
+
+def outbox_events_retry(*, ids: Iterable[int]) -> int:
+    """Let the relay try events again that were given up; return how many."""
+    given_up = OutboxEvent.objects.filter(pk__in=list(ids), failed_at__isnull=False)
+    with transaction.atomic():
+        count = given_up.update(failed_at=None, attempts=0)
+        transaction.on_commit(wake_relay)
+    return count
 
 
 def purge_published(keep: timedelta) -> int:

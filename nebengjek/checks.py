@@ -23,6 +23,7 @@ NEARLY = 0.88
 PLUGGABLE = {
     "SMS_BACKEND": "nebengjek.E004",
     "PAYMENT_GATEWAY": "nebengjek.E005",
+    "ETA_BACKEND": "nebengjek.E014",
 }
 
 

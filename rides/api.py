@@ -21,12 +21,11 @@ from rest_framework.views import APIView
 
 from common.rest.documented import answer, documented
 from common.rest.exception_handler import only_reading, page_not_found
-from rides.events import RideSnapshot
 from rides.models import Payment, Ride
 from rides.selectors import ride_detail, rides_of
 from rides.serializers import DriverRequest
 from rides.services.registration import driver_register
-from rides.snapshots import RideDetail, ride_snapshot
+from rides.snapshots import RideCard, RideDetail, ride_card
 from users.api import PAIR, USER, current_user, session_body, validated
 from users.authentication import digest_of
 from users.serializers import SessionSerializer
@@ -69,7 +68,7 @@ class RideSerializer(BaseSerializer[Ride]):
 
     def to_representation(self, instance: Ride) -> dict[str, Any]:
         """Return the ride as in the frames of the WebSocket."""
-        return ride_snapshot(instance).to_data()
+        return ride_card(instance).to_data()
 
 
 class Pages(PageNumberPagination):
@@ -97,7 +96,7 @@ class RideListView(ListAPIView[Ride]):
         "listRides",
         "One's own rides, newest first",
         "As driver and as passenger, in pages.",
-        {200: answer(RideSnapshot, "A page of them.")},
+        {200: answer(RideCard, "A page of them.")},
         refusals=[401, 404],
         tag="rides",
         parameters=[PAGE],

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
 from msgspec import UNSET, Meta
+from msgspec.structs import replace
 
 from common.examples import Examples
 from events.base import Event, Moment
+from rides.cells import cell_distance_km, cell_middle
 from rides.fields import (
     CONFIRMED,
     DRIVER_PLACE,
@@ -18,10 +20,12 @@ from rides.fields import (
     TARGET,
     Address,
     AutoAccept,
+    Driver,
     DriverId,
     Factor,
     Kilometres,
     MatchId,
+    Passenger,
     PassengerId,
     PaymentId,
     QuoteId,
@@ -113,7 +117,18 @@ class MatchSnapshot(PairEvent, frozen=True, kw_only=True):
     driver_location: Annotated[GeoPoint, DRIVER_PLACE]
     target_location: Annotated[GeoPoint, TARGET]
     match_status: Annotated[Literal["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED"], CONFIRMED]
-    distance_km: Annotated[Kilometres, Meta(description="Kilometres from the driver to the pick-up.", examples=[0.197])]
+    distance_km: Annotated[
+        Kilometres,
+        Meta(description="Kilometres from the driver to the pick-up; rounded up to 0.5 until both have confirmed."),
+    ]
+    eta_seconds: Annotated[
+        int | None,
+        Meta(
+            description="Seconds that the driver takes to the pick-up, rounded up to a minute.",
+            examples=[60],
+            extra_json_schema={"minimum": 0},
+        ),
+    ] = None
     expires_at: Annotated[
         Moment, Meta(description="Until when the offer can be answered.", examples=["2026-01-31T12:00:33Z"])
     ]
@@ -122,6 +137,23 @@ class MatchSnapshot(PairEvent, frozen=True, kw_only=True):
     def key(self) -> str:
         """The match."""
         return str(self.match_id)
+
+    def seen_by(self, user_id: UUID) -> Self:
+        """Return the match as one side sees it: until both have confirmed, the other's places only roughly."""
+        if self.match_status == "ACCEPTED":
+            return self
+        distance = cell_distance_km(self.driver_location, self.location)
+        if user_id == self.passenger_id:
+            return replace(self, driver_location=cell_middle(self.driver_location), distance_km=distance)
+        location, target = cell_middle(self.location), cell_middle(self.target_location)
+        return replace(self, location=location, target_location=target, distance_km=distance)
+
+    @property
+    def views(self) -> Mapping[UUID, Event]:
+        """What each side sees."""
+        if self.match_status == "ACCEPTED":
+            return {}
+        return {user_id: self.seen_by(user_id) for user_id in self.audience}
 
 
 class MatchFound(MatchSnapshot, frozen=True, kw_only=True):
@@ -157,10 +189,13 @@ class MatchConfirmed(MatchAnswered, frozen=True, kw_only=True):
     subject: ClassVar[str] = "match.confirmed"
 
 
-class MatchAccepted(MatchAnswered, frozen=True, kw_only=True):
+class MatchAccepted(MatchAnswered, frozen=True, kw_only=True, omit_defaults=True):
     """Both sides have confirmed."""
 
     subject: ClassVar[str] = "match.accepted"
+
+    driver: Driver = None
+    passenger: Passenger = None
 
 
 class MatchRejected(PairEvent, frozen=True, kw_only=True):
@@ -195,7 +230,7 @@ class RideEvent(PairEvent, frozen=True, kw_only=True):
         return str(self.ride_id)
 
 
-class RidePickup(RideEvent, frozen=True, kw_only=True):
+class RidePickup(RideEvent, frozen=True, kw_only=True, omit_defaults=True):
     """The ride was booked; the driver is on the way to the passenger."""
 
     type: ClassVar[str] = "ride_pickup"
@@ -205,6 +240,8 @@ class RidePickup(RideEvent, frozen=True, kw_only=True):
     match_id: MatchId
     driver_location: Annotated[GeoPoint, DRIVER_PLACE, Meta(description="Where the driver is.")]
     timestamp: Annotated[Moment, Meta(description="When the ride was booked.")]
+    driver: Driver = None
+    passenger: Passenger = None
 
 
 class RideSnapshot(RideEvent, frozen=True, kw_only=True):

@@ -57,6 +57,9 @@ class Finder(models.Model):
         default=False, db_default=False, help_text="The first driver who accepts has the ride."
     )
     quote_id = models.UUIDField(null=True, blank=True)
+    is_coarse = models.BooleanField(
+        default=False, db_default=False, help_text="Drivers are chosen by their cells: the passenger cancels often."
+    )
     origin = models.ForeignKey(
         "self",
         models.CASCADE,
@@ -81,6 +84,7 @@ class Finder(models.Model):
             models.Index(fields=("due_at",), condition=Q(status="OPEN"), name="finder_due"),
             models.Index(fields=("-created_at", "-id"), name="finder_newest"),
             models.Index(fields=("status", "-created_at"), name="finder_by_status"),
+            models.Index(fields=("passenger", "-created_at"), name="finder_by_passenger"),
         )
 
     def __str__(self) -> str:
@@ -170,6 +174,7 @@ class Match(models.Model):
     target_latitude = models.FloatField()
     target_longitude = models.FloatField()
     distance_km = models.FloatField(help_text="From the driver to the pick-up.")
+    eta_s = models.PositiveIntegerField(null=True, blank=True, help_text="Seconds to the pick-up, as it was offered.")
     attempt = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="The attempt of the search.")
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField()
@@ -247,6 +252,10 @@ class Ride(models.Model):
     driver = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="driver_rides")
     passenger = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="passenger_rides")
     status = models.CharField(max_length=16, choices=RideStatus.choices, default=RideStatus.PICKUP)
+    vehicle_type = models.CharField(
+        max_length=16, choices=VehicleType.choices, blank=True, default="", db_default="", help_text="Of the booking."
+    )
+    vehicle_plate = models.CharField(max_length=16, blank=True, default="", db_default="")
     rate_per_km = models.PositiveIntegerField(help_text="Rupiah; the tariff of the booking stays that of the ride.")
     unit_km = models.DecimalField(max_digits=15, decimal_places=9, help_text="What the ledger books at a time.")
     tracked_km = models.FloatField(default=0)

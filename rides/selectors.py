@@ -40,11 +40,15 @@ from rides.snapshots import (
     finder_fields,
     open_match,
     payment_snapshot,
+    people_of,
+    ride_card,
     ride_fields,
-    ride_snapshot,
 )
 from users.models import Role, User
 from users.selectors import history_start
+
+WITH_PEOPLE = ("match", "driver", "passenger")
+"""What is read together with a ride that is shown to its people."""
 
 
 class CurrentRide(msgspec.Struct, frozen=True):
@@ -103,9 +107,9 @@ def user_state(user_id: UUID, role: str, facts: Facts | None = None) -> RidesSta
             is_active=facts.is_active,
             finder=_finder(user_id) if facts.is_active and side == "passenger" else None,
             proposals=_open_matches(user_id, side) if facts.has_offers else [],
-            ride=ride_snapshot(current) if current else None,
+            ride=ride_card(current) if current else None,
             payment=payment_snapshot(payment, payment.ride) if payment else None,
-            last_ride=ride_snapshot(last) if last else None,
+            last_ride=ride_card(last) if last else None,
         )
 
 
@@ -147,7 +151,7 @@ _FACTS = {"driver": _facts("driver"), "passenger": _facts("passenger")}
 
 def current_ride(user_id: UUID, role: str) -> Ride | None:
     """Return the ride that a user is on: for a passenger until it is paid, for a driver until the arrival."""
-    rides = Ride.objects.select_related("match")
+    rides = Ride.objects.select_related(*WITH_PEOPLE)
     if role == Role.DRIVER:
         return rides.filter(driver_id=user_id, status__in=DRIVER_BUSY).first()
     return rides.filter(passenger_id=user_id, status__in=PASSENGER_BUSY).first()
@@ -174,7 +178,7 @@ def passengers_searching(passenger_ids: Collection[UUID]) -> set[UUID]:
 def rides_of(user_id: UUID) -> QuerySet[Ride]:
     """Return the rides of a user, as driver or passenger, newest first; those of an earlier owner are left out."""
     mine = Ride.objects.filter(Q(driver_id=user_id) | Q(passenger_id=user_id), _may_see(user_id))
-    return mine.select_related("match").order_by("-created_at", "pk")
+    return mine.select_related(*WITH_PEOPLE).order_by("-created_at", "pk")
 
 
 def _may_see(user_id: UUID) -> Q:
@@ -187,6 +191,7 @@ def ride_detail(ride: Ride) -> RideDetail:
     payment = Payment.objects.filter(ride=ride).first()
     return RideDetail(
         **ride_fields(ride),
+        **people_of(ride),
         ledger=[_ledger_line(entry) for entry in ride.ledger.all()],
         payment=payment_snapshot(payment, ride) if payment else None,
         track=[_reported_point(point) for point in ride.track.all()],
@@ -211,7 +216,7 @@ def _reported_point(point: TrackPoint) -> ReportedPoint:
 
 def _open_matches(user_id: UUID, side: str) -> list[OpenMatch]:
     waiting = Match.objects.filter(**{f"{side}_id": user_id}, status__in=OPEN_MATCH, expires_at__gt=timezone.now())
-    return [open_match(match) for match in waiting.order_by("created_at")]
+    return [open_match(match, user_id) for match in waiting.order_by("created_at")]
 
 
 def _finder(user_id: UUID) -> FinderState | None:
@@ -230,7 +235,7 @@ def _newest_rides(user_id: UUID, side: str) -> tuple[Ride | None, Ride | None]:
 
     The current ride is the newest: while there is one, the constraints of `Ride` let no other begin.
     """
-    mine = Ride.objects.filter(_may_see(user_id), **{f"{side}_id": user_id}).select_related("match")
+    mine = Ride.objects.filter(_may_see(user_id), **{f"{side}_id": user_id}).select_related(*WITH_PEOPLE)
     newest: list[Ride | None] = list(mine.order_by("-created_at")[:2])
     busy = DRIVER_BUSY if side == "driver" else PASSENGER_BUSY
     if newest and newest[0] is not None and newest[0].status not in busy:

@@ -62,8 +62,8 @@ class Incoming(msgspec.Struct, frozen=True):
 def read_message(message: Msg, stream_id: str) -> Incoming | None:
     """Return what a message says; None where its subject is not bridged. Raises `Unreadable`.
 
-    `stream_id` tells this stream from an earlier one of the same name: a bare message is identified by the stream and
-    its sequence.
+    A bare message is identified by the stream (`stream_id` tells it from an earlier one of the same name), its sequence
+    and its moment: a stream that has lost its end gives the same sequences to other messages.
     """
     event = events_by_subject().get(message.subject)
     if event is None:
@@ -84,12 +84,13 @@ def _read(message: Msg, event: type[Event], stream_id: str) -> Incoming:
     is_ours = TYPE_HEADER in headers and _is_event_id(headers.get(ID_HEADER, ""))
     message.data.decode()  # unknown fields are not looked at by the decoder, but sent as text
     fields = _decoder(event).decode(message.data)
+    at = message.metadata.timestamp.timestamp()
     delivery = Delivery(
-        event_id=headers[ID_HEADER] if is_ours else f"{stream_id}:{message.metadata.sequence.stream}",
+        event_id=headers[ID_HEADER] if is_ours else f"{stream_id}:{message.metadata.sequence.stream}:{at:.6f}",
         type=event.type,
         data=message.data,
         audience=(is_ours and _views(headers)) or dict.fromkeys(fields.people),
-        at=message.metadata.timestamp.timestamp(),
+        at=at,
     )
     return Incoming(message, delivery, is_ours, _is_expired(headers), fields)
 

@@ -27,8 +27,11 @@ class Delivery(msgspec.Struct, frozen=True):
 class DeliveringLayer(Protocol):
     """A channel layer that also numbers notifications and keeps them for those who are not connected."""
 
-    async def deliver_batch(self, deliveries: Sequence[Delivery], fence: Fence | None = None) -> None:
+    async def deliver_batch(
+        self, deliveries: Sequence[Delivery], fence: Fence | None = None, *, after_gap: bool = False
+    ) -> None:
         """Number, keep and send each event in turn; one that comes again keeps its number and is sent again.
 
+        With `after_gap` notifications before these are lost: a new epoch begins, so that all clients get the state.
         Raises `Fenced`, having delivered nothing more, when the lease of the `fence` is not held any more.
         """

@@ -6,7 +6,6 @@ the body `MOST_BODY` (413). A client that takes none of an answer for `WS_WRITE_
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +17,7 @@ from common.errors import ErrorCode
 from realtime import metrics
 from realtime.contract.frames import encode
 from realtime.server.admission import State, address_of_peer
+from realtime.server.timer import Timer
 
 MOST_HEAD = 64 * 1024
 """Bytes of request line and headers; Node.js takes 16 KB, nginx 32 KB by default."""
@@ -49,11 +49,13 @@ class HttpProtocol(HttpToolsProtocol):
         self.address: str | None = None
         self._admission = server_state.admission
         self._refused = False
+        self._in_request = False
         self._in_head = True
-        self._head_size = self._body_size = self._framed_size = self._chunk_body = 0
-        self._clock: asyncio.TimerHandle | None = None
-        self._read_clock: asyncio.TimerHandle | None = None
+        self._head_size = self._body_size = self._framed_size = 0
+        self._accounted = 0
         self._unread = 0
+        self._request_clock = Timer(self._time_is_up)
+        self._reader_clock = Timer(self._look_what_is_unread)
 
     # --- the transport ---
 
@@ -63,7 +65,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.address = address_of_peer(self.client)
         if self._admission.enter(self):
             self._admission.wait(self)
-            self._start_clock()
+            self._request_clock.start(settings.WS_HANDSHAKE_TIMEOUT)
         else:
             self._refused = True
             text = "Too many connections at the moment."
@@ -72,8 +74,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clocks, and make room."""
-        self._stop_clock()
-        self._stop_read_clock()
+        self._request_clock.stop()
+        self._reader_clock.stop()
         self._admission.leave(self)
         super().connection_lost(exc)
 
@@ -82,11 +84,11 @@ class HttpProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._unset_keepalive_if_required()
-        self._start_clock()
-        self._chunk_body = 0
+        self._request_clock.start(settings.WS_HANDSHAKE_TIMEOUT)
+        self._accounted = 0
         self._feed(data)
         if self._in_head:
-            self._head_size += len(data) - self._chunk_body
+            self._head_size += max(0, len(data) - self._accounted)
         else:
             self._framed_size += len(data)
         if self._head_size > MOST_HEAD:
@@ -98,31 +100,32 @@ class HttpProtocol(HttpToolsProtocol):
         """Wait for the client to read what is written."""
         super().pause_writing()
         self._admission.wait(self)
-        self._start_read_clock()
+        self._expect_reading()
 
     def resume_writing(self) -> None:
         """Go on writing; only what is left when the connection is being closed is still waited for."""
         super().resume_writing()
-        self._stop_read_clock()
+        self._reader_clock.stop()
         if self.transport.is_closing():
-            self._start_read_clock()
+            self._expect_reading()
         elif self._is_servers_turn():
             self._admission.work(self)
 
     # --- the parser ---
 
     def on_message_begin(self) -> None:
-        """Start the clock of the next request, which may have come together with the one before."""
+        """Note that the first byte of a request has come."""
         super().on_message_begin()
-        self._start_clock()
+        self._in_request = True
 
     def on_headers_complete(self) -> None:
         """Refuse what is too large by its own account, else begin to answer."""
         self._in_head = False
+        size = self._size_of_head()
+        self._accounted += size
         if self._refused:
             return
-        sizes = (len(name) + len(value) + 4 for name, value in self.headers)
-        if len(self.url) + sum(sizes) > MOST_HEAD:
+        if size > MOST_HEAD:
             self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         elif any(name == b"content-length" and int(value) > MOST_BODY for name, value in self.headers):
             self.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
@@ -133,7 +136,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
-        self._chunk_body += len(body)
+        self._accounted += len(body)
         self._body_size += len(body)
         if self._refused:
             return
@@ -143,14 +146,22 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Note that it is for the server to do something now."""
+        """Let the server work, or wait for the next request where the answer was given before all had come."""
         if self._refused or self.parser.should_upgrade():
             return
         super().on_message_complete()
-        self._in_head = True
+        self._in_head, self._in_request = True, False
         self._head_size = self._body_size = self._framed_size = 0
-        self._stop_clock()
-        self._admission.work(self)
+        self._request_clock.stop()
+        if self.cycle.response_complete:
+            self._request_clock.start(settings.WS_HANDSHAKE_TIMEOUT)
+        else:
+            self._admission.work(self)
+
+    def _size_of_head(self) -> int:
+        """Return the bytes of a head, as most clients write it."""
+        line = len(self.parser.get_method()) + len(self.url) + len("  HTTP/1.1\r\n")
+        return line + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers) + len("\r\n")
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -168,7 +179,7 @@ class HttpProtocol(HttpToolsProtocol):
         RFC 9110, 7.8: a server may ignore an upgrade. Java's client offers `h2c` with its first request.
         """
         if self._should_upgrade():
-            self._stop_clock()
+            self._request_clock.stop()
             self._admission.leave(self)
             self.handle_websocket_upgrade()
         elif not any(name == b"upgrade" for name, _ in self.headers):  # CONNECT
@@ -190,19 +201,18 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.is_closing():
             self._admission.wait(self)
-            self._start_read_clock()
+            self._expect_reading()
         elif self.cycle.response_complete:
             self._admission.wait(self)
 
     def timeout_keep_alive_handler(self) -> None:
         """Close when no further request has come."""
         super().timeout_keep_alive_handler()
-        self._start_read_clock()
+        self._expect_reading()
 
     def evict(self) -> None:
         """Close at once, in favour of another connection."""
-        is_idle = self.cycle is not None and self._in_head and not self._head_size
-        if self.transport.get_write_buffer_size() or is_idle:  # a client that is idle would not understand an answer
+        if self.transport.get_write_buffer_size() or self._is_idle():
             self._abort()
         else:
             self.refuse(HTTPStatus.REQUEST_TIMEOUT)
@@ -213,7 +223,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
-        self._stop_clock()
+        self._request_clock.stop()
         if self._may_answer():
             self._answer(status, f"{status.phrase}.")
         if self.cycle is not None and not self.cycle.response_complete:
@@ -235,43 +245,33 @@ class HttpProtocol(HttpToolsProtocol):
 
     # --- clocks ---
 
-    def _start_clock(self) -> None:
-        if self._clock is None:
-            self._clock = self.loop.call_later(settings.WS_HANDSHAKE_TIMEOUT.total_seconds(), self._time_is_up)
-
-    def _stop_clock(self) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
-
     def _time_is_up(self) -> None:
-        self._clock = None
         if self._is_servers_turn():
-            self._start_clock()
+            self._request_clock.start(settings.WS_HANDSHAKE_TIMEOUT)
+        elif self._is_idle():
+            self.transport.close()
+            self._expect_reading()
         else:
             self.refuse(HTTPStatus.REQUEST_TIMEOUT)
+
+    def _is_idle(self) -> bool:
+        """Whether no further request has begun: its client would take an error for the answer to one it is sending."""
+        return self.cycle is not None and not self._in_request
 
     def _is_servers_turn(self) -> bool:
         """Whether the server itself does not read, or still works on a request that has come whole."""
         cycle = self.cycle
         return self.flow.read_paused or (cycle is not None and not cycle.more_body and not cycle.response_complete)
 
-    def _start_read_clock(self) -> None:
+    def _expect_reading(self) -> None:
         """Give the client `WS_WRITE_TIMEOUT` to take at least some of what is written."""
-        if self._read_clock is None:
+        if not self._reader_clock.is_running:
             self._unread = self.transport.get_write_buffer_size()
-            timeout = settings.WS_WRITE_TIMEOUT.total_seconds()
-            self._read_clock = self.loop.call_later(timeout, self._look_what_is_unread)
-
-    def _stop_read_clock(self) -> None:
-        if self._read_clock is not None:
-            self._read_clock.cancel()
-            self._read_clock = None
+            self._reader_clock.start(settings.WS_WRITE_TIMEOUT)
 
     def _look_what_is_unread(self) -> None:
-        self._read_clock = None
         if self.transport.get_write_buffer_size() < self._unread:
-            self._start_read_clock()
+            self._expect_reading()
         else:
             self._abort()
 

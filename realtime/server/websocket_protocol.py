@@ -6,7 +6,6 @@ and `WS_WRITE_BUFFER_SIZE` have their effect here.
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +18,7 @@ from realtime import metrics
 from realtime.contract.frames import CloseCode
 from realtime.server.admission import State, address_of_peer
 from realtime.server.http_protocol import answer
+from realtime.server.timer import Timer
 from realtime.socket.position_pacing import Pace
 from realtime.socket.rate_limits import TokenBucket
 
@@ -72,9 +72,10 @@ class Protocol(WebSocketsSansIOProtocol):
         self._late_pong = b""
         self._is_too_slow = False
         self._frame_limit = TokenBucket(FRAME_RATE, FRAME_BURST)
-        self._read_timer: asyncio.TimerHandle | None = None
-        self._write_timer: asyncio.TimerHandle | None = None
-        self._idle_timer: asyncio.TimerHandle | None = None
+        self._handshake_timer = Timer(self._give_up)
+        self._read_timer = Timer(self._listen_for_life)
+        self._write_timer = Timer(self._give_up_writing)
+        self._idle_timer = Timer(self._break_silence)
         self._pace = Pace(self._ping)
 
     # --- the transport ---
@@ -86,14 +87,12 @@ class Protocol(WebSocketsSansIOProtocol):
         self.address = address_of_peer(self.client)
         self._admission.enter(self)  # in the place that the HTTP connection has just left
         self._heard_at = self._sent_at = self.loop.time()
-        timeout = settings.WS_HANDSHAKE_TIMEOUT.total_seconds()
-        self._handshake_timer = self.loop.call_later(timeout, self._give_up)
+        self._handshake_timer.start(settings.WS_HANDSHAKE_TIMEOUT)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop all clocks, and make room."""
         for timer in (self._handshake_timer, self._read_timer, self._write_timer, self._idle_timer):
-            if timer is not None:
-                timer.cancel()
+            timer.stop()
         self._pace.stop()
         self._admission.leave(self)
         super().connection_lost(exc)
@@ -113,16 +112,12 @@ class Protocol(WebSocketsSansIOProtocol):
     def pause_writing(self) -> None:
         """Let `send` wait, and give the client `WS_WRITE_TIMEOUT` to read."""
         super().pause_writing()
-        if self._write_timer is None:
-            timeout = settings.WS_WRITE_TIMEOUT.total_seconds()
-            self._write_timer = self.loop.call_later(timeout, self._give_up_writing)
+        self._write_timer.start(settings.WS_WRITE_TIMEOUT)
 
     def resume_writing(self) -> None:
         """Stop that clock, and answer the last ping."""
         super().resume_writing()
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
+        self._write_timer.stop()
         if self._late_pong:
             pong, self._late_pong = self._late_pong, b""
             self.transport.write(pong)
@@ -212,7 +207,7 @@ class Protocol(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.http.response.body":
             self.handshake_complete = True  # uvicorn forgets it, and then logs an error for every refusal
         if self.handshake_complete:
-            self._handshake_timer.cancel()
+            self._handshake_timer.stop()
 
     async def run_asgi(self) -> None:
         """Run the consumer; after its end the client has `CLOSE_GRACE` to take what is left, and then is cut off."""
@@ -235,7 +230,7 @@ class Protocol(WebSocketsSansIOProtocol):
 
     def start_keepalive(self) -> None:
         """Begin to ping and to listen for life: the handshake is done, and the person known."""
-        self._handshake_timer.cancel()
+        self._handshake_timer.stop()
         self._admission.know(self)
         del self.request, self.response  # some kilobytes that nobody needs any more
         super().start_keepalive()
@@ -254,7 +249,7 @@ class Protocol(WebSocketsSansIOProtocol):
         if idle >= period:
             self._ping(IDLE_PING)
             idle = 0.0
-        self._idle_timer = self.loop.call_later(period - idle, self._break_silence)
+        self._idle_timer.start(period - idle)
 
     def _listen_for_life(self) -> None:
         timeout: float = settings.WS_READ_TIMEOUT.total_seconds()
@@ -262,7 +257,7 @@ class Protocol(WebSocketsSansIOProtocol):
         if silent >= timeout:
             self._close(CloseCode.NOTHING_HEARD)
         else:
-            self._read_timer = self.loop.call_later(timeout - silent, self._listen_for_life)
+            self._read_timer.start(timeout - silent)
 
     def _ping(self, payload: bytes) -> None:
         if not self.close_sent and not self.transport.is_closing():
@@ -292,7 +287,6 @@ class Protocol(WebSocketsSansIOProtocol):
 
     def _give_up_writing(self) -> None:
         """Close, and let those who wait in `send` know that it was in vain."""
-        self._write_timer = None
         self._is_too_slow = True
         self._close(CloseCode.TOO_SLOW)
         self.writable.set()

@@ -48,8 +48,8 @@ def log_in(open_page: OpenPage, site: ServerProcess, clerk: str, **looks: bool) 
 
 async def drive(site: ServerProcess, driver_token: str, passenger_token: str) -> tuple[Client, Client, str]:
     """A ride a hundred metres from its start, with a point that does not count."""
-    driver = await Client.open(site.url, driver_token)
-    passenger = await Client.open(site.url, passenger_token)
+    driver = await Client.connect(site.url, driver_token)
+    passenger = await Client.connect(site.url, passenger_token)
     ride_id = await ride_to_pickup(driver, passenger)
     await driver.do("location_update", **PLACE)
     assert (await driver.do("ride_start", ride_id=ride_id))["type"] == "ack"
@@ -97,9 +97,9 @@ def test_a_ride_is_found_by_a_number_read_and_cancelled_with_a_reason(
     page.get_by_role("button", name="Yes: Cancel rides").click()
     expect(page.get_by_text(f"Ride {ride_id} is cancelled.")).to_be_visible()
     for person in (driver, passenger):
-        told = run(person.next("ride_cancelled"))
+        told = run(person.data_of("ride_cancelled"))
         assert (told["cancelled_by"], told["reason"]) == ("staff", "The chain is broken.")
-        run(person.close())
+        run(person.hang_up())
     page.goto(f"/admin/rides/ride/{ride_id}/history/")
     expect(page.get_by_text("Cancelled by support: The chain is broken.")).to_be_visible()
 
@@ -122,13 +122,13 @@ def test_somebody_connected_is_seen_and_disconnected(
     open_page: OpenPage, site: ServerProcess, clerk: str, run: Run
 ) -> None:
     msisdn = number()
-    client = run(Client.open(site.url, site.log_in(msisdn)))
-    run(client.next("session_ready"))
+    client = run(Client.connect(site.url, site.log_in(msisdn)))
+    run(client.data_of("session_ready"))
     page = log_in(open_page, site, clerk)
     end(page, msisdn, "disconnect", "Disconnect")
     expect(page.get_by_text("Disconnected by support: 1 of 1.")).to_be_visible()
-    assert run(client.next("server_restarting")) == {"reconnect_after": 0}
-    assert run(client.closed()) == 1012
+    assert run(client.data_of("server_restarting")) == {"reconnect_after": 0}
+    assert run(client.closed_with()) == 1012
     page.reload()
     expect(page.get_by_text("Nobody is connected.")).to_be_visible()
 
@@ -138,16 +138,16 @@ def test_a_driver_hears_that_his_beacon_is_off_and_is_logged_out(
 ) -> None:
     msisdn = number()
     token = site.log_in(msisdn, driver=True)
-    client = run(Client.open(site.url, token))
+    client = run(Client.connect(site.url, token))
     run(client.do("beacon_update", is_active=True, **PLACE))
-    assert run(client.next("beacon_update"))["is_active"] is True
+    assert run(client.data_of("beacon_update"))["is_active"] is True
     page = log_in(open_page, site, clerk)
     end(page, msisdn, "beacon_off", "Switch the beacon off")
     expect(page.get_by_text("Beacon switched off by support: 1 of 1.")).to_be_visible()
-    assert run(client.next("beacon_update"))["is_active"] is False
+    assert run(client.data_of("beacon_update"))["is_active"] is False
     end(page, msisdn, "log_out", "Log out everywhere")
     expect(page.get_by_text("Logged out everywhere by support: 1 of 1.")).to_be_visible()
-    assert run(client.closed()) == 4401
+    assert run(client.closed_with()) == 4401
     assert site.get("/api/me/", token).status_code == 401
 
 
@@ -194,4 +194,4 @@ def test_nobody_is_kept_out(
     expect(page.get_by_label("Reason")).to_be_visible()
     look("cancel", "main")
     for person in (driver, passenger):
-        run(person.close())
+        run(person.hang_up())

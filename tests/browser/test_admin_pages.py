@@ -30,7 +30,7 @@ def test_every_page_that_support_sees_can_be_used_by_all(
         page.wait_for_load_state("networkidle")
         accessible(page)
     for client in (driver, passenger):
-        run(client.close())
+        run(client.hang_up())
 
 
 def test_a_ride_is_cancelled_from_its_own_page(open_page: OpenPage, site: ServerProcess, clerk: str, run: Run) -> None:
@@ -41,12 +41,12 @@ def test_a_ride_is_cancelled_from_its_own_page(open_page: OpenPage, site: Server
     page.get_by_label("Reason").fill("The chain is broken.")
     page.get_by_role("button", name="Yes: Cancel rides").click()
     expect(page.get_by_text(f"Ride {ride_id} is cancelled.")).to_be_visible()
-    assert run(passenger.next("ride_cancelled"))["reason"] == "The chain is broken."
+    assert run(passenger.data_of("ride_cancelled"))["reason"] == "The chain is broken."
     page.goto(f"/admin/rides/ride/{ride_id}/change/")
     expect(page.get_by_text("ride.cancelled, ")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel this ride")).to_have_count(0)
     for client in (driver, passenger):
-        run(client.close())
+        run(client.hang_up())
 
 
 def test_whoever_is_logged_out_everywhere_is_out(
@@ -62,5 +62,5 @@ def test_whoever_is_logged_out_everywhere_is_out(
     page.get_by_role("button", name="Go").or_(page.get_by_role("button", name="Run")).click()
     page.get_by_role("button", name="Yes: Log out everywhere").click()
     expect(page.get_by_text("Logged out everywhere: 1 of 1 users.")).to_be_visible()
-    assert run(passenger.closed()) == 4401
-    run(driver.close())
+    assert run(passenger.closed_with()) == 4401
+    run(driver.hang_up())

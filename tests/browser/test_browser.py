@@ -111,12 +111,12 @@ def test_pages_are_seen_light_dark_wide_and_narrow(open_page: OpenPage, site: Se
 def test_sockets_live_in_another_thread_while_pages_are_looked_at(
     open_page: OpenPage, site: ServerProcess, run: Run
 ) -> None:
-    client = run(Client.open(site.url, site.log_in("+6281200000003")))
+    client = run(Client.connect(site.url, site.log_in("+6281200000003")))
     page = open_page(f"{site.url}/admin/login/")
-    assert run(client.next("session_ready"))["role"] == "passenger"
+    assert run(client.data_of("session_ready"))["role"] == "passenger"
     assert urlsplit(page.url).path == "/admin/login/"
     assert asyncio.get_running_loop()  # Playwright's, in this thread: which is why `run` has another
-    run(client.close())
+    run(client.hang_up())
 
 
 def test_a_browser_is_found_by_name_on_the_path_or_where_playwright_has_it(

@@ -85,7 +85,7 @@ def run(page: Page, script: str, argument: Any = None) -> Any:
 
 def rows(server: ServerProcess, query: str) -> list[Any]:
     """Ask the server's database."""
-    with closing(sqlite3.connect(server.folder / "e2e.sqlite3")) as database:
+    with closing(sqlite3.connect(server.database)) as database:
         return database.execute(query).fetchall()
 
 

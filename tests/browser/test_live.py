@@ -76,8 +76,8 @@ async def barriers(page: Page) -> list[str]:
 
 async def drive(server: ServerProcess) -> tuple[Client, Client]:
     """A ride under way, a hundred metres from its start."""
-    driver = await Client.open(server.url, server.log_in(DRIVER, driver=True))
-    passenger = await Client.open(server.url, server.log_in(PASSENGER))
+    driver = await Client.connect(server.url, server.log_in(DRIVER, driver=True))
+    passenger = await Client.connect(server.url, server.log_in(PASSENGER))
     ride_id = await ride_to_pickup(driver, passenger)
     await driver.do("location_update", **PLACE)
     assert (await driver.do("ride_start", ride_id=ride_id))["type"] == "ack"
@@ -114,14 +114,14 @@ async def test_a_ride_is_seen_on_the_map_and_in_the_table(browser: Browser, serv
     await expect(row.get_by_role("button")).to_be_focused()
     assert (await page.request.get(f"{server.url}{address}")).status == 200
     for person in people:
-        await person.close()
+        await person.hang_up()
     await expect(page.locator('[data-figure="connections"]')).to_have_text("0")
     assert complaints == []
 
 
 async def test_a_driver_is_chosen_on_the_map_filtered_and_found(browser: Browser, server: ServerProcess) -> None:
     complaints: list[str] = []
-    driver = await Client.open(server.url, server.log_in(DRIVER, driver=True))
+    driver = await Client.connect(server.url, server.log_in(DRIVER, driver=True))
     await driver.do("beacon_update", is_active=True, **PLACE)
     page = await look(browser, server, complaints)
     row = page.get_by_role("row").filter(has_text=DRIVER)
@@ -139,7 +139,7 @@ async def test_a_driver_is_chosen_on_the_map_filtered_and_found(browser: Browser
     await expect(row).to_be_visible()
     await page.get_by_label("Find").fill(DRIVER.removeprefix("+62"))
     await expect(row).to_be_visible()
-    await driver.close()
+    await driver.hang_up()
     await expect(row).to_contain_text("Away")
     assert complaints == []
 
@@ -163,7 +163,7 @@ async def test_nobody_is_kept_out(browser: Browser, server: ServerProcess, schem
     assert await barriers(page) == []
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
     for person in people:
-        await person.close()
+        await person.hang_up()
 
 
 async def test_the_map_is_moved_by_keyboard_and_names_its_source(browser: Browser, server: ServerProcess) -> None:

@@ -19,10 +19,11 @@ from devservers import local
 from devservers.process import ProcessError, free_port
 from devservers.servers import NatsServer, PostgresServer, ValkeyServer
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
+from tests.patience import FACTOR
 
 KINDS = (PostgresServer, ValkeyServer, NatsServer)
-PATIENCE = 120
-"""Seconds until a line must have come, also on a busy machine."""
+PATIENCE = 120 * FACTOR
+"""Seconds until a line must have come."""
 
 
 class Local:

@@ -20,13 +20,13 @@ import redis
 from nats.js import JetStreamContext
 
 from devservers import servers
-from devservers.process import ProcessError, free_port, until
+from devservers.process import ProcessError, free_port
 from devservers.servers import NatsServer, PostgresServer, Server, ValkeyServer
 from nebengjek.settings import BASE_DIR
+from tests.patience import TIMEOUT, until_true
 
 T = TypeVar("T")
 
-PATIENCE = 30
 """Seconds that something may take before a test gives up on it."""
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root must change its account")
@@ -70,7 +70,7 @@ def postgres_read(server: Server) -> str | None:
 def answer(port: int, question: bytes = b"PING\r\n", *, host: str = "127.0.0.1") -> bytes:
     """Return the first that a server says; nothing where there is none."""
     try:
-        with socket.create_connection((host, port), timeout=PATIENCE) as connection:
+        with socket.create_connection((host, port), timeout=TIMEOUT) as connection:
             connection.sendall(question)
             return connection.recv(4096)
     except OSError:
@@ -207,7 +207,7 @@ def test_one_that_died_by_itself_can_be_started_again(kind: Kind, server: Server
     kind.write(server, word)
     assert server.process is not None
     os.kill(server.pid, 9)
-    server.process.wait(PATIENCE)
+    server.process.wait(TIMEOUT)
     assert not server.running
     assert kind.read(server.start()) == word
 
@@ -292,10 +292,10 @@ def test_servers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
         "import os, signal; from pathlib import Path; from devservers.servers import ValkeyServer;"
         f"ValkeyServer(Path({str(tmp_path)!r}), {port}).start(); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, timeout=PATIENCE, check=False)
+    done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, timeout=TIMEOUT, check=False)
     assert done.returncode == -9
     assert "Ready to accept connections" in (tmp_path / "valkey.log").read_text()
-    until(lambda: not answer(port), PATIENCE, "The server is still there.")
+    until_true(lambda: not answer(port), "The server is still there.")
 
 
 def test_servers_end_with_a_process_that_forgets_them(tmp_path: Path) -> None:
@@ -304,6 +304,6 @@ def test_servers_end_with_a_process_that_forgets_them(tmp_path: Path) -> None:
         "from pathlib import Path; from devservers.servers import ValkeyServer;"
         f"ValkeyServer(Path({str(tmp_path)!r}), {port}).start()"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, timeout=PATIENCE, check=False)
+    done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, timeout=TIMEOUT, check=False)
     assert done.returncode == 0
-    until(lambda: not answer(port), PATIENCE, "The server is still there.")
+    until_true(lambda: not answer(port), "The server is still there.")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import time
 from contextlib import closing
-from typing import Any
 
 import httpx
 import pytest
 
-from devservers.patience import TIMEOUT
 from devservers.web import ServerProcess
 from tests.e2e.conftest import StartServer
+from tests.patience import TIMEOUT, until_true
 
 pytestmark = pytest.mark.e2e
 DEMO = ("manage.py", "serve", "--demo", "--port", "0")
@@ -21,14 +19,9 @@ DEMO = ("manage.py", "serve", "--demo", "--port", "0")
 
 def wait_for_rides(server: ServerProcess, status: str, count: int) -> None:
     """Wait until the database has so many rides of a status."""
-    deadline = time.monotonic() + TIMEOUT
-    with closing(sqlite3.connect(server.folder / "e2e.sqlite3")) as database:
-        while time.monotonic() < deadline:
-            found: Any = database.execute("SELECT count(*) FROM rides_ride WHERE status = ?", [status]).fetchone()
-            if found[0] >= count:
-                return
-            time.sleep(0.2)
-    raise AssertionError("".join(server.output))
+    query = "SELECT count(*) FROM rides_ride WHERE status = ?"
+    with closing(sqlite3.connect(server.database)) as database:
+        until_true(lambda: database.execute(query, [status]).fetchone() >= (count,), f"There are not {count} {status}.")
 
 
 def test_rides_come_by_themselves_and_staff_can_look_at_them(start_server: StartServer) -> None:

@@ -15,10 +15,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from bench.process import memory_mb
-from devservers.patience import TIMEOUT
 from tests.e2e.client import PLACE, Client
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_uvicorn_server import connect_raw, text_frame
+from tests.patience import TIMEOUT
 
 pytestmark = pytest.mark.e2e
 SECRETS = {
@@ -58,14 +58,14 @@ def test_a_handshake_that_is_not_finished_is_given_up(start_server: StartServer,
 
 async def test_who_answers_no_ping_is_closed_and_who_does_is_not(start_server: StartServer) -> None:
     server = start_server(WS_PING_PERIOD="200ms", WS_READ_TIMEOUT="1s")
-    answers = await Client.open(server.url, server.log_in("+6281200000004"))
+    answers = await Client.connect(server.url, server.log_in("+6281200000004"))
     silent = connect_raw(server, server.log_in(PASSENGER))
     data = await asyncio.to_thread(read_all, silent)
     assert close_code(data) == 4408
     assert data.count(b"\x89\x04") >= 3  # pings
     silent.close()
     assert (await answers.do("sync"))["type"] == "ack"
-    await answers.close()
+    await answers.hang_up()
 
 
 def test_who_takes_nothing_is_told_so_when_he_does_at_last(start_server: StartServer) -> None:
@@ -78,10 +78,10 @@ def test_who_takes_nothing_is_told_so_when_he_does_at_last(start_server: StartSe
 
 async def test_who_goes_on_after_many_refusals_is_closed(start_server: StartServer) -> None:
     server = start_server(WS_COMMAND_RATE="1", WS_COMMAND_BURST="2", WS_FLOOD_TOLERANCE="5")
-    client = await Client.open(server.url, server.log_in(PASSENGER))
+    client = await Client.connect(server.url, server.log_in(PASSENGER))
     for number in range(20):
         await client.say("nonsense" if number % 2 else "sync")
-    assert await client.closed() == 4429
+    assert await client.closed_with() == 4429
     errors = [frame["data"]["code"] for frame in client.frames if frame["type"] == "error"]
     assert errors == ["INVALID_FORMAT", *["RATE_LIMIT"] * 5]
     refusal = [frame["data"] for frame in client.frames if frame["type"] == "error"][-1]
@@ -90,14 +90,14 @@ async def test_who_goes_on_after_many_refusals_is_closed(start_server: StartServ
 
 async def test_positions_have_a_limit_of_their_own(start_server: StartServer) -> None:
     server = start_server(WS_COMMAND_RATE="1", WS_COMMAND_BURST="1", WS_LOCATION_RATE="1")
-    client = await Client.open(server.url, server.log_in(PASSENGER))
+    client = await Client.connect(server.url, server.log_in(PASSENGER))
     for number in range(120):
         await client.say("location_update", str(number), **PLACE)
     last = await client.find(lambda frame: frame.get("id") == "119")
     assert (last["type"], last["data"]["code"]) == ("error", "RATE_LIMIT")
     assert sum(frame["type"] == "ack" for frame in client.frames) >= 100
     assert (await client.do("sync"))["type"] == "ack"
-    await client.close()
+    await client.hang_up()
 
 
 async def test_connects_count_by_user_or_address(start_server: StartServer) -> None:
@@ -145,7 +145,7 @@ async def test_who_floods_a_busy_server_is_slowed_by_tcp_and_then_served(start_s
     raw = connect_raw(server, token)
     assert server.process
     before = memory_mb(server.process.pid)
-    with closing(sqlite3.connect(server.folder / "e2e.sqlite3", isolation_level=None)) as other:
+    with closing(sqlite3.connect(server.database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")  # the first command waits, and all behind it
         raw.sendall(text_frame(json.dumps({"type": "finder_update", "id": "1", "data": {"is_active": False}}).encode()))
         sent = await asyncio.to_thread(flood, raw, POSITION)

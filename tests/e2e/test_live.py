@@ -86,8 +86,8 @@ def topology() -> Iterator[Topology]:
 async def test_many_processes_are_one_town(topology: Topology) -> None:
     one, other = topology.webs
     cookie = await asyncio.to_thread(cookie_of_staff, one)
-    driver = await Client.open(one.url, one.log_in(DRIVER, driver=True))
-    passenger = await Client.open(other.url, other.log_in(PASSENGER))
+    driver = await Client.connect(one.url, one.log_in(DRIVER, driver=True))
+    passenger = await Client.connect(other.url, other.log_in(PASSENGER))
     async with look_at(other, cookie) as socket:
         ride_id = await ride_to_pickup(driver, passenger)
         await driver.do("location_update", **PLACE)
@@ -98,5 +98,5 @@ async def test_many_processes_are_one_town(topology: Topology) -> None:
         assert figures["connections"] == {"passenger": 1, "driver": 1}
         assert sorted(figures["processes"].values()) == [1, 1]
     for person in (driver, passenger):
-        await person.close()
+        await person.hang_up()
     assert "ERROR" not in topology.output()

@@ -70,13 +70,13 @@ async def test_a_client_that_does_not_read_is_cut_and_holds_nobody_up(
 ) -> None:
     server = start_server(WS_WRITE_TIMEOUT="1s")
     clogged = connect_raw(server, server.log_in("+6281200000003"))
-    other = await Client.open(server.url, server.log_in("+6281200000004"))
+    other = await Client.connect(server.url, server.log_in("+6281200000004"))
     task = asyncio.to_thread(clog, clogged, 20, garbage)
     (was_cut, answer) = await asyncio.gather(task, other.do("sync"))
     assert was_cut
     assert answer["type"] == "ack"
     clogged.close()
-    await other.close()
+    await other.hang_up()
 
 
 def test_a_client_that_does_not_read_does_not_keep_the_server_from_stopping(start_server: StartServer) -> None:

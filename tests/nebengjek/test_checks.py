@@ -38,6 +38,7 @@ def test_the_development_settings_are_fine(settings: Any) -> None:
         ({"JWT_SECRET": "short"}, "nebengjek.E002"),
         ({"SMS_BACKEND": "no.such.Class"}, "nebengjek.E004"),
         ({"PAYMENT_GATEWAY": "rides.gateways.NoSuchClass"}, "nebengjek.E005"),
+        ({"ETA_BACKEND": "rides.eta.NoSuchClass"}, "nebengjek.E014"),
         ({"OTP_COUNTRIES": ["Indonesia"]}, "nebengjek.E006"),
         ({"OTP_COUNTRIES": []}, "nebengjek.E006"),
         ({"REDIS_URL": "redis://localhost"}, "nebengjek.E007"),

@@ -18,8 +18,7 @@ from realtime.socket.nats_publisher import link
 from rides.models import Match
 from tests.cast import propose
 from tests.database import database_url
-from tests.patience import within
-from tests.realtime.bridge.conftest import until, until_async
+from tests.patience import until, within
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,7 +43,7 @@ async def test_several_processes_do_what_is_due_once_and_end_when_they_are_told(
     for process in processes:
         await asyncio.to_thread(process.wait_for, r"(Looking after what is due\.)")
     match = await expire(dewi, putri)
-    await until_async(lambda: is_rejected(match))
+    await until(lambda: is_rejected(match))
     for process in processes:
         assert await asyncio.to_thread(process.stop) == 0
         assert process.output[-1] == "Done.\n"
@@ -57,7 +56,7 @@ async def test_in_one_process_it_needs_no_nats(dewi: User, putri: User) -> None:
     dispatcher.start()
     assert {task.get_name() for task in dispatcher._loops._tasks} == {"timers", "database"}
     match = await expire(dewi, putri)
-    await until_async(lambda: is_rejected(match))
+    await until(lambda: is_rejected(match))
     await dispatcher.stop()
 
 
@@ -74,6 +73,6 @@ async def test_the_relay_is_told_of_what_was_done(
     await in_write_thread(Match.objects.update, expires_at=timezone.now())
     async with within():
         await heard.get()
-    await until_async(lambda: is_rejected(match))
+    await until(lambda: is_rejected(match))
     await dispatcher.stop()
     assert link()._client is None

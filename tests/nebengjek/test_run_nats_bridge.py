@@ -20,7 +20,8 @@ from realtime.bridge.lease import KEY
 from rides.services.beacons import beacon_update
 from tests.cast import propose
 from tests.database import database_url
-from tests.realtime.bridge.conftest import told, until_async
+from tests.patience import until
+from tests.realtime.bridge.conftest import told
 from users.models import User
 
 Make = Callable[..., ServerProcess]
@@ -104,7 +105,7 @@ async def test_it_runs_until_it_is_told_to_stop_and_leaves_nothing_unacknowledge
     for n in range(3):
         await nats_client.publish("match.found", json.dumps({"driver_id": str(dewi.pk), "n": n}).encode())
     await nats_client.flush()
-    await until_async(lambda: async_redis().get(f"nebengjek:head:{dewi.pk}"))
+    await until(lambda: async_redis().get(f"nebengjek:head:{dewi.pk}"))
     assert process.process is not None
     process.process.terminate()
     code, output = await ended(process)

@@ -94,6 +94,21 @@ def test_a_ride_is_shown_to_its_parties_and_to_nobody_else(dewi: User, putri: Us
     assert Client().get(f"/api/rides/{ride.pk}/").status_code == 401
 
 
+def test_a_ride_shows_its_people_until_they_are_forgotten(dewi: User, putri: User) -> None:
+    """In the list and in detail, to both; gone after `CARD_RETENTION`."""
+    ride = arrive(dewi, putri)
+    for user in (dewi, putri):
+        client = as_user(user)
+        [listed] = client.get("/api/rides/").json()["results"]
+        detail = client.get(f"/api/rides/{ride.pk}/").json()
+        for body in (listed, detail):
+            assert body["driver"] == {"full_name": "Dewi", "vehicle_type": "motorcycle", "vehicle_plate": "B 1234 XYZ"}
+            assert body["passenger"] == {"full_name": "Putri"}
+    Ride.objects.update(arrived_at=timezone.now() - timedelta(days=8))
+    assert not {"driver", "passenger"} & set(as_user(putri).get(f"/api/rides/{ride.pk}/").json())
+    assert not {"driver", "passenger"} & set(as_user(putri).get("/api/rides/").json()["results"][0])
+
+
 def test_the_qr_code_of_a_payment_is_a_picture(dewi: User, putri: User) -> None:
     ride = arrive(dewi, putri, tracked_km=1)
     answer = Client().get(f"/api/payments/{ride.payment.pk}/qr.svg")

@@ -7,10 +7,10 @@ import asyncio
 import httpx
 import pytest
 
-from devservers.patience import TIMEOUT
 from devservers.web import ServerProcess
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_drain import tokens_of_many
+from tests.patience import TIMEOUT
 from tests.stress.hostile import AT_ONCE, PEOPLE, attack, wait_for_the_slow
 from tests.stress.test_churn import settled
 

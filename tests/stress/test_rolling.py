@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from nebengjek.settings import BASE_DIR
+from tests.patience import FACTOR
 
 pytestmark = pytest.mark.e2e
 
@@ -16,7 +17,7 @@ def test_rides_go_on_over_restarts_and_kills_and_nobody_misses_anything() -> Non
     done = subprocess.run(
         [sys.executable, "-m", "tests.stress.rolling", *arguments],
         cwd=BASE_DIR, env={**os.environ, "DOTENV": ".env.of-no-tests"},
-        capture_output=True, text=True, timeout=300, check=False,
+        capture_output=True, text=True, timeout=300 * FACTOR, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "10 of 10 rides completed" in done.stdout

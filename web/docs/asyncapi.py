@@ -134,7 +134,13 @@ def handshake_answers() -> list[dict[str, Any]]:
         _answer(401, "No valid token.", {"WWW-Authenticate": "Bearer"}, ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE),
         _answer(403, "An `Origin` that is not allowed.", {}, ErrorCode.UNAUTHORIZED, "Origin not allowed"),
         _answer(404, "Another path than `/ws/`.", {}, ErrorCode.VALIDATION_FAILED, "Not found."),
-        _answer(429, "Too many by one user or, without a valid token, from one address.", {"Retry-After": "1"}, ErrorCode.RATE_LIMIT, too_many),
+        _answer(
+            429,
+            "Too many by one user or, without a valid token, from one address.",
+            {"Retry-After": "1"},
+            ErrorCode.RATE_LIMIT,
+            too_many,
+        ),
     ]
 
 

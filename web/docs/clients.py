@@ -21,7 +21,7 @@ BY_HAND = ("location_update", "token_refresh")
 
 NAMES = {
     "BeaconState": "Beacon", "Error": "ErrorData", "FinderState": "Finder", "MatchSnapshot": "Match",
-    "OpenMatch": "Match", "PaymentSnapshot": "Payment", "RideSnapshot": "Ride", "SessionReady": "Session",
+    "OpenMatch": "Match", "PaymentSnapshot": "Payment", "RideCard": "Ride", "SessionReady": "Session",
     "UserState": "State",
 }  # fmt: skip
 """What the clients call types of the server."""
@@ -115,6 +115,9 @@ export interface CommandData {{
 export interface CommandOptions {{ signal?: AbortSignal }}
 export type Ack = Promise<Record<string, unknown>>;
 
+/** When each command makes sense: its type, the roles, the situations. */
+export const ACTIONS: [string, string[], string[]][];
+
 export class Commands {{
 {methods}}}
 """
@@ -142,7 +145,17 @@ def python_commands() -> str:
 def python_types() -> str:
     """Return `nebengjek_client/contract.py`."""
     schemas = components([MatchSnapshot, SessionReady])
-    names = ("GeoPoint", "Limits", "MatchSnapshot", "RideSnapshot", "PaymentSnapshot", "BeaconState", "FinderState")
+    names = (
+        "GeoPoint",
+        "Limits",
+        "MatchSnapshot",
+        "DriverCard",
+        "PassengerCard",
+        "RideCard",
+        "PaymentSnapshot",
+        "BeaconState",
+        "FinderState",
+    )
     parts = [PYTHON_TYPES.format(made=MADE)]
     for name in (*names, "UserState", "SessionReady"):
         parts.append(f'class {_name(name, PYTHON)}(TypedDict):\n    """{schemas[name]["description"]}"""\n')

@@ -35,8 +35,12 @@ class MemoryHistory:
     """A dict of histories. Their epoch ends with the process."""
 
     def __init__(self) -> None:
-        self.epoch = secrets.token_urlsafe(9)
+        self.begin_epoch()
         self._users: dict[UUID, _UserHistory] = {}
+
+    def begin_epoch(self) -> None:
+        """Begin a new epoch: clients of another one get the state."""
+        self.epoch = secrets.token_urlsafe(9)
 
     def append(self, user_id: UUID, event_id: str, frame_head: str) -> Notification:
         """Number and keep a frame for a user; an event that comes again keeps its number."""

@@ -11,7 +11,7 @@ if lease_key and redis.call('GET', lease_key) ~= call.token then
 end
 
 local generation = current_generation(call.prefix, call.fresh_generation)
-if call.is_gap then
+if call.after_gap then
   generation = new_generation(call.prefix, call.fresh_generation)
 end
 local epoch = epoch_of(generation)

@@ -35,13 +35,18 @@ class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels
         self._groups: defaultdict[str, set[str]] = defaultdict(set)
         self.dropped = 0
 
-    async def deliver_batch(self, deliveries: Sequence[Delivery], fence: Fence | None = None) -> None:
+    async def deliver_batch(
+        self, deliveries: Sequence[Delivery], fence: Fence | None = None, *, after_gap: bool = False
+    ) -> None:
         """Number, keep and send each event in turn; one that comes again keeps its number and is sent again.
 
+        With `after_gap` notifications before these are lost: a new epoch begins, so that all clients get the state.
         There is no lease here: within one process nobody else delivers.
         """
         store = history()
         assert isinstance(store, MemoryHistory)
+        if after_gap:
+            store.begin_epoch()
         for delivery in deliveries:
             common_head = notification_head(delivery.type, delivery.data)
             for user_id, view in delivery.audience.items():

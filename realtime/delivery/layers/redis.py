@@ -61,14 +61,18 @@ class RedisChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has
         self._loops: dict[asyncio.AbstractEventLoop, tuple[LoopLayer, AsyncGenerator[None, None]]] = {}
         logging.getLogger(pubsub.__name__).addFilter(_ONE_LINE)
 
-    async def deliver_batch(self, deliveries: Sequence[Delivery], fence: Fence | None = None) -> None:
+    async def deliver_batch(
+        self, deliveries: Sequence[Delivery], fence: Fence | None = None, *, after_gap: bool = False
+    ) -> None:
         """Number, keep and send each event in turn; one that comes again keeps its number and is sent again.
 
+        With `after_gap` notifications before these are lost: a new epoch begins, so that all clients get the state.
         Raises `Fenced`, having delivered nothing more, when the lease of the `fence` is not held any more.
         """
         starts = range(0, max(len(deliveries), 1), EVENTS_PER_CALL)
         for start in starts:  # one after the other: were a call refused and the next one not, the order would be lost
             call = Call.of(deliveries[start : start + EVENTS_PER_CALL])
+            call.after_gap = after_gap and start == 0
             if fence is not None:
                 call.token = fence.token
                 call.position = fence.position if start == starts[-1] else None
@@ -203,8 +207,7 @@ class Call(msgspec.Struct, kw_only=True):
 
     token: str = ""
     position: int | None = None
-    is_gap: bool = False
-    """Whether notifications before these were lost, so that all clients have to take the state."""
+    after_gap: bool = False
 
     prefix: str = PREFIX
     channel_prefix: str = group_channel(GROUP)

@@ -97,7 +97,7 @@ def test_known_fields_are_checked_by_type(subject: str, name: str, good: list[An
 def test_every_field_may_be_missing_and_the_pair_is_told(subject: str) -> None:
     item = read(PAIR, subject)
     assert item.delivery.audience == {DEWI: None, PUTRI: None}
-    assert (item.delivery.event_id, item.subject) == ("S:1:7", subject)
+    assert (item.delivery.event_id, item.subject) == ("S:1:7:1700000000.000000", subject)
     assert item.delivery.type == events_by_subject()[subject].type
     assert (item.is_ours, item.expired) == (False, False)
 
@@ -202,7 +202,7 @@ def test_ours_says_who_it_is_and_who_sees_what() -> None:
 
 
 def test_an_id_of_another_service_is_not_taken_for_one_of_ours() -> None:
-    assert read(PAIR, **{ID_HEADER: str(uuid4())}).delivery.event_id == "S:1:7"
+    assert read(PAIR, **{ID_HEADER: str(uuid4())}).delivery.event_id == "S:1:7:1700000000.000000"
 
 
 @pytest.mark.parametrize(("seconds", "expired"), [(-1, True), (60, False)])
@@ -234,7 +234,7 @@ def test_nobody_elses_message_passes_for_one_of_ours(headers: dict[str, str]) ->
     views = {VIEWS_HEADER: '{"00000000-0000-0000-0000-000000000009": {"n": 1}}'}
     item = read(PAIR, **headers, **views)
     assert not item.is_ours
-    assert item.delivery.event_id == "S:1:7"
+    assert item.delivery.event_id == "S:1:7:1700000000.000000"
     assert set(map(str, item.delivery.audience)) == {PAIR["driver_id"], PAIR["passenger_id"]}
 
 

@@ -17,6 +17,7 @@ from realtime.server.uvicorn_server import BoundedServer, make_config
 async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Answer what was asked: over HTTP as JSON, on a WebSocket the same text; `/never/` is not answered at all.
 
+    `/early/` is answered before the body is read.
     `/large/` is as many bytes as the query says; `/flood/` is a WebSocket that sends as many frames of 1 kB.
     """
     if scope["path"] == "/never/":
@@ -29,7 +30,7 @@ async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 async def _echo_http(scope: dict[str, Any], receive: Any, send: Any) -> None:
     asked: dict[str, Any] = {"method": scope["method"], "path": scope["path"], "body": ""}
-    while True:
+    while scope["path"] != "/early/":
         message = await receive()
         if message["type"] == "http.disconnect":
             return

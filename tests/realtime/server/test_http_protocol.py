@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from realtime.server.http_protocol import MOST_BODY, MOST_HEAD, MOST_PIPELINED
-from tests.patience import TIMEOUT
+from tests.patience import within
 from tests.realtime.server.conftest import serving
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -31,7 +31,7 @@ class Client:
 
     async def answers(self) -> list[tuple[int, Any]]:
         """Read until the server closes; return status and body of each answer."""
-        async with asyncio.timeout(TIMEOUT):
+        async with within():
             data = await self.reader.read()
         self.writer.close()
         found = []
@@ -106,15 +106,29 @@ async def test_slow_requests_are_given_up(host: str, settings: Any, beginning: b
 
 
 @pytest.mark.parametrize(
-    ("beginning", "piece"),
-    [(b"", b"\r\n"), (b"GET /", b"x"), (post(100_000), b"x")],
+    ("beginning", "piece", "statuses"),
+    [(b"", b"\r\n", [200]), (b"GET /", b"x", [200, 408]), (post(100_000), b"x", [200, 408])],
     ids=["nothing", "line", "body"],
 )
-async def test_slow_further_requests_are_given_up(host: str, settings: Any, beginning: bytes, piece: bytes) -> None:
-    """The second request on a connection has no more time than the first."""
+async def test_slow_further_requests_are_given_up(
+    host: str, settings: Any, beginning: bytes, piece: bytes, statuses: list[int]
+) -> None:
+    """The second request on a connection has no more time than the first; what has not begun gets no answer."""
     settings.WS_HANDSHAKE_TIMEOUT = LATE
     answers = await drip(host, GET + beginning, piece)
-    assert [status for status, _ in answers] == [200, 408]
+    assert [status for status, _ in answers] == statuses
+
+
+async def test_what_is_answered_early_ends_too(host: str, settings: Any) -> None:
+    """A connection is closed when it is idle also where the answer came before the rest of the request."""
+    settings.WS_HANDSHAKE_TIMEOUT = LATE
+    client = await Client.connect(host)
+    client.writer.write(post(3).replace(b"/ ", b"/early/ ", 1))
+    async with within():
+        await client.reader.readuntil(b"}")
+        client.writer.write(b"abc")
+        assert await client.reader.read() == b""
+    client.writer.close()
 
 
 async def test_a_silent_connection_is_given_up(host: str, settings: Any) -> None:
@@ -191,6 +205,13 @@ async def test_a_large_body_is_refused_by_its_length(host: str) -> None:
         assert [status for status, _ in await ask(host, post(MOST_BODY + 1, extra=extra))] == [413]
 
 
+async def test_a_large_body_is_refused_by_its_chunks(host: str) -> None:
+    """A body that does not say how large it is may be no larger for that."""
+    chunk = b"4000\r\n%s\r\n" % (b"x" * 0x4000)
+    whole = CHUNKED + chunk * (MOST_BODY // 0x4000) + b"1\r\nx\r\n0\r\n\r\n"
+    assert [status for status, _ in await ask(host, whole)] == [413]
+
+
 async def test_who_sends_a_large_body_reads_the_answer(host: str) -> None:
     """A client that sends all of a refused body before it reads gets the answer and not a reset."""
     assert [status for status, _ in await ask(host, post(20 * MOST_BODY), b"x" * (5 * MOST_BODY))] == [413]
@@ -210,8 +231,9 @@ async def test_sizes_count_by_request(host: str) -> None:
     """Many requests on one connection may together be larger than one may be."""
     one = post(60_000, b"x" * 60_000, extra=b"Cookie: %s\r\n" % (b"x" * 60_000))
     client = await Client.connect(host)
-    for _ in range(2 * MOST_BODY // len(one)):
-        client.writer.write(one)
+    cookies = GET[:-2] + b"Cookie: %s\r\n\r\n" % (b"x" * 60_000)
+    for request in [one] * (2 * MOST_BODY // len(one)) + [cookies] * 5 + [GET] * 3000:
+        client.writer.write(request)
         await client.reader.readuntil(b"}")
     client.writer.write(CLOSING)
     assert [status for status, _ in await client.answers()] == [200]
@@ -236,7 +258,7 @@ async def test_unread_answers_are_thrown_away(host: str, settings: Any) -> None:
         client.writer.write(request)
         other = await ask(host, CLOSING.replace(b"/ ", b"/large/?20000000 "))
         assert other == [(200, 20_000_000)]
-        async with asyncio.timeout(TIMEOUT):
+        async with within():
             while not await is_reset(client):
                 await asyncio.sleep(0.05)
 
@@ -257,7 +279,7 @@ async def test_slow_readers_get_their_answer(host: str, settings: Any) -> None:
     client = await Client.connect(host)
     client.writer.write(CLOSING.replace(b"/ ", b"/large/?12000000 "))
     read = 0
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while data := await client.reader.read(2**18):
             read += len(data)
             await asyncio.sleep(0.02)

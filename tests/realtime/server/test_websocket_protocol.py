@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -11,9 +12,12 @@ from typing import Any
 import pytest
 
 from realtime.server.websocket_protocol import FRAME_BURST, MOST_AFTER_CLOSE
-from tests.patience import TIMEOUT
+from tests.patience import within
 from tests.realtime.server.conftest import serving
 from tests.stress.rawsocket import CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, frame, handshake
+
+MOST_IN_BUFFERS = 64_000_000
+"""Bytes: more than what both ends of a connection hold for each other, and less than what is sent in `CLOSE_GRACE`."""
 
 SOON = timedelta(milliseconds=200)
 LATER = timedelta(hours=1)
@@ -22,7 +26,7 @@ LATER = timedelta(hours=1)
 @pytest.fixture
 async def raw(host: str) -> AsyncIterator[RawSocket]:
     """An open WebSocket of a server that echoes."""
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         made = await RawSocket.open(host, "token")
         yield made
     made.close()
@@ -38,7 +42,7 @@ async def frame_of(raw: RawSocket) -> tuple[int, bytes]:
 
 async def closed(raw: RawSocket) -> int:
     """Read until the closing frame, and return its code."""
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while (got := await raw.read_frame())[0] != CLOSE:
             pass
     return int.from_bytes(got[1][:2], "big")
@@ -102,16 +106,27 @@ async def test_fragments_with_content_are_no_flood(raw: RawSocket) -> None:
             assert await raw.read_frame() == (TEXT, b"x" * 32)
 
 
-async def test_a_flood_before_the_handshake_is_done_is_cut(host: str) -> None:
+async def test_a_flood_before_the_handshake_is_done_is_cut(host: str, caplog: pytest.LogCaptureFixture) -> None:
     """Frames that come before the handshake is answered count as well; there is no frame to close with."""
     raw = await RawSocket.connect(host)
     raw.send(handshake(host, "token", "/never/"))
     await asyncio.sleep(0.05)
     raw.send(frame(PING, b"") * 2 * FRAME_BURST)
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while await raw.reader.read(65536):
             pass
     raw.close()
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_floods_are_read_in_slices(raw: RawSocket) -> None:
+    """Of all that has come at once a flooder's server parses a slice beyond the limit, and then no more."""
+    raw.send(frame(PING, b"") * 100_000)
+    pongs = 0
+    async with within():
+        while (await raw.read_frame())[0] == PONG:
+            pongs += 1
+    assert FRAME_BURST <= pongs < 4000
 
 
 async def test_others_are_served_beside_a_flood(host: str) -> None:
@@ -119,7 +134,7 @@ async def test_others_are_served_beside_a_flood(host: str) -> None:
     flooder, other = await RawSocket.open(host, "token"), await RawSocket.open(host, "token")
     flooder.send(frame(PONG, b"") * 500_000)
     other.send(frame(TEXT, b"me too"))
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         assert await other.read_frame() == (TEXT, b"me too")
         assert await closed(flooder) == 4429
     other.close()
@@ -128,16 +143,21 @@ async def test_others_are_served_beside_a_flood(host: str) -> None:
 
 async def test_who_goes_on_after_the_closing_frame_is_not_read(raw: RawSocket) -> None:
     """A client that sends on and on after it was closed is not read any more, and is cut off in the end."""
-    raw.send(frame(TEXT, b"x" * 1000))  # larger than allowed
-    assert (await raw.read_frame())[0] == CLOSE
+    sent = 0
+    raw.send(frame(PONG, b"") * (FRAME_BURST + 500))
+    assert await closed(raw) == 4429
 
     async def go_on() -> None:
+        nonlocal sent
+        piece = frame(PONG, b"") * (MOST_AFTER_CLOSE // 6)
         while True:
-            raw.send(frame(PONG, b"") * (MOST_AFTER_CLOSE // 6))
+            raw.send(piece)
             await raw.writer.drain()
+            sent += len(piece)
 
     with pytest.raises(ConnectionError):
         await go_on()
+    assert sent < MOST_IN_BUFFERS
 
 
 # --- who does not read ---
@@ -148,7 +168,7 @@ async def test_unread_pongs_are_not_kept(host: str, settings: Any) -> None:
     settings.WS_READ_TIMEOUT = settings.WS_WRITE_TIMEOUT = LATER
     raw = await RawSocket.connect(host)
     raw.send(handshake(host, "token", "/flood/?20000"))
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         await raw.reader.readuntil(b"\r\n\r\n")
         raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await asyncio.sleep(0.5)  # until the server is stuck; if it were not, the test would see more pongs
@@ -167,7 +187,7 @@ async def test_unread_pongs_are_not_kept(host: str, settings: Any) -> None:
     raw.close()
 
 
-async def test_who_takes_nothing_is_closed(host: str, settings: Any) -> None:
+async def test_who_takes_nothing_is_closed(host: str, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
     """A client that takes nothing for `WS_WRITE_TIMEOUT` is closed with 1013, whether more is to be sent or not."""
     settings.WS_WRITE_TIMEOUT = SOON
     raw = await RawSocket.connect(host)
@@ -180,6 +200,7 @@ async def test_who_takes_nothing_is_closed(host: str, settings: Any) -> None:
         assert await is_served(other)
     raw.writer.transport.resume_reading()  # type: ignore[attr-defined]
     assert await closed(raw) == 1013
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
     other.close()
     raw.close()
 
@@ -190,7 +211,7 @@ async def test_who_takes_nothing_is_closed(host: str, settings: Any) -> None:
 async def test_idle_sockets_are_pinged(settings: Any) -> None:
     """A socket on which we are silent for `WS_IDLE_PING` is pinged, long before `WS_PING_PERIOD`."""
     settings.WS_PING_PERIOD, settings.WS_IDLE_PING = LATER, SOON
-    async with serving() as host, asyncio.timeout(TIMEOUT):
+    async with serving() as host, within():
         raw = await RawSocket.open(host, "token")
         for _ in range(3):
             assert await frame_of(raw) == (PING, b"idle")
@@ -201,8 +222,8 @@ async def test_idle_sockets_are_pinged(settings: Any) -> None:
 async def test_busy_sockets_are_not_pinged(settings: Any) -> None:
     """A socket on which we have something to say needs no ping."""
     settings.WS_PING_PERIOD, settings.WS_IDLE_PING = LATER, timedelta(seconds=1)
-    async with serving() as host, asyncio.timeout(TIMEOUT):
-        idle, busy = await RawSocket.open(host, "token"), await RawSocket.open(host, "token")
+    async with serving() as host, within():
+        busy, idle = await RawSocket.open(host, "token"), await RawSocket.open(host, "token")
         waiting = asyncio.create_task(frame_of(idle))
         while not waiting.done():
             busy.send(frame(TEXT, b"x"))
@@ -213,10 +234,22 @@ async def test_busy_sockets_are_not_pinged(settings: Any) -> None:
         busy.close()
 
 
+async def test_one_ping_has_one_answer(settings: Any) -> None:
+    """A client that answers a ping of ours a thousand times is flooding."""
+    settings.WS_PING_PERIOD, settings.WS_IDLE_PING = LATER, SOON
+    async with serving() as host, within():
+        raw = await RawSocket.open(host, "token")
+        assert await frame_of(raw) == (PING, b"idle")
+        settings.WS_IDLE_PING = LATER
+        raw.send(frame(PONG, b"idle") * (FRAME_BURST + 500))
+        assert await closed(raw) == 4429
+        raw.close()
+
+
 async def test_answers_to_our_pings_are_free(settings: Any) -> None:
     """Many pings of ours, each answered, are no flood of the client's."""
     settings.WS_PING_PERIOD, settings.WS_IDLE_PING = LATER, timedelta(microseconds=100)
-    async with serving() as host, asyncio.timeout(TIMEOUT):
+    async with serving() as host, within():
         raw = await RawSocket.open(host, "token")
         for _ in range(2 * FRAME_BURST):
             assert (await frame_of(raw))[0] == PING
@@ -245,7 +278,7 @@ async def test_handshakes_that_cannot_be_read_are_answered(host: str, header: by
     """A handshake that the WebSocket library does not take is answered at once, and not met with silence."""
     raw = await RawSocket.connect(host)
     raw.send(handshake(host, "token")[:-2] + header + b"\r\n")
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         answer = await raw.reader.read()
     assert int(answer.split(b" ")[1]) == status
     assert answer.endswith(b'."}')
@@ -256,7 +289,7 @@ async def test_handshakes_with_some_cookies_are_good(host: str) -> None:
     """Cookies of 8 kB are no reason to refuse a handshake."""
     raw = await RawSocket.connect(host)
     raw.send(handshake(host, "token")[:-2] + b"Cookie: %s\r\n\r\n" % (b"x" * 8000))
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         assert await raw.reader.readexactly(12) == b"HTTP/1.1 101"
     raw.close()
 
@@ -264,7 +297,7 @@ async def test_handshakes_with_some_cookies_are_good(host: str) -> None:
 async def test_open_sockets_count_no_more_by_address(settings: Any) -> None:
     """Once the handshake is done a connection belongs to a person, and makes room for others from its address."""
     settings.MAX_UNKNOWN_PER_ADDRESS = 1
-    async with serving() as host, asyncio.timeout(TIMEOUT):
+    async with serving() as host, within():
         sockets = [await RawSocket.open(host, "token") for _ in range(5)]
         for raw in sockets:
             assert await is_served(raw)

@@ -16,8 +16,7 @@ from events import wakeups
 from events.stream import OUTBOX_SUBJECT
 from realtime.socket.nats_publisher import LOCATION_SUBJECT, Link, link
 from rides.services.beacons import beacon_update
-from tests.patience import within
-from tests.realtime.bridge.conftest import until
+from tests.patience import until, within
 from users.models import User
 
 

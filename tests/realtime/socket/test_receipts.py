@@ -21,7 +21,7 @@ from realtime.socket.receipts import REMEMBERED, ReceiptTracker, flush_interval,
 from rides.models import DeviceReceipt, Match, NotificationReceipt
 from rides.services.receipts import Confirmed, Receipt, receipts_record
 from tests.cast import propose
-from tests.realtime.bridge.conftest import until
+from tests.patience import until
 from tests.realtime.phone import Phone
 from users.models import User
 

@@ -35,11 +35,26 @@ class Match(TypedDict):
     target_location: Location
     match_status: Literal["ACCEPTED", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "PENDING"]
     distance_km: float
+    eta_seconds: NotRequired[int]
     expires_at: str
 
 
+class DriverCard(TypedDict):
+    """The driver who comes, as the passenger recognises them."""
+
+    full_name: str
+    vehicle_type: str
+    vehicle_plate: str
+
+
+class PassengerCard(TypedDict):
+    """The passenger who waits, as the driver calls them."""
+
+    full_name: str
+
+
 class Ride(TypedDict):
-    """A ride as it stands; distances in kilometres, money in rupiah."""
+    """A ride as its people see it: with who drives and who rides."""
 
     driver_id: str
     passenger_id: str
@@ -56,6 +71,8 @@ class Ride(TypedDict):
     started_at: str | None
     arrived_at: str | None
     completed_at: str | None
+    driver: NotRequired[DriverCard]
+    passenger: NotRequired[PassengerCard]
 
 
 class Payment(TypedDict):
