@@ -103,3 +103,17 @@ async def test_once_hands_out_what_waits_and_ends(
     await async_redis().set(KEY, "another")
     assert not await Bridge(client).run_once()
     await client.close()
+
+
+async def test_an_eviction_policy_is_warned_of(
+    distributed: None, nats_client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Redis would lose counters, and clients would get the state instead of what they missed."""
+    await async_redis().config_set("maxmemory-policy", "allkeys-lru")
+    client = await connect_to_nats("bridge")
+    try:
+        assert await Bridge(client).run_once()
+    finally:
+        await async_redis().config_set("maxmemory-policy", "noeviction")
+        await client.close()
+    assert "Redis evicts keys (allkeys-lru)" in caplog.text
