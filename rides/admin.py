@@ -21,6 +21,7 @@ from django.utils.safestring import SafeString
 from common.admin import ReadOnlyAdmin, ReadOnlyInline, answered, ask_first
 from common.errors import ValidationFailed
 from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
+from rides.personal_data import keeps_track
 from rides.services.rides import STAFF_CANCELS, ride_cancel_by_staff
 from rides.services.tracks import ledger_recompute
 from rides.staff.filters import CancelledByFilter, OutcomeFilter
@@ -264,6 +265,8 @@ class RideAdmin(PeopleAdmin[Ride]):
         """Recompute the fare from the kept track."""
         if ride.arrived_at is None:
             return "The ride has not arrived."
+        if not keeps_track(ride):
+            return "The track is no longer kept."
         cost = sum(booking.cost for booking in ledger_recompute(ride))
         return f"{cost}, as booked" if cost == ride.total_cost else f"{cost}, but {ride.total_cost} was booked"
 

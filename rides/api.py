@@ -68,7 +68,7 @@ class RideSerializer(BaseSerializer[Ride]):
 
     def to_representation(self, instance: Ride) -> dict[str, Any]:
         """Return the ride as in the frames of the WebSocket."""
-        return ride_card(instance).to_data()
+        return ride_card(instance, current_user(self.context["request"]).pk).to_data()
 
 
 class Pages(PageNumberPagination):

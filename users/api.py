@@ -147,7 +147,7 @@ class LogoutView(OpenView):
 
 
 class MeView(APIView):
-    """`GET`, `PATCH /api/me/`: the profile of the caller."""
+    """`GET`, `PATCH`, `DELETE /api/me/`: the account of the caller."""
 
     @documented(
         "readProfile",
@@ -180,3 +180,17 @@ class MeView(APIView):
         if changes := validated(ProfileRequest, request):
             user = services.profile_update(user_id=user.pk, **changes)
         return Response(UserSerializer(user).data)
+
+    @documented(
+        "deleteAccount",
+        "End the account",
+        "The account ends and the personal data with it; the number is free for a new account. Refused with 409 during "
+        "a ride, and until it is paid.",
+        {204: answer(None, "The account has ended, and all tokens.")},
+        refusals=[401, 409],
+        tag="profile",
+    )
+    def delete(self, request: Request) -> Response:
+        """End it."""
+        services.account_erase(user_id=current_user(request).pk)
+        return Response(status=status.HTTP_204_NO_CONTENT)

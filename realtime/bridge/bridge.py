@@ -11,6 +11,7 @@ from nats.aio.client import Client
 from common.background_tasks import Work, end, every, first_of, keep_running, unless_stopped
 from common.errors import brief
 from common.nats import ANSWER_TIMEOUT
+from common.redis import eviction_policy
 from common.retrying import Repetition
 from events.stream import STREAM, StreamMismatch, ensure_stream
 from realtime.bridge import passing
@@ -136,6 +137,8 @@ class Bridge:
 
     async def _begin(self) -> tuple[Inbound, Outbound]:
         """Find the stream and the position in it, and open the consumer there."""
+        if (policy := await eviction_policy()) not in ("", "noeviction"):
+            self._warn(f"Redis evicts keys ({policy}): clients will get the state more often. Use noeviction.")
         info = await ensure_stream(self._context)
         position = await Position.load(self._context, info)
         turn = Turn(self._client, self.lease, position, self.counts, self._watchdog, self._stopping)

@@ -15,6 +15,7 @@ import pytest
 from devservers.web import ServerProcess
 from tests.e2e.client import Client
 from tests.e2e.conftest import StartServer
+from tests.patience import TIMEOUT
 
 pytestmark = pytest.mark.e2e
 
@@ -71,7 +72,7 @@ async def test_a_client_that_does_not_read_is_cut_and_holds_nobody_up(
     server = start_server(WS_WRITE_TIMEOUT="1s")
     clogged = connect_raw(server, server.log_in("+6281200000003"))
     other = await Client.connect(server.url, server.log_in("+6281200000004"))
-    task = asyncio.to_thread(clog, clogged, 20, garbage)
+    task = asyncio.to_thread(clog, clogged, TIMEOUT, garbage)
     (was_cut, answer) = await asyncio.gather(task, other.do("sync"))
     assert was_cut
     assert answer["type"] == "ack"
@@ -80,10 +81,8 @@ async def test_a_client_that_does_not_read_is_cut_and_holds_nobody_up(
 
 
 def test_a_client_that_does_not_read_does_not_keep_the_server_from_stopping(start_server: StartServer) -> None:
-    server = start_server(WS_WRITE_TIMEOUT="60s")
+    server = start_server(WS_WRITE_TIMEOUT="1h")
     clogged = connect_raw(server, server.log_in("+6281200000003"))
     assert not clog(clogged, 2)
-    begun = time.monotonic()
-    server.stop()
-    assert time.monotonic() - begun < 25
+    server.stop()  # raises where that takes longer than a test waits
     clogged.close()

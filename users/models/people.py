@@ -62,6 +62,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     owner_since = models.DateTimeField(null=True, blank=True, help_text="When the number came to its present owner.")
     history_from = models.DateTimeField(null=True, blank=True, help_text="Older rides are not shown to the person.")
+    erased_at = models.DateTimeField(null=True, blank=True, help_text="When the account ended, with its data.")
     token_version = models.PositiveIntegerField(default=0)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField("staff", default=False)

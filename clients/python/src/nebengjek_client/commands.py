@@ -77,12 +77,14 @@ class Commands(ABC):
         ride_id: Id,
         latitude: float | None = None,
         longitude: float | None = None,
+        pin: str | None = None,
     ) -> Data:
         """Start the ride: the passenger is on board."""
         data = given(
             ride_id=ride_id,
             latitude=latitude,
             longitude=longitude,
+            pin=pin,
         )
         return await self.command("ride_start", data)
 

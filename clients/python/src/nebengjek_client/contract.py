@@ -93,6 +93,7 @@ class Ride(TypedDict):
     completed_at: str | None
     driver: NotRequired[DriverCard]
     passenger: NotRequired[PassengerCard]
+    pin: NotRequired[str]
 
 
 class DriverCard(TypedDict):
