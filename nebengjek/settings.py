@@ -314,8 +314,8 @@ SPECTACULAR_SETTINGS = {
     "EXTERNAL_DOCS": {"url": "/docs/", "description": "The protocol of the WebSocket"},
     "TAGS": [
         {"name": "login", "description": "One-time codes and tokens."},
-        {"name": "profile", "description": "Who one is."},
-        {"name": "rides", "description": "What one has ridden."},
+        {"name": "profile", "description": "Your account."},
+        {"name": "rides", "description": "Your rides."},
         {"name": "operations", "description": "For staff and monitoring."},
     ],
 }

@@ -74,7 +74,7 @@ class CodeView(OpenView):
 
     @documented(
         "requestCode",
-        "Ask for a one-time code",
+        "Request a one-time code",
         "The answer is the same for known and unknown numbers. A number gets `OTP_MAX_PER_HOUR` codes an hour.",
         {202: answer(CodeSent, "The code has been sent, if the number exists.", {"expires_in": 300})},
         tag="login",
@@ -132,7 +132,7 @@ class LogoutView(OpenView):
 
     @documented(
         "logOut",
-        "End all tokens, and the socket",
+        "End all tokens and the socket",
         "Ends every token of the user, also those of other devices, and closes the socket with 4401.",
         {204: answer(None, "All tokens of the user have ended.")},
         refusals=[401],
@@ -151,7 +151,7 @@ class MeView(APIView):
 
     @documented(
         "readProfile",
-        "One's own profile",
+        "Read your profile",
         "The caller's own profile; `driver` only for drivers. After a login by code `name_confirmed` is false and the "
         "name empty, until `PATCH` confirms it: the number may have a new owner.",
         {200: answer(UserSerializer, "The profile.", USER)},
@@ -164,11 +164,11 @@ class MeView(APIView):
 
     @documented(
         "updateProfile",
-        "Change one's name",
+        "Change your name",
         "Only `full_name` can be written; other known fields are refused, unknown ones ignored. While `name_confirmed` "
         "is false, the same name as before brings back the name and older rides; another one is that of a new owner of "
         "the number, to whom older rides are not shown.",
-        {200: answer(UserSerializer, "The profile as it is now.", USER)},
+        {200: answer(UserSerializer, "The updated profile.", USER)},
         refusals=[401],
         tag="profile",
         request=ProfileRequest,
