@@ -66,9 +66,8 @@ def clog(raw: socket.socket, seconds: float, garbage: bytes = b"") -> bool:
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\xff" * 1000], ids=["polite", "rude"])
-async def test_a_client_that_does_not_read_is_cut_and_holds_nobody_up(
-    start_server: StartServer, garbage: bytes
-) -> None:
+async def test_clogged_clients_are_cut(start_server: StartServer, garbage: bytes) -> None:
+    """A client that does not read is cut off, and others are answered meanwhile."""
     server = start_server(WS_WRITE_TIMEOUT="1s")
     clogged = connect_raw(server, server.log_in("+6281200000003"))
     other = await Client.connect(server.url, server.log_in("+6281200000004"))
@@ -80,7 +79,8 @@ async def test_a_client_that_does_not_read_is_cut_and_holds_nobody_up(
     await other.hang_up()
 
 
-def test_a_client_that_does_not_read_does_not_keep_the_server_from_stopping(start_server: StartServer) -> None:
+def test_clogged_clients_do_not_delay_stops(start_server: StartServer) -> None:
+    """A client that does not read does not keep the server from stopping."""
     server = start_server(WS_WRITE_TIMEOUT="1h")
     clogged = connect_raw(server, server.log_in("+6281200000003"))
     assert not clog(clogged, 2)
