@@ -28,7 +28,7 @@ from rides.staff.filters import CancelledByFilter, OutcomeFilter
 from rides.staff.timeline import timeline
 from rides.staff.trackmap import track_on_map
 from users.models import User
-from users.selectors import people_found
+from users.selectors import may_see_numbers, people_found
 
 M = TypeVar("M", bound=Model)
 
@@ -65,7 +65,7 @@ class PeopleAdmin(ReadOnlyAdmin[M]):
             found = queryset.filter(reduce(or_, (Q(**{name: UUID(text)}) for name in self.ids)))
             if found.exists():
                 return found, False
-        users = people_found(text).values("pk")
+        users = people_found(text, by_parts=may_see_numbers(request.user)).values("pk")
         return queryset.filter(reduce(or_, (Q(**{f"{name}__in": users}) for name in self.people))), False
 
 

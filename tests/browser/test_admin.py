@@ -12,6 +12,7 @@ from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage, Run
 from tests.browser.looking import accessible
 from tests.e2e.client import PLACE, Client, ride_to_pickup
+from users.phone import masked
 
 PASSWORD = "a long password"
 NORTH = 0.0009
@@ -110,10 +111,10 @@ def end(page: Page, msisdn: str, action: str, label: str) -> None:
     page.get_by_label("Phone number, name or user id").fill(msisdn)
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_text("1 connection, over all processes.")).to_be_visible()
-    page.get_by_label(f"Choose {msisdn}").check()
+    page.get_by_label(f"Choose {masked(msisdn)}").check()
     page.get_by_label("Of the chosen ones:").select_option(action)
     page.get_by_role("button", name="Go").click()
-    expect(page.get_by_role("listitem").filter(has_text=msisdn)).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text=masked(msisdn))).to_be_visible()
     page.get_by_role("button", name=f"Yes: {label}").click()
 
 
