@@ -122,7 +122,7 @@ class UserAdmin(admin.ModelAdmin[User]):
         """Show the number to those who may not see it whole."""
         return user.masked_msisdn
 
-    def get_list_display(self, request: HttpRequest) -> list[str]:
+    def get_list_display(self, request: HttpRequest) -> Any:
         """Hide the numbers from those who may not see them."""
         number = "msisdn" if may_see_numbers(request.user) else "hidden_number"
         return [number, *self.list_display[1:]]
