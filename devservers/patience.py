@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 FACTOR = float(os.environ.get("TIMEOUT_FACTOR", "1"))
 
-TIMEOUT = 30 * FACTOR
-"""Seconds for anything that a working system does at once; a busy machine may be ten times slower."""
+TIMEOUT = 60 * FACTOR
+"""Seconds for anything that a working system does within three; a busy machine may be twenty times slower."""
 
 POLL = 0.02
 """Seconds between two looks."""

@@ -271,6 +271,13 @@ OTP_MAX_PER_ADDRESS = env.integer("OTP_MAX_PER_ADDRESS", 60)
 OTP_MAX_PER_HOUR_OVERALL = env.integer("OTP_MAX_PER_HOUR_OVERALL", 2000)
 ADMIN_LOGIN_TRIES = env.integer("ADMIN_LOGIN_TRIES", 10)
 API_THROTTLE = env.integer("API_THROTTLE", 60)
+ADDRESS_RETENTION = env.duration("ADDRESS_RETENTION", "180d", low="1h")
+PERSONAL_DATA = [
+    "rides.personal_data.RidesData",  # first, because it locks
+    "users.personal_data.users.UsersData",
+    "events.personal_data.EventsData",
+    "realtime.operations.personal_data.RealtimeData",
+]
 SMS_BACKEND = env.text("SMS_BACKEND", "users.sms.ConsoleSMS")
 
 REST_FRAMEWORK = {
@@ -307,8 +314,8 @@ SPECTACULAR_SETTINGS = {
     "EXTERNAL_DOCS": {"url": "/docs/", "description": "The protocol of the WebSocket"},
     "TAGS": [
         {"name": "login", "description": "One-time codes and tokens."},
-        {"name": "profile", "description": "Who one is."},
-        {"name": "rides", "description": "What one has ridden."},
+        {"name": "profile", "description": "Your account."},
+        {"name": "rides", "description": "Your rides."},
         {"name": "operations", "description": "For staff and monitoring."},
     ],
 }
@@ -329,6 +336,7 @@ SEARCH_CANCEL_WAIT = env.duration("SEARCH_CANCEL_WAIT", "10s", low="1s", high="1
 ETA_BACKEND = env.text("ETA_BACKEND", "rides.eta.GreatCircleETA")
 ETA_DETOUR = env.decimal("ETA_DETOUR", "1.4", low="1", high="10")
 ETA_SPEED_KMH = env.decimal("ETA_SPEED_KMH", "25", low="1", high="300")
+RIDE_PIN = env.flag("RIDE_PIN", False)
 CARD_RETENTION = env.duration("CARD_RETENTION", "7d", low="0s")
 SERVE_TIMERS = env.flag("SERVE_TIMERS", True)
 TIMERS_INTERVAL = env.duration("TIMERS_INTERVAL", "250ms", low="10ms", high="1m")
@@ -342,6 +350,9 @@ TRACK_FLUSH_INTERVAL = env.duration("TRACK_FLUSH_INTERVAL", "500ms", low="10ms",
 
 PRICING_RATE_PER_KM = env.integer("PRICING_RATE_PER_KM", 3000, high=10_000_000)
 PRICING_ADMIN_FEE_PERCENT = env.decimal("PRICING_ADMIN_FEE_PERCENT", "5", high="100")
+TRACK_RETENTION = env.duration("TRACK_RETENTION", "90d", low="1d")
+TRACE_RETENTION = env.duration("TRACE_RETENTION", "30d", low="1h")
+PLACE_RETENTION = env.duration("PLACE_RETENTION", "365d", low="1d")
 PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY", "rides.gateways.QRLinkGateway")
 
 # --- Stopping ---------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from users.serializers import SessionSerializer
 from users.services import session_once
 
 RIDES = "http://127.0.0.1:8000/api/rides/"
-PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, description="Which page.")
+PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, description="The number of the page.")
 
 VEHICLE = {"vehicle_type": "motorcycle", "vehicle_plate": "B 1234 XYZ"}
 DRIVER_SESSION = {**PAIR, "user": {**USER, "role": "driver", "driver": VEHICLE}}
@@ -47,7 +47,7 @@ class DriverView(APIView):
     @documented(
         "registerDriver",
         "Become a driver",
-        "Refused with 409 for a driver, and during a search or a ride. The older tokens end. "
+        "Answered with 409 for a driver, and during a search or a ride. The older tokens end. "
         "The same call within 60 s, with the token that has ended, gets the same answer.",
         {201: answer(SessionSerializer, "New tokens, of a driver; the older ones have ended.", DRIVER_SESSION)},
         refusals=[401, 409],
@@ -68,7 +68,7 @@ class RideSerializer(BaseSerializer[Ride]):
 
     def to_representation(self, instance: Ride) -> dict[str, Any]:
         """Return the ride as in the frames of the WebSocket."""
-        return ride_card(instance).to_data()
+        return ride_card(instance, current_user(self.context["request"]).pk).to_data()
 
 
 class Pages(PageNumberPagination):
@@ -94,9 +94,9 @@ class RideListView(ListAPIView[Ride]):
 
     @documented(
         "listRides",
-        "One's own rides, newest first",
+        "List your rides, newest first",
         "As driver and as passenger, in pages.",
-        {200: answer(RideCard, "A page of them.")},
+        {200: answer(RideCard, "A page of rides.")},
         refusals=[401, 404],
         tag="rides",
         parameters=[PAGE],
@@ -115,8 +115,8 @@ class RideDetailView(APIView):
 
     @documented(
         "readRide",
-        "One's own ride in detail",
-        "404 also for a ride of other people.",
+        "Read one of your rides",
+        "A ride of other people is answered with 404.",
         {200: answer(RideDetail, "The ride with its ledger, payment and track.")},
         refusals=[401, 404],
         tag="rides",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from msgspec import UNSET, Meta
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from common.examples import Examples
 from events.base import Event, Moment
@@ -28,6 +28,7 @@ from rides.fields import (
     Passenger,
     PassengerId,
     PaymentId,
+    Pin,
     QuoteId,
     Reason,
     RideId,
@@ -242,6 +243,26 @@ class RidePickup(RideEvent, frozen=True, kw_only=True, omit_defaults=True):
     timestamp: Annotated[Moment, Meta(description="When the ride was booked.")]
     driver: Driver = None
     passenger: Passenger = None
+    pin: Pin = None
+
+    @property
+    def views(self) -> Mapping[UUID, Event]:
+        """Only the passenger is shown the PIN."""
+        return {self.passenger_id: RidePickupWithPin(**asdict(self))} if self.pin else {}
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the event without the PIN."""
+        data = super().to_data()
+        data.pop("pin", None)
+        return data
+
+
+class RidePickupWithPin(RidePickup, frozen=True, kw_only=True, omit_defaults=True):
+    """The same, as the passenger is told."""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the event with the PIN."""
+        return Event.to_data(self)
 
 
 class RideSnapshot(RideEvent, frozen=True, kw_only=True):

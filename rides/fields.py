@@ -56,6 +56,12 @@ Driver = Annotated[DriverCard | None, Meta(description="Who drives; gone some ti
 Passenger = Annotated[
     PassengerCard | None, Meta(description="Who rides; gone some time after the ride (`CARD_RETENTION`).")
 ]
+Pin = Annotated[
+    str | None,
+    Meta(
+        description="Four digits that only the passenger is shown; the driver needs them to start.", examples=["4711"]
+    ),
+]
 AutoAccept = Annotated[
     bool,
     Meta(description="Whether the first driver who accepts has the ride, without a confirmation of the passenger."),

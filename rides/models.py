@@ -256,6 +256,7 @@ class Ride(models.Model):
         max_length=16, choices=VehicleType.choices, blank=True, default="", db_default="", help_text="Of the booking."
     )
     vehicle_plate = models.CharField(max_length=16, blank=True, default="", db_default="")
+    pin = models.CharField(max_length=4, blank=True, default="", db_default="")
     rate_per_km = models.PositiveIntegerField(help_text="Rupiah; the tariff of the booking stays that of the ride.")
     unit_km = models.DecimalField(max_digits=15, decimal_places=9, help_text="What the ledger books at a time.")
     tracked_km = models.FloatField(default=0)

@@ -107,9 +107,9 @@ def user_state(user_id: UUID, role: str, facts: Facts | None = None) -> RidesSta
             is_active=facts.is_active,
             finder=_finder(user_id) if facts.is_active and side == "passenger" else None,
             proposals=_open_matches(user_id, side) if facts.has_offers else [],
-            ride=ride_card(current) if current else None,
+            ride=ride_card(current, user_id) if current else None,
             payment=payment_snapshot(payment, payment.ride) if payment else None,
-            last_ride=ride_card(last) if last else None,
+            last_ride=ride_card(last, user_id) if last else None,
         )
 
 

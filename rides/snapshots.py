@@ -24,12 +24,13 @@ from rides.fields import (
     Kilometres,
     Passenger,
     PassengerCard,
+    Pin,
     QuoteId,
     Rupiah,
     Vehicle,
 )
 from rides.geo import GeoPoint, Latitude, Longitude
-from rides.models import Finder, Match, Payment, Ride
+from rides.models import Finder, Match, Payment, Ride, RideStatus
 from rides.positions import positions
 
 
@@ -63,6 +64,7 @@ class RideCard(RideSnapshot, frozen=True, kw_only=True, omit_defaults=True):
 
     driver: Driver = None
     passenger: Passenger = None
+    pin: Pin = None
 
 
 class RidesState(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +181,7 @@ def pickup_fields(ride: Ride, match: Match) -> dict[str, Any]:
         "passenger_id": match.passenger_id,
         "driver_location": place.point if place else match.driver_location,
         "timestamp": ride.created_at,
+        "pin": ride.pin or None,
         **people_of(ride),
     }
 
@@ -208,9 +211,11 @@ def ride_snapshot(ride: Ride) -> RideSnapshot:
     return RideSnapshot(**ride_fields(ride))
 
 
-def ride_card(ride: Ride) -> RideCard:
-    """Return a ride as it stands, with its people."""
-    return RideCard(**ride_fields(ride), **people_of(ride))
+def ride_card(ride: Ride, user_id: UUID) -> RideCard:
+    """Return a ride as one of its people sees it: the PIN is the passenger's, until the ride starts."""
+    shows_pin = user_id == ride.passenger_id and ride.status == RideStatus.PICKUP
+    pin = ride.pin if shows_pin else ""
+    return RideCard(**ride_fields(ride), **people_of(ride), pin=pin or None)
 
 
 def payment_snapshot(payment: Payment, ride: Ride) -> PaymentSnapshot:

@@ -74,7 +74,7 @@ class CodeView(OpenView):
 
     @documented(
         "requestCode",
-        "Ask for a one-time code",
+        "Request a one-time code",
         "The answer is the same for known and unknown numbers. A number gets `OTP_MAX_PER_HOUR` codes an hour.",
         {202: answer(CodeSent, "The code has been sent, if the number exists.", {"expires_in": 300})},
         tag="login",
@@ -132,7 +132,7 @@ class LogoutView(OpenView):
 
     @documented(
         "logOut",
-        "End all tokens, and the socket",
+        "End all tokens and the socket",
         "Ends every token of the user, also those of other devices, and closes the socket with 4401.",
         {204: answer(None, "All tokens of the user have ended.")},
         refusals=[401],
@@ -147,11 +147,11 @@ class LogoutView(OpenView):
 
 
 class MeView(APIView):
-    """`GET`, `PATCH /api/me/`: the profile of the caller."""
+    """`GET`, `PATCH`, `DELETE /api/me/`: the account of the caller."""
 
     @documented(
         "readProfile",
-        "One's own profile",
+        "Read your profile",
         "The caller's own profile; `driver` only for drivers. After a login by code `name_confirmed` is false and the "
         "name empty, until `PATCH` confirms it: the number may have a new owner.",
         {200: answer(UserSerializer, "The profile.", USER)},
@@ -164,11 +164,11 @@ class MeView(APIView):
 
     @documented(
         "updateProfile",
-        "Change one's name",
+        "Change your name",
         "Only `full_name` can be written; other known fields are refused, unknown ones ignored. While `name_confirmed` "
         "is false, the same name as before brings back the name and older rides; another one is that of a new owner of "
         "the number, to whom older rides are not shown.",
-        {200: answer(UserSerializer, "The profile as it is now.", USER)},
+        {200: answer(UserSerializer, "The updated profile.", USER)},
         refusals=[401],
         tag="profile",
         request=ProfileRequest,
@@ -180,3 +180,17 @@ class MeView(APIView):
         if changes := validated(ProfileRequest, request):
             user = services.profile_update(user_id=user.pk, **changes)
         return Response(UserSerializer(user).data)
+
+    @documented(
+        "deleteAccount",
+        "End the account",
+        "The account ends and the personal data with it; the number is free for a new account. Refused with 409 during "
+        "a ride, and until it is paid.",
+        {204: answer(None, "The account has ended, and all tokens.")},
+        refusals=[401, 409],
+        tag="profile",
+    )
+    def delete(self, request: Request) -> Response:
+        """End it."""
+        services.account_erase(user_id=current_user(request).pk)
+        return Response(status=status.HTTP_204_NO_CONTENT)

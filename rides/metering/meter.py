@@ -46,8 +46,8 @@ CLEARLY, HARDLY = 6.0, 2.5
 """Speeds in standard deviations: above the first something moved (1 in 10^8), below the second perhaps nothing."""
 DRIVING_MS, CREEPING_MS = 3.0, 1.5
 """The same in m/s, for noise that wanders slower than it shows: nobody drives below walking pace for long."""
-AWAY = 7.0
-"""Times its standard deviation that noise does not take a phone away from where it stood (1 in 10^5)."""
+AWAY, AWAY_FAST = 7.0, 5.0
+"""Times its standard deviation that noise does not take a phone away from where it stood, unless clearly fast."""
 PAUSE_S = 5.0
 """Seconds: a shorter slow piece is part of the drive, such as the turn at a corner."""
 LIVELY = 3.5
@@ -288,7 +288,7 @@ def _stretches(raw: Track, smoothed: Smoothed, noise: Noise, loose: float) -> li
     for part in stretches:
         part.slow = part.slow and _is_slow(smoothed, part)
     stretches = _joined(stretches)
-    while (doubtful := _doubtful(calm, speeds, stretches, clearly, AWAY * loose)) is not None:
+    while (doubtful := _doubtful(calm, speeds, stretches, clearly, loose)) is not None:
         doubtful.slow = True
         stretches = _joined(stretches)
     return stretches
@@ -320,16 +320,17 @@ def _joined(stretches: list[Stretch]) -> list[Stretch]:
 
 
 def _doubtful(
-    calm: Track, speeds: list[float], stretches: list[Stretch], clearly: float, away: float
+    calm: Track, speeds: list[float], stretches: list[Stretch], clearly: float, loose: float
 ) -> Stretch | None:
     """Return a driven stretch that noise alone could have made, the first of them."""
     for n, part in enumerate(stretches):
-        if part.slow or max(speeds[part.first : part.last]) >= clearly:
+        if part.slow:
             continue
         start = _middle(calm, stretches[n - 1]) if n else calm.places[part.first]
         end = _middle(calm, stretches[n + 1]) if n + 1 < len(stretches) else calm.places[part.last]
-        led = [*calm.places[part.first : part.last + 1], end]
-        if max(abs(place - start) for place in led) < away:
+        led = max(abs(place - start) for place in [*calm.places[part.first : part.last + 1], end])
+        fast = max(speeds[part.first : part.last]) >= clearly
+        if led < (AWAY_FAST if fast else AWAY) * loose:
             return part
     return None
 

@@ -29,6 +29,10 @@ AGILITY = 10.0
 25 km/h turns the velocity by 2.5 m/s each second; the laboratory is flat between 5 and 15."""
 CALM_AGILITY = 0.5
 """The same for a look at whether the vehicle moves at all: smooth over many fixes."""
+BRISK_MS = 9.0
+"""The speed from which a vehicle is as agile as that: it turns by at most some 0.4 radians a second."""
+AROUND_S = 10.0
+"""Seconds before and after within which a vehicle's pace is taken: half of the time that a roundabout takes."""
 TAILS = 1.0
 """Degrees of freedom of the change of velocity: 1 is heavy tails, long straight roads and sharp corners."""
 ROUNDS, REACH_S = 4, 2.0
@@ -169,7 +173,10 @@ class Smoothed(msgspec.Struct, frozen=True):
 
 def settle(track: Track, sigmas: Sequence[float], noise: Noise) -> Smoothed:
     """Smooth a track as strongly as it is straight."""
-    expected = even_agilities(track, AGILITY)
+    fully = even_agilities(track, AGILITY)
+    around = max(1, round(AROUND_S / noise.gap))
+    calm = smooth(track, sigmas, noise.persistence, even_agilities(track, CALM_AGILITY))
+    expected = [agility * share for agility, share in zip(fully, _by_pace(calm, around), strict=True)]
     agilities, weights, reach = expected, sigmas, round(REACH_S / noise.gap)
     for _ in range(ROUNDS):
         smoothed = smooth(track, weights, noise.persistence, agilities)
@@ -178,13 +185,24 @@ def settle(track: Track, sigmas: Sequence[float], noise: Noise) -> Smoothed:
     once = smooth(track, weights, noise.persistence, agilities)
     twice = smooth(once, weights, noise.persistence, agilities)
     places = [2 * a - b for a, b in zip(once.places, twice.places, strict=True)]
-    liveliness = [a / b for a, b in zip(agilities, expected, strict=True)]
+    liveliness = [a / b for a, b in zip(agilities, fully, strict=True)]
     return Smoothed(Track(track.times, places), weights, liveliness, _left(noise, liveliness))
+
+
+def _by_pace(calm: Track, around: int) -> list[float]:
+    """Return the share of `AGILITY` to expect at each place: whoever goes slowly cannot swerve much in a second.
+
+    What counts is the most within so many fixes `around`, since in a tight turn a calm track hardly moves.
+    """
+    speeds = [abs(way) / gap for way, gap in zip(calm.legs(), calm.gaps(), strict=True)]
+    paces = [max(speeds[max(0, k - around) : k + around]) for k in range(1, len(speeds))]
+    shares = [min(1.0, max((pace / BRISK_MS) ** 2, CALM_AGILITY / AGILITY)) for pace in paces]
+    return [1.0, *shares, 1.0]
 
 
 def _left(noise: Noise, liveliness: Sequence[float]) -> list[float]:
     """Return the variance that noise leaves in the speed of each leg, to the nearest octave of liveliness."""
-    octaves = range(-2, 12)
+    octaves = range(-6, 12)
     table = [speed_noise(noise, AGILITY * 2.0**octave, lambda gain: 2 * gain - gain * gain) for octave in octaves]
     nearest = [round(math.log2((a + b) / 2)) for a, b in pairwise(liveliness)]
     return [table[min(max(octave - octaves.start, 0), len(table) - 1)] for octave in nearest]

@@ -57,6 +57,12 @@ class MemoryPositions:
     def flush(self) -> None:
         """Do nothing: what is reported is there at once."""
 
+    def erase(self, user_id: UUID) -> None:
+        """Drop the position of one user."""
+        with self._lock:
+            self._places.pop(user_id, None)
+            self._drivers.discard(user_id)
+
     def forget(self, received_before: float) -> int:
         """Drop positions that were received before; return how many."""
         with self._lock:

@@ -18,6 +18,7 @@ from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, Finder
 from rides.services.locking import lock_affairs
 from rides.services.offers import offer_answered, offer_ignored
 from rides.services.patience import refuse_restless_driver
+from rides.services.pins import pin_make
 from rides.snapshots import match_fields, people_of, pickup_fields
 from users.models import Driver, User
 
@@ -134,6 +135,7 @@ def _book(match: Match, now: datetime) -> Ride:
     vehicle = Driver.objects.filter(pk=match.driver_id).first()
     ride = Ride(
         match=match,
+        pin=pin_make(),
         vehicle_type=vehicle.vehicle_type if vehicle else "",
         vehicle_plate=vehicle.vehicle_plate if vehicle else "",
         driver_id=match.driver_id,

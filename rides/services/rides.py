@@ -20,6 +20,7 @@ from rides.geo import GeoPoint, distance_km
 from rides.models import Payment, PaymentStatus, Ride, RideStatus, TrackPoint
 from rides.positions import Position, positions
 from rides.services.locking import lock_affairs
+from rides.services.pins import pin_check
 from rides.services.tracks import book_remainder
 from rides.snapshots import payment_fields, ride_fields
 
@@ -29,15 +30,23 @@ STAFF_CANCELS = (RideStatus.PICKUP, RideStatus.ONGOING, RideStatus.ARRIVED)
 
 
 @transaction.atomic
-def ride_start(*, user_id: UUID, ride_id: UUID, latitude: float | None = None, longitude: float | None = None) -> None:
+def ride_start(
+    *,
+    user_id: UUID,
+    ride_id: UUID,
+    latitude: float | None = None,
+    longitude: float | None = None,
+    pin: str | None = None,
+) -> None:
     """Take the passenger on board.
 
     Both must be within 100 m of each other by their last known positions; the coordinates in the frame do not count.
-    The fare begins at the driver's known position.
+    The fare begins at the driver's known position. A ride with a PIN needs it (`RIDE_PIN`).
     """
     ride = own_ride(user_id, ride_id, "driver")
     require_status(ride, RideStatus.PICKUP, "started")
     start = _meeting_point(ride)
+    pin_check(ride, pin)
     now = timezone.now()
     ride.status = RideStatus.ONGOING
     ride.started_at = now

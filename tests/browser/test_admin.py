@@ -12,6 +12,7 @@ from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage, Run
 from tests.browser.looking import accessible
 from tests.e2e.client import PLACE, Client, ride_to_pickup
+from users.phone import masked
 
 PASSWORD = "a long password"
 NORTH = 0.0009
@@ -67,9 +68,8 @@ def ride_of(site: ServerProcess, run: Run) -> tuple[Client, Client, str, str]:
     return (*people, passenger)
 
 
-def test_a_ride_is_found_by_a_number_read_and_cancelled_with_a_reason(
-    open_page: OpenPage, site: ServerProcess, clerk: str, run: Run
-) -> None:
+def test_support_cancels_a_ride(open_page: OpenPage, site: ServerProcess, clerk: str, run: Run) -> None:
+    """Support finds a ride by a phone number, reads its time line and cancels it with a reason."""
     driver, passenger, ride_id, msisdn = ride_of(site, run)
     page = log_in(open_page, site, clerk)
     expect(page.locator('[data-figure="ONGOING"]')).not_to_have_text("0")
@@ -111,16 +111,15 @@ def end(page: Page, msisdn: str, action: str, label: str) -> None:
     page.get_by_label("Phone number, name or user id").fill(msisdn)
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_text("1 connection, over all processes.")).to_be_visible()
-    page.get_by_label(f"Choose {msisdn}").check()
+    page.get_by_label(f"Choose {masked(msisdn)}").check()
     page.get_by_label("Of the chosen ones:").select_option(action)
     page.get_by_role("button", name="Go").click()
-    expect(page.get_by_role("listitem").filter(has_text=msisdn)).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text=masked(msisdn))).to_be_visible()
     page.get_by_role("button", name=f"Yes: {label}").click()
 
 
-def test_somebody_connected_is_seen_and_disconnected(
-    open_page: OpenPage, site: ServerProcess, clerk: str, run: Run
-) -> None:
+def test_support_disconnects_somebody(open_page: OpenPage, site: ServerProcess, clerk: str, run: Run) -> None:
+    """Support sees who is connected and ends the connection."""
     msisdn = number()
     client = run(Client.connect(site.url, site.log_in(msisdn)))
     run(client.data_of("session_ready"))
@@ -133,9 +132,8 @@ def test_somebody_connected_is_seen_and_disconnected(
     expect(page.get_by_text("Nobody is connected.")).to_be_visible()
 
 
-def test_a_driver_hears_that_his_beacon_is_off_and_is_logged_out(
-    open_page: OpenPage, site: ServerProcess, clerk: str, run: Run
-) -> None:
+def test_support_switches_a_beacon_off(open_page: OpenPage, site: ServerProcess, clerk: str, run: Run) -> None:
+    """A driver is notified when support switches the beacon off, and closed when logged out."""
     msisdn = number()
     token = site.log_in(msisdn, driver=True)
     client = run(Client.connect(site.url, token))
@@ -151,7 +149,8 @@ def test_a_driver_hears_that_his_beacon_is_off_and_is_logged_out(
     assert site.get("/api/me/", token).status_code == 401
 
 
-def test_support_is_refused_money_staff_and_rights(open_page: OpenPage, site: ServerProcess, clerk: str) -> None:
+def test_support_is_refused_rights(open_page: OpenPage, site: ServerProcess, clerk: str) -> None:
+    """Support can change neither payments nor staff nor permissions."""
     page = log_in(open_page, site, clerk)
     for path in ("rides/payment/add/", "auth/group/", "auth/group/add/", "users/user/add/", "rides/ride/add/"):
         assert page.request.get(f"{site.url}/admin/{path}").status == 403, path
@@ -163,9 +162,10 @@ def test_support_is_refused_money_staff_and_rights(open_page: OpenPage, site: Se
 
 
 @pytest.mark.parametrize("looks", [{}, {"dark": True}, {"narrow": True}, {"narrow": True, "dark": True}])
-def test_nobody_is_kept_out(
+def test_the_admin_is_accessible(
     open_page: OpenPage, site: ServerProcess, clerk: str, run: Run, looks: dict[str, bool]
 ) -> None:
+    """Pages of the admin have no violations of WCAG in light, dark, wide and narrow."""
     driver, passenger, ride_id, msisdn = ride_of(site, run)
     page = log_in(open_page, site, clerk, **looks)
 

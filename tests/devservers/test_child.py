@@ -51,7 +51,8 @@ def make(lines: Lines, tmp_path: Path) -> Iterator[Make]:
         each.kill()
 
 
-def test_a_child_says_its_lines_to_the_last(make: Make, lines: Lines) -> None:
+def test_all_lines_are_printed(make: Make, lines: Lines) -> None:
+    """All lines of a child are printed, up to the last ones after SIGTERM."""
     with Kept(make(POLITE), lines, about=", here") as child:
         lines.wait_for("web", "ready")
         pid = child.pid
@@ -60,12 +61,14 @@ def test_a_child_says_its_lines_to_the_last(make: Make, lines: Lines) -> None:
     assert lines[2:] == [("web", "Done."), ("web", "stopped.")]
 
 
-def test_what_it_writes_to_standard_error_is_said_too(make: Make, lines: Lines) -> None:
+def test_standard_error_is_printed(make: Make, lines: Lines) -> None:
+    """What a child writes to standard error is printed too, whatever its encoding."""
     with make("import sys; sys.stderr.buffer.write(b'caf\\xe9\\n')"):
         lines.wait_for("web", "caf\N{REPLACEMENT CHARACTER}")
 
 
-def test_one_that_ends_by_itself_is_started_again(make: Make, lines: Lines) -> None:
+def test_an_ended_child_is_restarted(make: Make, lines: Lines) -> None:
+    """A child that ends by itself is started again."""
     with make(SERVE) as child:
         pid = child.pid
         restart_ended([child], lines)
@@ -79,7 +82,8 @@ def test_one_that_ends_by_itself_is_started_again(make: Make, lines: Lines) -> N
         assert ("web", f"started, pid {child.pid}.") in lines
 
 
-def test_one_that_cannot_start_is_tried_again_later(make: Make, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_start_is_retried(make: Make, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that cannot start does not keep others from starting."""
     child = make(SERVE)
 
     def fail() -> Child:
@@ -91,7 +95,8 @@ def test_one_that_cannot_start_is_tried_again_later(make: Make, lines: Lines, mo
     assert lines[3][1].startswith("started, pid ")
 
 
-def test_one_that_does_not_stop_is_ended(make: Make, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deaf_child_is_killed(make: Make, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that ignores SIGTERM is killed after STOP_TIMEOUT."""
     monkeypatch.setattr(process, "STOP_TIMEOUT", 0.1)
     child = make(DEAF).start()
     lines.wait_for("web", "ready")
@@ -100,20 +105,23 @@ def test_one_that_does_not_stop_is_ended(make: Make, lines: Lines, monkeypatch: 
     assert not child.running
 
 
-def test_its_end_is_told_in_words(make: Make) -> None:
+def test_exits_are_described(make: Make) -> None:
+    """How a child has ended is described in words."""
     child = make("raise SystemExit(3)").start()
     until_true(lambda: not child.running, "It still runs.")
     assert how_it_ended(child) == " with exit code 3"
 
 
 def test_names_stand_in_a_column(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names are padded to one width."""
     say = Printer(5, colours=False)
     say("web", "one")
     say("nats", "two")
     assert capsys.readouterr().out == "web   | one\nnats  | two\n"
 
 
-def test_each_name_has_its_colour_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_have_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    """On a terminal each name has a colour of its own."""
     say = Printer(3, colours=True)
     for name in ("a", "b", "a"):
         say(name, "x")

@@ -82,7 +82,8 @@ class Story:
         return {frame["data"][field] for frame in self.heard if frame["type"] == kind and field in frame["data"]}
 
 
-async def test_all_that_is_said_and_heard_is_what_the_document_says(start_server: StartServer) -> None:
+async def test_all_frames_match_the_document(start_server: StartServer) -> None:
+    """Every frame of real rides is valid by the AsyncAPI document, and every kind of frame occurs."""
     story = Story()
     await in_a_hurry(story, start_server)
     server = start_server(JWT_EXPIRATION="5", WS_TOKEN_NOTICE="10m", MATCH_MAX_OPEN_OFFERS="0")

@@ -49,7 +49,8 @@ async def finish(driver: Client, passenger: Client, ride_id: str) -> None:
         assert person.numbers == list(range(person.numbers[0], person.numbers[0] + len(person.numbers)))
 
 
-async def test_two_people_on_two_processes_take_a_ride(topology: Topology) -> None:
+async def test_a_ride_spans_two_processes(topology: Topology) -> None:
+    """A driver and a passenger who are connected to different web processes complete a ride."""
     driver, passenger = await pair(topology)
     ride_id = await ride_to_pickup(driver, passenger)
     await driver.do("location_update", **PLACE)
@@ -60,7 +61,8 @@ async def test_two_people_on_two_processes_take_a_ride(topology: Topology) -> No
     await passenger.hang_up()
 
 
-async def test_a_user_has_one_session_over_all_processes(topology: Topology) -> None:
+async def test_one_session_per_user(topology: Topology) -> None:
+    """A newer connection closes the older one with 4409, whichever processes they are on."""
     token = topology.webs[0].log_in(DRIVER, driver=True)
     sockets = [await Client.connect(web.url, token) for web in (*topology.webs, *topology.webs)]
     for socket in sockets[:-1]:
@@ -69,7 +71,8 @@ async def test_a_user_has_one_session_over_all_processes(topology: Topology) -> 
     await sockets[-1].hang_up()
 
 
-async def test_a_logout_on_one_process_closes_the_socket_on_another(topology: Topology) -> None:
+async def test_logout_closes_sockets_elsewhere(topology: Topology) -> None:
+    """A logout on one process closes the socket on another with 4401."""
     one, other = topology.webs
     async with httpx.AsyncClient(base_url=one.url, timeout=TIMEOUT) as client:
         await client.post("/api/auth/otp/", json={"msisdn": PASSENGER})
@@ -81,7 +84,8 @@ async def test_a_logout_on_one_process_closes_the_socket_on_another(topology: To
     assert await socket.closed_with() == 4401
 
 
-async def test_after_redis_came_back_empty_everybody_has_the_state_and_drivers_are_found(topology: Topology) -> None:
+async def test_an_empty_redis_is_recovered(topology: Topology) -> None:
+    """After Redis lost everything, clients get the state again and drivers are found."""
     driver, passenger = await pair(topology)
     assert (await driver.do("beacon_update", is_active=True, **PLACE))["type"] == "ack"
     epoch = (await driver.find(lambda frame: frame["type"] == "session_ready"))["data"]["epoch"]
@@ -108,7 +112,8 @@ def _is_new_state(frame: dict[str, Any], epoch: str) -> bool:
     return bool(frame["type"] == "session_ready" and frame["data"]["epoch"] != epoch)
 
 
-async def test_what_is_due_is_done_by_one_of_many(topology: Topology) -> None:
+async def test_searches_end_beside_a_dispatcher(topology: Topology) -> None:
+    """With the timers in a dispatcher, a search that is switched off ends with a numbered event."""
     driver, passenger = await pair(topology)
     await driver.do("beacon_update", is_active=False)
     await passenger.do("finder_update", is_active=True, location=PLACE, target_location=TARGET)
@@ -120,7 +125,8 @@ async def test_what_is_due_is_done_by_one_of_many(topology: Topology) -> None:
     await passenger.hang_up()
 
 
-def test_a_bridge_that_is_told_to_stop_says_what_it_did(topology: Topology) -> None:
+def test_a_stopped_bridge_reports_counts(topology: Topology) -> None:
+    """While it is active `--once` leaves the work to it; on SIGTERM it logs its counts."""
     bridge = topology.bridges[0]
     again = _bridge(topology, "--once")
     assert "Another bridge is active" in again.stdout, again.stdout + again.stderr

@@ -57,7 +57,8 @@ async def is_not_ready(http: httpx.AsyncClient) -> httpx.Response:
     return answers[-1]
 
 
-async def test_a_proxy_is_told_first_and_meanwhile_everything_works(start_server: StartServer) -> None:
+async def test_readiness_fails_before_sockets_close(start_server: StartServer) -> None:
+    """For SHUTDOWN_NOTICE `/health/ready` says 503 while commands still work; then sockets close with 1012."""
     server = start_server(SHUTDOWN_NOTICE="3s")
     person = await Client.connect(server.url, server.log_in(PASSENGER))
     assert httpx.get(f"{server.url}/health/ready").json()["serving"] is True
@@ -76,9 +77,10 @@ async def test_a_proxy_is_told_first_and_meanwhile_everything_works(start_server
     assert server.stop() in (0, -15)
 
 
-async def test_a_command_under_way_is_finished_and_answered_before_its_socket_is_closed(
+async def test_a_running_command_is_answered(
     server: ServerProcess,
 ) -> None:
+    """A command that has begun before the shutdown is carried out and answered before the socket closes."""
     person = await Client.connect(server.url, server.log_in(PASSENGER))
     await person.data_of("session_ready")
     with closing(sqlite3.connect(server.database, isolation_level=None)) as other:
@@ -94,9 +96,10 @@ async def test_a_command_under_way_is_finished_and_answered_before_its_socket_is
     assert server.stop() in (0, -15)
 
 
-async def test_many_are_closed_some_at_a_time_and_those_who_do_not_listen_are_cut_off(
+async def test_sockets_close_in_batches(
     start_server: StartServer,
 ) -> None:
+    """Sockets get `server_restarting` with different delays; one that does not read is cut off."""
     server = start_server(SHUTDOWN_TIMEOUT="6s", WS_WRITE_TIMEOUT="60s")
     people = [await Client.connect(server.url, token) for token in tokens_of_many(server, 2 * BATCH + 5)]
     for person in people:
@@ -122,6 +125,7 @@ async def test_many_are_closed_some_at_a_time_and_those_who_do_not_listen_are_cu
 
 
 async def test_a_second_ctrl_c_hurries(start_server: StartServer) -> None:
+    """The second SIGINT ends the notice period at once."""
     server = start_server(SHUTDOWN_NOTICE="5m")
     person = await Client.connect(server.url, server.log_in(PASSENGER))
     await person.data_of("session_ready")

@@ -22,7 +22,8 @@ def shake_hands(server: ServerProcess, path: str = "/ws/", **headers: str) -> ht
     return httpx.get(server.url + path, headers={**upgrade, **headers}, timeout=TIMEOUT)
 
 
-def test_refusals_are_http_answers_before_any_upgrade(server: ServerProcess) -> None:
+def test_refusals_come_before_the_upgrade(server: ServerProcess) -> None:
+    """A handshake that is refused gets 401, 403 or 404 and no socket."""
     body = {"code": "UNAUTHORIZED", "message": "Authentication required"}
     for headers in ({}, {"Authorization": "Bearer x"}, {"Sec-WebSocket-Protocol": "bearer, x"}):
         answer = shake_hands(server, **headers)
@@ -33,7 +34,8 @@ def test_refusals_are_http_answers_before_any_upgrade(server: ServerProcess) -> 
     assert "ERROR" not in "".join(server.output)
 
 
-async def test_the_close_codes_of_the_contract_arrive(server: ServerProcess) -> None:
+async def test_close_codes_arrive(server: ServerProcess) -> None:
+    """Clients see 4409 when replaced, 1009 for a message that is too large and 1012 at a restart."""
     token = server.log_in("+6281200000003")
     first = await Client.connect(server.url, token)
     await first.data_of("session_ready")

@@ -25,7 +25,8 @@ def waiting(server: ServerProcess) -> list[str]:
         return [subject for (subject,) in rows]
 
 
-async def test_what_was_committed_is_delivered_after_a_kill(start_server: StartServer) -> None:
+async def test_commits_survive_a_kill(start_server: StartServer) -> None:
+    """An event whose process died right after the commit is delivered by the next server."""
     server = start_server()
     tokens = server.log_in(DRIVER, driver=True), server.log_in(PASSENGER)
     driver, passenger = [await Client.connect(server.url, token) for token in tokens]
@@ -47,7 +48,8 @@ async def test_what_was_committed_is_delivered_after_a_kill(start_server: StartS
     await back.hang_up()
 
 
-async def test_what_another_process_commits_reaches_open_sockets_as_a_frame(start_server: StartServer) -> None:
+async def test_other_processes_reach_open_sockets(start_server: StartServer) -> None:
+    """What a management command commits reaches connected clients."""
     server = start_server()
     tokens = server.log_in(DRIVER, driver=True), server.log_in(PASSENGER)
     driver, passenger = [await Client.connect(server.url, token) for token in tokens]
@@ -59,9 +61,10 @@ async def test_what_another_process_commits_reaches_open_sockets_as_a_frame(star
         await person.hang_up()
 
 
-async def test_a_server_that_is_killed_before_its_relay_has_run_delivers_after_its_restart(
+async def test_an_answered_command_survives(
     start_server: StartServer,
 ) -> None:
+    """What was answered before SIGKILL is in the state afterwards, and its repetition is answered too."""
     server = start_server()
     tokens = server.log_in(DRIVER, driver=True), server.log_in(PASSENGER)
     driver, passenger = [await Client.connect(server.url, token) for token in tokens]
@@ -85,6 +88,7 @@ async def test_a_server_that_is_killed_before_its_relay_has_run_delivers_after_i
 
 
 def test_a_second_server_does_not_start(server: ServerProcess) -> None:
+    """On SQLite a second `serve` refuses to run, and the first goes on."""
     done = server.manage("serve", "--port", "0")
     assert done.returncode != 0
     assert "Another server runs on" in done.stderr + done.stdout
@@ -92,7 +96,8 @@ def test_a_second_server_does_not_start(server: ServerProcess) -> None:
     assert httpx.get(f"{server.url}/health/ready").json()["status"] == "ok"
 
 
-async def test_what_was_reported_is_booked_when_the_server_stops(start_server: StartServer) -> None:
+async def test_positions_are_saved_on_stop(start_server: StartServer) -> None:
+    """Positions that were not written yet are in the track after a stop."""
     server = start_server(TRACK_FLUSH_INTERVAL=NEVER)
     tokens = server.log_in(DRIVER, driver=True), server.log_in(PASSENGER)
     driver, passenger = [await Client.connect(server.url, token) for token in tokens]

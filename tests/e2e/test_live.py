@@ -60,7 +60,8 @@ async def until(socket: ClientConnection, is_so: Callable[[Items, Any], object])
                 return drivers, data["figures"]
 
 
-async def test_strangers_get_an_http_answer_and_staff_the_town(server: ServerProcess) -> None:
+async def test_only_staff_see_the_town(server: ServerProcess) -> None:
+    """The live map refuses strangers with 403, serves staff, and closes with 4401 when they are staff no longer."""
     cookie = await asyncio.to_thread(cookie_of_staff, server)
     for attempt in (look_at(server, "nonsense"), look_at(server, cookie, "https://evil.example.com")):
         with pytest.raises(InvalidStatus) as refused:
@@ -84,6 +85,7 @@ def topology() -> Iterator[Topology]:
 
 
 async def test_many_processes_are_one_town(topology: Topology) -> None:
+    """Each process shows the drivers, rides and connections of all processes."""
     one, other = topology.webs
     cookie = await asyncio.to_thread(cookie_of_staff, one)
     driver = await Client.connect(one.url, one.log_in(DRIVER, driver=True))

@@ -38,7 +38,8 @@ def post(browser: httpx.Client, path: str, **body: str) -> str:
     return answer.text
 
 
-async def test_a_connection_is_found_and_ended_wherever_it_is(tmp_path: Path) -> None:
+async def test_connections_are_ended_across_processes(tmp_path: Path) -> None:
+    """Staff finds a connection in the admin of one process and ends it on another."""
     with Topology(tmp_path, bridges=1) as topology:
         one, other = topology.webs
         token = one.log_in(PASSENGER)

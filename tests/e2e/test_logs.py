@@ -12,7 +12,8 @@ from tests.e2e.conftest import StartServer
 pytestmark = pytest.mark.e2e
 
 
-async def test_no_token_no_code_and_no_position_is_logged(start_server: StartServer) -> None:
+async def test_no_secrets_are_logged(start_server: StartServer) -> None:
+    """Logs contain neither tokens nor codes nor positions, and name the connection of each line."""
     server = start_server(LOG_FORMAT="json")
     tokens = server.log_in("+6281200000001", driver=True), server.log_in("+6281200000003")
     driver, passenger = [await Client.connect(server.url, token) for token in tokens]

@@ -89,7 +89,8 @@ def check_figures(samples: Samples, clients: Iterable[Client]) -> None:
     assert value_of(samples, "outbox_backlog") == 0
 
 
-async def test_the_figures_of_one_process_are_what_was_sent(start_server: StartServer) -> None:
+async def test_figures_match_the_frames(start_server: StartServer) -> None:
+    """Counts of frames, errors, closes and connections equal what clients sent and received."""
     server = start_server(METRICS_TOKEN=TOKEN)
     driver = await Client.connect(server.url, server.log_in(DRIVER, driver=True))
     passenger = await Client.connect(server.url, server.log_in(PASSENGER))
@@ -116,7 +117,8 @@ async def test_the_figures_of_one_process_are_what_was_sent(start_server: StartS
     await newer.hang_up()
 
 
-async def test_a_rate_limit_that_was_met_is_counted(start_server: StartServer) -> None:
+async def test_rate_limits_are_counted(start_server: StartServer) -> None:
+    """Each refusal with RATE_LIMIT is counted."""
     server = start_server(WS_COMMAND_RATE="1", WS_COMMAND_BURST="2")
     client = await Client.connect(server.url, server.log_in(PASSENGER))
     answers = Counter([(await client.do("sync"))["type"] for _ in range(10)])
@@ -154,7 +156,8 @@ def many() -> Iterator[Many]:
         yield running
 
 
-async def test_whichever_worker_is_asked_answers_for_all(many: Many) -> None:
+async def test_any_worker_answers_for_all(many: Many) -> None:
+    """With several workers every scrape has the sums of all of them."""
     web = many.web
     driver = await Client.connect(web.url, web.log_in(DRIVER, driver=True))
     passenger = await Client.connect(web.url, web.log_in(PASSENGER))
@@ -185,7 +188,8 @@ async def test_whichever_worker_is_asked_answers_for_all(many: Many) -> None:
     await until(lambda: value_of(scrape(web), "connections", role="passenger") == 0)
 
 
-async def test_a_worker_that_was_killed_leaves_no_connections_and_no_gap_in_what_was_counted(many: Many) -> None:
+async def test_a_killed_worker_keeps_its_counts(many: Many) -> None:
+    """A killed worker has no connections any more, but what it counted stays."""
     web = many.web
     token = web.log_in(DRIVER, driver=True)
     client = await Client.connect(web.url, token)
@@ -209,7 +213,8 @@ def _scrape_or_none(server: ServerProcess) -> Samples | None:
         return None
 
 
-async def test_bridge_and_dispatcher_show_theirs(many: Many) -> None:
+async def test_bridge_and_dispatcher_are_scraped(many: Many) -> None:
+    """Bridge and dispatcher serve metrics of their own."""
     bridge = many.of(many.bridge_port)
     assert value_of(bridge, "bridge_active") == 1
     assert value_of(bridge, "bridge_messages_total", result="delivered") >= 8
@@ -217,7 +222,8 @@ async def test_bridge_and_dispatcher_show_theirs(many: Many) -> None:
     assert value_of(many.of(many.dispatcher_port), "outbox_backlog") == 0
 
 
-async def test_statistics_and_health_are_over_all_processes(many: Many) -> None:
+async def test_health_covers_all_processes(many: Many) -> None:
+    """Statistics and detailed health count the connections of all processes."""
     web = many.web
     staff = _staff_token(web)
     tokens = [web.log_in(DRIVER, driver=True), web.log_in(PASSENGER), web.log_in(THIRD)]
@@ -244,7 +250,8 @@ async def test_statistics_and_health_are_over_all_processes(many: Many) -> None:
         await client.hang_up()
 
 
-async def test_without_a_bridge_the_health_says_so(many: Many) -> None:
+async def test_health_reports_a_missing_bridge(many: Many) -> None:
+    """Detailed health is 503 without an active bridge, and 200 when one is back."""
     many.bridges[0].stop()
     await until(lambda: get(f"{many.web.url}/health/detailed").json()["bridge"]["active"] is False)
     assert get(f"{many.web.url}/health/detailed").status_code == 503

@@ -103,7 +103,7 @@ def shake_hands(server: ServerProcess, **headers: str) -> httpx.Response:
     return ask(server, **upgrade, **headers)
 
 
-async def test_odd_requests_are_told_what_is_wrong(server: ServerProcess) -> None:
+async def test_odd_requests_are_explained(server: ServerProcess) -> None:
     """A handshake without `Upgrade`, with huge cookies, or of another client than this machine gets an answer."""
     for path in ("/ws/", "/live/ws/"):
         answer = await asyncio.to_thread(ask, server, path)
@@ -120,7 +120,7 @@ async def test_odd_requests_are_told_what_is_wrong(server: ServerProcess) -> Non
     assert (answer.status_code, answer.json()["code"]) == (413, "VALIDATION_FAILED")
 
 
-async def test_a_first_post_with_h2c_is_read(server: ServerProcess) -> None:
+async def test_a_post_with_h2c_works(server: ServerProcess) -> None:
     """Java's client offers HTTP/2 with its first request, whose body counts all the same."""
     upgrade = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAABAAMAAABk"}
     async with httpx.AsyncClient(base_url=server.url, timeout=TIMEOUT) as rest:

@@ -37,7 +37,8 @@ def wait_until_handed_out(server: ServerProcess) -> None:
 
 
 @pytest.mark.parametrize("history", [COUNT, 100])
-async def test_who_reads_late_gets_everything_in_order_or_the_state(start_server: StartServer, history: int) -> None:
+async def test_late_readers_miss_nothing(start_server: StartServer, history: int) -> None:
+    """A client that reads late gets every notification in order, or the state where the history is too short."""
     server = start_server(
         "-m", "tests.stress.census", "serve", "--port", "0", WS_WRITE_TIMEOUT="60s", HISTORY_MAX=str(history)
     )

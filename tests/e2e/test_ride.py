@@ -36,7 +36,8 @@ async def next_of(frames: Subscription, kind: str) -> dict[str, Any]:
     raise AssertionError("The client was closed.")
 
 
-async def test_two_people_take_a_ride_from_login_to_payment(server: ServerProcess) -> None:
+async def test_a_ride_from_login_to_payment(server: ServerProcess) -> None:
+    """Two people log in, meet, ride, pay, and the fare is that of the track."""
     logins = await log_in(server, DRIVER, driver=True), await log_in(server, PASSENGER)
     driver, passenger = [Client(server.url, login["access"], login["refresh"]) for login in logins]
     told = [Told(person) for person in (driver, passenger)]
@@ -79,7 +80,8 @@ async def test_two_people_take_a_ride_from_login_to_payment(server: ServerProces
     assert httpx.get(bill["qr_code_url"].replace("http://127.0.0.1:8000", server.url)).status_code == 200
 
 
-async def test_a_phone_that_lost_its_network_gets_what_it_missed(server: ServerProcess) -> None:
+async def test_a_lost_phone_resumes(server: ServerProcess) -> None:
+    """A client that comes back with `resume` gets exactly what it missed."""
     driver = await RawClient.connect(server.url, server.log_in(DRIVER, driver=True))
     token = server.log_in(PASSENGER)
     passenger = await RawClient.connect(server.url, token)
@@ -100,7 +102,8 @@ async def test_a_phone_that_lost_its_network_gets_what_it_missed(server: ServerP
     await back.hang_up()
 
 
-async def test_a_proposal_that_nobody_answers_expires_and_the_search_ends(start_server: StartServer) -> None:
+async def test_unanswered_offers_expire(start_server: StartServer) -> None:
+    """An offer that nobody answers expires, and the search ends with `no_driver`."""
     server = start_server(MATCH_RESPONSE_TIMEOUT="300ms", MATCH_SEARCH_INTERVAL="100ms", TIMERS_INTERVAL="50ms")
     driver = await RawClient.connect(server.url, server.log_in(DRIVER, driver=True))
     passenger = await RawClient.connect(server.url, server.log_in(PASSENGER))
@@ -114,7 +117,8 @@ async def test_a_proposal_that_nobody_answers_expires_and_the_search_ends(start_
     await passenger.hang_up()
 
 
-async def test_a_browser_connects_with_a_subprotocol(server: ServerProcess) -> None:
+async def test_browsers_connect_with_a_subprotocol(server: ServerProcess) -> None:
+    """A browser passes its token as the subprotocol pair `bearer, <token>`."""
     token = server.log_in(PASSENGER)
     address = server.url.replace("http", "ws", 1) + "/ws/"
     async with connect(address, subprotocols=["bearer", token], origin=server.url) as socket:  # type: ignore[list-item, arg-type]

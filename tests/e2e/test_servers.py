@@ -22,7 +22,8 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize("name", ["daphne", "runserver"])
-async def test_a_ride_is_booked_and_timers_run_on_daphne_too(start_server: StartServer, name: str) -> None:
+async def test_daphne_and_runserver_work(start_server: StartServer, name: str) -> None:
+    """Under Daphne and runserver a ride is booked and the timers run."""
     port = str(free_port())
     commands = {
         "daphne": ("-m", "daphne", "-p", port, "nebengjek.asgi:application"),
@@ -43,7 +44,8 @@ async def test_a_ride_is_booked_and_timers_run_on_daphne_too(start_server: Start
     await passenger.hang_up()
 
 
-async def test_what_daphne_does_with_the_limits_is_what_the_table_says(start_server: StartServer) -> None:
+async def test_daphne_limits_are_as_documented(start_server: StartServer) -> None:
+    """Daphne closes and refuses with the codes that the table of servers gives."""
     port = str(free_port())
     server = start_server(
         "-m", "daphne", "-p", port, "nebengjek.asgi:application", url=f"http://127.0.0.1:{port}",

@@ -154,7 +154,7 @@ async def test_write_buffer_follows_its_setting(small: ServerProcess, large: Ser
         assert is_open(patient)
 
 
-async def test_what_happens_comes_by_the_channel_layer(large: ServerProcess) -> None:
+async def test_frames_come_by_the_layer(large: ServerProcess) -> None:
     """Events, positions, a newer connection and a logout reach a socket at once, long before the next heartbeat."""
     tokens = large.log_in(DRIVER, driver=True), large.log_in(PASSENGER)
     driver, passenger = [await Client.connect(large.url, token) for token in tokens]

@@ -59,7 +59,8 @@ def ends(token: str, seconds: float) -> str:
     return make_token({**claims, "exp": time.time() + seconds})
 
 
-async def test_a_change_of_role_ends_the_sockets_of_the_old_one(topology: Topology, rest: httpx.AsyncClient) -> None:
+async def test_a_new_role_ends_old_sockets(topology: Topology, rest: httpx.AsyncClient) -> None:
+    """Registering as a driver closes the sockets of the passenger with 4401."""
     token = (await log_in(rest, topology.webs[0], "+6281200000006"))["access"]
     socket = await open_elsewhere(topology, token)
     vehicle = {"vehicle_type": "motorcycle", "vehicle_plate": "B 1234 XYZ"}
@@ -70,16 +71,16 @@ async def test_a_change_of_role_ends_the_sockets_of_the_old_one(topology: Topolo
     await driver.hang_up()
 
 
-async def test_deactivation_ends_them(topology: Topology, rest: httpx.AsyncClient) -> None:
+async def test_deactivation_ends_sockets(topology: Topology, rest: httpx.AsyncClient) -> None:
+    """Deactivating a user closes their sockets with 4401."""
     session = await log_in(rest, topology.webs[0], "+6281200000007")
     socket = await open_elsewhere(topology, session["access"])
     await _deactivate(topology, session["user"]["id"])
     assert await socket.closed_with() == 4401
 
 
-async def test_a_token_that_expires_ends_its_socket_and_a_fresh_one_keeps_it(
-    topology: Topology, rest: httpx.AsyncClient
-) -> None:
+async def test_sockets_end_with_their_token(topology: Topology, rest: httpx.AsyncClient) -> None:
+    """A socket is warned and closed at the end of its token; a fresh token keeps it open."""
     session = await log_in(rest, topology.webs[0])
     socket = await open_elsewhere(topology, ends(session["access"], 3))
     assert "expires_at" in await socket.data_of("token_expiring")
@@ -90,7 +91,8 @@ async def test_a_token_that_expires_ends_its_socket_and_a_fresh_one_keeps_it(
     assert await socket.closed_with() == 4401
 
 
-async def test_they_end_also_when_nobody_announces_it(topology: Topology, rest: httpx.AsyncClient) -> None:
+async def test_revocations_are_noticed_without_announcement(topology: Topology, rest: httpx.AsyncClient) -> None:
+    """Without a bridge to announce it, sockets of revoked tokens end at the next check."""
     sessions = [await log_in(rest, topology.webs[0], number) for number in ("+6281200000008", "+6281200000009")]
     deactivated, logged_out = [await open_elsewhere(topology, session["access"]) for session in sessions]
     assert topology.bridges[0].stop() == 0  # who would tell the sockets

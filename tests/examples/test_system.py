@@ -107,7 +107,8 @@ def at(point: GeoPoint) -> dict[str, float]:
     return {"latitude": point.latitude, "longitude": point.longitude}
 
 
-async def test_a_driver_and_a_passenger_come_to_a_ride(system: System) -> None:
+async def test_a_match_becomes_a_ride(system: System) -> None:
+    """With matching outside of the server, a driver and a passenger come to a ride."""
     async with system.phone_of(DEWI, driver=True) as (dewi, dewi_id), system.phone_of(PUTRI) as (putri, putri_id):
         await succeed(dewi, "beacon_update", is_active=True)
         await succeed(dewi, "location_update", **at(north_of(MONAS, 500)))
@@ -131,7 +132,8 @@ async def test_a_driver_and_a_passenger_come_to_a_ride(system: System) -> None:
     await system.check()
 
 
-async def test_when_the_nearest_declines_the_next_is_asked(system: System) -> None:
+async def test_the_next_driver_is_asked(system: System) -> None:
+    """When the nearest driver declines, the next is asked."""
     async with (
         system.phone_of(DEWI, driver=True) as (dewi, dewi_id),
         system.phone_of(JOKO, driver=True) as (joko, joko_id),
@@ -157,7 +159,7 @@ async def test_when_the_nearest_declines_the_next_is_asked(system: System) -> No
     await system.check()
 
 
-async def test_the_bridge_does_all_its_work_under_its_own_user(system: System) -> None:
+async def test_the_bridge_has_enough_rights(system: System) -> None:
     """It makes its consumer anew after a restart, gives up what cannot be read, and publishes that again when told."""
     assert system.bridge.stop() == 0
     client = await nats.connect(url_of(system.nats_server, "matching"), inbox_prefix="_INBOX_matching")

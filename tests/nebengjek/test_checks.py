@@ -27,6 +27,7 @@ def every_check() -> list[Any]:
 
 
 def test_the_development_settings_are_fine(settings: Any) -> None:
+    """The defaults raise no check."""
     settings.DEBUG = True
     assert every_check() == []
 
@@ -58,14 +59,16 @@ def test_the_development_settings_are_fine(settings: Any) -> None:
         ({"MATCH_MAX_RADIUS_KM": Decimal(4)}, "nebengjek.W004"),
     ],
 )
-def test_each_mistake_has_an_id_and_a_hint(settings: Any, change: dict[str, Any], identifier: str) -> None:
+def test_mistakes_have_ids_and_hints(settings: Any, change: dict[str, Any], identifier: str) -> None:
+    """Each mistake has an id and a hint."""
     settings.DEBUG = True
     for name, value in change.items():
         setattr(settings, name, value)
     assert ids(every_check()) == [identifier]
 
 
-def test_development_defaults_are_refused_with_debug_off(settings: Any) -> None:
+def test_production_refuses_development_defaults(settings: Any) -> None:
+    """Development defaults are errors with DEBUG off."""
     settings.DEBUG = False
     assert ids(every_check()) == ["nebengjek.E001", "nebengjek.E002", "nebengjek.E003"]
 

@@ -35,9 +35,8 @@ async def is_rejected(match: Match) -> bool:
     return (await in_read_thread(Match.objects.get, pk=match.pk)).status == "REJECTED"
 
 
-async def test_several_processes_do_what_is_due_once_and_end_when_they_are_told(
-    tmp_path: Path, dewi: User, putri: User
-) -> None:
+async def test_dispatchers_share_the_work(tmp_path: Path, dewi: User, putri: User) -> None:
+    """Two dispatchers reject an expired offer once, and end on SIGTERM."""
     env = {"DATABASE_URL": database_url()}
     processes = [ServerProcess(tmp_path, "manage.py", "run_dispatcher", **env).launch() for _ in range(2)]
     for process in processes:
@@ -51,7 +50,8 @@ async def test_several_processes_do_what_is_due_once_and_end_when_they_are_told(
     assert await in_read_thread(OutboxEvent.objects.filter(subject="match.rejected").count) == 1
 
 
-async def test_in_one_process_it_needs_no_nats(dewi: User, putri: User) -> None:
+async def test_it_needs_no_nats(dewi: User, putri: User) -> None:
+    """On the embedded default the dispatcher rejects expired offers without NATS."""
     dispatcher = Dispatcher()
     dispatcher.start()
     assert {task.get_name() for task in dispatcher._loops._tasks} == {"timers", "database"}
@@ -60,9 +60,10 @@ async def test_in_one_process_it_needs_no_nats(dewi: User, putri: User) -> None:
     await dispatcher.stop()
 
 
-async def test_the_relay_is_told_of_what_was_done(
+async def test_the_relay_is_woken(
     distributed: None, nats_client: Client, dewi: User, putri: User, settings: Any
 ) -> None:
+    """The dispatcher wakes the relay after what it did."""
     heard: asyncio.Queue[Msg] = asyncio.Queue()
     dispatcher = Dispatcher()
     dispatcher.start()

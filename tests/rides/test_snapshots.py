@@ -50,7 +50,7 @@ CARDS = {
 
 def test_the_people_of_a_ride_know_each_other(dewi: User, putri: User) -> None:
     """Name, kind of vehicle and plate of who comes, and the name of who waits; no phone number."""
-    data = ride_card(book(dewi, putri)).to_data()
+    data = ride_card(book(dewi, putri), putri.pk).to_data()
     assert set(data) == RIDE | set(CARDS)
     assert {name: data[name] for name in CARDS} == CARDS
 
@@ -72,6 +72,6 @@ def test_people_are_forgotten_some_time_after_the_ride(dewi: User, putri: User, 
     assert set(people_of(ride)) == set(CARDS)
     setattr(ride, over, timezone.now() - timedelta(days=7, seconds=1))
     assert people_of(ride) == {}
-    assert set(ride_card(ride).to_data()) == RIDE
+    assert set(ride_card(ride, putri.pk).to_data()) == RIDE
     settings.CARD_RETENTION = timedelta(days=8)
     assert set(people_of(ride)) == set(CARDS)

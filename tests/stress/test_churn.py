@@ -33,7 +33,8 @@ def settled(server: ServerProcess) -> dict[str, int]:
     return seen[-1] | count_rows(server.database)
 
 
-def test_nothing_is_left_of_those_who_came_and_went(start_server: StartServer) -> None:
+def test_visitors_leave_nothing_behind(start_server: StartServer) -> None:
+    """After many connects and disconnects the server holds as much as before."""
     server = start_server("-m", "tests.stress.census", "serve", "--port", "0")
     people = [server.log_in(f"+62812000000{n:02d}", driver=n % 2 == 0) for n in range(12)]
     url = server.url.replace("http", "ws", 1) + "/ws/"

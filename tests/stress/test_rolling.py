@@ -12,7 +12,8 @@ from tests.patience import FACTOR
 pytestmark = pytest.mark.e2e
 
 
-def test_rides_go_on_over_restarts_and_kills_and_nobody_misses_anything() -> None:
+def test_rides_survive_restarts_and_kills() -> None:
+    """Rides go on while web processes are restarted and killed, and no notification is missed."""
     arguments = ["--people", "5", "--rides", "10", "--speed", "20", "--pause", "3"]
     done = subprocess.run(
         [sys.executable, "-m", "tests.stress.rolling", *arguments],

@@ -1,11 +1,12 @@
 """The tables of users, drivers and logins."""
 
-from users.models.logins import KnownAddress, OneTimeCode, Suspicion, Tally, TokenAnswer
+from users.models.logins import Erasure, KnownAddress, OneTimeCode, Suspicion, Tally, TokenAnswer, Watermark
 from users.models.people import SESSION_SALT, Driver, Role, User, UserManager, VehicleType
 
 __all__ = [
     "SESSION_SALT",
     "Driver",
+    "Erasure",
     "KnownAddress",
     "OneTimeCode",
     "Role",
@@ -15,4 +16,5 @@ __all__ = [
     "User",
     "UserManager",
     "VehicleType",
+    "Watermark",
 ]

@@ -58,6 +58,27 @@ class TokenAnswer(models.Model):
         return f"tokens of {self.user_id} at {self.answered_at:%Y-%m-%d %H:%M:%S}"
 
 
+class Erasure(models.Model):
+    """An account that has ended, and when all data of its person was gone."""
+
+    user_id = models.UUIDField(primary_key=True)
+    requested_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {'erased' if self.finished_at else 'to be erased'}"
+
+
+class Watermark(models.Model):
+    """Up to when a rule of retention has been applied to rows that it changes and does not delete."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} until {self.until:%Y-%m-%d %H:%M:%S}"
+
+
 class Suspicion(StrEnum):
     """What is counted because it may be an attack."""
 

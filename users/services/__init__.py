@@ -1,6 +1,7 @@
 """Services that change users: login, logout, profile, registration as a driver, deactivation."""
 
 from users.services.accounts import driver_create, profile_update, user_deactivate, user_log_out, user_reactivate
+from users.services.erasure import account_erase, erasure_steps, expiry_steps
 from users.services.logins import (
     Session,
     login,
@@ -13,7 +14,10 @@ from users.services.logins import (
 
 __all__ = [
     "Session",
+    "account_erase",
     "driver_create",
+    "erasure_steps",
+    "expiry_steps",
     "login",
     "login_request",
     "logout",

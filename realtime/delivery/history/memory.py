@@ -69,6 +69,10 @@ class MemoryHistory:
         histories = (self._users.get(user_id) for user_id in user_ids)
         return self.epoch, [history.head if history else 0 for history in histories]
 
+    def erase(self, user_id: UUID) -> None:
+        """Forget the notifications of a user; for any thread."""
+        self._users.pop(user_id, None)
+
     def purge(self) -> None:
         """Forget frames and event ids whose time is over; the numbers go on."""
         now = time.monotonic()

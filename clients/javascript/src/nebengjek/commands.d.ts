@@ -130,6 +130,8 @@ export interface Ride {
   driver?: DriverCard;
   /** Who rides; gone some time after the ride (`CARD_RETENTION`). */
   passenger?: PassengerCard;
+  /** Four digits that only the passenger is shown; the driver needs them to start. */
+  pin?: string;
 }
 
 /** The driver who comes, as the passenger recognises them. */
@@ -292,6 +294,8 @@ export interface RidePickup {
   driver?: DriverCard;
   /** Who rides; gone some time after the ride (`CARD_RETENTION`). */
   passenger?: PassengerCard;
+  /** Four digits that only the passenger is shown; the driver needs them to start. */
+  pin?: string;
 }
 
 /** The passenger is on board. */
@@ -506,7 +510,7 @@ export interface CommandData {
   beacon_update: { is_active: boolean; latitude?: number; longitude?: number };
   finder_update: { is_active: boolean; location?: Place; target_location?: Place; vehicle_type?: "car" | "motorcycle" | "van"; auto_accept?: boolean; quote_id?: string };
   match_confirm: { match_id: string; accepted: boolean };
-  ride_start: { ride_id: string; latitude?: number; longitude?: number };
+  ride_start: { ride_id: string; latitude?: number; longitude?: number; pin?: string };
   ride_arrived: { ride_id: string; adjustment_factor?: number };
   payment_process: { ride_id: string; total_cost: number; status?: "ACCEPTED" | "REJECTED" };
   ride_cancel: { ride_id: string; reason?: string };

@@ -8,22 +8,6 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 
-class Location(TypedDict):
-    """A place, in degrees (WGS 84)."""
-
-    latitude: float
-    longitude: float
-
-
-class Limits(TypedDict):
-    """The limits of a client; a rate of 0 is no limit."""
-
-    max_message_size: int
-    command_rate: int
-    command_burst: int
-    location_rate: int
-
-
 class Match(TypedDict):
     """A match as it stands."""
 
@@ -39,18 +23,54 @@ class Match(TypedDict):
     expires_at: str
 
 
-class DriverCard(TypedDict):
-    """The driver who comes, as the passenger recognises them."""
+class Location(TypedDict):
+    """A place, in degrees (WGS 84)."""
 
-    full_name: str
-    vehicle_type: str
-    vehicle_plate: str
+    latitude: float
+    longitude: float
 
 
-class PassengerCard(TypedDict):
-    """The passenger who waits, as the driver calls them."""
+class Session(TypedDict):
+    """Who the user is, where the stream of notifications stands, and the complete state."""
 
-    full_name: str
+    user_id: str
+    role: Literal["driver", "passenger"]
+    connection_id: str
+    epoch: str
+    seq: int
+    recovered: bool
+    server_time: str
+    state: State
+    limits: Limits
+
+
+class State(TypedDict):
+    """Everything that a client shows its user."""
+
+    beacon: Beacon | None
+    finder: Finder | None
+    proposals: list[Match]
+    ride: Ride | None
+    payment: Payment | None
+    last_ride: Ride | None
+    allowed_actions: list[str]
+
+
+class Beacon(TypedDict):
+    """Whether a driver takes passengers."""
+
+    is_active: bool
+
+
+class Finder(TypedDict):
+    """Whether a passenger is looking for a driver, and where."""
+
+    is_active: bool
+    location: NotRequired[Location]
+    target_location: NotRequired[Location]
+    vehicle_type: NotRequired[Literal["car", "motorcycle", "van"]]
+    auto_accept: NotRequired[bool]
+    quote_id: NotRequired[str]
 
 
 class Ride(TypedDict):
@@ -73,6 +93,21 @@ class Ride(TypedDict):
     completed_at: str | None
     driver: NotRequired[DriverCard]
     passenger: NotRequired[PassengerCard]
+    pin: NotRequired[str]
+
+
+class DriverCard(TypedDict):
+    """The driver who comes, as the passenger recognises them."""
+
+    full_name: str
+    vehicle_type: str
+    vehicle_plate: str
+
+
+class PassengerCard(TypedDict):
+    """The passenger who waits, as the driver calls them."""
+
+    full_name: str
 
 
 class Payment(TypedDict):
@@ -89,44 +124,10 @@ class Payment(TypedDict):
     qr_code_url: str
 
 
-class Beacon(TypedDict):
-    """Whether a driver takes passengers."""
+class Limits(TypedDict):
+    """The limits of a client; a rate of 0 is no limit."""
 
-    is_active: bool
-
-
-class Finder(TypedDict):
-    """Whether a passenger is looking for a driver, and where."""
-
-    is_active: bool
-    location: NotRequired[Location]
-    target_location: NotRequired[Location]
-    vehicle_type: NotRequired[Literal["car", "motorcycle", "van"]]
-    auto_accept: NotRequired[bool]
-    quote_id: NotRequired[str]
-
-
-class State(TypedDict):
-    """Everything that a client shows its user."""
-
-    beacon: Beacon | None
-    finder: Finder | None
-    proposals: list[Match]
-    ride: Ride | None
-    payment: Payment | None
-    last_ride: Ride | None
-    allowed_actions: list[str]
-
-
-class Session(TypedDict):
-    """Who the user is, where the stream of notifications stands, and the complete state."""
-
-    user_id: str
-    role: Literal["driver", "passenger"]
-    connection_id: str
-    epoch: str
-    seq: int
-    recovered: bool
-    server_time: str
-    state: State
-    limits: Limits
+    max_message_size: int
+    command_rate: int
+    command_burst: int
+    location_rate: int
