@@ -1,6 +1,14 @@
 """Services that change users: login, logout, profile, registration as a driver, deactivation."""
 
-from users.services.accounts import driver_create, profile_update, user_deactivate, user_log_out, user_reactivate
+from users.services.accounts import (
+    driver_create,
+    driver_delete,
+    driver_update,
+    profile_update,
+    user_deactivate,
+    user_log_out,
+    user_reactivate,
+)
 from users.services.logins import (
     Session,
     login,
@@ -14,6 +22,8 @@ from users.services.logins import (
 __all__ = [
     "Session",
     "driver_create",
+    "driver_delete",
+    "driver_update",
     "login",
     "login_request",
     "logout",
