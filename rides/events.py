@@ -376,13 +376,15 @@ class RideCompleted(Event, frozen=True, kw_only=True):
 
 
 class RideCancelled(RideEvent, frozen=True, kw_only=True):
-    """The ride was cancelled by `driver`, `passenger` or `staff`."""
+    """The ride was cancelled by `driver`, `passenger`, `staff` or, after a deadline, `system`."""
 
     type: ClassVar[str] = "ride_cancelled"
     resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.cancelled"
 
-    cancelled_by: Annotated[Literal["driver", "passenger", "staff"], Meta(description="Who cancelled the ride.")]
+    cancelled_by: Annotated[
+        Literal["driver", "passenger", "staff", "system"], Meta(description="Who cancelled the ride.")
+    ]
     reason: Annotated[Reason, Meta(description="The reason that was given; may be empty.")]
 
 

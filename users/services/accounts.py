@@ -42,6 +42,24 @@ def driver_create(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> Us
 
 
 @transaction.atomic
+def driver_update(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> User:
+    """Give a driver another vehicle. Raises `Conflict` for a passenger."""
+    rows = Driver.objects.filter(pk=user_id, user__role=Role.DRIVER)
+    if not rows.update(vehicle_type=vehicle_type, vehicle_plate=vehicle_plate):
+        raise Conflict("You are not registered as a driver.")
+    return User.objects.select_related("driver").get(pk=user_id)
+
+
+@transaction.atomic
+def driver_delete(*, user_id: UUID) -> None:
+    """Make a driver a passenger again and end all older tokens. Raises `Conflict` for a passenger."""
+    if not User.objects.filter(pk=user_id, role=Role.DRIVER).update(role=Role.PASSENGER):
+        raise Conflict("You are not registered as a driver.")
+    Driver.objects.filter(pk=user_id).delete()
+    revoke_tokens(user_id)
+
+
+@transaction.atomic
 def user_deactivate(*, user_id: UUID) -> bool:
     """Deactivate a user: logins and tokens are refused, open sockets close. Return False if nothing changed."""
     if not User.objects.filter(pk=user_id, is_active=True).update(is_active=False):

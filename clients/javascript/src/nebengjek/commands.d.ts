@@ -430,7 +430,7 @@ export interface RideSnapshot {
   completed_at: string | null;
 }
 
-/** The ride was cancelled by `driver`, `passenger` or `staff`. */
+/** The ride was cancelled by `driver`, `passenger`, `staff` or, after a deadline, `system`. */
 export interface RideCancelled {
   /** The driver. */
   driver_id: string;
@@ -439,7 +439,7 @@ export interface RideCancelled {
   /** The ride. */
   ride_id: string;
   /** Who cancelled the ride. */
-  cancelled_by: "driver" | "passenger" | "staff";
+  cancelled_by: "driver" | "passenger" | "staff" | "system";
   /** The reason that was given; may be empty. */
   reason: string;
 }
