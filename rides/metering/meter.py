@@ -47,7 +47,7 @@ CLEARLY, HARDLY = 6.0, 2.5
 DRIVING_MS, CREEPING_MS = 3.0, 1.5
 """The same in m/s, for noise that wanders slower than it shows: nobody drives below walking pace for long."""
 AWAY, AWAY_FAST = 7.0, 5.0
-"""Times its standard deviation that noise does not take a phone away from where it stood, unless clearly fast."""
+"""Times its standard deviation that noise takes no phone away from where it stood; the second, if it was clearly fast."""
 PAUSE_S = 5.0
 """Seconds: a shorter slow piece is part of the drive, such as the turn at a corner."""
 LIVELY = 3.5
@@ -215,11 +215,11 @@ def _measure_piece(piece: list[Timed], noise: Noise, *, warped: bool) -> tuple[f
         raw, noise = _slowed_down(raw, noise)
     sigmas, loose = _sigmas(piece, noise)
     smoothed = settle(raw, sigmas, noise)
-    stretches = _stretches(raw, smoothed, noise, loose)
+    silent = is_silent(raw, noise)
+    stretches = _stretches_at_once(raw) if silent else _stretches(raw, smoothed, noise, loose)
     if len(stretches) > 1 and not any(accuracy_of(one.fix) for one in piece):  # does it only stand, perhaps?
         stand = _stretches(raw, smoothed, noise, max(loose, STANDING_SIGMA_M))
-        stretches = stand if len(stand) == 1 else stretches
-    silent = is_silent(raw, noise)
+        stretches = stand if len(stand) == 1 and not silent else stretches
     if silent or _is_sparse(raw, stretches, noise):
         smoothed = Smoothed(raw, sigmas, smoothed.liveliness, [0.0] * (len(piece) - 1))
     legs = _legs(smoothed)
@@ -292,6 +292,12 @@ def _stretches(raw: Track, smoothed: Smoothed, noise: Noise, loose: float) -> li
         doubtful.slow = True
         stretches = _joined(stretches)
     return stretches
+
+
+def _stretches_at_once(raw: Track) -> list[Stretch]:
+    """Return the stretches of a track without noise, whose speeds are what they seem."""
+    speeds = [abs(way) / gap for way, gap in zip(raw.legs(), raw.gaps(), strict=True)]
+    return _joined([Stretch(speed < CREEPING_MS, n, n + 1) for n, speed in enumerate(speeds)])
 
 
 def _is_slow(smoothed: Smoothed, part: Stretch) -> bool:
