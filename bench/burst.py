@@ -17,19 +17,20 @@ from uuid import UUID
 import msgspec
 import nats
 from nats.js import JetStreamContext
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from devservers.client import Client, Frame
+from devservers.patience import FACTOR
 from devservers.topology import Topology
 
 RETRY_DELAY = 0.1
 RECONNECT_DELAY = 0.05
-ANSWER_TIMEOUT = 10.0
+ANSWER_TIMEOUT = 10 * FACTOR
 CONNECTS_AT_ONCE = 20
 QUIET = 3.0
 """Seconds, longer than the heartbeat of a server."""
 
-SETTLE_TIMEOUT = 30.0
+SETTLE_TIMEOUT = 30 * FACTOR
 
 MAKE_PEOPLE = """
 from users.models import User, Role
@@ -70,35 +71,29 @@ class Listener:
         self.faults = Faults()
         self.heard_at = 0.0
         self._token, self._urls, self._place = token, urls, first
-        self._socket: ClientConnection | None = None
 
     async def run(self, gate: asyncio.Semaphore) -> None:
         """Be connected until cancelled."""
         while True:
             url = self._urls[self._place % len(self._urls)]
             query = f"?resume={self.epoch}:{self.seq}" if self.epoch else ""
-            headers = {"Authorization": f"Bearer {self._token}"}
-            try:
+            with contextlib.suppress(OSError, WebSocketException, TimeoutError):
                 async with gate:
-                    socket = await connect(url + query, additional_headers=headers, compression=None)
-                async with socket:
-                    self._socket = socket
-                    await self._listen(socket)
-            except (OSError, WebSocketException, TimeoutError):
-                pass
+                    client = await Client.connect(
+                        url, self._token, query, self._hear, compression=None, open_timeout=ANSWER_TIMEOUT
+                    )
+                await client.ended()
             self.ready.clear()
             self._place += 1
             self.reconnects += 1
             await asyncio.sleep(RECONNECT_DELAY)
 
-    async def _listen(self, socket: ClientConnection) -> None:
-        async for text in socket:
-            self.heard_at = asyncio.get_running_loop().time()
-            frame = json.loads(text)
-            if frame["type"] == "session_ready":
-                self._take_state(frame["data"])
-            elif "seq" in frame:
-                self._take(frame)
+    def _hear(self, frame: Frame) -> None:
+        self.heard_at = asyncio.get_running_loop().time()
+        if frame["type"] == "session_ready":
+            self._take_state(frame["data"])
+        elif "seq" in frame:
+            self._take(frame)
 
     def _take_state(self, data: dict[str, Any]) -> None:
         if not data["recovered"] and self.epoch:
@@ -108,7 +103,7 @@ class Listener:
         self.epoch, self.seq = data["epoch"], data["seq"]
         self.ready.set()
 
-    def _take(self, frame: dict[str, Any]) -> None:
+    def _take(self, frame: Frame) -> None:
         if frame["seq"] != self.seq + 1:
             self.faults.out_of_order += 1
         self.seq = frame["seq"]

@@ -1,14 +1,19 @@
-"""What the ORM does not offer: reading several things as they were at one moment, and holding a name."""
+"""What the ORM does not offer: reading several things as of one moment, holding a name, deleting in steps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import Q, QuerySet
 
 AWAY = (OperationalError, InterfaceError)
 """What is raised while the database is unavailable."""
+
+DELETED_AT_ONCE = 200
+"""Rows that one transaction deletes."""
 
 
 @contextmanager
@@ -42,3 +47,26 @@ def hold_name(name: str) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
+def delete_steps(rows: QuerySet[Any]) -> Iterator[None]:
+    """Delete rows a few hundred at a time, each in a transaction of its own; yield between them.
+
+    One DELETE of many rows would hold SQLite's only lock for as long as it takes: 1.3 s for 100,000 rows.
+    """
+    while keys := list(rows.values_list("pk", flat=True)[:DELETED_AT_ONCE]):
+        rows.model._base_manager.filter(pk__in=keys).delete()
+        yield
+
+
+def delete_old_steps(rows: QuerySet[Any], due: Q) -> Iterator[None]:
+    """Delete the oldest rows that are `due`, in the same way.
+
+    For large tables without an index on the time: their rows were written in the order of time, so that it ends at the
+    first batch in which none is due.
+    """
+    while True:
+        oldest = list(rows.order_by("pk").values_list("pk", flat=True)[:DELETED_AT_ONCE])
+        if not rows.model._base_manager.filter(due, pk__in=oldest).delete()[0]:
+            return
+        yield

@@ -103,6 +103,12 @@ async def close_async_redis() -> None:
         await client.aclose()
 
 
+async def eviction_policy() -> str:
+    """Return the server's `maxmemory-policy`; empty where it does not say (managed services hide it)."""
+    memory = await async_redis().info("memory")
+    return str(memory.get("maxmemory_policy", ""))
+
+
 class Script:
     """A Lua script in files, which is sent once and then called by its hash.
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
+from devservers.patience import FACTOR
 from devservers.process import Process, ProcessError
 
-LAST_WORDS = 1.0
+LAST_WORDS = 5 * FACTOR
 """Seconds for the output of a process that was stopped; processes that it started may hold the other end for longer."""
 
 COLOURS = (36, 33, 35, 32, 34, 31)

@@ -9,23 +9,21 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from devservers import keeper
+from devservers.patience import FACTOR, POLL, until_true
 
-START_TIMEOUT = 60.0
+START_TIMEOUT = 60 * FACTOR
 """Seconds until a server that was started must answer, also on a busy machine."""
 
-STOP_TIMEOUT = 30.0
+STOP_TIMEOUT = 30 * FACTOR
 """Seconds for a server to end after SIGTERM."""
 
-WIPE_TIMEOUT = 10.0
+WIPE_TIMEOUT = 10 * FACTOR
 """Seconds for what a killed server has left behind to let go of the data."""
-
-POLL = 0.02
-"""Seconds between two looks."""
 
 TAIL = 30
 """Lines of a server's log in an error."""
@@ -173,7 +171,10 @@ class Server(Process):
         """Delete its data, so that it starts empty."""
         if self.running:
             raise ProcessError(f"{self.name} runs: stop it before its data is deleted.")
-        until(self._try_to_wipe, WIPE_TIMEOUT, f"The data of {self.name} in {self.data} cannot be deleted.")
+        try:
+            until_true(self._try_to_wipe, seconds=WIPE_TIMEOUT)
+        except TimeoutError:
+            raise ProcessError(f"The data of {self.name} in {self.data} cannot be deleted.") from None
 
     def prepare(self) -> None:
         """Make what the process needs before it starts."""
@@ -226,12 +227,3 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
-
-
-def until(done: Callable[[], bool], timeout: float, error: str) -> None:
-    """Look until something is done; raise `ProcessError` after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not done():
-        if time.monotonic() > deadline:
-            raise ProcessError(error)
-        time.sleep(POLL)

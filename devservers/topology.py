@@ -51,9 +51,9 @@ class Topology:
         return [*self.bridges, self.dispatcher, *self.webs]
 
     @property
-    def socket_urls(self) -> list[str]:
-        """The addresses of the WebSocket."""
-        return [f"{web.url.replace('http', 'ws', 1)}/ws/" for web in self.webs]
+    def urls(self) -> list[str]:
+        """The addresses of the web processes."""
+        return [web.url for web in self.webs]
 
     def active_bridge(self) -> ServerProcess:
         """Return the active bridge, by its log."""

@@ -1,4 +1,4 @@
-"""A server process, started and ended by the tests."""
+"""A server process, started and ended by benchmarks and tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from devservers.patience import TIMEOUT
+from devservers.patience import FACTOR, POLL, TIMEOUT
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
 
 
@@ -49,7 +49,7 @@ class ServerProcess:
         """Run a management command on the same database."""
         return subprocess.run(
             [sys.executable, "manage.py", *args],
-            cwd=BASE_DIR, env=self.env, capture_output=True, text=True, timeout=180, check=False,
+            cwd=BASE_DIR, env=self.env, capture_output=True, text=True, timeout=180 * FACTOR, check=False,
         )  # fmt: skip
 
     def start(self, url: str = "") -> ServerProcess:
@@ -77,11 +77,11 @@ class ServerProcess:
     def wait_until_it_answers(self) -> None:
         """Wait until it answers at its `url`."""
         deadline = time.monotonic() + TIMEOUT
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self.is_alive:
             try:
                 httpx.get(f"{self.url}/health/live", timeout=TIMEOUT)
             except httpx.TransportError:
-                time.sleep(0.1)
+                time.sleep(POLL)
             else:
                 return
         raise AssertionError(f"{self.url} does not answer:\n{''.join(self.output)}")

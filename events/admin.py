@@ -13,6 +13,7 @@ from common.admin import ReadOnlyAdmin
 from events.base import Event
 from events.dead_letters import dead_letters_request_replay
 from events.models import DeadLetter, OutboxEvent
+from events.outbox import outbox_events_retry
 
 
 class SubjectFilter(admin.SimpleListFilter):
@@ -48,7 +49,18 @@ class OutboxEventAdmin(ReadOnlyAdmin[OutboxEvent]):
     )
     search_fields = ("key",)  # lets the box appear
     search_help_text = "The whole id of an event, or of the ride, match or user that it is about"
+    actions = ("retry",)
     show_full_result_count = False
+
+    @admin.action(description="Publish again, if given up", permissions=["retry"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[OutboxEvent]) -> None:
+        """Let the relay try the chosen events again."""
+        count = outbox_events_retry(ids=queryset.values_list("pk", flat=True))
+        self.message_user(request, f"{count} events will be published again.", messages.SUCCESS)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change events may let them be published again; nobody may edit one."""
+        return request.user.has_perm("events.change_outboxevent")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[OutboxEvent], search_term: str

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F, Min, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from events.base import Event
@@ -47,6 +48,17 @@ def pending_events(limit: int) -> list[OutboxEvent]:
     return list(_pending().order_by("id")[:limit])
 
 
+def expired_among(rows: Sequence[OutboxEvent]) -> set[int]:
+    """Return the keys of the events that are not valid any more, by the clock of the database.
+
+    The relay's own clock may be wrong: an hour fast, it would drop every offer.
+    """
+    limited = [row.pk for row in rows if row.valid_until is not None]
+    if not limited:
+        return set()
+    return set(OutboxEvent.objects.filter(pk__in=limited, valid_until__lte=Now()).values_list("pk", flat=True))
+
+
 def backlog() -> Backlog:
     """Return how much is pending."""
     found = _pending().aggregate(count=Count("id"), oldest=Min("created_at"))
@@ -68,6 +80,22 @@ def mark_attempt(row: OutboxEvent, error: str) -> bool:
     OutboxEvent.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, error=error[:2000])
     last = OutboxEvent.objects.filter(pk=row.pk, attempts__gte=settings.RELAY_MAX_ATTEMPTS)
     return last.update(failed_at=timezone.now()) == 1
+
+
+def mark_given_up(row: OutboxEvent, error: str) -> None:
+    """Count an attempt after which there will be no other."""
+    OutboxEvent.objects.filter(pk=row.pk).update(
+        attempts=F("attempts") + 1, failed_at=timezone.now(), error=error[:2000]
+    )
+
+
+def outbox_events_retry(*, ids: Iterable[int]) -> int:
+    """Let the relay try events again that were given up; return how many."""
+    given_up = OutboxEvent.objects.filter(pk__in=list(ids), failed_at__isnull=False)
+    with transaction.atomic():
+        count = given_up.update(failed_at=None, attempts=0)
+        transaction.on_commit(wake_relay)
+    return count
 
 
 def purge_published(keep: timedelta) -> int:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from django.conf import settings
-from django.utils import timezone
 
 from common.errors import brief
 from common.retrying import Repetition, all_or_each
 from common.threads import in_read_thread, in_write_thread
 from events import outbox, wakeups
-from events.buses.base import Bus, BusUnavailable
+from events.buses.base import Bus, BusUnavailable, Refused
 from events.models import OutboxEvent
 
 logger = logging.getLogger(__name__)
@@ -29,11 +29,17 @@ RETRY_DELAY = 1.0
 class Relay:
     """Publishes committed events on `bus`, in the order of their numbers, and marks them as published.
 
-    `on_relayed` is called with the number of events that were published, or given up, after each batch.
+    `on_relayed` is called with the number of events that were published, or given up, after each batch. Each wait for
+    the database is within `step`, so that somebody may watch how long it takes.
     """
 
-    def __init__(self, bus: Bus, on_relayed: Callable[[int], None] = lambda _: None) -> None:
-        self._bus, self._on_relayed = bus, on_relayed
+    def __init__(
+        self,
+        bus: Bus,
+        on_relayed: Callable[[int], None] = lambda _: None,
+        step: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
+    ) -> None:
+        self._bus, self._on_relayed, self._step = bus, on_relayed, step
         self._woken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._repetition = Repetition()
@@ -57,13 +63,17 @@ class Relay:
     async def drain(self) -> int:
         """Publish everything that is pending; return how many events were published or given up."""
         total = 0
-        while rows := await in_read_thread(outbox.pending_events, settings.RELAY_BATCH):
+        while rows := await self._pending():
             done = await self._publish_batch(rows)
             total += done
             self._on_relayed(done)
             if done < len(rows):
                 await asyncio.sleep(RETRY_DELAY)
         return total
+
+    async def _pending(self) -> list[OutboxEvent]:
+        with self._step("reading the outbox"):
+            return await in_read_thread(outbox.pending_events, settings.RELAY_BATCH)
 
     async def _publish_batch(self, rows: list[OutboxEvent]) -> int:
         """Publish a batch, or as many of its first events as the bus takes: the order must be kept."""
@@ -81,6 +91,9 @@ class Relay:
             await self._publish([row])
         except BusUnavailable:
             return False
+        except Refused as exc:
+            await in_write_thread(outbox.mark_given_up, row, str(exc))
+            logger.error("Event %s (%s) was given up: %s", row.event_id, row.subject, exc)
         except Exception as exc:
             if not await in_write_thread(outbox.mark_attempt, row, f"{type(exc).__name__}: {exc}"):
                 return False
@@ -88,9 +101,13 @@ class Relay:
         return True
 
     async def _publish(self, rows: Sequence[OutboxEvent]) -> None:
-        now = timezone.now()
-        await self._bus.publish([row for row in rows if row.valid_until is None or row.valid_until > now])
-        await in_write_thread(outbox.mark_published, rows)
+        with self._step("reading the outbox"):
+            expired = await in_read_thread(outbox.expired_among, rows)
+        if expired:
+            logger.info("%d events had expired before they could be published.", len(expired))
+        await self._bus.publish([row for row in rows if row.pk not in expired])
+        with self._step("marking events as published"):
+            await in_write_thread(outbox.mark_published, rows)
 
     async def _wait(self, seconds: float) -> None:
         try:

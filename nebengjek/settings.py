@@ -262,6 +262,7 @@ JWT_EXPIRATION = env.integer("JWT_EXPIRATION", 1440, low=1, high=525_600)
 JWT_REFRESH_EXPIRATION = env.integer("JWT_REFRESH_EXPIRATION", 43_200, low=1, high=5_256_000)
 JWT_LEEWAY = 10  # seconds that an issuer's clock may be ahead of ours
 
+SINGLE_DEVICE = env.flag("SINGLE_DEVICE", True)
 OTP_COUNTRIES = env.words("OTP_COUNTRIES", "ID")
 OTP_TTL = env.duration("OTP_TTL", "5m", low="1s", high="1h")
 OTP_MAX_TRIES = env.integer("OTP_MAX_TRIES", 5, low=1, high=10)
@@ -270,19 +271,14 @@ OTP_MAX_PER_ADDRESS = env.integer("OTP_MAX_PER_ADDRESS", 60)
 OTP_MAX_PER_HOUR_OVERALL = env.integer("OTP_MAX_PER_HOUR_OVERALL", 2000)
 ADMIN_LOGIN_TRIES = env.integer("ADMIN_LOGIN_TRIES", 10)
 API_THROTTLE = env.integer("API_THROTTLE", 60)
+ADDRESS_RETENTION = env.duration("ADDRESS_RETENTION", "180d", low="1h")
+PERSONAL_DATA = [
+    "rides.personal_data.RidesData",  # first, because it locks
+    "users.personal_data.users.UsersData",
+    "events.personal_data.EventsData",
+    "realtime.operations.personal_data.RealtimeData",
+]
 SMS_BACKEND = env.text("SMS_BACKEND", "users.sms.ConsoleSMS")
-
-SIMPLE_JWT = {
-    "SIGNING_KEY": JWT_SECRET,
-    "ALGORITHM": "HS256",
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=JWT_EXPIRATION),
-    "REFRESH_TOKEN_LIFETIME": timedelta(minutes=JWT_REFRESH_EXPIRATION),
-    "ROTATE_REFRESH_TOKENS": True,
-    "BLACKLIST_AFTER_ROTATION": True,
-    "LEEWAY": JWT_LEEWAY,
-    "USER_ID_FIELD": "id",
-    "USER_ID_CLAIM": "user_id",
-}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["users.authentication.BearerAuthentication"],
@@ -318,8 +314,8 @@ SPECTACULAR_SETTINGS = {
     "EXTERNAL_DOCS": {"url": "/docs/", "description": "The protocol of the WebSocket"},
     "TAGS": [
         {"name": "login", "description": "One-time codes and tokens."},
-        {"name": "profile", "description": "Who one is."},
-        {"name": "rides", "description": "What one has ridden."},
+        {"name": "profile", "description": "Your account."},
+        {"name": "rides", "description": "Your rides."},
         {"name": "operations", "description": "For staff and monitoring."},
     ],
 }
@@ -335,6 +331,15 @@ MATCH_MAX_DRIVERS = env.integer("MATCH_MAX_DRIVERS", 5, low=0, high=100)
 MATCH_RESPONSE_TIMEOUT = env.duration("MATCH_RESPONSE_TIMEOUT", "30s", low="100ms", high="1h")
 MATCH_MAX_ATTEMPTS = env.integer("MATCH_MAX_ATTEMPTS", 3, low=1, high=100)
 MATCH_SEARCH_INTERVAL = env.duration("MATCH_SEARCH_INTERVAL", "3s", low="100ms", high="1h")
+SEARCH_FREE_CANCELS = env.integer("SEARCH_FREE_CANCELS", 5, low=0, high=1000)
+SEARCH_CANCEL_WAIT = env.duration("SEARCH_CANCEL_WAIT", "10s", low="1s", high="10m")
+ETA_BACKEND = env.text("ETA_BACKEND", "rides.eta.GreatCircleETA")
+ETA_DETOUR = env.decimal("ETA_DETOUR", "1.4", low="1", high="10")
+ETA_SPEED_KMH = env.decimal("ETA_SPEED_KMH", "25", low="1", high="300")
+RIDE_PIN = env.flag("RIDE_PIN", False)
+PICKUP_TIMEOUT = env.duration("PICKUP_TIMEOUT", "30m", low="1s")
+RIDE_SILENCE_TIMEOUT = env.duration("RIDE_SILENCE_TIMEOUT", "10m", low="1s")
+CARD_RETENTION = env.duration("CARD_RETENTION", "7d", low="0s")
 SERVE_TIMERS = env.flag("SERVE_TIMERS", True)
 TIMERS_INTERVAL = env.duration("TIMERS_INTERVAL", "250ms", low="10ms", high="1m")
 
@@ -347,6 +352,9 @@ TRACK_FLUSH_INTERVAL = env.duration("TRACK_FLUSH_INTERVAL", "500ms", low="10ms",
 
 PRICING_RATE_PER_KM = env.integer("PRICING_RATE_PER_KM", 3000, high=10_000_000)
 PRICING_ADMIN_FEE_PERCENT = env.decimal("PRICING_ADMIN_FEE_PERCENT", "5", high="100")
+TRACK_RETENTION = env.duration("TRACK_RETENTION", "90d", low="1d")
+TRACE_RETENTION = env.duration("TRACE_RETENTION", "30d", low="1h")
+PLACE_RETENTION = env.duration("PLACE_RETENTION", "365d", low="1d")
 PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY", "rides.gateways.QRLinkGateway")
 
 # --- Stopping ---------------------------------------------------------------------------------------------------------

@@ -21,13 +21,14 @@ from django.utils.safestring import SafeString
 from common.admin import ReadOnlyAdmin, ReadOnlyInline, answered, ask_first
 from common.errors import ValidationFailed
 from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
+from rides.personal_data import keeps_track
 from rides.services.rides import STAFF_CANCELS, ride_cancel_by_staff
 from rides.services.tracks import ledger_recompute
 from rides.staff.filters import CancelledByFilter, OutcomeFilter
 from rides.staff.timeline import timeline
 from rides.staff.trackmap import track_on_map
 from users.models import User
-from users.selectors import people_found
+from users.selectors import may_see_numbers, people_found
 
 M = TypeVar("M", bound=Model)
 
@@ -64,7 +65,7 @@ class PeopleAdmin(ReadOnlyAdmin[M]):
             found = queryset.filter(reduce(or_, (Q(**{name: UUID(text)}) for name in self.ids)))
             if found.exists():
                 return found, False
-        users = people_found(text).values("pk")
+        users = people_found(text, by_parts=may_see_numbers(request.user)).values("pk")
         return queryset.filter(reduce(or_, (Q(**{f"{name}__in": users}) for name in self.people))), False
 
 
@@ -264,6 +265,8 @@ class RideAdmin(PeopleAdmin[Ride]):
         """Recompute the fare from the kept track."""
         if ride.arrived_at is None:
             return "The ride has not arrived."
+        if not keeps_track(ride):
+            return "The track is no longer kept."
         cost = sum(booking.cost for booking in ledger_recompute(ride))
         return f"{cost}, as booked" if cost == ride.total_cost else f"{cost}, but {ride.total_cost} was booked"
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from msgspec import UNSET, Meta
+from msgspec.structs import asdict, replace
 
 from common.examples import Examples
 from events.base import Event, Moment
+from rides.cells import cell_distance_km, cell_middle
 from rides.fields import (
     CONFIRMED,
     DRIVER_PLACE,
@@ -18,12 +20,15 @@ from rides.fields import (
     TARGET,
     Address,
     AutoAccept,
+    Driver,
     DriverId,
     Factor,
     Kilometres,
     MatchId,
+    Passenger,
     PassengerId,
     PaymentId,
+    Pin,
     QuoteId,
     Reason,
     RideId,
@@ -113,7 +118,18 @@ class MatchSnapshot(PairEvent, frozen=True, kw_only=True):
     driver_location: Annotated[GeoPoint, DRIVER_PLACE]
     target_location: Annotated[GeoPoint, TARGET]
     match_status: Annotated[Literal["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED"], CONFIRMED]
-    distance_km: Annotated[Kilometres, Meta(description="Kilometres from the driver to the pick-up.", examples=[0.197])]
+    distance_km: Annotated[
+        Kilometres,
+        Meta(description="Kilometres from the driver to the pick-up; rounded up to 0.5 until both have confirmed."),
+    ]
+    eta_seconds: Annotated[
+        int | None,
+        Meta(
+            description="Seconds that the driver takes to the pick-up, rounded up to a minute.",
+            examples=[60],
+            extra_json_schema={"minimum": 0},
+        ),
+    ] = None
     expires_at: Annotated[
         Moment, Meta(description="Until when the offer can be answered.", examples=["2026-01-31T12:00:33Z"])
     ]
@@ -122,6 +138,23 @@ class MatchSnapshot(PairEvent, frozen=True, kw_only=True):
     def key(self) -> str:
         """The match."""
         return str(self.match_id)
+
+    def seen_by(self, user_id: UUID) -> Self:
+        """Return the match as one side sees it: until both have confirmed, the other's places only roughly."""
+        if self.match_status == "ACCEPTED":
+            return self
+        distance = cell_distance_km(self.driver_location, self.location)
+        if user_id == self.passenger_id:
+            return replace(self, driver_location=cell_middle(self.driver_location), distance_km=distance)
+        location, target = cell_middle(self.location), cell_middle(self.target_location)
+        return replace(self, location=location, target_location=target, distance_km=distance)
+
+    @property
+    def views(self) -> Mapping[UUID, Event]:
+        """What each side sees."""
+        if self.match_status == "ACCEPTED":
+            return {}
+        return {user_id: self.seen_by(user_id) for user_id in self.audience}
 
 
 class MatchFound(MatchSnapshot, frozen=True, kw_only=True):
@@ -157,10 +190,13 @@ class MatchConfirmed(MatchAnswered, frozen=True, kw_only=True):
     subject: ClassVar[str] = "match.confirmed"
 
 
-class MatchAccepted(MatchAnswered, frozen=True, kw_only=True):
+class MatchAccepted(MatchAnswered, frozen=True, kw_only=True, omit_defaults=True):
     """Both sides have confirmed."""
 
     subject: ClassVar[str] = "match.accepted"
+
+    driver: Driver = None
+    passenger: Passenger = None
 
 
 class MatchRejected(PairEvent, frozen=True, kw_only=True):
@@ -195,7 +231,7 @@ class RideEvent(PairEvent, frozen=True, kw_only=True):
         return str(self.ride_id)
 
 
-class RidePickup(RideEvent, frozen=True, kw_only=True):
+class RidePickup(RideEvent, frozen=True, kw_only=True, omit_defaults=True):
     """The ride was booked; the driver is on the way to the passenger."""
 
     type: ClassVar[str] = "ride_pickup"
@@ -205,6 +241,28 @@ class RidePickup(RideEvent, frozen=True, kw_only=True):
     match_id: MatchId
     driver_location: Annotated[GeoPoint, DRIVER_PLACE, Meta(description="Where the driver is.")]
     timestamp: Annotated[Moment, Meta(description="When the ride was booked.")]
+    driver: Driver = None
+    passenger: Passenger = None
+    pin: Pin = None
+
+    @property
+    def views(self) -> Mapping[UUID, Event]:
+        """Only the passenger is shown the PIN."""
+        return {self.passenger_id: RidePickupWithPin(**asdict(self))} if self.pin else {}
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the event without the PIN."""
+        data = super().to_data()
+        data.pop("pin", None)
+        return data
+
+
+class RidePickupWithPin(RidePickup, frozen=True, kw_only=True, omit_defaults=True):
+    """The same, as the passenger is told."""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the event with the PIN."""
+        return Event.to_data(self)
 
 
 class RideSnapshot(RideEvent, frozen=True, kw_only=True):
@@ -318,13 +376,15 @@ class RideCompleted(Event, frozen=True, kw_only=True):
 
 
 class RideCancelled(RideEvent, frozen=True, kw_only=True):
-    """The ride was cancelled by `driver`, `passenger` or `staff`."""
+    """The ride was cancelled by `driver`, `passenger`, `staff` or, after a deadline, `system`."""
 
     type: ClassVar[str] = "ride_cancelled"
     resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.cancelled"
 
-    cancelled_by: Annotated[Literal["driver", "passenger", "staff"], Meta(description="Who cancelled the ride.")]
+    cancelled_by: Annotated[
+        Literal["driver", "passenger", "staff", "system"], Meta(description="Who cancelled the ride.")
+    ]
     reason: Annotated[Reason, Meta(description="The reason that was given; may be empty.")]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
+import msgspec
 from msgspec import Meta
 
 MatchId = Annotated[
@@ -34,6 +35,32 @@ STATUS = Meta(description="The state of the ride.")
 Vehicle = Annotated[
     Literal["motorcycle", "car", "van"] | None,
     Meta(description="The kind of vehicle that is asked for; any, where it is missing.", examples=["motorcycle"]),
+]
+
+
+class DriverCard(msgspec.Struct, frozen=True, kw_only=True):
+    """The driver who comes, as the passenger recognises them."""
+
+    full_name: Annotated[str, Meta(description="The name; may be empty.", examples=["Dewi"])]
+    vehicle_type: Annotated[str, Meta(description="The kind of vehicle.", examples=["motorcycle"])]
+    vehicle_plate: Annotated[str, Meta(description="The licence plate.", examples=["B 1234 XYZ"])]
+
+
+class PassengerCard(msgspec.Struct, frozen=True, kw_only=True):
+    """The passenger who waits, as the driver calls them."""
+
+    full_name: Annotated[str, Meta(description="The name; may be empty.", examples=["Putri"])]
+
+
+Driver = Annotated[DriverCard | None, Meta(description="Who drives; gone some time after the ride (`CARD_RETENTION`).")]
+Passenger = Annotated[
+    PassengerCard | None, Meta(description="Who rides; gone some time after the ride (`CARD_RETENTION`).")
+]
+Pin = Annotated[
+    str | None,
+    Meta(
+        description="Four digits that only the passenger is shown; the driver needs them to start.", examples=["4711"]
+    ),
 ]
 AutoAccept = Annotated[
     bool,

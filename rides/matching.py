@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db.models import Count, Q
 from django.utils import timezone
 
+from rides.cells import STEP_KM, cell_distance_km
 from rides.geo import GeoPoint
 from rides.models import DRIVER_BUSY, OPEN_MATCH, CandidateOutcome, Finder, Match, RejectReason, Ride
 from rides.positions import Position, positions
@@ -48,6 +49,14 @@ class OfferDecision(msgspec.Struct, frozen=True):
     def is_offered(self) -> bool:
         """Whether the driver gets an offer."""
         return self.outcome == CandidateOutcome.OFFERED
+
+
+class Nearby(msgspec.Struct, frozen=True):
+    """A driver near a pick-up; `rank_km` is the distance by which drivers are compared: in a coarse search by cells."""
+
+    rank_km: float
+    distance_km: float
+    place: Position
 
 
 class Driver(msgspec.Struct, frozen=True):
@@ -91,25 +100,20 @@ def consider(finder: Finder, room: int) -> list[OfferDecision]:
     """
     now = time.time()
     offers = dict(Match.objects.filter(finder=finder).values_list("driver_id", "attempt"))
-    refused = _refused_before(finder)
-    near = [
-        (distance, place)
-        for distance, place in _drivers_near(finder, now)
-        if offers.get(place.user_id) != finder.attempts
-    ]
-    around = {place.user_id for _, place in near}
-    situation = _read_situation(around, finder.vehicle_type, offered_before={*offers, *refused})
-    near.sort(key=lambda found: found[0] + situation.ignored_km(found[1].user_id))
+    near = [one for one in _nearby(finder, now) if offers.get(one.place.user_id) != finder.attempts]
+    around = {one.place.user_id for one in near}
+    situation = _read_situation(around, finder.vehicle_type, offered_before={*offers, *_refused_before(finder)})
+    near.sort(key=lambda one: one.rank_km + situation.ignored_km(one.place.user_id))
     decisions: list[OfferDecision] = []
     farthest = 0.0
-    for distance, place in near:
-        if room <= 0 and distance >= farthest:
+    for one in near:
+        if room <= 0 and one.rank_km >= farthest:
             continue
-        decision = _decide(situation, place, distance, now, has_room=room > 0)
+        decision = _decide(situation, one, now, has_room=room > 0)
         decisions.append(decision)
         if decision.is_offered:
             room -= 1
-            farthest = max(farthest, distance)
+            farthest = max(farthest, one.rank_km)
     return decisions
 
 
@@ -124,10 +128,17 @@ def free_among(driver_ids: Collection[UUID]) -> set[UUID]:
     return beacons - _riding(driver_ids)
 
 
-def _drivers_near(finder: Finder, now: float) -> list[tuple[float, Position]]:
+def _nearby(finder: Finder, now: float) -> list[Nearby]:
+    """Return the drivers within the radius of the attempt, nearest first."""
     oldest = now - FORGET_AFTER * settings.LOCATION_MAX_AGE.total_seconds()
     radius = search_radius_km(finder.attempts)
-    return positions().drivers_near(finder.location, radius, received_after=oldest)[:MAX_CONSIDERED]
+    reach = radius + 2 * STEP_KM if finder.is_coarse else radius
+    near = positions().drivers_near(finder.location, reach, received_after=oldest)
+    if not finder.is_coarse:
+        return [Nearby(distance, distance, place) for distance, place in near[:MAX_CONSIDERED]]
+    rough = (Nearby(cell_distance_km(place.point, finder.location), distance, place) for distance, place in near)
+    within = (one for one in rough if one.rank_km <= radius)
+    return sorted(within, key=lambda one: (one.rank_km, one.place.user_id.int))[:MAX_CONSIDERED]
 
 
 def _refused_before(finder: Finder) -> set[UUID]:
@@ -151,12 +162,12 @@ def _read_situation(driver_ids: Collection[UUID], vehicle_type: str, offered_bef
     )
 
 
-def _decide(situation: Situation, place: Position, distance: float, now: float, *, has_room: bool) -> OfferDecision:
-    age = max(0.0, now - place.received_at)
+def _decide(situation: Situation, one: Nearby, now: float, *, has_room: bool) -> OfferDecision:
+    place, age = one.place, max(0.0, now - one.place.received_at)
     outcome = _objection(situation, place, age)
     if outcome is None:
         outcome = CandidateOutcome.OFFERED if has_room else CandidateOutcome.IGNORES_OFFERS
-    return OfferDecision(place.user_id, place.point, distance, age, outcome)
+    return OfferDecision(place.user_id, place.point, one.distance_km, age, outcome)
 
 
 def _objection(situation: Situation, place: Position, age: float) -> CandidateOutcome | None:

@@ -57,6 +57,9 @@ class Finder(models.Model):
         default=False, db_default=False, help_text="The first driver who accepts has the ride."
     )
     quote_id = models.UUIDField(null=True, blank=True)
+    is_coarse = models.BooleanField(
+        default=False, db_default=False, help_text="Drivers are chosen by their cells: the passenger cancels often."
+    )
     origin = models.ForeignKey(
         "self",
         models.CASCADE,
@@ -81,6 +84,7 @@ class Finder(models.Model):
             models.Index(fields=("due_at",), condition=Q(status="OPEN"), name="finder_due"),
             models.Index(fields=("-created_at", "-id"), name="finder_newest"),
             models.Index(fields=("status", "-created_at"), name="finder_by_status"),
+            models.Index(fields=("passenger", "-created_at"), name="finder_by_passenger"),
         )
 
     def __str__(self) -> str:
@@ -170,6 +174,7 @@ class Match(models.Model):
     target_latitude = models.FloatField()
     target_longitude = models.FloatField()
     distance_km = models.FloatField(help_text="From the driver to the pick-up.")
+    eta_s = models.PositiveIntegerField(null=True, blank=True, help_text="Seconds to the pick-up, as it was offered.")
     attempt = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="The attempt of the search.")
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField()
@@ -247,6 +252,11 @@ class Ride(models.Model):
     driver = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="driver_rides")
     passenger = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="passenger_rides")
     status = models.CharField(max_length=16, choices=RideStatus.choices, default=RideStatus.PICKUP)
+    vehicle_type = models.CharField(
+        max_length=16, choices=VehicleType.choices, blank=True, default="", db_default="", help_text="Of the booking."
+    )
+    vehicle_plate = models.CharField(max_length=16, blank=True, default="", db_default="")
+    pin = models.CharField(max_length=4, blank=True, default="", db_default="")
     rate_per_km = models.PositiveIntegerField(help_text="Rupiah; the tariff of the booking stays that of the ride.")
     unit_km = models.DecimalField(max_digits=15, decimal_places=9, help_text="What the ledger books at a time.")
     tracked_km = models.FloatField(default=0)
@@ -254,6 +264,9 @@ class Ride(models.Model):
     total_cost = models.PositiveBigIntegerField(default=0)
     adjustment_factor = models.FloatField(default=1)
     adjusted_cost = models.PositiveBigIntegerField(default=0)
+    needs_review = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="Why support should look at it."
+    )
     cancelled_by = models.CharField(max_length=64, blank=True)
     cancel_reason = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField()
@@ -264,7 +277,10 @@ class Ride(models.Model):
 
     class Meta:
         ordering = ("-created_at",)
-        permissions = (("cancel_ride", "Can cancel rides that are not paid yet"),)
+        permissions = (
+            ("cancel_ride", "Can cancel rides that are not paid yet"),
+            ("finish_ride", "Can finish rides that are under way"),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=("driver",), condition=Q(status__in=DRIVER_BUSY), name="one_current_ride_per_driver"
@@ -284,6 +300,7 @@ class Ride(models.Model):
             models.Index(fields=("passenger", "-created_at"), name="ride_by_passenger"),
             models.Index(fields=("status", "-created_at"), name="ride_by_status"),
             models.Index(fields=("status", "cancelled_at"), name="ride_cancelled_by_day"),
+            models.Index(fields=("-created_at",), condition=~Q(needs_review=""), name="ride_to_review"),
         )
 
     def __str__(self) -> str:

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
 
 import msgspec
+from django.conf import settings
+from django.utils import timezone
 from msgspec import UNSET, Meta
 
 from common.examples import Examples
 from events.base import Moment
 from rides.events import MatchSnapshot, PaymentSnapshot, RideSnapshot
 from rides.fares.meter import Refusal
-from rides.fields import CONFIRMED, PICK_UP, TARGET, AutoAccept, Kilometres, QuoteId, Rupiah, Vehicle
+from rides.fields import (
+    CONFIRMED,
+    PICK_UP,
+    TARGET,
+    AutoAccept,
+    Driver,
+    DriverCard,
+    Kilometres,
+    Passenger,
+    PassengerCard,
+    Pin,
+    QuoteId,
+    Rupiah,
+    Vehicle,
+)
 from rides.geo import GeoPoint, Latitude, Longitude
-from rides.models import Finder, Match, Payment, Ride
+from rides.models import Finder, Match, Payment, Ride, RideStatus
 from rides.positions import positions
 
 
@@ -42,6 +59,14 @@ class FinderState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     quote_id: QuoteId = None
 
 
+class RideCard(RideSnapshot, frozen=True, kw_only=True, omit_defaults=True):
+    """A ride as its people see it: with who drives and who rides."""
+
+    driver: Driver = None
+    passenger: Passenger = None
+    pin: Pin = None
+
+
 class RidesState(msgspec.Struct, frozen=True, kw_only=True):
     """Everything of the domain that a client shows its user."""
 
@@ -49,11 +74,11 @@ class RidesState(msgspec.Struct, frozen=True, kw_only=True):
     finder: Annotated[FinderState | None, Meta(description="A passenger's search; null for drivers.")]
     proposals: Annotated[list[OpenMatch], Meta(description="Offers that can still be answered.")]
     ride: Annotated[
-        RideSnapshot | None,
+        RideCard | None,
         Meta(description="The current ride: a passenger's until it is paid, a driver's until the arrival."),
     ]
     payment: Annotated[PaymentSnapshot | None, Meta(description="The payment that is due.")]
-    last_ride: Annotated[RideSnapshot | None, Meta(description="The newest ride except the current one.")]
+    last_ride: Annotated[RideCard | None, Meta(description="The newest ride except the current one.")]
 
 
 class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +102,7 @@ class ReportedPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     reason: Annotated[Refusal | None, Meta(description="Why it does not count.")] = None
 
 
-class RideDetail(RideSnapshot, frozen=True, kw_only=True):
+class RideDetail(RideCard, frozen=True, kw_only=True):
     """A ride with what was booked, what is to be paid, and where it went."""
 
     ledger: Annotated[list[LedgerLine], Meta(description="What was booked, in order.")]
@@ -108,7 +133,20 @@ def match_fields(match: Match) -> dict[str, Any]:
         "target_location": match.target_location,
         "match_status": match.status,
         "distance_km": round(match.distance_km, 3),
+        "eta_seconds": match.eta_s,
         "expires_at": match.expires_at,
+    }
+
+
+def people_of(ride: Ride) -> dict[str, Any]:
+    """Return who drives and who rides, with which vehicle; nobody when the ride has been over for `CARD_RETENTION`."""
+    over_since = ride.cancelled_at or ride.arrived_at
+    if over_since is not None and timezone.now() - over_since > settings.CARD_RETENTION:
+        return {}
+    vehicle = {"vehicle_type": ride.vehicle_type, "vehicle_plate": ride.vehicle_plate}
+    return {
+        "driver": DriverCard(full_name=ride.driver.full_name, **vehicle),
+        "passenger": PassengerCard(full_name=ride.passenger.full_name),
     }
 
 
@@ -143,6 +181,8 @@ def pickup_fields(ride: Ride, match: Match) -> dict[str, Any]:
         "passenger_id": match.passenger_id,
         "driver_location": place.point if place else match.driver_location,
         "timestamp": ride.created_at,
+        "pin": ride.pin or None,
+        **people_of(ride),
     }
 
 
@@ -161,14 +201,21 @@ def payment_fields(payment: Payment, ride: Ride) -> dict[str, Any]:
     }
 
 
-def open_match(match: Match) -> OpenMatch:
-    """Return an offer that can still be answered."""
-    return OpenMatch(**match_fields(match))
+def open_match(match: Match, user_id: UUID) -> OpenMatch:
+    """Return an offer that can still be answered, as one side sees it."""
+    return OpenMatch(**match_fields(match)).seen_by(user_id)
 
 
 def ride_snapshot(ride: Ride) -> RideSnapshot:
     """Return a ride as it stands."""
     return RideSnapshot(**ride_fields(ride))
+
+
+def ride_card(ride: Ride, user_id: UUID) -> RideCard:
+    """Return a ride as one of its people sees it: the PIN is the passenger's, until the ride starts."""
+    shows_pin = user_id == ride.passenger_id and ride.status == RideStatus.PICKUP
+    pin = ride.pin if shows_pin else ""
+    return RideCard(**ride_fields(ride), **people_of(ride), pin=pin or None)
 
 
 def payment_snapshot(payment: Payment, ride: Ride) -> PaymentSnapshot:

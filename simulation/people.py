@@ -185,18 +185,23 @@ class Driver(Person):
             raise
 
     async def _wait_for_pickup(self) -> Data:
-        """Accept the proposals one likes until one becomes a ride; stay visible meanwhile."""
-        matches: dict[str, Any] = {match["match_id"]: match for match in self.phone.state["proposals"]}
+        """Accept the offers one likes until one becomes a ride; stay visible meanwhile.
+
+        Where the passenger is stands in the confirmation by both sides; an offer says it only roughly.
+        """
+        accepted: Data = {}
         while True:
             try:
                 async with asyncio.timeout(IDLE_INTERVAL):
-                    frame = await self.next_of("match_proposal", "ride_pickup")
+                    frame = await self.next_of("match_proposal", "match_confirm", "ride_pickup")
             except TimeoutError:
                 await self._report()
                 continue
             if frame["type"] == "ride_pickup":
-                return {**frame, "match": matches[frame["match_id"]]}
-            matches[frame["match_id"]] = frame
+                return {**frame, "match": accepted}
+            if frame["type"] == "match_confirm":
+                accepted = frame
+                continue
             await self.sleep(self.habits.answer_delay)
             await answer(self.phone, frame["match_id"], accepted=not self.chance(self.habits.declines))
 

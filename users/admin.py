@@ -18,7 +18,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from common.admin import ReadOnlyAdmin, ReadOnlyInline, ask_first
 from users.login import CountedLogin
 from users.models import Driver, User
-from users.selectors import may_act_on, people_found
+from users.selectors import may_act_on, may_see_numbers, people_found
 from users.services import user_deactivate, user_log_out, user_reactivate
 
 admin.site.unregister([OutstandingToken, BlacklistedToken])  # their pages show tokens that still work
@@ -89,7 +89,16 @@ class UserAdmin(admin.ModelAdmin[User]):
     actions = ("deactivate", "reactivate", "log_out")
     inlines = (DriverInline,)
     filter_horizontal = ("groups", "user_permissions")
-    readonly_fields = ("id", "msisdn", "role", "is_active", "token_version", "created_at", "last_login")
+    readonly_fields = (
+        "id",
+        "msisdn",
+        "hidden_number",
+        "role",
+        "is_active",
+        "token_version",
+        "created_at",
+        "last_login",
+    )
     fieldsets = (
         (None, {"fields": ("id", "msisdn", "full_name", "role", "is_active", "token_version", "created_at")}),
         ("Staff", {"fields": ("is_staff", "is_superuser", "last_login", "groups", "user_permissions")}),
@@ -99,11 +108,32 @@ class UserAdmin(admin.ModelAdmin[User]):
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
     ) -> tuple[QuerySet[User], bool]:
         """Return the users whom the text means."""
-        return queryset.filter(pk__in=people_found(search_term).values("pk")), False
+        return queryset.filter(
+            pk__in=people_found(search_term, by_parts=may_see_numbers(request.user)).values("pk")
+        ), False
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Refuse to filter by password: the answers would reveal the hash, a character at a time."""
-        return not lookup.startswith("password") and super().lookup_allowed(lookup, value, request)
+        """Refuse to filter by what is hidden: the answers would reveal it, a character at a time."""
+        hidden = ("password",) if may_see_numbers(request.user) else ("password", "msisdn")
+        return not lookup.startswith(hidden) and super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description="phone number")
+    def hidden_number(self, user: User) -> str:
+        """Show the number to those who may not see it whole."""
+        return user.masked_msisdn
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Hide the numbers from those who may not see them."""
+        number = "msisdn" if may_see_numbers(request.user) else "hidden_number"
+        return [number, *self.list_display[1:]]
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Hide the number from those who may not see it."""
+        hide = {} if may_see_numbers(request.user) else {"msisdn": "hidden_number"}
+        return [
+            (title, {**parts, "fields": [hide.get(str(name), name) for name in parts["fields"]]})
+            for title, parts in self.fieldsets
+        ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """The first login creates a user, `manage.py createsuperuser` a superuser."""
@@ -197,7 +227,8 @@ class DriverAdmin(ReadOnlyAdmin[Driver]):
         self, request: HttpRequest, queryset: QuerySet[Driver], search_term: str
     ) -> tuple[QuerySet[Driver], bool]:
         """Return the drivers whom the text means, and those with such a plate."""
-        wanted = Q(vehicle_plate__icontains=search_term.strip()) | Q(user__in=people_found(search_term).values("pk"))
+        people = people_found(search_term, by_parts=may_see_numbers(request.user))
+        wanted = Q(vehicle_plate__icontains=search_term.strip()) | Q(user__in=people.values("pk"))
         return queryset.filter(wanted), False
 
     @admin.display(boolean=True, description="active", ordering="user__is_active")

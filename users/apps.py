@@ -8,7 +8,7 @@ class UsersConfig(AppConfig):
 
     name = "users"
     verbose_name = "Users"
-    SUPPORT_PERMISSIONS: ClassVar[tuple[str, ...]] = ("view_user", "view_driver", "shut_out_user")
+    SUPPORT_PERMISSIONS: ClassVar[tuple[str, ...]] = ("view_user", "view_driver", "view_msisdn", "shut_out_user")
 
     def ready(self) -> None:
         """Let drf-spectacular find our extensions of the OpenAPI document."""

@@ -21,6 +21,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from common.db import hold_name
 from common.errors import RateLimited
 from users.models import KnownAddress, OneTimeCode
+from users.tokens import GRACE
 
 HOUR = timedelta(hours=1)
 
@@ -62,27 +63,36 @@ def code_create(*, msisdn: str, address: str = "", limit: int | None = None) -> 
     return code
 
 
-def code_use(*, msisdn: str, code: str, address: str = "") -> OneTimeCode | None:
-    """Return the record of a right code, marked as used, or None. Every call uses up a try, also one with a right code.
+def code_check(*, msisdn: str, code: str, address: str = "") -> OneTimeCode | None:
+    """Return the record of a right code, or None. Every call uses up a try, also one with the right code.
 
     The codes that the address asked for are tried. An address without any tries the newest ones: the owner's phone may
     have changed networks. Unless the owner logged in there before, such tries are counted separately, so that a
-    stranger who guesses does not use up the owner's tries.
+    stranger who guesses does not use up the owner's tries. Codes that were used within the last `GRACE` are right too:
+    `code_take` tells them apart.
 
-    Not in one transaction: a wrong try must stay counted, and of two calls at once only one may succeed.
+    Not for use in a transaction: a wrong try must stay counted.
     """
     now = timezone.now()
-    live = OneTimeCode.objects.filter(msisdn=msisdn, used_at__isnull=True, expires_at__gt=now).order_by("-created_at")
-    mine = live.filter(address=address)
-    own = mine.exists() or is_known(msisdn, address)
-    rows = list((mine if mine.exists() else live)[:CODES_THAT_WORK])
-    tried = [row for row in rows if _take_try(row, "tries" if own else "tries_elsewhere")]
+    codes = OneTimeCode.objects.filter(msisdn=msisdn).order_by("-created_at", "-pk")
+    live = codes.filter(used_at__isnull=True, expires_at__gt=now)
+    own = live.filter(address=address).exists()
+    rows = list((live.filter(address=address) if own else live)[:CODES_THAT_WORK])
+    rows += codes.filter(used_at__gt=now - GRACE)[:CODES_THAT_WORK]
+    account = "tries" if own or is_known(msisdn, address) else "tries_elsewhere"
     digest = _hash(msisdn, code)
-    right = [row for row in tried if constant_time_compare(row.code_hash, digest)]
-    if not right or not OneTimeCode.objects.filter(pk=right[0].pk, used_at__isnull=True).update(used_at=now):
-        return None
-    live.filter(address=right[0].address).update(expires_at=now)
-    return right[0]
+    tried = [row for row in rows if _take_try(row, account)]
+    return next((row for row in tried if constant_time_compare(row.code_hash, digest)), None)
+
+
+def code_take(row: OneTimeCode) -> bool:
+    """Mark a code as used, and end the others of its address. Return False if it was used before."""
+    now = timezone.now()
+    if not OneTimeCode.objects.filter(pk=row.pk, used_at__isnull=True).update(used_at=now):
+        return False
+    others = OneTimeCode.objects.filter(msisdn=row.msisdn, address=row.address, used_at__isnull=True)
+    others.filter(expires_at__gt=now).update(expires_at=now)
+    return True
 
 
 def is_known(msisdn: str, address: str) -> bool:

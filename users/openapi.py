@@ -12,14 +12,15 @@ from common.schemas import Schema
 
 
 class UserExtension(OpenApiSerializerExtension):
-    """A user, with `driver` only for drivers."""
+    """A user, with `driver` only for drivers, and `name_confirmed` only while it is false."""
 
     target_class = "users.serializers.UserSerializer"
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
-        """Return the schema with `driver` optional."""
+        """Return the schema with the fields optional that not every user has."""
         schema: Schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        schema["required"].remove("driver")
+        for name in ("driver", "name_confirmed"):
+            schema["required"].remove(name)
         return schema
 
 

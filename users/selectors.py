@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from contextlib import suppress
+from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import DateTimeField, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from common.text import with_ascii_digits, without_format_characters
 from users.models import User
@@ -17,10 +20,11 @@ NUMBER = re.compile(r"[\d\s+().\-/]*\d[\d\s+().\-/]*")
 """A phone number, or a part of one, as people write it."""
 
 
-def people_found(text: str) -> QuerySet[User]:
+def people_found(text: str, *, by_parts: bool) -> QuerySet[User]:
     """Return the users whom staff mean by `text`: an id, a phone number in any spelling or a part of it, or names.
 
-    All words must be in the name, in any order. Empty text finds everybody.
+    All words must be in the name, in any order. Empty text finds everybody. `by_parts` is for staff who may see whole
+    numbers: others could find out the hidden digits one by one.
     """
     if "\x00" in text:  # PostgreSQL refuses it
         return User.objects.none()
@@ -31,10 +35,22 @@ def people_found(text: str) -> QuerySet[User]:
         wanted &= Q(full_name__icontains=word)
     number = with_ascii_digits(without_format_characters(text)).strip()
     if NUMBER.fullmatch(number):
-        wanted |= Q(msisdn__contains=re.sub(r"\D", "", number).lstrip("0"))
+        if by_parts:
+            wanted |= Q(msisdn__contains=re.sub(r"\D", "", number).lstrip("0"))
         with suppress(ValueError):
             wanted |= Q(msisdn=normalise_msisdn(number))
     return User.objects.filter(wanted)
+
+
+def may_see_numbers(actor: User | AnonymousUser) -> bool:
+    """Return whether staff may see whole phone numbers."""
+    return actor.has_perm("users.view_msisdn")
+
+
+def history_start(user_id: UUID) -> Coalesce:
+    """Return, for use in a query, the moment before which a user's rides are not shown to the user."""
+    start = User.objects.filter(pk=user_id).values("history_from")
+    return Coalesce(Subquery(start), Value(datetime.min.replace(tzinfo=UTC)), output_field=DateTimeField())
 
 
 def may_act_on(actor: User, user: User) -> bool:

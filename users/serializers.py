@@ -73,7 +73,7 @@ class ProfileRequest(serializers.Serializer[None]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse read-only fields instead of silently ignoring them."""
-        fixed = {"id", "msisdn", "role", "is_active", "driver"} & set(self.initial_data)
+        fixed = {"id", "msisdn", "name_confirmed", "role", "is_active", "driver"} & set(self.initial_data)
         if fixed:
             raise serializers.ValidationError(dict.fromkeys(sorted(fixed), "This cannot be changed."))
         return attrs
@@ -88,18 +88,21 @@ class DriverSerializer(serializers.ModelSerializer[Driver]):
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
-    """The profile of the caller; `driver` only for drivers."""
+    """The profile of the caller; `driver` only for drivers, `name_confirmed` only while it is false."""
 
     driver = DriverSerializer(read_only=True)
 
     class Meta:
         model = User
-        fields = ("id", "msisdn", "full_name", "role", "is_active", "driver")
+        fields = ("id", "msisdn", "full_name", "name_confirmed", "role", "is_active", "driver")
         read_only_fields = fields
 
     def to_representation(self, instance: User) -> dict[str, Any]:
-        """Leave `driver` out for passengers."""
+        """Leave `driver` out for passengers, and the name until it is confirmed."""
         data: dict[str, Any] = super().to_representation(instance)
+        data["full_name"] = instance.shown_name
+        if instance.name_confirmed:
+            data.pop("name_confirmed")
         if data.get("driver") is None:
             data.pop("driver", None)
         return data

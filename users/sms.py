@@ -36,6 +36,11 @@ def last_message(msisdn: str) -> str:
     return str(cache.get(f"sms:{msisdn}", "")) if settings.DEMO else ""
 
 
+def forget_messages(msisdn: str) -> None:
+    """Forget what the console backend kept for a number."""
+    cache.delete(f"sms:{msisdn}")
+
+
 def send_sms(msisdn: str, text: str) -> None:
     """Send `text` to `msisdn` with the configured backend."""
     backend: SMSBackend = import_string(settings.SMS_BACKEND)()

@@ -42,7 +42,7 @@ REFUSALS: dict[int, tuple[str, dict[str, dict[str, Any]]]] = {
         },
     ),
     401: (
-        "No valid token, or a wrong code. The reason is not told.",
+        "No valid token, or a wrong code. The reason is not given.",
         {"Unauthorized": _body(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)},
     ),
     403: ("The user may not do this.", {"Not staff": _body(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)}),
@@ -52,7 +52,11 @@ REFUSALS: dict[int, tuple[str, dict[str, dict[str, Any]]]] = {
     ),
     406: (
         "Only JSON responses are available.",
-        {"No JSON wanted": _body(ErrorCode.VALIDATION_FAILED, "Could not satisfy the request Accept header.")},
+        {
+            "Another format is wanted": _body(
+                ErrorCode.VALIDATION_FAILED, "Could not satisfy the request Accept header."
+            )
+        },
     ),
     409: (
         "The current state does not allow it.",

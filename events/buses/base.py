@@ -15,11 +15,15 @@ class BusUnavailable(Exception):
     """The bus is unavailable: no fault of the events, which wait."""
 
 
+class Refused(Exception):
+    """The bus will never take this event, and says why."""
+
+
 class Bus(Protocol):
     """Carries events from the relay to a handler, in order, at least once."""
 
     async def publish(self, events: Sequence[OutboxEvent]) -> None:
         """Return when all of `events` are safe with the bus; raise when any may not be.
 
-        Raises `BusUnavailable` when that has nothing to do with the events.
+        Raises `BusUnavailable` when that has nothing to do with the events, and `Refused` when it always will.
         """

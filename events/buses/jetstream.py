@@ -13,16 +13,24 @@ from typing import Protocol
 
 import msgspec
 from nats.aio.client import Client
+from nats.errors import MaxPayloadError
 from nats.js.api import PubAck
+from nats.js.errors import APIError
 
 from common.errors import brief
 from common.nats import ANSWER_TIMEOUT, AWAY
-from events.buses.base import BusUnavailable, Handler
+from events.buses.base import BusUnavailable, Handler, Refused
 from events.models import OutboxEvent
 from events.stream import ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
 
 INTERNAL = ("user.revoked",)
 """Subjects that are not published to other services."""
+
+REFUSALS = (10054, 10097)
+"""Error codes of JetStream for a message, or its headers, that are larger than the stream allows."""
+
+NOT_OUR_STREAM = 10060
+"""Error code of JetStream for a message that went to another stream than the expected one, and was not stored."""
 
 KEPT = 10_000
 """Users whose last message in the stream is remembered; for others the newest message is waited for."""
@@ -64,17 +72,30 @@ class JetStreamBus:
             raise BusUnavailable(f"NATS: {brief(exc)}") from exc
 
     async def _publish_streamed(self, events: Sequence[OutboxEvent]) -> None:
-        acks: list[asyncio.Future[PubAck]] = []
+        """Publish events at once; which of them fails does not matter to the others."""
+        if not self._client.is_connected:  # the client would buffer them, and then publish them twice
+            raise BusUnavailable("NATS: not connected")
+        # `publish_async` would do the same in one task, but it swallows refusals, and each error costs it a place.
+        answers = await asyncio.gather(*map(self._publish, events), return_exceptions=True)
+        for event, answer in zip(events, answers, strict=True):
+            if isinstance(answer, PubAck):
+                self._note(event, answer.seq)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+
+    async def _publish(self, event: OutboxEvent) -> PubAck:
+        payload, headers = encode(event.data), headers_of(event)
         try:
-            for event in events:
-                payload, headers = encode(event.data), headers_of(event)
-                acks.append(await self._context.publish_async(event.subject, payload, stream=STREAM, headers=headers))
-            async with asyncio.timeout(ANSWER_TIMEOUT):
-                for event, ack in zip(events, acks, strict=True):
-                    self._note(event, (await ack).seq)
-        finally:
-            for ack in acks:
-                ack.cancel()
+            return await self._context.publish(event.subject, payload, stream=STREAM, headers=headers)
+        except MaxPayloadError as exc:
+            raise Refused(f"the event is larger than NATS allows: {len(payload)} bytes") from exc
+        except APIError as exc:
+            if exc.err_code in REFUSALS:
+                raise Refused(f"the stream refuses the event of {len(payload)} bytes: {exc.description}") from exc
+            if exc.err_code == NOT_OUR_STREAM:
+                raise BusUnavailable(f"NATS: another stream has the subject {event.subject}") from exc
+            raise
 
     async def _deliver_unstreamed(self, events: Sequence[OutboxEvent]) -> None:
         if not events:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 from nats.aio.client import Client
@@ -10,6 +11,8 @@ from nats.aio.client import Client
 from common.background_tasks import Work, end, every, first_of, keep_running, unless_stopped
 from common.errors import brief
 from common.nats import ANSWER_TIMEOUT
+from common.redis import eviction_policy
+from common.retrying import Repetition
 from events.stream import STREAM, StreamMismatch, ensure_stream
 from realtime.bridge import passing
 from realtime.bridge.batches import Batches
@@ -21,6 +24,8 @@ from realtime.bridge.passing import PASSING
 from realtime.bridge.position import Position
 from realtime.bridge.replay import DeadLetterReplay
 from realtime.bridge.status import STATUS_INTERVAL, report_status
+from realtime.bridge.turn import Turn
+from realtime.bridge.watchdog import Stalled, Watchdog
 from realtime.delivery.fence import NotActive
 
 logger = logging.getLogger(__name__)
@@ -36,6 +41,8 @@ class Bridge:
         self._context = client.jetstream(timeout=ANSWER_TIMEOUT)
         self._stopping = asyncio.Event()
         self._inbound: Inbound | None = None
+        self._watchdog = Watchdog()
+        self._repetition = Repetition()
 
     def stop(self) -> None:
         """Finish the batch in hand, and return from `run`."""
@@ -70,15 +77,20 @@ class Bridge:
 
     async def _take_turn(self) -> None:
         """Be active until the lease is lost or something fails."""
-        logger.info("Active: lease=%s", self.lease.token)
         try:
             await self._be_active()
+        except Stalled as exc:
+            self._warn(f"Standing down: {brief(exc)}")
+            await self.lease.release()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._watchdog.limit):  # another one is to have the lease
+                    await self._stopping.wait()
         except NotActive as exc:
-            logger.warning("Standing down: %s", brief(exc))
+            self._warn(f"Standing down: {brief(exc)}")
         except StreamMismatch:
             raise
         except PASSING as exc:
-            logger.warning("The bridge is restarting: %s", brief(exc))
+            self._warn(f"Restarting: {brief(exc)}")
             await asyncio.sleep(passing.RETRY_DELAY)
         except Exception:
             logger.exception("The bridge failed and is restarting.")
@@ -86,12 +98,17 @@ class Bridge:
         finally:
             await self.lease.release()
 
+    def _warn(self, text: str) -> None:
+        if self._repetition.is_new(text):
+            logger.warning(text)
+
     async def _be_active(self) -> None:
         inbound, outbound = await self._begin()
         replay = DeadLetterReplay(self._client, self.counts)
         tasks = [
             asyncio.create_task(inbound.run(), name="inbound"),
             asyncio.create_task(self.lease.keep(), name="lease"),
+            asyncio.create_task(self._watchdog.run(), name="watchdog"),
             asyncio.create_task(self._keep_running("relay", outbound.run), name="relay"),
             asyncio.create_task(self._keep_running("replay of dead letters", replay.run), name="replays"),
         ]
@@ -120,12 +137,18 @@ class Bridge:
 
     async def _begin(self) -> tuple[Inbound, Outbound]:
         """Find the stream and the position in it, and open the consumer there."""
+        if (policy := await eviction_policy()) not in ("", "noeviction"):
+            self._warn(f"Redis evicts keys ({policy}): clients will get the state more often. Use noeviction.")
         info = await ensure_stream(self._context)
         position = await Position.load(self._context, info)
-        batches = Batches(self.lease, position, self.counts)
-        self._inbound = inbound = Inbound(self._client, self.lease, position, batches, self._stopping)
+        turn = Turn(self._client, self.lease, position, self.counts, self._watchdog, self._stopping)
+        batches = Batches(turn)
+        self._inbound = inbound = Inbound(turn, batches)
         await inbound.open()
-        return inbound, Outbound(self._client, self.lease, position, self.counts, newest=info.state.last_seq)
+        if not position.is_certain:
+            logger.warning("Going on after %d, which is uncertain: all clients get the state.", position.sequence)
+            await batches.skip_to(position.sequence)
+        return inbound, Outbound(turn, newest=info.state.last_seq)
 
     @staticmethod
     async def _keep_running(name: str, loop: Work) -> None:

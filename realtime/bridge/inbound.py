@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from django.conf import settings
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
@@ -23,11 +22,10 @@ from common.nats import ANSWER_TIMEOUT
 from common.retrying import all_or_each, retry_while
 from events.stream import DURABLE, STREAM, ensure_stream
 from realtime.bridge import passing
-from realtime.bridge.batches import Batches
-from realtime.bridge.lease import Lease
+from realtime.bridge.batches import DELIVERING, Batches
 from realtime.bridge.passing import PASSING
-from realtime.bridge.position import Position
 from realtime.bridge.pull import Pull, PullBroken
+from realtime.bridge.turn import Turn
 from realtime.delivery.fence import NotActive
 
 logger = logging.getLogger(__name__)
@@ -45,13 +43,10 @@ IDLE = 1.0
 class Inbound:
     """Delivers the stream from a position on: `open`, then `run` until `stopping` is set, then `close`."""
 
-    def __init__(
-        self, client: Client, lease: Lease, position: Position, batches: Batches, stopping: asyncio.Event
-    ) -> None:
-        self.position = position
-        self._client, self._lease, self._batches = client, lease, batches
-        self._context = client.jetstream(timeout=ANSWER_TIMEOUT)
-        self._stopping = stopping
+    def __init__(self, turn: Turn, batches: Batches) -> None:
+        self.position = turn.position
+        self._turn, self._batches = turn, batches
+        self._context = turn.client.jetstream(timeout=ANSWER_TIMEOUT)
         self._must_reopen = False
         self._pull: Pull | None = None
 
@@ -63,24 +58,24 @@ class Inbound:
         self._must_reopen = False
         await self.close()
         self.position.check(await ensure_stream(self._context))
-        await self._lease.renew()
+        await self._turn.lease.renew()
         with contextlib.suppress(NotFoundError):
             await self._context.delete_consumer(STREAM, DURABLE)
         await self._context.add_consumer(STREAM, consumer_after(self.position.sequence))
-        pull = Pull(self._client, settings.BRIDGE_BATCH)
+        pull = Pull(self._turn.client, settings.BRIDGE_BATCH)
         await pull.open()
         self._pull = pull
         logger.info("Bridging: stream=%s consumer=%s after=%d", STREAM, DURABLE, self.position.sequence)
 
     async def run(self) -> None:
         """Deliver until `stopping` is set; the batch in hand is finished. Raises `NotActive`."""
-        while not self._stopping.is_set():
+        while not self._turn.stopping.is_set():
             messages = await self._next()
             if self._must_reopen:
                 await self._hold([], self.open)
             elif messages:
                 await self._handle(messages)
-            elif self.position.is_awaited:
+            else:
                 await self._hold([], self._skip_deleted)
 
     def wake(self) -> None:
@@ -156,10 +151,14 @@ class Inbound:
         await self.position.move_to(messages[-1].metadata.sequence.stream)
 
     async def _skip_deleted(self) -> None:
-        """Move on where what somebody waits for is not in the stream any more: messages end by age, or are deleted."""
+        """Move on where messages that were not delivered are gone: they end by age, or are deleted."""
         newest = (await self._context.stream_info(STREAM)).state.last_seq
+        if newest <= self.position.sequence:
+            return
         consumer = await self._context.consumer_info(STREAM, DURABLE)
         if not consumer.num_pending and not consumer.num_ack_pending:
+            logger.warning("Messages up to %d are gone from the stream: all clients get the state.", newest)
+            await self._batches.skip_to(newest)
             await self.position.move_to(newest)
 
     async def _hold(self, messages: Sequence[Msg], work: Callable[[], Awaitable[Any]]) -> None:
@@ -169,20 +168,21 @@ class Inbound:
 
         async def report() -> None:
             nonlocal next_report
-            if self._stopping.is_set():
+            if self._turn.stopping.is_set():
                 raise NotActive("stopping while something is unavailable")
-            if loop.time() > next_report and self._client.is_connected:
+            if loop.time() > next_report and self._turn.client.is_connected:
                 next_report = loop.time() + HOLD_INTERVAL
                 for message in messages:
                     await message.in_progress()
 
-        await retry_while(
-            PASSING,
-            work,
-            log=lambda reason: logger.warning("Holding %d messages: %s", len(messages), reason),
-            delay=passing.RETRY_DELAY,
-            between=report,
-        )
+        with self._turn.watchdog.step(DELIVERING):
+            await retry_while(
+                PASSING,
+                work,
+                log=lambda reason: logger.warning("Holding %d messages: %s", len(messages), reason),
+                delay=passing.RETRY_DELAY,
+                between=report,
+            )
 
 
 def consumer_after(sequence: int) -> ConsumerConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from nats.js import JetStreamContext
 from nats.js.api import StreamInfo
@@ -21,31 +22,33 @@ class StreamReplaced(NotActive):
 class Position:
     """The sequence up to which the stream `stream` (a `stream_id`) is delivered, and who waits for a later one."""
 
-    def __init__(self, stream: str, sequence: int) -> None:
+    def __init__(self, stream: str, sequence: int, *, is_certain: bool = True) -> None:
         self.stream = stream
         self.sequence = sequence
-        self._awaited = 0
+        self.is_certain = is_certain
+        """Whether everything up to here was delivered, as far as we know."""
+
         self._moved = asyncio.Condition()
 
     @classmethod
     async def load(cls, context: JetStreamContext, info: StreamInfo) -> Position:
         """Return the position in a stream as Redis or the acknowledgements know it, whichever is further."""
-        stored = int(await async_redis().get(position_key(stream_id(info))) or 0)
-        try:
+        stored = await async_redis().get(position_key(stream_id(info)))
+        sequence = int(stored or 0)
+        with contextlib.suppress(NotFoundError):
             consumer = await context.consumer_info(STREAM, DURABLE)
-        except NotFoundError:
-            return cls(stream_id(info), stored)
-        return cls(stream_id(info), last_delivered(stored, consumer, info.state.last_seq))
+            sequence = last_delivered(sequence, consumer, info.state.last_seq)
+        sequence = min(sequence, info.state.last_seq)
+        # Redis stores each position before NATS gets the acknowledgements. Where it knows less, either it has lost
+        # data, or a purge has moved the acknowledgements on, or this stream was created after another one. Where it
+        # knows more, the stream has lost its end: NATS syncs to disk every 2 minutes (`sync_interval`).
+        is_certain = stored is not None and sequence == int(stored)
+        return cls(stream_id(info), sequence, is_certain=is_certain)
 
     @property
     def key(self) -> str:
         """The Redis key in which the sequence is stored."""
         return position_key(self.stream)
-
-    @property
-    def is_awaited(self) -> bool:
-        """Whether somebody waits for a sequence that has not been delivered."""
-        return self._awaited > self.sequence
 
     def check(self, info: StreamInfo) -> None:
         """Raise `StreamReplaced` where `info` is of another stream than ours."""
@@ -60,6 +63,5 @@ class Position:
 
     async def wait_for(self, sequence: int) -> None:
         """Return when everything up to `sequence` has been delivered."""
-        self._awaited = max(self._awaited, sequence)
         async with self._moved:
             await self._moved.wait_for(lambda: self.sequence >= sequence)

@@ -13,16 +13,13 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 from uuid import UUID
 
 import msgspec
-from django.utils import timezone
 from nats.aio.msg import Msg
 
 from events.base import Event, Moment
-from events.stream import ID_HEADER, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
+from events.stream import ID_HEADER, MAX_PAYLOAD, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
 from realtime.delivery.deliveries import Delivery
 from rides.events import EVENTS
-
-MAX_PAYLOAD = 64 * 1024
-"""Bytes; a client has to take it in one frame."""
+from rides.geo import GeoPoint
 
 
 class Unreadable(Exception):
@@ -50,7 +47,6 @@ class Incoming(msgspec.Struct, frozen=True):
     message: Msg
     delivery: Delivery
     is_ours: bool
-    expired: bool
     fields: Pair
 
     @property
@@ -62,8 +58,8 @@ class Incoming(msgspec.Struct, frozen=True):
 def read_message(message: Msg, stream_id: str) -> Incoming | None:
     """Return what a message says; None where its subject is not bridged. Raises `Unreadable`.
 
-    `stream_id` tells this stream from an earlier one of the same name: a bare message is identified by the stream and
-    its sequence.
+    A bare message is identified by the stream (`stream_id` tells it from an earlier one of the same name), its sequence
+    and its moment: a stream that has lost its end gives the same sequences to other messages.
     """
     event = events_by_subject().get(message.subject)
     if event is None:
@@ -84,14 +80,16 @@ def _read(message: Msg, event: type[Event], stream_id: str) -> Incoming:
     is_ours = TYPE_HEADER in headers and _is_event_id(headers.get(ID_HEADER, ""))
     message.data.decode()  # unknown fields are not looked at by the decoder, but sent as text
     fields = _decoder(event).decode(message.data)
+    at = message.metadata.timestamp.timestamp()
     delivery = Delivery(
-        event_id=headers[ID_HEADER] if is_ours else f"{stream_id}:{message.metadata.sequence.stream}",
+        event_id=headers[ID_HEADER] if is_ours else f"{stream_id}:{message.metadata.sequence.stream}:{at:.6f}",
         type=event.type,
         data=message.data,
         audience=(is_ours and _views(headers)) or dict.fromkeys(fields.people),
-        at=message.metadata.timestamp.timestamp(),
+        at=at,
+        valid_until=_valid_until(headers),
     )
-    return Incoming(message, delivery, is_ours, _is_expired(headers), fields)
+    return Incoming(message, delivery, is_ours, fields)
 
 
 @cache
@@ -117,9 +115,10 @@ def _is_event_id(text: str) -> bool:
     return True
 
 
-def _is_expired(headers: Mapping[str, str]) -> bool:
-    valid_until = headers.get(VALID_UNTIL_HEADER)
-    return valid_until is not None and timezone.now() >= msgspec.convert(valid_until, Moment)
+def _valid_until(headers: Mapping[str, str]) -> float | None:
+    if VALID_UNTIL_HEADER not in headers:
+        return None
+    return float(msgspec.convert(headers[VALID_UNTIL_HEADER], Moment).timestamp())
 
 
 @cache
@@ -141,12 +140,13 @@ def _loose(kind: type[msgspec.Struct]) -> type[Pair]:
 def _loose_type(kind: Any) -> Any:
     """Return the type that a field of another service must have: what JSON can tell, and moments as moments."""
     origin = get_origin(kind)
-    if origin is Annotated:
-        return kind
+    if origin is Annotated:  # meanings and ranges are dropped where the type itself becomes looser
+        inner = get_args(kind)[0]
+        return kind if _loose_type(inner) == inner else _loose_type(inner)
     if origin in (Union, UnionType):
         return Union[tuple(_loose_type(option) for option in get_args(kind))]  # noqa: UP007
     if kind is UUID or origin is Literal:
         return str
-    if isinstance(kind, type) and issubclass(kind, Event):
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind is not GeoPoint:
         return _loose(kind)
     return kind

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from common.errors import DomainError, InvalidFormat, Unauthorized, ValidationFailed
+from common.errors import DomainError, InvalidFormat, RateLimited, Unauthorized, ValidationFailed
 from realtime.commands.routes import ROUTES, Route
 from realtime.contract.frames import BadFrame, Command, Frame, error_data, plain_values, readable
 from realtime.models import CommandReceipt
@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 
 Answer = dict[str, Any]
 """`{"type": "ack" or "error", "data": {…}}`, as it is stored and sent."""
+
+
+NOT_STORED = frozenset({InvalidFormat.code, RateLimited.code})
+"""Errors after which a command may be sent again with the same `id`."""
 
 
 def route_of(frame: Frame) -> Route:
@@ -60,7 +64,7 @@ def execute(claims: Claims, route: Route, frame: Frame) -> Answer:
         if not is_new:
             return _stored_answer(receipt, route, frame)
         answer = _attempt(claims, route, frame)
-        if answer["data"].get("code") == InvalidFormat.code:
+        if answer["data"].get("code") in NOT_STORED:
             receipt.delete()
         else:
             receipt.answer = answer

@@ -195,7 +195,10 @@ class MatchConfirm(Command, frozen=True, kw_only=True):
 class RideStart(Command, frozen=True, kw_only=True):
     """Start the ride: the passenger is on board."""
 
-    examples: ClassVar[Examples] = {"On board": {"latitude": UNSET, "longitude": UNSET}}
+    examples: ClassVar[Examples] = {
+        "On board": {"latitude": UNSET, "longitude": UNSET, "pin": UNSET},
+        "On board, where rides have a PIN": {"latitude": UNSET, "longitude": UNSET},
+    }
 
     ride_id: RideId
     latitude: Annotated[Latitude | None, Meta(description="Ignored: the server compares the positions it knows.")] = (
@@ -204,6 +207,10 @@ class RideStart(Command, frozen=True, kw_only=True):
     longitude: Annotated[Longitude | None, Meta(description="Ignored: the server compares the positions it knows.")] = (
         None
     )
+    pin: Annotated[
+        Annotated[str, Meta(pattern="^[0-9]{4}$")] | None,
+        Meta(description="The passenger's four digits; needed with `RIDE_PIN`.", examples=["4711"]),
+    ] = None
 
 
 class RideArrived(Command, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 NotActive          this process is not, or may not be, the active bridge
 ├── Fenced         the lease had another holder when a delivery reached Redis
 ├── LeaseLost      (`realtime.bridge.lease`) the lease could not be kept
+├── Stalled        (`realtime.bridge.watchdog`) a step of the work makes no progress
 └── StreamReplaced (`realtime.bridge.position`) the stream is not the one whose position we know
 """
 

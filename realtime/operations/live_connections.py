@@ -37,11 +37,11 @@ class LiveConnection(msgspec.Struct, frozen=True):
         return datetime.fromtimestamp(self.presence.heard, UTC)
 
 
-def connected(search: str = "", order: str = "-since") -> list[Presence]:
-    """Return the connections of all processes, in order; with a search, those of the users whom it finds."""
+def connected(search: str = "", order: str = "-since", *, by_parts: bool = False) -> list[Presence]:
+    """Return the connections of all processes, in order; with a search, those of the users found (`people_found`)."""
     found = presence().everyone()
     if text := search.strip():
-        wanted = set(people_found(text).values_list("pk", flat=True)[:MOST_FOUND])
+        wanted = set(people_found(text, by_parts=by_parts).values_list("pk", flat=True)[:MOST_FOUND])
         found = [one for one in found if one.user_id in wanted]
     name = order.removeprefix("-")
     key = name if name in SORTABLE else "since"

@@ -57,18 +57,18 @@ def _plain_views() -> dict[str, Any]:
     payment_id = {
         "name": "payment_id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"},
     }  # fmt: skip
-    not_found = {"description": "There is no such payment.", "content": error}
+    not_found = {"description": "The payment does not exist.", "content": error}
     return {
-        "/health/live": _get("live", "Whether the process answers", {200: _said("It does.", body)}),
+        "/health/live": _get("live", "Check that the process answers", {200: _said("The process answers.", body)}),
         "/health/ready": _get(
             "ready",
-            "Whether sockets can be served",
-            {200: _said("They can.", body), 503: _said("They cannot.", body)},
+            "Check that sockets can be served",
+            {200: _said("Ready.", body), 503: _said("Not ready.", body)},
         ),
         "/api/payments/{payment_id}/qr.svg": _get(
             "showQRCode",
-            "The QR code of a payment",
-            {200: _said("A picture.", picture), 404: not_found},
+            "Read the QR code of a payment",
+            {200: _said("The QR code.", picture), 404: not_found},
             tag="rides",
             parameters=[payment_id],
         ),

@@ -85,9 +85,9 @@ class HealthView(OperatorView):
 
     @documented(
         "readHealth",
-        "How each dependency is",
-        "For staff, and with the `METRICS_TOKEN`; open to all while `DEBUG` is on.",
-        {200: answer(Health, "All are well."), 503: answer(Health, "One is not.")},
+        "Read the health of each dependency",
+        "Needs a staff account or the `METRICS_TOKEN`; open while `DEBUG` is on.",
+        {200: answer(Health, "Everything is available."), 503: answer(Health, "A dependency is unavailable.")},
         refusals=[401, 403],
         tag="operations",
         auth=OPERATOR,
@@ -104,7 +104,7 @@ class MetricsView(OperatorView):
     @documented(
         "readMetrics",
         "Metrics for Prometheus",
-        "For staff, and with the `METRICS_TOKEN`; open to all while `DEBUG` is on.",
+        "Needs a staff account or the `METRICS_TOKEN`; open while `DEBUG` is on.",
         {(200, "text/plain"): answer(OpenApiTypes.STR, "The text format of Prometheus.")},
         refusals=[401, 403],
         tag="operations",
@@ -123,9 +123,9 @@ class StatsView(APIView):
 
     @documented(
         "readStats",
-        "Who is connected, in numbers",
-        "For staff, with a token or a session of the admin.",
-        {200: answer(Stats, "Over all processes.")},
+        "Count the connections",
+        "Needs a staff account, with an access token or a session of the admin.",
+        {200: answer(Stats, "The numbers over all processes.")},
         refusals=[401, 403],
         tag="operations",
     )

@@ -36,11 +36,13 @@ from realtime.socket.position_intake import track_buffer
 from realtime.socket.rate_limits import purge_limits
 from realtime.socket.receipts import flush_interval, receipt_buffer
 from rides.positions import positions
-from rides.timers import run_due
+from rides.timers import close_deactivated, run_due
 from users.codes import purge_codes
-from users.services import purge_tokens
+from users.services import erasure_steps, expiry_steps, purge_tokens
 
 R = TypeVar("R")
+
+_END = object()
 
 PURGE_INTERVAL = 60.0
 """Seconds between two rounds of cleaning."""
@@ -147,11 +149,15 @@ async def purge_memory() -> None:
 
 
 async def purge_database() -> None:
-    """Delete the rows that nobody needs any more."""
+    """Delete the rows that nobody needs any more, in small transactions."""
     await in_write_thread(purge_receipts)
     await in_write_thread(purge_codes)
     await in_write_thread(purge_tokens)
     await in_write_thread(purge_published, settings.OUTBOX_RETENTION)
+    await in_write_thread(close_deactivated)
+    for steps in (expiry_steps(), erasure_steps()):
+        while await in_write_thread(next, steps, _END) is not _END:
+            pass
 
 
 class OnlyServer:

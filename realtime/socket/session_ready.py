@@ -15,8 +15,8 @@ from realtime.commands.routes import allowed_actions
 from realtime.contract.frames import unnumbered
 from realtime.contract.messages import Limits, RoleName, SessionReady, UserState
 from realtime.delivery.history import Cursor
-from rides.selectors import user_state
-from users.tokens import Claims, user_of
+from rides.selectors import ride_is_abandoned, user_facts, user_state
+from users.tokens import Claims, check_account
 
 MAX_QUERY = 4096
 """Bytes of a query string that are looked at."""
@@ -46,9 +46,13 @@ def limits() -> Limits:
 
 def read_state(claims: Claims) -> UserState:
     """Return the state of a token's user; raise `Unauthorized` when the token has been revoked meanwhile."""
-    user_of(claims)
-    state = user_state(claims.user_id, claims.role)
-    return UserState(**msgspec.structs.asdict(state), allowed_actions=allowed_actions(claims.role, state))
+    facts = user_facts(claims.user_id, claims.role)
+    check_account(claims, facts.account if facts else None)
+    assert facts is not None
+    state = user_state(claims.user_id, claims.role, facts)
+    is_abandoned = state.ride is not None and ride_is_abandoned(state.ride.ride_id, claims.user_id)
+    actions = allowed_actions(claims.role, state, is_abandoned=is_abandoned)
+    return UserState(**msgspec.structs.asdict(state), allowed_actions=actions)
 
 
 def ready_frame(

@@ -11,7 +11,7 @@ EARTH_RADIUS_M = 6_371_008.8
 """The mean radius of the earth, as in `rides.geo`."""
 
 Reason = Literal["", "no_fix", "inaccurate", "before_start", "duplicate", "late", "spike", "too_fast"]
-"""Why a fix does not count; empty where it does. `late` is of the running estimate only: the final one has all fixes."""
+"""Why a fix does not count; empty where it does. Only the running estimate says `late` and `too_fast`."""
 
 
 class Fix(msgspec.Struct, frozen=True):
@@ -35,6 +35,11 @@ class Limits(msgspec.Struct, frozen=True):
 
     max_accuracy_m: float = 50.0
     max_speed_kmh: float = 200.0
+
+
+def accuracy_of(fix: Fix) -> float | None:
+    """Return a fix's accuracy, at least a metre; None where the phone does not know it (some then say 0 or -1)."""
+    return max(fix.accuracy, 1.0) if fix.accuracy is not None and fix.accuracy > 0 else None
 
 
 def leg(a: Fix, b: Fix) -> complex:

@@ -18,13 +18,13 @@ from itertools import pairwise
 import msgspec
 
 from rides.metering.clock import true_times
-from rides.metering.fixes import EARTH_RADIUS_M, Fix, Limits, Reason, leg, unusable
+from rides.metering.fixes import EARTH_RADIUS_M, Fix, Limits, Reason, accuracy_of, leg, unusable
 from rides.metering.outliers import Judge, believed, chains_of
 from rides.metering.smoothing import (
-    AGILITY,
     CALM_AGILITY,
     UNKNOWN_SIGMA_M,
     Noise,
+    Smoothed,
     Track,
     estimate,
     even_agilities,
@@ -33,37 +33,38 @@ from rides.metering.smoothing import (
     smooth,
     speed_noise,
 )
+from rides.metering.speeds import factor, legs_by_speed
 
 RULE = 2
 """The number of this way to measure; a ride keeps that of its booking. Rule 1 was the sum of all great circles."""
 
 BEFORE_START_S = 5.0
-"""Seconds that a fix may seem to be older than the ride, by delays of the network that the clock's correction cannot see."""
+"""Seconds that a fix may seem older than the ride, by delays that the clock's correction cannot see."""
 STANDING_SIGMA_M = 20.0
 """Metres: the noise that a standing phone is granted when it does not say its accuracy."""
 CLEARLY, HARDLY = 6.0, 2.5
-"""Speeds in standard deviations: above the first, something moved (1 in 10^8); below the second, perhaps nothing did."""
+"""Speeds in standard deviations: above the first something moved (1 in 10^8), below the second perhaps nothing."""
 DRIVING_MS, CREEPING_MS = 3.0, 1.5
-"""The same in m/s, for noise that wanders slower than it shows: nothing drives below walking pace for long."""
-AWAY = 7.0
-"""Times its standard deviation that noise does not take a phone away from where it stands (1 in 10^5, for both ends)."""
+"""The same in m/s, for noise that wanders slower than it shows: nobody drives below walking pace for long."""
+AWAY, AWAY_FAST = 7.0, 5.0
+"""Times its standard deviation that noise takes no phone away from where it stood; the second, if it was clearly fast."""
 PAUSE_S = 5.0
 """Seconds: a shorter slow piece is part of the drive, such as the turn at a corner."""
+LIVELY = 3.5
+"""Times the energy that noise gives a standing phone: more is a vehicle that turns, slow only in sum."""
 HEADING_M = 30.0
 """Metres of the road before and after a stop that give its direction."""
 SPARSE = 0.007
-"""The share by which noise may lengthen a leg without being smoothed; smoothing would cut more off the corners."""
-OCTAVES = range(-2, 12)
-"""Of a vehicle's liveliness (powers of two), for which the noise that is left is worked out."""
+"""The share by which noise may lengthen a leg without being smoothed: smoothing would cut more off the corners."""
 USUAL_SPEED_MS, WARP_MS = 12.0, 60.0
-"""Above the second, a ride without a speed limit is a simulation in fast motion; its time is stretched to the first."""
+"""Above the second a ride without a limit of speed is a simulation in fast motion; it is slowed to the first."""
 
 
 class Measurement(msgspec.Struct, frozen=True):
     """What a ride's fixes amount to.
 
-    `reasons` say why each fix, in the order handed over, does not count. `track` is the filtered one: seconds since 1970,
-    latitude, longitude. `jumps` are the metres of ways between two places that no vehicle has driven; they are not billed.
+    `reasons` say why each fix, in the order handed over, does not count. `track` is the filtered one: seconds since
+    1970, latitude, longitude. `jumps` are the metres of ways that no vehicle has driven; they are not billed.
     """
 
     metres: float
@@ -82,7 +83,7 @@ class Timed(msgspec.Struct):
 
 
 class Stretch(msgspec.Struct):
-    """A part of a track, from place number `first` to `last`, that is driven or in which the vehicle (nearly) stands."""
+    """A part of a track, from place `first` to place `last`, that is driven or in which the vehicle (nearly) stands."""
 
     slow: bool
     first: int
@@ -124,13 +125,18 @@ def _arrival(fix: Fix) -> tuple[float, float, float, float, str, float, float]:
 
 
 def _usable(timed: list[Timed], limits: Limits, started_at: float | None, reasons: list[Reason]) -> list[Timed]:
-    """Return what can be of this ride, and say of the rest why not."""
+    """Return what can be of this ride, and say of the rest why not.
+
+    The first fix that came in is the one the ride began with, so one made later by the same clock is of the ride.
+    """
+    first = min(timed, key=lambda one: _arrival(one.fix), default=None)
+    begin = -math.inf if first is None or started_at is None else min(started_at, first.at) - BEFORE_START_S
     seen: set[tuple[float | None, float, float]] = set()
     usable = []
     for one in timed:
         told = (one.fix.phone_time, one.fix.latitude, one.fix.longitude)
         reason = unusable(one.fix, limits)
-        if not reason and started_at is not None and one.at < started_at - BEFORE_START_S:
+        if not reason and one.at < begin:
             reason = "before_start"
         if not reason and one.fix.phone_time is not None and told in seen:
             reason = "duplicate"
@@ -163,7 +169,7 @@ def _plausible_pieces(
     if not limits.max_speed_kmh or not timed:
         return ([timed] if timed else []), []
     noise = _noise_of(timed)
-    sigmas = [max(noise.sigma, one.fix.accuracy or UNKNOWN_SIGMA_M) for one in timed]
+    sigmas = [max(noise.sigma, accuracy_of(one.fix) or UNKNOWN_SIGMA_M) for one in timed]
     judge = Judge([one.fix for one in timed], [one.at for one in timed], sigmas, limits.max_speed_kmh / 3.6)
     chains = believed(judge, chains_of(judge))
     kept = {member for chain in chains for member in chain.members}
@@ -186,7 +192,7 @@ def _plausible_pieces(
 
 def _noise_of(piece: list[Timed]) -> Noise:
     """Return how much noise there is; none where there are too few fixes to tell."""
-    accuracies = [one.fix.accuracy for one in piece if one.fix.accuracy]
+    accuracies = [accuracy for one in piece if (accuracy := accuracy_of(one.fix))]
     if len(piece) < 3:
         return Noise(0.0, 0.0, 1.0)
     return estimate(_unrolled(piece), statistics.median(accuracies) if accuracies else None)
@@ -203,29 +209,41 @@ def _unrolled(piece: list[Timed]) -> Track:
 def _measure_piece(piece: list[Timed], noise: Noise, *, warped: bool) -> tuple[float, list[tuple[float, float, float]]]:
     """Return the metres of a piece, and its filtered track."""
     raw = _unrolled(piece)
-    if len(piece) < 3 or is_silent(raw, noise):
+    if len(piece) < 3:
         return sum(abs(way) for way in raw.legs()), [_moved(one, 0j) for one in piece]
     if warped:
         raw, noise = _slowed_down(raw, noise)
-    accuracies = [one.fix.accuracy or noise.sigma for one in piece]
-    usual = statistics.median(accuracies)
-    sigmas = [noise.sigma * min(max(accuracy / usual, 0.5), 4.0) for accuracy in accuracies]
-    told = any(one.fix.accuracy for one in piece)
-    loose = max(noise.sigma, usual)
-    stretches = _stretches(raw, noise, loose if told else max(loose, STANDING_SIGMA_M))
-    if len(stretches) > 1:
-        stretches = _stretches(raw, noise, loose)
-    smoothed, liveliness = settle(raw, sigmas, noise)
-    left = _noise_left(noise)
-    if _is_sparse(raw, stretches, noise):
-        smoothed, left = raw, [0.0]
+    sigmas, loose = _sigmas(piece, noise)
+    smoothed = settle(raw, sigmas, noise)
+    silent = is_silent(raw, noise)
+    stretches = _stretches_at_once(raw) if silent else _stretches(raw, smoothed, noise, loose)
+    if len(stretches) > 1 and not any(accuracy_of(one.fix) for one in piece):  # does it only stand, perhaps?
+        stand = _stretches(raw, smoothed, noise, max(loose, STANDING_SIGMA_M))
+        stretches = stand if len(stand) == 1 and not silent else stretches
+    if silent or _is_sparse(raw, stretches, noise):
+        smoothed = Smoothed(raw, sigmas, smoothed.liveliness, [0.0] * (len(piece) - 1))
+    legs = _legs(smoothed)
+    if not silent:
+        legs = _by_speed(legs, smoothed, stretches, [one.fix.speed for one in piece])
+    if len(stretches) == 1 and not any(accuracy_of(one.fix) for one in piece):
+        loose = max(loose, STANDING_SIGMA_M)
     metres = sum(
-        _slow_metres(smoothed, stretches, n, loose) if part.slow else _driven_metres(smoothed, part, liveliness, left)
+        _slow_metres(smoothed.track, stretches, n, loose, legs if silent else None)
+        if part.slow
+        else sum(legs[part.first : part.last])
         for n, part in enumerate(stretches)
     )
     shown = [n for part in stretches for n in ((part.first, part.last) if part.slow else range(part.first, part.last))]
-    track = [_moved(piece[n], smoothed.places[n] - raw.places[n]) for n in dict.fromkeys([*shown, len(piece) - 1])]
-    return max(0.0, metres), track
+    shifts = [b - a for a, b in zip(raw.places, smoothed.track.places, strict=True)]
+    return max(0.0, metres), [_moved(piece[n], shifts[n]) for n in dict.fromkeys([*shown, len(piece) - 1])]
+
+
+def _sigmas(piece: list[Timed], noise: Noise) -> tuple[list[float], float]:
+    """Return the noise of each fix, by its accuracy among the others, and the most to reckon with in a stand."""
+    told = [accuracy for one in piece if (accuracy := accuracy_of(one.fix))]
+    usual = statistics.median(told) if told else noise.sigma
+    shares = [(accuracy_of(one.fix) or usual) / usual for one in piece]
+    return [noise.sigma * min(max(share, 0.5), 4.0) for share in shares], max(noise.sigma, usual)
 
 
 def _is_sparse(raw: Track, stretches: list[Stretch], noise: Noise) -> bool:
@@ -256,24 +274,38 @@ def _slowed_down(track: Track, noise: Noise) -> tuple[Track, Noise]:
 # Where it stands.
 
 
-def _stretches(raw: Track, noise: Noise, loose: float) -> list[Stretch]:
+def _stretches(raw: Track, smoothed: Smoothed, noise: Noise, loose: float) -> list[Stretch]:
     """Return the stretches of a track, driven and slow in turn.
 
     A stretch is slow where noise could feign the speed. A driven stretch must have been clearly fast once or have led
     away further than noise does; else it is part of the stand around it. `loose` is the largest sigma to reckon with.
     """
-    calm = smooth(raw, [noise.sigma] * len(raw.places), noise.persistence, even_agilities(raw, CALM_AGILITY))
+    calm = smooth(raw, smoothed.sigmas, noise.persistence, even_agilities(raw, CALM_AGILITY))
     speeds = [abs(way) / gap for way, gap in zip(calm.legs(), calm.gaps(), strict=True)]
     feigned = _feigned_speed(noise, loose)
     hardly, clearly = max(HARDLY * feigned, CREEPING_MS), max(CLEARLY * feigned, DRIVING_MS)
     stretches = _joined([Stretch(speed < hardly, n, n + 1) for n, speed in enumerate(speeds)])
     for part in stretches:
-        part.slow = part.slow and calm.times[part.last] - calm.times[part.first] >= PAUSE_S
+        part.slow = part.slow and _is_slow(smoothed, part)
     stretches = _joined(stretches)
-    while (doubtful := _doubtful(calm, speeds, stretches, clearly, AWAY * loose)) is not None:
+    while (doubtful := _doubtful(calm, speeds, stretches, clearly, loose)) is not None:
         doubtful.slow = True
         stretches = _joined(stretches)
     return stretches
+
+
+def _stretches_at_once(raw: Track) -> list[Stretch]:
+    """Return the stretches of a track without noise, whose speeds are what they seem."""
+    speeds = [abs(way) / gap for way, gap in zip(raw.legs(), raw.gaps(), strict=True)]
+    return _joined([Stretch(speed < CREEPING_MS, n, n + 1) for n, speed in enumerate(speeds)])
+
+
+def _is_slow(smoothed: Smoothed, part: Stretch) -> bool:
+    """Tell whether a stretch is long enough, and has no more energy than noise may give it."""
+    legs, gaps = smoothed.track.legs(), smoothed.track.gaps()
+    own = range(part.first, part.last)
+    energies = [abs(legs[n] / gaps[n]) ** 2 / max(2 * smoothed.left[n], CREEPING_MS**2) for n in own]
+    return sum(gaps[n] for n in own) >= PAUSE_S and statistics.fmean(energies) < LIVELY
 
 
 def _feigned_speed(noise: Noise, loose: float) -> float:
@@ -294,16 +326,17 @@ def _joined(stretches: list[Stretch]) -> list[Stretch]:
 
 
 def _doubtful(
-    calm: Track, speeds: list[float], stretches: list[Stretch], clearly: float, away: float
+    calm: Track, speeds: list[float], stretches: list[Stretch], clearly: float, loose: float
 ) -> Stretch | None:
     """Return a driven stretch that noise alone could have made, the first of them."""
     for n, part in enumerate(stretches):
-        if part.slow or max(speeds[part.first : part.last]) >= clearly:
+        if part.slow:
             continue
         start = _middle(calm, stretches[n - 1]) if n else calm.places[part.first]
         end = _middle(calm, stretches[n + 1]) if n + 1 < len(stretches) else calm.places[part.last]
-        led = [*calm.places[part.first : part.last + 1], end]
-        if max(abs(place - start) for place in led) < away:
+        led = max(abs(place - start) for place in [*calm.places[part.first : part.last + 1], end])
+        fast = max(speeds[part.first : part.last]) >= clearly
+        if led < (AWAY_FAST if fast else AWAY) * loose:
             return part
     return None
 
@@ -316,34 +349,43 @@ def _middle(track: Track, part: Stretch) -> complex:
 # How long it is.
 
 
-def _driven_metres(track: Track, part: Stretch, liveliness: Sequence[float], left: Sequence[float]) -> float:
-    """Return the length of a driven stretch, less what the noise that is `left` in its speed has added to each leg."""
-    metres = 0.0
-    for n in range(part.first, part.last):
-        way, gap = abs(track.places[n + 1] - track.places[n]), track.times[n + 1] - track.times[n]
-        octave = round(math.log2((liveliness[n] + liveliness[n + 1]) / 2))
-        added = left[min(max(octave - OCTAVES.start, 0), len(left) - 1)] * gap * gap
-        metres += math.sqrt(max(0.0, way * way - added))
-    return metres
+def _legs(smoothed: Smoothed) -> list[float]:
+    """Return the metres of each leg, less what the noise that is left has added."""
+    ways = zip(smoothed.track.legs(), smoothed.track.gaps(), smoothed.left, strict=True)
+    return [math.sqrt(max(0.0, abs(way) ** 2 - left * gap * gap)) for way, gap, left in ways]
 
 
-def _noise_left(noise: Noise) -> list[float]:
-    """Return the variance of speeds that noise leaves in a smoothed track, for each octave of its liveliness."""
-    return [speed_noise(noise, AGILITY * 2.0**octave, lambda gain: 2 * gain - gain * gain) for octave in OCTAVES]
+def _by_speed(
+    legs: list[float], smoothed: Smoothed, stretches: list[Stretch], speeds: Sequence[float | None]
+) -> list[float]:
+    """Return the metres of each leg by the phone's speed, where that is good; a stretch with speed is no slow one."""
+    spoken, gaps = legs_by_speed(speeds, smoothed.track), smoothed.track.gaps()
+    driven = [n for part in stretches if not part.slow for n in range(part.first, part.last)]
+    fits = factor(spoken, legs, gaps, smoothed.liveliness, driven) if spoken else None
+    if not spoken or not fits:
+        return legs
+    for part in stretches:
+        if sum(spoken[part.first : part.last]) > CREEPING_MS * sum(gaps[part.first : part.last]):
+            part.slow = False
+    return [way if said < 0 else said * fits for way, said in zip(legs, spoken, strict=True)]
 
 
-def _slow_metres(track: Track, stretches: list[Stretch], n: int, loose: float) -> float:
+def _slow_metres(track: Track, stretches: list[Stretch], n: int, loose: float, exact: Sequence[float] | None) -> float:
     """Return the length of a slow stretch: nothing where it stands, the way along the road where it creeps.
 
-    Ways count once they are longer than noise makes them. What is left counts along the road, which the driven stretches
-    before and after show: forwards or backwards, so that noise adds nothing on average. A ride that only stands has no
-    such direction, and no metre.
+    Ways count once they are longer than noise makes them. What is left counts along the road, which the driven
+    stretches before and after show: forwards or backwards, so that noise adds nothing on average. A ride that only
+    stands has no such direction, and no metre. `exact` are the legs of a track without noise, which count as they are
+    once they lead away.
     """
     part, heading, metres = stretches[n], 0j, 0.0
     here = track.places[part.first]
     if n:
         heading = here - _far_from(track, part.first, -1, stretches[n - 1].first)
-    for place in track.places[part.first : part.last + 1]:
+    places = track.places[part.first : part.last + 1]
+    if exact and max(abs(place - here) for place in places) > AWAY * loose:
+        return sum(exact[part.first : part.last])
+    for place in places:
         way = place - here
         if abs(way) > AWAY * loose:
             metres, heading, here = metres + abs(way), way, place

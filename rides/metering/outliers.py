@@ -1,12 +1,13 @@
 """Which fixes to leave out: reflections, spikes, cell towers and everything else that the vehicle cannot have done.
 
-Fixes are sorted into chains. A fix joins the chain that it continues best, from that chain's place and velocity within
+Fixes are sorted into chains. A fix joins the chain that it continues best, from that chain's place and velocity, within
 what a vehicle can do and noise can feign; one that continues none begins a chain. A reflection is a short chain while
-another goes on. The long chains are the ride; where one ends and the next begins somewhere else, the jump is not driven.
+another goes on. The long chains are the ride; where the next begins somewhere else, the jump is not driven.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -19,6 +20,8 @@ BRAKING = 8.0
 """Metres a second squared that no vehicle exceeds: dry asphalt gives a friction coefficient of about 0.8."""
 MEMORY_S = 60.0
 """Seconds after which a chain is not continued: whoever comes back then has come back."""
+GOING_ON = 3
+"""Fixes elsewhere after which a chain's place is too uncertain to be continued before the others."""
 BASELINE_S = 5.0
 """Seconds over which a chain's velocity is taken."""
 SHORT = 3
@@ -48,7 +51,7 @@ class Judge:
 
     def feigned(self, a: int, b: int) -> float:
         """Return how far noise alone may take them apart, in metres."""
-        return FEIGNED * (self.sigmas[a] ** 2 + self.sigmas[b] ** 2) ** 0.5
+        return FEIGNED * math.hypot(self.sigmas[a], self.sigmas[b])
 
     def strain(self, chain: Chain, fix: int) -> float:
         """Return how hard it is for a chain to go on with this fix: the distance by what is possible."""
@@ -65,14 +68,29 @@ def chains_of(judge: Judge) -> list[Chain]:
     chains: list[Chain] = []
     for fix in range(len(judge.fixes)):
         open_ = [c for c in chains[-8:] if c is chains[-1] or judge.times[fix] - judge.times[c.members[-1]] < MEMORY_S]
-        strains = [judge.strain(chain, fix) for chain in open_]
-        best = open_[strains.index(min(strains))] if strains else Chain([])
-        if strains and min(strains) <= 1:
+        best, strain = _best(judge, open_, fix)
+        if strain <= 1:
             best.members.append(fix)
             _steer(judge, best)
         else:
             chains.append(Chain([fix], best.velocity, best.baseline, begun_by_jump=bool(chains)))
     return chains
+
+
+def _best(judge: Judge, chains: Sequence[Chain], fix: int) -> tuple[Chain, float]:
+    """Return the chain that a fix continues best, and its strain: the longest of those that still go on.
+
+    So one bad fix that begins a chain does not tear the others in two; but a reflection that lasts is kept together.
+    """
+    if not chains:
+        return Chain([]), math.inf
+    strains = [(judge.strain(chain, fix), chain) for chain in chains]
+    going_on = [pair for pair in strains if pair[0] <= 1 and fix - pair[1].members[-1] <= GOING_ON]
+    if going_on:
+        strain, chain = max(going_on, key=lambda pair: len(pair[1].members))
+    else:
+        strain, chain = min(strains, key=lambda pair: pair[0])
+    return chain, strain
 
 
 def _steer(judge: Judge, chain: Chain) -> None:

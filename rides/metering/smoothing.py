@@ -1,13 +1,13 @@
 """What noise has added to a track, and the track without it.
 
-The smoother is that of Whittaker (1923) and Henderson, as Eilers (Analytical Chemistry 75, 2003) has it: of all tracks it
-takes the one that is most likely when fixes are off by noise and vehicles change their velocity seldom. For these
-assumptions that is the same track as a Kalman filter and a Rauch-Tung-Striebel smoother give, at a fifth of the work: one
-banded system of linear equations for the whole ride. What is added here:
+The smoother is that of Whittaker (1923) and Henderson, as Eilers (Analytical Chemistry 75, 2003) has it: of all tracks
+it takes the one that is most likely when fixes are off by noise and vehicles change their velocity seldom. With these
+assumptions a Kalman filter and a Rauch-Tung-Striebel smoother give the same track, with five times the work: here it is
+one banded system of linear equations for the whole ride. What is added:
 
-- Noise is correlated from one fix to the next (a first-order autoregression), which is what GPS noise is like: white noise
-  would have a phone jump about, real phones drift. How strong and how correlated is estimated from the ride itself.
-- Vehicles go straight for long and then turn quickly. So a change of velocity is not expected to be the same everywhere:
+- Noise is correlated from one fix to the next (a first-order autoregression), as GPS noise is: with white noise a phone
+  would jump about, real phones drift. How strong and how correlated it is, is estimated from the ride itself.
+- Vehicles go straight for long and then turn quickly. So a change of velocity is not expected to be alike everywhere:
   its variance is estimated again from the smoothed track around each fix, and the track smoothed with it (iteratively
   reweighted least squares for a Student's t distribution: Lange, Little and Taylor, JASA 84, 1989). Straight roads are
   smoothed over many fixes, corners over few.
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -28,11 +29,15 @@ AGILITY = 10.0
 25 km/h turns the velocity by 2.5 m/s each second; the laboratory is flat between 5 and 15."""
 CALM_AGILITY = 0.5
 """The same for a look at whether the vehicle moves at all: smooth over many fixes."""
+BRISK_MS = 9.0
+"""The speed from which a vehicle is as agile as that: it turns by at most some 0.4 radians a second."""
+AROUND_S = 10.0
+"""Seconds before and after within which a vehicle's pace is taken: half of the time that a roundabout takes."""
 TAILS = 1.0
 """Degrees of freedom of the change of velocity: 1 is heavy tails, long straight roads and sharp corners."""
 ROUNDS, REACH_S = 4, 2.0
 """Times that the weights are estimated again, and over how many seconds on each side: a corner takes about five."""
-SILENT_M = 0.15
+SILENT_M = 0.3
 """Metres: noise below it is that of rounded coordinates, and such a track is left as it is."""
 
 QUANTILE, OF_NORMAL = 0.3, 0.3853
@@ -45,7 +50,7 @@ UNKNOWN_SIGMA_M = 8.0
 
 
 class Noise(msgspec.Struct, frozen=True):
-    """Standard deviation on each axis (m), what is left of an error after a second, and the usual seconds between fixes."""
+    """Standard deviation on each axis (m), what is left of an error after a second, usual seconds between fixes."""
 
     sigma: float
     persistence: float
@@ -54,7 +59,7 @@ class Noise(msgspec.Struct, frozen=True):
     @property
     def step(self) -> float:
         """The correlation from one fix to the next."""
-        return self.persistence**self.gap
+        return float(self.persistence**self.gap)
 
 
 class Track(msgspec.Struct, frozen=True):
@@ -65,30 +70,37 @@ class Track(msgspec.Struct, frozen=True):
 
     def legs(self) -> list[complex]:
         """Return the ways between the places."""
-        return [b - a for a, b in zip(self.places, self.places[1:])]
+        return [b - a for a, b in pairwise(self.places)]
 
     def gaps(self) -> list[float]:
         """Return the seconds between the places."""
-        return [b - a for a, b in zip(self.times, self.times[1:])]
+        return [b - a for a, b in pairwise(self.times)]
 
 
 def smooth(track: Track, sigmas: Sequence[float], persistence: float, agilities: Sequence[float]) -> Track:
     """Return the most likely track: `sigmas` of the fixes in metres, `agilities` the variances of velocity changes.
 
-    Solves (N + M) c = -M z for the corrections c to the places z, where N is the precision of the noise and M that of the
-    motion; both have two diagonals beside the main one. A straight track at an even pace is left exactly as it is.
+    Solves (N + M) c = -M z for the corrections c to the places z, where N is the precision of the noise and M that of
+    the motion; both have two diagonals beside the main one. A straight track at an even pace is left exactly as it is.
     """
-    count = len(track.places)
-    main, next_, third, sides = [0.0] * count, [0.0] * count, [0.0] * count, [0j] * count
-    _add_noise(track.gaps(), sigmas, persistence, main, next_)
-    _add_motion(track, agilities, main, next_, third, sides)
-    corrections = _solve(main, next_, third, sides)
+    system = _System(len(track.places))
+    _add_noise(system, track.gaps(), sigmas, persistence)
+    _add_motion(system, track, agilities)
+    corrections = _solve(system)
     return Track(track.times, [place + c for place, c in zip(track.places, corrections, strict=True)])
 
 
-def _add_noise(
-    gaps: Sequence[float], sigmas: Sequence[float], persistence: float, main: list[float], next_: list[float]
-) -> None:
+class _System:
+    """A symmetric system of equations: the diagonal, the first and the second beside it, and the right side."""
+
+    def __init__(self, size: int) -> None:
+        self.main, self.first, self.second = [0.0] * size, [0.0] * size, [0.0] * size
+        self.right = [0j] * size
+
+
+def _add_noise(system: _System, gaps: Sequence[float], sigmas: Sequence[float], persistence: float) -> None:
+    """Add the precision of errors of which each keeps a part of the one before."""
+    main, first = system.main, system.first
     main[0] += 1 / sigmas[0] ** 2
     for k, gap in enumerate(gaps):
         kept = persistence**gap
@@ -96,52 +108,48 @@ def _add_noise(
         a, b = kept / sigmas[k], 1 / sigmas[k + 1]
         main[k] += fresh * a * a
         main[k + 1] += fresh * b * b
-        next_[k] -= fresh * a * b
+        first[k] -= fresh * a * b
 
 
-def _add_motion(
-    track: Track,
-    agilities: Sequence[float],
-    main: list[float],
-    next_: list[float],
-    third: list[float],
-    sides: list[complex],
-) -> None:
+def _add_motion(system: _System, track: Track, agilities: Sequence[float]) -> None:
+    """Add the precision of changes of velocity, and what they are in the track as it is."""
+    main, first, second, right = system.main, system.first, system.second, system.right
     legs, gaps = track.legs(), track.gaps()
     for k in range(1, len(legs)):
         a, c = 1 / gaps[k - 1], 1 / gaps[k]
         b, weight = -a - c, 1 / agilities[k]
         change = weight * (legs[k] * c - legs[k - 1] * a)
-        sides[k - 1] -= a * change
-        sides[k] -= b * change
-        sides[k + 1] -= c * change
+        right[k - 1] -= a * change
+        right[k] -= b * change
+        right[k + 1] -= c * change
         main[k - 1] += weight * a * a
         main[k] += weight * b * b
         main[k + 1] += weight * c * c
-        next_[k - 1] += weight * a * b
-        next_[k] += weight * b * c
-        third[k - 1] += weight * a * c
+        first[k - 1] += weight * a * b
+        first[k] += weight * b * c
+        second[k - 1] += weight * a * c
 
 
-def _solve(main: list[float], next_: list[float], third: list[float], sides: list[complex]) -> list[complex]:
-    """Solve a symmetric system with five diagonals in place (LDL', Golub and Van Loan, Matrix Computations, 4.3)."""
+def _solve(system: _System) -> list[complex]:
+    """Solve the system in place (LDL' of a band matrix: Golub and Van Loan, Matrix Computations, 4.3)."""
+    main, first, second, right = system.main, system.first, system.second, system.right
     count = len(main)
     for k in range(count - 1):
-        below = next_[k] / main[k]
-        main[k + 1] -= below * next_[k]
-        sides[k + 1] -= below * sides[k]
+        below = first[k] / main[k]
+        main[k + 1] -= below * first[k]
+        right[k + 1] -= below * right[k]
         if k + 2 < count:
-            lowest = third[k] / main[k]
-            next_[k + 1] -= lowest * next_[k]
-            main[k + 2] -= lowest * third[k]
-            sides[k + 2] -= lowest * sides[k]
-            third[k] = lowest
-        next_[k] = below
+            lowest = second[k] / main[k]
+            first[k + 1] -= lowest * first[k]
+            main[k + 2] -= lowest * second[k]
+            right[k + 2] -= lowest * right[k]
+            second[k] = lowest
+        first[k] = below
     one = two = 0j
     for k in range(count - 1, -1, -1):
-        sides[k] = sides[k] / main[k] - next_[k] * one - third[k] * two
-        one, two = sides[k], one
-    return sides
+        right[k] = right[k] / main[k] - first[k] * one - second[k] * two
+        one, two = right[k], one
+    return right
 
 
 def even_agilities(track: Track, agility: float) -> list[float]:
@@ -151,9 +159,24 @@ def even_agilities(track: Track, agility: float) -> list[float]:
     return [1.0, *inner, 1.0]  # the first and the last are not used
 
 
-def settle(track: Track, sigmas: Sequence[float], noise: Noise) -> tuple[Track, list[float]]:
-    """Return the smoothed track, and how much more agile than `AGILITY` the vehicle was at each place."""
-    expected = even_agilities(track, AGILITY)
+class Smoothed(msgspec.Struct, frozen=True):
+    """A smoothed track, the sigmas that the fixes turned out to have, and how much more agile than `AGILITY` it is.
+
+    `left` is the variance (m2/s2 on each axis) that noise has left in the speed of each leg.
+    """
+
+    track: Track
+    sigmas: Sequence[float]
+    liveliness: Sequence[float]
+    left: Sequence[float]
+
+
+def settle(track: Track, sigmas: Sequence[float], noise: Noise) -> Smoothed:
+    """Smooth a track as strongly as it is straight."""
+    fully = even_agilities(track, AGILITY)
+    around = max(1, round(AROUND_S / noise.gap))
+    calm = smooth(track, sigmas, noise.persistence, even_agilities(track, CALM_AGILITY))
+    expected = [agility * share for agility, share in zip(fully, _by_pace(calm, around), strict=True)]
     agilities, weights, reach = expected, sigmas, round(REACH_S / noise.gap)
     for _ in range(ROUNDS):
         smoothed = smooth(track, weights, noise.persistence, agilities)
@@ -162,13 +185,34 @@ def settle(track: Track, sigmas: Sequence[float], noise: Noise) -> tuple[Track, 
     once = smooth(track, weights, noise.persistence, agilities)
     twice = smooth(once, weights, noise.persistence, agilities)
     places = [2 * a - b for a, b in zip(once.places, twice.places, strict=True)]
-    return Track(track.times, places), [a / b for a, b in zip(agilities, expected, strict=True)]
+    liveliness = [a / b for a, b in zip(agilities, fully, strict=True)]
+    return Smoothed(Track(track.times, places), weights, liveliness, _left(noise, liveliness))
+
+
+def _by_pace(calm: Track, around: int) -> list[float]:
+    """Return the share of `AGILITY` to expect at each place: whoever goes slowly cannot swerve much in a second.
+
+    What counts is the most within so many fixes `around`, since in a tight turn a calm track hardly moves.
+    """
+    speeds = [abs(way) / gap for way, gap in zip(calm.legs(), calm.gaps(), strict=True)]
+    paces = [max(speeds[max(0, k - around) : k + around]) for k in range(1, len(speeds))]
+    shares = [min(1.0, max((pace / BRISK_MS) ** 2, CALM_AGILITY / AGILITY)) for pace in paces]
+    return [1.0, *shares, 1.0]
+
+
+def _left(noise: Noise, liveliness: Sequence[float]) -> list[float]:
+    """Return the variance that noise leaves in the speed of each leg, to the nearest octave of liveliness."""
+    octaves = range(-6, 12)
+    table = [speed_noise(noise, AGILITY * 2.0**octave, lambda gain: 2 * gain - gain * gain) for octave in octaves]
+    nearest = [round(math.log2((a + b) / 2)) for a, b in pairwise(liveliness)]
+    return [table[min(max(octave - octaves.start, 0), len(table) - 1)] for octave in nearest]
 
 
 def _livelier(track: Track, expected: Sequence[float], reach: int) -> list[float]:
     """Return by what factor the velocity changed more than expected around each place."""
     speeds = [leg / gap for leg, gap in zip(track.legs(), track.gaps(), strict=True)]
-    changes = [0.0, *(abs(b - a) ** 2 / usual for a, b, usual in zip(speeds, speeds[1:], expected[1:])), 0.0]
+    jolts = [abs(b - a) ** 2 for a, b in pairwise(speeds)]
+    changes = [0.0, *(jolt / usual for jolt, usual in zip(jolts, expected[1:-1], strict=True)), 0.0]
     width = 2 * reach + 1
     return [
         (TAILS + sum(changes[max(0, k - reach) : k + reach + 1]) / width) / (TAILS + 2) for k in range(len(changes))
@@ -187,12 +231,12 @@ def _doubted(track: Track, smoothed: Track, sigmas: Sequence[float]) -> list[flo
 def estimate(track: Track, accuracy: float | None) -> Noise:
     """Return the noise that best explains how fixes deviate from their neighbours, sideways, on straight roads.
 
-    Two statistics (second and fourth difference) at two distances (one fix, two fixes) are compared with what each
-    strength and correlation would give. Where the vehicle itself may explain a deviation, it counts less. `accuracy` is
-    what the phones say, believed within a factor: 68 % radius, standard deviation or guess, phones differ.
+    How far fixes deviate from their nearest and from their next neighbours is compared with what each strength and
+    correlation would give. Where the vehicle itself may explain a deviation, it counts less. `accuracy` is what the
+    phone says, believed within a factor: 68 % radius, standard deviation or guess, phones differ.
     """
     gap = sorted(track.gaps())[(len(track.times) - 2) // 2]
-    seen = [s for lag in (1, 2) for order in DIFFERENCES if (s := _observe(track, order, lag, gap)) is not None]
+    seen = [least for lag in (1, 2) if (least := _least_observed(track, lag, gap)) is not None]
     usual, spread = (accuracy, 0.35) if accuracy else (UNKNOWN_SIGMA_M, 0.8)
     candidates = [(usual * 1.2**power, n) for n in range(len(CORRELATIONS)) for power in range(-24, 9)]
     sigma, n = min(candidates, key=lambda c: _misfit(c[0], c[1], seen, usual, spread))
@@ -206,6 +250,12 @@ class Observation(msgspec.Struct, frozen=True):
     weight: float
     tolerance: float
     expected: Sequence[float]
+
+
+def _least_observed(track: Track, lag: int, gap: float) -> Observation | None:
+    """Return the difference of the order that the vehicle's own motion has disturbed less."""
+    seen = [one for order in DIFFERENCES if (one := _observe(track, order, lag, gap)) is not None]
+    return min(seen, key=lambda one: one.deviation / one.expected[0], default=None)
 
 
 def _observe(track: Track, order: int, lag: int, gap: float) -> Observation | None:
@@ -253,7 +303,7 @@ _EXPECTED = {(order, lag): [_spread(order, lag, c) for c in CORRELATIONS] for or
 def is_silent(track: Track, noise: Noise) -> bool:
     """Tell whether there is no noise to speak of: a tenth of all fixes is exactly between or on a curve with others."""
     return noise.sigma * _spread(2, 1, noise.step) < SILENT_M or any(
-        len(found) >= 6 and found[len(found) // 10] < SILENT_M / 5
+        len(found) >= 6 and found[len(found) // 10] < SILENT_M / 10
         for order in DIFFERENCES
         if (found := sorted(_deviations(track, order, 1, noise.gap)))
     )

@@ -41,5 +41,8 @@ class PositionStore(Protocol):
     def flush(self) -> None:
         """Let other processes see what was reported here."""
 
+    def erase(self, user_id: UUID) -> None:
+        """Drop the position of one user."""
+
     def forget(self, received_before: float) -> int:
         """Drop positions that were received before; return how many."""

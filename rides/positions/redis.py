@@ -104,6 +104,18 @@ class RedisPositions:
                     self._places = {**places, **self._places}
                 raise
 
+    def erase(self, user_id: UUID) -> None:
+        """Drop the position of one user."""
+        with self._writing:  # or one that is just being written comes after it
+            with self._lock:
+                self._places.pop(user_id, None)
+            with sync_redis().pipeline(transaction=True) as pipeline:
+                pipeline.delete(_place_key(user_id))
+                for index in (DRIVERS, HEARD):
+                    pipeline.zrem(index, str(user_id))
+                pipeline.srem(POLAR, str(user_id))
+                pipeline.execute()
+
     def forget(self, received_before: float) -> int:
         """Drop positions that were received before; return how many.
 

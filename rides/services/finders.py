@@ -19,6 +19,7 @@ from rides.models import OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match
 from rides.services.locking import lock_affairs
 from rides.services.matches import matches_reject
 from rides.services.offers import offers_flag_unreachable, offers_make
+from rides.services.patience import is_restless, refuse_restless_passenger
 from rides.snapshots import finder_fields
 from users.models import User
 
@@ -77,11 +78,14 @@ def finder_update(
         missing = "location" if location is None else "target_location"
         raise ValidationFailed(f"{missing} is needed to look for a driver.", field=missing)
     wish = Wish(location, target_location, vehicle_type or "", auto_accept, quote_id)
+    now = timezone.now()
     if finder is None:
         _refuse_riding(user_id)
-        _begin(user_id, wish)
+        refuse_restless_passenger(user_id, now)
+        _begin(user_id, wish, now)
     elif wish.moves(finder):
-        _move(finder, wish)
+        refuse_restless_passenger(user_id, now)
+        _move(finder, wish, now)
     elif (wish.auto_accept, wish.quote_id) != (finder.auto_accept, finder.quote_id):
         _adjust(finder, wish)
 
@@ -110,19 +114,24 @@ def _refuse_riding(user_id: UUID) -> None:
         raise ValidationFailed("You have a current ride.", field="is_active")
 
 
-def _begin(user_id: UUID, wish: Wish, origin_id: UUID | None = None) -> None:
-    now = timezone.now()
+def _begin(user_id: UUID, wish: Wish, now: datetime, origin_id: UUID | None = None) -> None:
     finder = Finder.objects.create(
-        passenger_id=user_id, origin_id=origin_id, attempt_ends_at=now, due_at=now, created_at=now, **wish.columns()
+        passenger_id=user_id,
+        origin_id=origin_id,
+        is_coarse=is_restless(user_id, now),
+        attempt_ends_at=now,
+        due_at=now,
+        created_at=now,
+        **wish.columns(),
     )
     emit(FinderUpdated(user_id=user_id, **finder_fields(finder)))
     _next_attempt(finder, now)
 
 
-def _move(finder: Finder, wish: Wish) -> None:
+def _move(finder: Finder, wish: Wish, now: datetime) -> None:
     """Go on from another place: a search of its own, so that each keeps the record of whom it asked and from where."""
     _close(finder, FinderStatus.MOVED)
-    _begin(finder.passenger_id, wish, origin_id=finder.origin_id or finder.pk)
+    _begin(finder.passenger_id, wish, now, origin_id=finder.origin_id or finder.pk)
 
 
 def _adjust(finder: Finder, wish: Wish) -> None:

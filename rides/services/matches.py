@@ -17,8 +17,10 @@ from rides.fares.tariff import current_tariff
 from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, MatchStatus, Ride
 from rides.services.locking import lock_affairs
 from rides.services.offers import offer_answered, offer_ignored
-from rides.snapshots import match_fields, pickup_fields
-from users.models import User
+from rides.services.patience import refuse_restless_driver
+from rides.services.pins import pin_make
+from rides.snapshots import match_fields, people_of, pickup_fields
+from users.models import Driver, User
 
 Reason = Literal["declined", "expired", "taken", "cancelled"]
 NOT_YOURS = "There is no such match of yours."
@@ -47,6 +49,8 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
     status = _status_after(match, by_driver=by_driver)
     if by_driver and match.finder.auto_accept:
         status = MatchStatus.ACCEPTED
+    if by_driver:
+        refuse_restless_driver(user_id, now)
     if status == MatchStatus.ACCEPTED:
         _accept(match, now)
     else:
@@ -118,7 +122,7 @@ def _accept(match: Match, now: datetime) -> None:
     match.decided_at = now
     match.save(update_fields=["status", "decided_at"])
     Finder.objects.filter(pk=match.finder_id).update(status=FinderStatus.MATCHED, ended_at=now)
-    emit(MatchAccepted(**match_fields(match)))
+    emit(MatchAccepted(**match_fields(match), **people_of(ride)))
     rivals = Match.objects.filter(status__in=OPEN_MATCH).exclude(pk=match.pk)
     matches_reject(rivals.filter(driver_id=match.driver_id), "taken")
     matches_reject(rivals.filter(passenger_id=match.passenger_id), "taken")
@@ -128,8 +132,12 @@ def _accept(match: Match, now: datetime) -> None:
 def _book(match: Match, now: datetime) -> Ride:
     """Create the ride; the database refuses a second current ride of either side."""
     tariff = current_tariff()
+    vehicle = Driver.objects.filter(pk=match.driver_id).first()
     ride = Ride(
         match=match,
+        pin=pin_make(),
+        vehicle_type=vehicle.vehicle_type if vehicle else "",
+        vehicle_plate=vehicle.vehicle_plate if vehicle else "",
         driver_id=match.driver_id,
         passenger_id=match.passenger_id,
         rate_per_km=tariff.rate_per_km,

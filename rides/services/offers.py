@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from msgspec.structs import replace
 
 from events.outbox import emit
+from rides.eta import eta_seconds
 from rides.events import MatchFound, UserUnreachable
 from rides.matching import OfferDecision, available_among, consider
 from rides.models import OPEN_MATCH, Beacon, Candidate, CandidateOutcome, DeviceReceipt, Finder, Match, MatchStatus
@@ -28,10 +29,10 @@ def offers_make(finder: Finder, room: int, now: datetime) -> set[UUID]:
     lock_users(chosen)
     available = available_among(chosen) if chosen else set()  # once more, now that nobody can change it
     candidates_record(finder, [_settled(decision, available) for decision in decisions], now)
+    offered = [decision for decision in decisions if decision.driver_id in available]
     expecting = _expected_to_confirm(available, now)
-    for decision in decisions:
-        if decision.driver_id in available:
-            _offer(finder, decision, now, expect_receipt=decision.driver_id in expecting)
+    for decision, eta in zip(offered, eta_seconds([one.point for one in offered], finder.location), strict=True):
+        _offer(finder, decision, eta, now, expect_receipt=decision.driver_id in expecting)
     return available
 
 
@@ -117,10 +118,11 @@ def _candidate(finder: Finder, decision: OfferDecision, now: datetime) -> Candid
     )
 
 
-def _offer(finder: Finder, decision: OfferDecision, now: datetime, *, expect_receipt: bool) -> None:
+def _offer(finder: Finder, decision: OfferDecision, eta: int, now: datetime, *, expect_receipt: bool) -> None:
     match = match_create(
         finder,
         decision,
+        eta_s=eta,
         now=now,
         expires_at=now + settings.MATCH_RESPONSE_TIMEOUT,
         receipt_due_at=now + settings.OFFER_RECEIPT_TIMEOUT if expect_receipt else None,

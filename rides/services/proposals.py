@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from rides.eta import eta_seconds
 from rides.geo import GeoPoint, distance_km
 from rides.matching import OfferDecision, free_among
 from rides.models import CandidateOutcome, Finder, FinderStatus, Match
@@ -47,7 +48,8 @@ def match_adopt(*, proposal: Proposal) -> bool:
     if finder is None or expires_at <= now or not _is_free(proposal.driver_id) or _is_known(proposal, finder):
         return False
     decision = _decision(proposal, finder, now)
-    match_create(finder, decision, pk=proposal.match_id, expires_at=expires_at, now=now)
+    [eta] = eta_seconds([decision.point], finder.location)
+    match_create(finder, decision, eta_s=eta, pk=proposal.match_id, expires_at=expires_at, now=now)
     candidates_record(finder, [decision], now)
     Finder.objects.filter(pk=finder.pk, attempt_ends_at__lt=expires_at).update(attempt_ends_at=expires_at)
     return True

@@ -26,6 +26,7 @@ from rides.models import (
     Ride,
     RideStatus,
 )
+from rides.personal_data import rides_with_a_track
 from rides.services.tracks import ledger_recompute
 
 DELIVERY_PATIENCE = timedelta(minutes=1)
@@ -46,8 +47,8 @@ def audit(on_ride: Callable[[], object] = lambda: None) -> Iterator[str]:
 
 
 def rides_with_a_fare() -> QuerySet[Ride]:
-    """Return the rides whose fare `audit` computes once more."""
-    return Ride.objects.filter(arrived_at__isnull=False)
+    """Return the rides whose fare `audit` computes once more: those whose track is kept."""
+    return rides_with_a_track()
 
 
 def _overlaps(side: str, busy: Iterable[RideStatus], end: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from django.db.models import Count
 from common.db import read_snapshot
 from rides.geo import GeoPoint
 from rides.models import DRIVER_BUSY, OPEN_MATCH, Beacon, Finder, FinderStatus, Match, Ride, RideStatus, TrackPoint
+from users.phone import masked
 
 MOST = 5000
 """Of each kind, the newest: more is neither looked at nor drawn."""
@@ -25,7 +26,7 @@ _PLACES = ("latitude", "longitude", "target_latitude", "target_longitude")
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A user with a name to show: their phone number where they gave none."""
+    """A user with a name to show: their number, of which the middle is hidden, where they gave none."""
 
     user_id: UUID
     name: str
@@ -146,7 +147,8 @@ def _on_duty(user_id: UUID, name: str, msisdn: str, kind: str | None, plate: str
 
 
 def _person(user_id: UUID, name: str, msisdn: str) -> Person:
-    return Person(user_id, name or msisdn, msisdn)
+    number = masked(msisdn)
+    return Person(user_id, name or number, number)
 
 
 def _places(latitude: float, longitude: float, target_latitude: float, target_longitude: float) -> list[GeoPoint]:

@@ -117,5 +117,5 @@ def _delivery(event: OutboxEvent) -> str:
     if event.failed_at:
         return f"given up: {event.error}"
     if not event.published_at:
-        return "waiting to be delivered"
-    return f"delivered after {(event.published_at - event.created_at).total_seconds() * 1000:.0f} ms"
+        return "waiting for the event bus"
+    return f"handed to the event bus after {(event.published_at - event.created_at).total_seconds() * 1000:.0f} ms"

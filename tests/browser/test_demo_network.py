@@ -23,7 +23,8 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.mark.parametrize("role", ["passenger", "driver"])
-def test_a_phone_without_a_network_misses_nothing(demo: ServerProcess, open_page: OpenPage, role: str) -> None:
+def test_offline_phones_miss_nothing(demo: ServerProcess, open_page: OpenPage, role: str) -> None:
+    """A phone that was offline gets everything once and in order."""
     page = open_page(demo.url)
     begin_with(page, SHORT_RIDE)
     watch(page)
@@ -47,7 +48,8 @@ def test_a_phone_without_a_network_misses_nothing(demo: ServerProcess, open_page
         expect(resumed.filter(has_text="ride_pickup")).to_contain_text("missed, resumed")
 
 
-def test_a_reload_in_the_middle_goes_on_where_it_was(demo: ServerProcess, open_page: OpenPage) -> None:
+def test_a_reload_resumes(demo: ServerProcess, open_page: OpenPage) -> None:
+    """After a reload the page goes on where it was."""
     page = open_page(demo.url)
     begin_with(page, SHORT_RIDE)
     watch(page)
@@ -57,7 +59,8 @@ def test_a_reload_in_the_middle_goes_on_where_it_was(demo: ServerProcess, open_p
     expect_to_be_paid(page)
 
 
-def test_a_second_tab_takes_over_and_the_first_says_so(demo: ServerProcess, open_page: OpenPage) -> None:
+def test_a_second_tab_takes_over(demo: ServerProcess, open_page: OpenPage) -> None:
+    """A second tab takes over, and the first says so."""
     page = open_page(demo.url)
     log_in(page, "driver")
     log_in(page, "passenger")

@@ -76,8 +76,8 @@ async def barriers(page: Page) -> list[str]:
 
 async def drive(server: ServerProcess) -> tuple[Client, Client]:
     """A ride under way, a hundred metres from its start."""
-    driver = await Client.open(server.url, server.log_in(DRIVER, driver=True))
-    passenger = await Client.open(server.url, server.log_in(PASSENGER))
+    driver = await Client.connect(server.url, server.log_in(DRIVER, driver=True))
+    passenger = await Client.connect(server.url, server.log_in(PASSENGER))
     ride_id = await ride_to_pickup(driver, passenger)
     await driver.do("location_update", **PLACE)
     assert (await driver.do("ride_start", ride_id=ride_id))["type"] == "ack"
@@ -85,7 +85,8 @@ async def drive(server: ServerProcess) -> tuple[Client, Client]:
     return driver, passenger
 
 
-async def test_staff_is_asked_to_log_in_and_comes_to_the_map(browser: Browser, server: ServerProcess) -> None:
+async def test_staff_logs_in_to_the_map(browser: Browser, server: ServerProcess) -> None:
+    """Staff is asked to log in and then sees the map."""
     await asyncio.to_thread(cookie_of_staff, server)
     page = await browser.new_page()
     await page.goto(f"{server.url}/live/")
@@ -96,7 +97,8 @@ async def test_staff_is_asked_to_log_in_and_comes_to_the_map(browser: Browser, s
     assert urlsplit(page.url).path == "/live/"
 
 
-async def test_a_ride_is_seen_on_the_map_and_in_the_table(browser: Browser, server: ServerProcess) -> None:
+async def test_a_ride_is_shown(browser: Browser, server: ServerProcess) -> None:
+    """A ride is shown on the map and in the table, and moves."""
     complaints: list[str] = []
     page = await look(browser, server, complaints)
     people = await drive(server)
@@ -114,14 +116,15 @@ async def test_a_ride_is_seen_on_the_map_and_in_the_table(browser: Browser, serv
     await expect(row.get_by_role("button")).to_be_focused()
     assert (await page.request.get(f"{server.url}{address}")).status == 200
     for person in people:
-        await person.close()
+        await person.hang_up()
     await expect(page.locator('[data-figure="connections"]')).to_have_text("0")
     assert complaints == []
 
 
-async def test_a_driver_is_chosen_on_the_map_filtered_and_found(browser: Browser, server: ServerProcess) -> None:
+async def test_a_driver_is_found(browser: Browser, server: ServerProcess) -> None:
+    """A driver is chosen on the map, filtered and found."""
     complaints: list[str] = []
-    driver = await Client.open(server.url, server.log_in(DRIVER, driver=True))
+    driver = await Client.connect(server.url, server.log_in(DRIVER, driver=True))
     await driver.do("beacon_update", is_active=True, **PLACE)
     page = await look(browser, server, complaints)
     row = page.get_by_role("row").filter(has_text=DRIVER)
@@ -139,13 +142,14 @@ async def test_a_driver_is_chosen_on_the_map_filtered_and_found(browser: Browser
     await expect(row).to_be_visible()
     await page.get_by_label("Find").fill(DRIVER.removeprefix("+62"))
     await expect(row).to_be_visible()
-    await driver.close()
+    await driver.hang_up()
     await expect(row).to_contain_text("Away")
     assert complaints == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_nobody_is_kept_out(browser: Browser, server: ServerProcess, scheme: str, tmp_path: Path) -> None:
+async def test_the_map_is_accessible(browser: Browser, server: ServerProcess, scheme: str, tmp_path: Path) -> None:
+    """The map has no violations of WCAG in light, dark, wide and narrow."""
     people = await drive(server)
     page = await look(browser, server, [])
     await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
@@ -163,10 +167,11 @@ async def test_nobody_is_kept_out(browser: Browser, server: ServerProcess, schem
     assert await barriers(page) == []
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
     for person in people:
-        await person.close()
+        await person.hang_up()
 
 
-async def test_the_map_is_moved_by_keyboard_and_names_its_source(browser: Browser, server: ServerProcess) -> None:
+async def test_the_map_moves_by_keyboard(browser: Browser, server: ServerProcess) -> None:
+    """The map is moved by keyboard and names its source."""
     page = await look(browser, server, [])
     place = page.locator(".map-place", has_text="Monas")
     before = await place.bounding_box()
@@ -179,7 +184,8 @@ async def test_the_map_is_moved_by_keyboard_and_names_its_source(browser: Browse
             await asyncio.sleep(0.05)
 
 
-async def test_tiles_come_from_where_the_operator_says(browser: Browser, start_server: StartServer) -> None:
+async def test_tiles_come_from_the_setting(browser: Browser, start_server: StartServer) -> None:
+    """Tiles come from the address that the operator sets."""
     server = start_server(MAP_TILES_URL="http://127.0.0.1:9/{z}/{x}/{y}.png", MAP_TILES_ATTRIBUTION="Tiles: us")
     page = await look(browser, server, [])
     source = await page.locator("img.leaflet-tile").first.get_attribute("src")
@@ -188,7 +194,8 @@ async def test_tiles_come_from_where_the_operator_says(browser: Browser, start_s
     await expect(page.get_by_text("Tiles: us")).to_be_visible()
 
 
-async def test_a_lost_connection_is_said_and_made_again(browser: Browser, start_server: StartServer) -> None:
+async def test_a_lost_connection_is_restored(browser: Browser, start_server: StartServer) -> None:
+    """A lost connection is reported and made again."""
     server = start_server()
     page = await look(browser, server, [])
     port = str(urlsplit(server.url).port)
@@ -199,7 +206,8 @@ async def test_a_lost_connection_is_said_and_made_again(browser: Browser, start_
     assert httpx.get(f"{again.url}/health/live").status_code == 200
 
 
-async def test_who_is_staff_no_longer_is_told_so(browser: Browser, server: ServerProcess) -> None:
+async def test_former_staff_is_told(browser: Browser, server: ServerProcess) -> None:
+    """Whoever is staff no longer is told so."""
     page = await look(browser, server, [])
     demote = "from users.models import User; User.objects.update(is_staff=False)"
     await asyncio.to_thread(server.manage, "shell", "-c", demote)

@@ -34,9 +34,9 @@ from nebengjek_client import (
 from rides.geo import GeoPoint, distance_km
 from tests.clients.network import Network, network_to
 from tests.clients.people import DEWI, PLACE, PUTRI, TARGET, Told, book, log_in
-from tests.clients.script import Script, ScriptedServer, scripted_server, until
+from tests.clients.script import Script, ScriptedServer, scripted_server
 from tests.e2e.conftest import StartServer
-from tests.patience import within
+from tests.patience import until, within
 
 pytestmark = pytest.mark.e2e
 METRE = math.degrees(0.001 / 6371.0088)

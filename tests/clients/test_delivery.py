@@ -13,8 +13,8 @@ from nebengjek_client.connection import Connection, ConnectionLost
 from nebengjek_client.delivery import POSITIONS_BURST, POSITIONS_PER_SHOWN, PositionPace, Refused, deliver
 from nebengjek_client.queue import CommandQueue, QueuedCommand
 from realtime.socket.rate_limits import LOCATION_FACTOR, CommandLimit
-from tests.clients.script import OnFrame, Script, ScriptedServer, ack_all, scripted_server, until
-from tests.patience import within
+from tests.clients.script import OnFrame, Script, ScriptedServer, ack_all, scripted_server
+from tests.patience import TIMEOUT, until, within
 
 
 def ignore(_: Any) -> None:
@@ -189,7 +189,7 @@ async def test_what_the_server_settles_positions_before_confirms_them(
     put_positions(queue, 1)
     command = queue.put(kind, {})
     async with delivering(queue, answering({"a": {"code": error}} if error else {})):
-        await asyncio.wait([command.answer], timeout=5)
+        await asyncio.wait([command.answer], timeout=TIMEOUT)
     assert (command.answer.exception() is None) == (error is None)
     queue.send_again()
     assert len(queue) == (0 if confirmed else 1)

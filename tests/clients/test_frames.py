@@ -10,7 +10,8 @@ from nebengjek_client.frames import decode, encode, given
 from realtime.contract import frames as protocol
 from realtime.contract.messages import UserState
 from realtime.socket.session_ready import limits
-from rides.events import MatchSnapshot, PaymentSnapshot, RideSnapshot
+from rides.events import MatchSnapshot, PaymentSnapshot
+from rides.snapshots import RideCard
 from tests.realtime.phone import Phone
 from users.models import User
 
@@ -45,7 +46,7 @@ def test_what_is_not_given_is_left_out_but_false_and_zero_are_not() -> None:
     assert given(a=None, b=False, c=0, d="") == {"b": False, "c": 0, "d": ""}
 
 
-@pytest.mark.parametrize(("kind", "struct"), [(Ride, RideSnapshot), (Match, MatchSnapshot), (Payment, PaymentSnapshot)])
+@pytest.mark.parametrize(("kind", "struct"), [(Ride, RideCard), (Match, MatchSnapshot), (Payment, PaymentSnapshot)])
 def test_the_types_have_the_fields_of_the_server(kind: type, struct: type[Any]) -> None:
     assert set(get_type_hints(kind)) == set(struct.__struct_fields__)
 

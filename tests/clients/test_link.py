@@ -9,8 +9,8 @@ import pytest
 from nebengjek_client import Client, ConnectionEnded
 from nebengjek_client import link as module
 from tests.clients.people import Told
-from tests.clients.script import SESSION, Script, ack_all, http_server, scripted_server, until
-from tests.patience import within
+from tests.clients.script import SESSION, Script, ack_all, http_server, scripted_server
+from tests.patience import until, within
 
 
 async def test_it_resumes_at_the_highest_number_and_drops_what_it_has_told() -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from nebengjek_client import LoginRequired, RateLimited, Rest, ServerError, Tokens, Unreachable
 from nebengjek_client.tokens import TokenKeeper
-from tests.clients.script import http_server, until
+from tests.clients.script import http_server
+from tests.patience import until
 
 NEW = (200, {"access": "a2", "refresh": "r2"})
 REFUSED = (401, {"code": "UNAUTHORIZED", "message": "Authentication required"})

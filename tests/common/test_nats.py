@@ -17,8 +17,7 @@ from common import nats as module
 from common.nats import AWAY, connect_to_nats, credentials
 from devservers.process import free_port
 from devservers.servers import NatsServer
-from tests.patience import within
-from tests.realtime.bridge.conftest import until
+from tests.patience import until, within
 
 SOON = timedelta(days=1)
 

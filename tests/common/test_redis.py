@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from common.redis import AWAY, Script, async_redis, close_async_redis, sync_redis
+from common.redis import AWAY, Script, async_redis, close_async_redis, eviction_policy, sync_redis
 from devservers.process import free_port
 from devservers.servers import ValkeyServer
 from tests.redis_faults import REFUSALS
@@ -148,3 +148,11 @@ async def test_a_script_is_sent_once_and_again_when_it_was_forgotten() -> None:
     await async_redis().script_flush()
     assert await script(keys=["a"], args=[2])
     assert await async_redis().get("a") == b"2"
+
+
+@pytest.mark.usefixtures("redis_url")
+async def test_the_eviction_policy_is_known() -> None:
+    await async_redis().config_set("maxmemory-policy", "allkeys-lru")
+    assert await eviction_policy() == "allkeys-lru"
+    await async_redis().config_set("maxmemory-policy", "noeviction")
+    assert await eviction_policy() == "noeviction"

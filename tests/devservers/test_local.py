@@ -19,10 +19,11 @@ from devservers import local
 from devservers.process import ProcessError, free_port
 from devservers.servers import NatsServer, PostgresServer, ValkeyServer
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
+from tests.patience import FACTOR
 
 KINDS = (PostgresServer, ValkeyServer, NatsServer)
-PATIENCE = 120
-"""Seconds until a line must have come, also on a busy machine."""
+PATIENCE = 120 * FACTOR
+"""Seconds until a line must have come."""
 
 
 class Local:
@@ -88,7 +89,8 @@ def running(tmp_path: Path) -> Iterator[Local]:
 
 
 @pytest.mark.e2e
-def test_it_runs_starts_again_what_ends_and_stops_in_order(running: Local) -> None:
+def test_the_system_runs_and_recovers(running: Local) -> None:
+    """The whole system starts, restarts killed processes, takes a ride and stops in order."""
     running.wait_for(r"(Everything runs): http://127\.0\.0\.1:")
     bridge = running.wait_for(r"bridge-1 +pid (\d+)")
     nats = running.wait_for(r"nats +pid (\d+)")
@@ -119,11 +121,13 @@ def take_a_ride(running: Local) -> None:
 
 
 def test_two_cannot_use_one_folder(tmp_path: Path) -> None:
+    """A second instance in the same folder is refused."""
     with local.only_one(tmp_path), pytest.raises(ProcessError, match="runs already"), local.only_one(tmp_path):
         pass
     with local.only_one(tmp_path):
         pass
 
 
-def test_nothing_is_ready_where_nothing_listens() -> None:
+def test_a_closed_port_is_not_ready() -> None:
+    """A port where nothing listens is not ready."""
     assert not local.is_ready(f"http://127.0.0.1:{free_port()}")

@@ -20,13 +20,13 @@ import redis
 from nats.js import JetStreamContext
 
 from devservers import servers
-from devservers.process import ProcessError, free_port, until
+from devservers.process import ProcessError, free_port
 from devservers.servers import NatsServer, PostgresServer, Server, ValkeyServer
 from nebengjek.settings import BASE_DIR
+from tests.patience import TIMEOUT, until_true
 
 T = TypeVar("T")
 
-PATIENCE = 30
 """Seconds that something may take before a test gives up on it."""
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root must change its account")
@@ -70,7 +70,7 @@ def postgres_read(server: Server) -> str | None:
 def answer(port: int, question: bytes = b"PING\r\n", *, host: str = "127.0.0.1") -> bytes:
     """Return the first that a server says; nothing where there is none."""
     try:
-        with socket.create_connection((host, port), timeout=PATIENCE) as connection:
+        with socket.create_connection((host, port), timeout=TIMEOUT) as connection:
             connection.sendall(question)
             return connection.recv(4096)
     except OSError:
@@ -144,7 +144,8 @@ def word(request: pytest.FixtureRequest) -> str:
     return str(request.node.name)
 
 
-def test_it_is_used_at_its_url(kind: Kind, server: Server, word: str) -> None:
+def test_its_url_works(kind: Kind, server: Server, word: str) -> None:
+    """A client reaches the server at its `url`."""
     kind.write(server, word)
     assert kind.read(server) == word
     assert server.url.endswith((f"@127.0.0.1:{server.port}/postgres", f"127.0.0.1:{server.port}", f":{server.port}/0"))
@@ -156,7 +157,8 @@ def test_it_listens_on_this_machine_only(server: Server) -> None:
 
 
 @pytest.mark.parametrize("end", ["kill", "stop"])
-def test_it_has_its_data_when_it_starts_again(kind: Kind, server: Server, word: str, end: str) -> None:
+def test_data_survives_a_restart(kind: Kind, server: Server, word: str, end: str) -> None:
+    """After stop or kill the server has its data and its port again."""
     kind.write(server, word)
     url, pid = server.url, server.pid
     getattr(server, end)()
@@ -168,7 +170,8 @@ def test_it_has_its_data_when_it_starts_again(kind: Kind, server: Server, word: 
     assert server.pid != pid
 
 
-def test_it_starts_empty_after_a_wipe(kind: Kind, server: Server, word: str) -> None:
+def test_a_wiped_server_is_empty(kind: Kind, server: Server, word: str) -> None:
+    """After `wipe` the server starts empty."""
     kind.write(server, word)
     server.kill()
     server.wipe()
@@ -176,7 +179,8 @@ def test_it_starts_empty_after_a_wipe(kind: Kind, server: Server, word: str) -> 
     assert kind.read(server) is None
 
 
-def test_another_object_finds_the_data_in_the_folder(kind: Kind, server: Server, word: str) -> None:
+def test_the_folder_keeps_the_data(kind: Kind, server: Server, word: str) -> None:
+    """Another object on the same folder finds the data."""
     kind.write(server, word)
     server.stop()
     with kind.server(server.folder) as other:
@@ -184,11 +188,13 @@ def test_another_object_finds_the_data_in_the_folder(kind: Kind, server: Server,
 
 
 def test_data_in_use_is_not_deleted(server: Server) -> None:
+    """A running server is not wiped."""
     with pytest.raises(ProcessError, match="stop it before"):
         server.wipe()
 
 
 def test_it_is_not_started_twice(server: Server) -> None:
+    """Starting a running server is an error."""
     pid = server.pid
     with pytest.raises(ProcessError, match="runs already"):
         server.start()
@@ -196,6 +202,7 @@ def test_it_is_not_started_twice(server: Server) -> None:
 
 
 def test_ending_it_twice_is_harmless(server: Server) -> None:
+    """Stopping or killing what has ended does nothing."""
     server.stop()
     server.stop()
     server.kill()
@@ -203,16 +210,18 @@ def test_ending_it_twice_is_harmless(server: Server) -> None:
         _ = server.pid
 
 
-def test_one_that_died_by_itself_can_be_started_again(kind: Kind, server: Server, word: str) -> None:
+def test_a_dead_server_starts_again(kind: Kind, server: Server, word: str) -> None:
+    """A server that died by itself can be started again."""
     kind.write(server, word)
     assert server.process is not None
     os.kill(server.pid, 9)
-    server.process.wait(PATIENCE)
+    server.process.wait(TIMEOUT)
     assert not server.running
     assert kind.read(server.start()) == word
 
 
-def test_a_start_that_fails_shows_the_log(kind: Kind, server: Server, tmp_path: Path) -> None:
+def test_a_failed_start_shows_the_log(kind: Kind, server: Server, tmp_path: Path) -> None:
+    """The error of a failed start ends with the log."""
     other = kind.server(tmp_path / "other", server.port)
     with pytest.raises(ProcessError, match=r"has ended before it answered:\n(.*\n)*.*[Aa]ddress already in use"):
         other.start()
@@ -220,13 +229,14 @@ def test_a_start_that_fails_shows_the_log(kind: Kind, server: Server, tmp_path: 
     other.wipe()
 
 
-def test_it_says_how_to_get_what_is_missing(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_programs_are_explained(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing program is an error that says how to get it."""
     monkeypatch.setattr(kind.server, "find", classmethod(lambda cls: None))
     with pytest.raises(ProcessError, match=r"requirements-dev\.txt"):
         kind.server(tmp_path / "server").start()
 
 
-def test_the_packages_come_before_what_the_machine_has(kind: Kind) -> None:
+def test_packages_come_first(kind: Kind) -> None:
     """Only the servers of the packages have the versions that the tests are made for."""
     program = kind.server.find()
     assert program is not None
@@ -234,13 +244,15 @@ def test_the_packages_come_before_what_the_machine_has(kind: Kind) -> None:
 
 
 def test_nats_takes_a_configuration(tmp_path: Path) -> None:
+    """NATS starts with a configuration file."""
     config = tmp_path / "nats.conf"
     config.write_text("server_name: the-one-of-this-test\n")
     with NatsServer(tmp_path / "nats", config=config) as server:
         assert b"the-one-of-this-test" in answer(server.port)
 
 
-def test_valkey_without_its_file_starts_empty(tmp_path: Path) -> None:
+def test_valkey_without_its_file_is_empty(tmp_path: Path) -> None:
+    """Valkey with `appendonly=False` starts empty."""
     with ValkeyServer(tmp_path / "valkey", appendonly=False) as server:
         valkey_write(server, "hello")
         server.kill()
@@ -248,6 +260,7 @@ def test_valkey_without_its_file_starts_empty(tmp_path: Path) -> None:
 
 
 def test_postgres_does_without_fsync(tmp_path: Path) -> None:
+    """PostgreSQL runs with `fsync` off and keeps its data over a kill."""
     with PostgresServer(tmp_path / "postgres", fsync=False) as server:
         with psycopg.connect(server.url) as connection:
             settings = [connection.execute(f"SHOW {name}").fetchone() for name in ("fsync", "max_connections")]
@@ -259,9 +272,8 @@ def test_postgres_does_without_fsync(tmp_path: Path) -> None:
 
 
 @root_only
-def test_root_runs_postgres_as_nobody_even_where_nobody_can_get_to_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_root_runs_postgres_as_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Started by root, PostgreSQL runs under another account, even where that one may not read the folder."""
     monkeypatch.setattr(servers, "_open_to_all", lambda path: False)
     with PostgresServer(tmp_path / "postgres") as server:
         outside = server.home
@@ -276,7 +288,8 @@ def test_root_runs_postgres_as_nobody_even_where_nobody_can_get_to_nothing(
 
 
 @root_only
-def test_postgres_does_without_a_temporary_directory_that_was_cleaned_up(tmp_path: Path) -> None:
+def test_a_cleaned_temporary_directory(tmp_path: Path) -> None:
+    """PostgreSQL starts although its temporary directory was cleaned up."""
     server = PostgresServer(tmp_path / "postgres")
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "home").symlink_to(tmp_path / "gone")
@@ -285,25 +298,26 @@ def test_postgres_does_without_a_temporary_directory_that_was_cleaned_up(tmp_pat
     server.wipe()
 
 
-def test_servers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+def test_servers_end_with_their_starter(tmp_path: Path) -> None:
     """Also when that process has no chance to do anything about it."""
     port = free_port()
     script = (
         "import os, signal; from pathlib import Path; from devservers.servers import ValkeyServer;"
         f"ValkeyServer(Path({str(tmp_path)!r}), {port}).start(); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, timeout=PATIENCE, check=False)
+    done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, timeout=TIMEOUT, check=False)
     assert done.returncode == -9
     assert "Ready to accept connections" in (tmp_path / "valkey.log").read_text()
-    until(lambda: not answer(port), PATIENCE, "The server is still there.")
+    until_true(lambda: not answer(port), "The server is still there.")
 
 
-def test_servers_end_with_a_process_that_forgets_them(tmp_path: Path) -> None:
+def test_forgotten_servers_end(tmp_path: Path) -> None:
+    """A server ends with a process that forgot to stop it."""
     port = free_port()
     script = (
         "from pathlib import Path; from devservers.servers import ValkeyServer;"
         f"ValkeyServer(Path({str(tmp_path)!r}), {port}).start()"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, timeout=PATIENCE, check=False)
+    done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, timeout=TIMEOUT, check=False)
     assert done.returncode == 0
-    until(lambda: not answer(port), PATIENCE, "The server is still there.")
+    until_true(lambda: not answer(port), "The server is still there.")

@@ -60,7 +60,8 @@ async def until(socket: ClientConnection, is_so: Callable[[Items, Any], object])
                 return drivers, data["figures"]
 
 
-async def test_strangers_get_an_http_answer_and_staff_the_town(server: ServerProcess) -> None:
+async def test_only_staff_see_the_town(server: ServerProcess) -> None:
+    """The live map refuses strangers with 403, serves staff, and closes with 4401 when they are staff no longer."""
     cookie = await asyncio.to_thread(cookie_of_staff, server)
     for attempt in (look_at(server, "nonsense"), look_at(server, cookie, "https://evil.example.com")):
         with pytest.raises(InvalidStatus) as refused:
@@ -84,10 +85,11 @@ def topology() -> Iterator[Topology]:
 
 
 async def test_many_processes_are_one_town(topology: Topology) -> None:
+    """Each process shows the drivers, rides and connections of all processes."""
     one, other = topology.webs
     cookie = await asyncio.to_thread(cookie_of_staff, one)
-    driver = await Client.open(one.url, one.log_in(DRIVER, driver=True))
-    passenger = await Client.open(other.url, other.log_in(PASSENGER))
+    driver = await Client.connect(one.url, one.log_in(DRIVER, driver=True))
+    passenger = await Client.connect(other.url, other.log_in(PASSENGER))
     async with look_at(other, cookie) as socket:
         ride_id = await ride_to_pickup(driver, passenger)
         await driver.do("location_update", **PLACE)
@@ -98,5 +100,5 @@ async def test_many_processes_are_one_town(topology: Topology) -> None:
         assert figures["connections"] == {"passenger": 1, "driver": 1}
         assert sorted(figures["processes"].values()) == [1, 1]
     for person in (driver, passenger):
-        await person.close()
+        await person.hang_up()
     assert "ERROR" not in topology.output()

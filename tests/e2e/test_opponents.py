@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 import httpx
 import pytest
 
-from devservers.patience import TIMEOUT
+from devservers.patience import TIMEOUT, within
 from devservers.web import ServerProcess
 from tests.e2e.client import Client
 from tests.e2e.conftest import StartServer
@@ -53,7 +53,7 @@ async def test_slow_connections_keep_nobody_out(start_server: StartServer, begin
     """More slow connections than the server may open files: REST and sockets work on, for all."""
     server = start_server("-c", FEW_DESCRIPTORS, WS_HANDSHAKE_TIMEOUT="1m")
     tokens = [server.log_in(number) for number in (PUTRI, SARI)]
-    early = await Client.open(server.url, tokens[0])
+    early = await Client.connect(server.url, tokens[0])
     with slow_connections(server, 400, beginning):
         assert (await early.do("sync"))["type"] == "ack"
         for _ in range(20):
@@ -61,10 +61,10 @@ async def test_slow_connections_keep_nobody_out(start_server: StartServer, begin
                 assert (await rest.get(f"{server.url}/health/ready")).status_code == 200
                 headers = {"Authorization": f"Bearer {tokens[1]}"}
                 assert (await rest.get(f"{server.url}/api/me/", headers=headers)).status_code == 200
-        late = await Client.open(server.url, tokens[1])
+        late = await Client.connect(server.url, tokens[1])
         assert (await late.do("sync"))["type"] == "ack"
-    await early.close()
-    await late.close()
+    await early.hang_up()
+    await late.hang_up()
     said = "".join(server.output)
     assert "Too many open files" not in said
     assert "Traceback" not in said
@@ -81,14 +81,14 @@ FLOODS = {
 async def test_floods_of_empty_frames_end(server: ServerProcess, flood: bytes) -> None:
     """A client that sends a megabit of frames without content is closed with 4429; another is answered meanwhile."""
     host = server.url.removeprefix("http://")
-    other = await Client.open(server.url, server.log_in(SARI))
+    other = await Client.connect(server.url, server.log_in(SARI))
     flooder = await RawSocket.open(host, server.log_in(PUTRI))
     flooder.send(frame(TEXT, b"", fin=False) + flood * (1_000_000 // 8 // len(flood)))
     assert (await other.do("sync"))["type"] == "ack"
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         assert await flooder.end() == 4429
     flooder.close()
-    await other.close()
+    await other.hang_up()
 
 
 def ask(server: ServerProcess, path: str = "/ws/", **headers: str) -> httpx.Response:
@@ -103,7 +103,7 @@ def shake_hands(server: ServerProcess, **headers: str) -> httpx.Response:
     return ask(server, **upgrade, **headers)
 
 
-async def test_odd_requests_are_told_what_is_wrong(server: ServerProcess) -> None:
+async def test_odd_requests_are_explained(server: ServerProcess) -> None:
     """A handshake without `Upgrade`, with huge cookies, or of another client than this machine gets an answer."""
     for path in ("/ws/", "/live/ws/"):
         answer = await asyncio.to_thread(ask, server, path)
@@ -120,7 +120,7 @@ async def test_odd_requests_are_told_what_is_wrong(server: ServerProcess) -> Non
     assert (answer.status_code, answer.json()["code"]) == (413, "VALIDATION_FAILED")
 
 
-async def test_a_first_post_with_h2c_is_read(server: ServerProcess) -> None:
+async def test_a_post_with_h2c_works(server: ServerProcess) -> None:
     """Java's client offers HTTP/2 with its first request, whose body counts all the same."""
     upgrade = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAABAAMAAABk"}
     async with httpx.AsyncClient(base_url=server.url, timeout=TIMEOUT) as rest:

@@ -17,11 +17,11 @@ import httpx
 import jwt
 import pytest
 
-from devservers.patience import TIMEOUT
 from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, Client, ride_to_pickup
 from tests.e2e.test_limits import close_code, read_all
 from tests.e2e.test_uvicorn_server import connect_raw, text_frame
+from tests.patience import TIMEOUT
 
 pytestmark = pytest.mark.e2e
 
@@ -126,12 +126,12 @@ def test_read_timeout_follows_its_setting(small: ServerProcess, large: ServerPro
 async def test_message_size_follows_its_setting(small: ServerProcess, large: ServerProcess) -> None:
     """A message of `WS_MAX_MESSAGE_SIZE` bytes is answered; one byte more closes the socket with 1009."""
     for server, size in ((small, SMALL), (large, LARGE)):
-        client = await Client.open(server.url, server.log_in(PASSENGER))
+        client = await Client.connect(server.url, server.log_in(PASSENGER))
         frame = json.dumps({"type": "sync", "id": "1", "data": {}})
-        await client.socket.send(frame + " " * (size - len(frame)))
+        await client.send(frame + " " * (size - len(frame)))
         assert (await client.find(lambda frame: frame.get("id") == "1"))["type"] == "ack"
-        await client.socket.send(frame + " " * (size + 1 - len(frame)))
-        assert await client.closed() == 1009
+        await client.send(frame + " " * (size + 1 - len(frame)))
+        assert await client.closed_with() == 1009
 
 
 async def test_write_buffer_follows_its_setting(small: ServerProcess, large: ServerProcess) -> None:
@@ -154,18 +154,18 @@ async def test_write_buffer_follows_its_setting(small: ServerProcess, large: Ser
         assert is_open(patient)
 
 
-async def test_what_happens_comes_by_the_channel_layer(large: ServerProcess) -> None:
+async def test_frames_come_by_the_layer(large: ServerProcess) -> None:
     """Events, positions, a newer connection and a logout reach a socket at once, long before the next heartbeat."""
     tokens = large.log_in(DRIVER, driver=True), large.log_in(PASSENGER)
-    driver, passenger = [await Client.open(large.url, token) for token in tokens]
+    driver, passenger = [await Client.connect(large.url, token) for token in tokens]
     await ride_to_pickup(driver, passenger)
     await driver.do("location_update", **PLACE)
-    assert (await passenger.next("location_update"))["latitude"] == PLACE["latitude"]
-    newer = await Client.open(large.url, tokens[0])
-    assert await driver.closed() == 4409
+    assert (await passenger.data_of("location_update"))["latitude"] == PLACE["latitude"]
+    newer = await Client.connect(large.url, tokens[0])
+    assert await driver.closed_with() == 4409
     await log_out(large, PASSENGER)
-    assert await passenger.closed() == 4401
-    await newer.close()
+    assert await passenger.closed_with() == 4401
+    await newer.hang_up()
 
 
 async def log_out(server: ServerProcess, msisdn: str) -> None:

@@ -15,6 +15,7 @@ import pytest
 from devservers.web import ServerProcess
 from tests.e2e.client import Client
 from tests.e2e.conftest import StartServer
+from tests.patience import TIMEOUT
 
 pytestmark = pytest.mark.e2e
 
@@ -65,25 +66,23 @@ def clog(raw: socket.socket, seconds: float, garbage: bytes = b"") -> bool:
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\xff" * 1000], ids=["polite", "rude"])
-async def test_a_client_that_does_not_read_is_cut_and_holds_nobody_up(
-    start_server: StartServer, garbage: bytes
-) -> None:
+async def test_clogged_clients_are_cut(start_server: StartServer, garbage: bytes) -> None:
+    """A client that does not read is cut off, and others are answered meanwhile."""
     server = start_server(WS_WRITE_TIMEOUT="1s")
     clogged = connect_raw(server, server.log_in("+6281200000003"))
-    other = await Client.open(server.url, server.log_in("+6281200000004"))
-    task = asyncio.to_thread(clog, clogged, 20, garbage)
+    other = await Client.connect(server.url, server.log_in("+6281200000004"))
+    task = asyncio.to_thread(clog, clogged, TIMEOUT, garbage)
     (was_cut, answer) = await asyncio.gather(task, other.do("sync"))
     assert was_cut
     assert answer["type"] == "ack"
     clogged.close()
-    await other.close()
+    await other.hang_up()
 
 
-def test_a_client_that_does_not_read_does_not_keep_the_server_from_stopping(start_server: StartServer) -> None:
-    server = start_server(WS_WRITE_TIMEOUT="60s")
+def test_clogged_clients_do_not_delay_stops(start_server: StartServer) -> None:
+    """A client that does not read does not keep the server from stopping."""
+    server = start_server(WS_WRITE_TIMEOUT="1h")
     clogged = connect_raw(server, server.log_in("+6281200000003"))
     assert not clog(clogged, 2)
-    begun = time.monotonic()
-    server.stop()
-    assert time.monotonic() - begun < 25
+    server.stop()  # raises where that takes longer than a test waits
     clogged.close()

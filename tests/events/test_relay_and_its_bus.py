@@ -14,7 +14,7 @@ from events.models import OutboxEvent
 from events.relay import Relay
 from events.stream import STREAM, ensure_stream
 from tests.events.test_relay import happen, outbox_of
-from tests.realtime.bridge.conftest import until
+from tests.patience import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

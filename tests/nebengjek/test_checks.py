@@ -27,6 +27,7 @@ def every_check() -> list[Any]:
 
 
 def test_the_development_settings_are_fine(settings: Any) -> None:
+    """The defaults raise no check."""
     settings.DEBUG = True
     assert every_check() == []
 
@@ -38,6 +39,7 @@ def test_the_development_settings_are_fine(settings: Any) -> None:
         ({"JWT_SECRET": "short"}, "nebengjek.E002"),
         ({"SMS_BACKEND": "no.such.Class"}, "nebengjek.E004"),
         ({"PAYMENT_GATEWAY": "rides.gateways.NoSuchClass"}, "nebengjek.E005"),
+        ({"ETA_BACKEND": "rides.eta.NoSuchClass"}, "nebengjek.E014"),
         ({"OTP_COUNTRIES": ["Indonesia"]}, "nebengjek.E006"),
         ({"OTP_COUNTRIES": []}, "nebengjek.E006"),
         ({"REDIS_URL": "redis://localhost"}, "nebengjek.E007"),
@@ -55,16 +57,19 @@ def test_the_development_settings_are_fine(settings: Any) -> None:
         ({"MATCH_SEARCH_INTERVAL": timedelta(seconds=31)}, "nebengjek.W001"),
         ({"OFFER_RECEIPT_TIMEOUT": timedelta(seconds=30)}, "nebengjek.W003"),
         ({"MATCH_MAX_RADIUS_KM": Decimal(4)}, "nebengjek.W004"),
+        ({"RIDE_SILENCE_TIMEOUT": timedelta(seconds=60)}, "nebengjek.W005"),
     ],
 )
-def test_each_mistake_has_an_id_and_a_hint(settings: Any, change: dict[str, Any], identifier: str) -> None:
+def test_mistakes_have_ids_and_hints(settings: Any, change: dict[str, Any], identifier: str) -> None:
+    """Each mistake has an id and a hint."""
     settings.DEBUG = True
     for name, value in change.items():
         setattr(settings, name, value)
     assert ids(every_check()) == [identifier]
 
 
-def test_development_defaults_are_refused_with_debug_off(settings: Any) -> None:
+def test_production_refuses_development_defaults(settings: Any) -> None:
+    """Development defaults are errors with DEBUG off."""
     settings.DEBUG = False
     assert ids(every_check()) == ["nebengjek.E001", "nebengjek.E002", "nebengjek.E003"]
 

@@ -18,8 +18,7 @@ from realtime.socket.nats_publisher import link
 from rides.models import Match
 from tests.cast import propose
 from tests.database import database_url
-from tests.patience import within
-from tests.realtime.bridge.conftest import until, until_async
+from tests.patience import until, within
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,15 +35,14 @@ async def is_rejected(match: Match) -> bool:
     return (await in_read_thread(Match.objects.get, pk=match.pk)).status == "REJECTED"
 
 
-async def test_several_processes_do_what_is_due_once_and_end_when_they_are_told(
-    tmp_path: Path, dewi: User, putri: User
-) -> None:
+async def test_dispatchers_share_the_work(tmp_path: Path, dewi: User, putri: User) -> None:
+    """Two dispatchers reject an expired offer once, and end on SIGTERM."""
     env = {"DATABASE_URL": database_url()}
     processes = [ServerProcess(tmp_path, "manage.py", "run_dispatcher", **env).launch() for _ in range(2)]
     for process in processes:
         await asyncio.to_thread(process.wait_for, r"(Looking after what is due\.)")
     match = await expire(dewi, putri)
-    await until_async(lambda: is_rejected(match))
+    await until(lambda: is_rejected(match))
     for process in processes:
         assert await asyncio.to_thread(process.stop) == 0
         assert process.output[-1] == "Done.\n"
@@ -52,18 +50,20 @@ async def test_several_processes_do_what_is_due_once_and_end_when_they_are_told(
     assert await in_read_thread(OutboxEvent.objects.filter(subject="match.rejected").count) == 1
 
 
-async def test_in_one_process_it_needs_no_nats(dewi: User, putri: User) -> None:
+async def test_it_needs_no_nats(dewi: User, putri: User) -> None:
+    """On the embedded default the dispatcher rejects expired offers without NATS."""
     dispatcher = Dispatcher()
     dispatcher.start()
     assert {task.get_name() for task in dispatcher._loops._tasks} == {"timers", "database"}
     match = await expire(dewi, putri)
-    await until_async(lambda: is_rejected(match))
+    await until(lambda: is_rejected(match))
     await dispatcher.stop()
 
 
-async def test_the_relay_is_told_of_what_was_done(
+async def test_the_relay_is_woken(
     distributed: None, nats_client: Client, dewi: User, putri: User, settings: Any
 ) -> None:
+    """The dispatcher wakes the relay after what it did."""
     heard: asyncio.Queue[Msg] = asyncio.Queue()
     dispatcher = Dispatcher()
     dispatcher.start()
@@ -74,6 +74,6 @@ async def test_the_relay_is_told_of_what_was_done(
     await in_write_thread(Match.objects.update, expires_at=timezone.now())
     async with within():
         await heard.get()
-    await until_async(lambda: is_rejected(match))
+    await until(lambda: is_rejected(match))
     await dispatcher.stop()
     assert link()._client is None

@@ -20,7 +20,8 @@ from realtime.bridge.lease import KEY
 from rides.services.beacons import beacon_update
 from tests.cast import propose
 from tests.database import database_url
-from tests.realtime.bridge.conftest import told, until_async
+from tests.patience import until
+from tests.realtime.bridge.conftest import told
 from users.models import User
 
 Make = Callable[..., ServerProcess]
@@ -57,16 +58,16 @@ async def ended(process: ServerProcess) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("url", [{}, {"REDIS_URL": "redis://127.0.0.1"}, {"NATS_URL": "nats://127.0.0.1"}])
-def test_without_redis_and_nats_it_says_what_is_missing(settings: Any, url: dict[str, str]) -> None:
+def test_missing_urls_are_named(settings: Any, url: dict[str, str]) -> None:
+    """Without REDIS_URL and NATS_URL the bridge says what is missing."""
     for name, value in url.items():
         setattr(settings, name, value)
     with pytest.raises(CommandError, match=r"Set REDIS_URL and NATS_URL: without them `manage\.py serve` does all"):
         call_command("run_nats_bridge", skip_checks=True)
 
 
-async def test_once_says_what_it_bridges_hands_out_what_waits_and_ends(
-    make: Make, nats_client: Client, dewi: User, putri: User
-) -> None:
+async def test_once_delivers_and_ends(make: Make, nats_client: Client, dewi: User, putri: User) -> None:
+    """`--once` lists what it bridges, delivers what waits and ends."""
     await in_write_thread(propose, dewi, putri)
     code, output = await ended(make("--once"))
     assert code == 0, output
@@ -78,7 +79,8 @@ async def test_once_says_what_it_bridges_hands_out_what_waits_and_ends(
     assert [frame["type"] for frame in await told(dewi.pk)] == ["match_proposal"]
 
 
-async def test_once_leaves_the_work_to_a_bridge_that_is_active(make: Make, dewi: User) -> None:
+async def test_once_defers_to_an_active_bridge(make: Make, dewi: User) -> None:
+    """`--once` leaves the work to a bridge that is active."""
     await async_redis().set(KEY, "another")
     await in_write_thread(beacon_update, user_id=dewi.pk, is_active=True)
     code, output = await ended(make("--once"))
@@ -88,7 +90,8 @@ async def test_once_leaves_the_work_to_a_bridge_that_is_active(make: Make, dewi:
     assert await async_redis().get(KEY) == b"another"
 
 
-async def test_a_stream_that_does_not_fit_ends_it_with_a_word(make: Make, nats_client: Client) -> None:
+async def test_a_wrong_stream_ends_it(make: Make, nats_client: Client) -> None:
+    """A stream without our subjects ends the command with an error."""
     await nats_client.jetstream().add_stream(name=STREAM, subjects=["match.*"])
     code, output = await ended(make())
     assert code == 1
@@ -96,15 +99,14 @@ async def test_a_stream_that_does_not_fit_ends_it_with_a_word(make: Make, nats_c
     assert await async_redis().get(KEY) is None
 
 
-async def test_it_runs_until_it_is_told_to_stop_and_leaves_nothing_unacknowledged(
-    make: Make, nats_client: Client, dewi: User
-) -> None:
+async def test_sigterm_finishes_the_batch(make: Make, nats_client: Client, dewi: User) -> None:
+    """On SIGTERM it finishes its batch and leaves nothing unacknowledged."""
     process = make()
     await asyncio.to_thread(process.wait_for, f"(Bridging: stream={STREAM} consumer={DURABLE} after=0)")
     for n in range(3):
         await nats_client.publish("match.found", json.dumps({"driver_id": str(dewi.pk), "n": n}).encode())
     await nats_client.flush()
-    await until_async(lambda: async_redis().get(f"nebengjek:head:{dewi.pk}"))
+    await until(lambda: async_redis().get(f"nebengjek:head:{dewi.pk}"))
     assert process.process is not None
     process.process.terminate()
     code, output = await ended(process)
@@ -116,7 +118,8 @@ async def test_it_runs_until_it_is_told_to_stop_and_leaves_nothing_unacknowledge
     assert len(await told(dewi.pk)) + info.num_pending == 3  # a batch is finished, and no other is begun
 
 
-async def test_it_can_be_stopped_while_it_waits_for_its_turn(make: Make) -> None:
+async def test_a_standby_can_be_stopped(make: Make) -> None:
+    """A bridge on standby ends on SIGTERM and leaves the lease alone."""
     await async_redis().set(KEY, "another")
     process = make()
     await asyncio.to_thread(process.wait_for, "(Standing by: another bridge is active)")

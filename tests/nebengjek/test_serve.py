@@ -9,7 +9,8 @@ from django.core.management import CommandError, call_command
 from nebengjek.management.commands.serve import refuse_development_secrets, refuse_old_database, show_demo
 
 
-def test_public_secrets_are_not_served_to_other_machines(settings: Any) -> None:
+def test_public_secrets_stay_local(settings: Any) -> None:
+    """With the development secrets `serve` refuses addresses that other machines reach."""
     refuse_development_secrets("127.0.0.1")
     refuse_development_secrets("localhost")
     with pytest.raises(CommandError, match="before listening on 0"):
@@ -19,7 +20,8 @@ def test_public_secrets_are_not_served_to_other_machines(settings: Any) -> None:
     assert real_settings.DEVELOPMENT_SECRET
 
 
-def test_the_demo_is_on_here_and_in_the_workers(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_know_the_demo(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--demo` switches the demo on in this process and its workers."""
     monkeypatch.setenv("DEMO", "false")
     settings.DEMO = False
     show_demo()
@@ -27,11 +29,13 @@ def test_the_demo_is_on_here_and_in_the_workers(settings: Any, monkeypatch: pyte
     assert os.environ["DEMO"] == "true"
 
 
-def test_an_up_to_date_database_is_good(transactional_db: None) -> None:
+def test_a_migrated_database_is_accepted(transactional_db: None) -> None:
+    """A migrated database is accepted."""
     refuse_old_database()
 
 
 @pytest.mark.parametrize(("option", "value"), [("workers", 2), ("port", -1), ("port", 65536)])
-def test_what_cannot_work_is_refused(option: str, value: int) -> None:
+def test_impossible_options_are_refused(option: str, value: int) -> None:
+    """Options that cannot work are refused with their name."""
     with pytest.raises(CommandError, match=f"--{option} must be"):
         call_command("serve", **{option: value}, stdout=StringIO(), skip_checks=True)

@@ -87,7 +87,7 @@ def test_a_ride_is_not_cancelled_before_somebody_says_why(staff: Client, dewi: U
     ride = book(dewi, putri)
     asked = cancel(staff, ride).content.decode()
     assert "driver and passenger are notified" in asked
-    assert "PICKUP: Dewi (+6281200000001) with Putri (+6281200000003), booked" in asked
+    assert "PICKUP: Dewi (+6281•••••0001) with Putri (+6281•••••0003), booked" in asked
     assert "This field is required" in cancel(staff, ride, confirmed="yes", reason="  ").content.decode()
     assert "at most 200 characters" in cancel(staff, ride, confirmed="yes", reason="x" * 201).content.decode()
     ride.refresh_from_db()

@@ -2,6 +2,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from django.utils import timezone
 
 from rides.selectors import current_ride, ride_detail, ride_under_way, rides_of, user_state
 from rides.services.finders import finder_update
@@ -56,6 +57,21 @@ def test_a_ride_that_waits_for_payment_is_the_passengers_but_not_the_drivers(dew
     for user in (dewi, putri):
         assert state(user)["payment"] is None
         assert state(user)["last_ride"]["status"] == "COMPLETED"
+
+
+def test_a_new_owner_of_a_number_sees_current_rides_only(dewi: User, putri: User) -> None:
+    """What is under way goes on on the new device; what is over stays hidden until the name is confirmed."""
+    over = arrive(dewi, putri)
+    User.objects.update(history_from=timezone.now())
+    assert state(putri)["ride"]["ride_id"] == str(over.pk)
+    payment_process(user_id=putri.pk, ride_id=over.pk, total_cost=0, status="ACCEPTED")
+    for user in (dewi, putri):
+        assert state(user)["last_ride"] is None
+        assert not rides_of(user.pk)
+    ride = book(dewi, putri)
+    assert list(rides_of(putri.pk)) == [ride]
+    User.objects.update(history_from=None)
+    assert len(rides_of(putri.pk)) == 2
 
 
 def test_a_stranger_sees_nothing(dewi: User, putri: User, tono: User) -> None:

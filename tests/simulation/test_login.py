@@ -19,7 +19,8 @@ def client() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(application))
 
 
-async def test_people_log_in_like_everybody_else_as_often_as_it_takes() -> None:
+async def test_people_log_in_with_codes() -> None:
+    """People log in with a code as often as they like, in either role."""
     async with client() as http:
         rest = Rest("http://localhost", http=http)
         for _ in range(5):
@@ -31,14 +32,16 @@ async def test_people_log_in_like_everybody_else_as_often_as_it_takes() -> None:
         assert (await in_read_thread(authenticate, pair.access))[0].role == "driver"
 
 
-async def test_a_server_that_does_not_let_them_in_is_quoted() -> None:
+async def test_refused_logins_are_quoted() -> None:
+    """The error of a refused login quotes the server."""
     await in_read_thread(User.objects.create_user, "+6281290000001", is_active=False)
     async with client() as http:
         with pytest.raises(ServerError, match="UNAUTHORIZED: Authentication required"):
             await log_in(Rest("http://localhost", http=http), "+6281290000001", driver=False)
 
 
-async def test_who_is_told_to_come_back_later_does() -> None:
+async def test_retry_after_is_obeyed() -> None:
+    """A login waits for `Retry-After`."""
     later = (429, {"code": "RATE_LIMIT", "message": "later"}, "Retry-After: 0.01")
     done = (200, {"access": "a", "refresh": "b", "user": {"role": "driver"}})
     async with http_server(later, later, done) as server, Rest(server.url) as rest:

@@ -16,7 +16,8 @@ def driver(**habits: Any) -> Driver:
     return Driver("Dewi", "http://nowhere", Tokens("", ""), random.Random(1), Habits(**habits))
 
 
-async def test_a_driver_in_a_hurry_comes_in_a_few_steps() -> None:
+async def test_fast_drivers_take_few_steps() -> None:
+    """At a high speed a driver arrives in a few steps."""
     dewi = driver()
     dewi.place, target = MONAS, place_at(MONAS, 3000, 1.0)
     places = [dewi.place async for _ in dewi._drive_to(target, "1", hurry=True)]
@@ -24,7 +25,8 @@ async def test_a_driver_in_a_hurry_comes_in_a_few_steps() -> None:
     assert len(places) in (3, 4)
 
 
-async def test_a_driver_turns_round_when_the_ride_is_called_off() -> None:
+async def test_cancelled_rides_stop_the_drive() -> None:
+    """A driver on the way stops when the ride is cancelled, and keeps the event."""
     dewi = driver()
     dewi.habits = msgspec.structs.replace(dewi.habits, report_interval=0.001)
     dewi.place = MONAS
@@ -39,9 +41,10 @@ async def test_a_driver_turns_round_when_the_ride_is_called_off() -> None:
     assert dewi.inbox.get_nowait().type == "ride_cancelled"
 
 
-async def test_that_a_ride_was_cancelled_first_is_no_error_but_anything_else_is(
+async def test_lost_races_are_no_errors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """That a ride was cancelled first is no error; any other refusal is."""
     dewi = driver()
     reason: ServerError = ValidationFailed("VALIDATION_FAILED", "A ride that is CANCELLED cannot be started")
 
@@ -60,7 +63,8 @@ async def test_that_a_ride_was_cancelled_first_is_no_error_but_anything_else_is(
         await dewi.call_off("1", "left over")
 
 
-async def test_who_has_missed_something_or_has_no_connection_any_more_begins_a_new_life() -> None:
+async def test_lost_people_start_over() -> None:
+    """A person who missed something or whose connection was closed cannot go on."""
     dewi = driver()
     dewi._hear(Frame("session_ready", {"recovered": False}))
     dewi._begun = True
@@ -73,7 +77,8 @@ async def test_who_has_missed_something_or_has_no_connection_any_more_begins_a_n
             await dewi.next_of("ride_start")
 
 
-def test_a_fare_that_is_not_of_the_distance_is_noted() -> None:
+def test_wrong_fares_are_noted() -> None:
+    """A fare that does not match the distance is noted."""
     dewi = driver()
     dewi._check_fare(1.0, {"ride_id": "1", "distance_km": 1.0000001})
     assert dewi.wrong_fares == []

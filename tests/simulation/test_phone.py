@@ -12,7 +12,8 @@ from simulation.phone import Phone
 from tests.clients.script import Script, scripted_server
 
 
-async def test_it_shows_every_frame_and_notes_how_fast_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_frames_and_latencies_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A phone shows every frame and notes how fast commands are answered."""
     monkeypatch.setattr(module, "LATENCIES_KEPT", 2)
     seen: list[tuple[str, str, str]] = []
 

@@ -15,6 +15,7 @@ SEEDS = st.integers(0, 1000)
 
 
 def test_places_lie_within_their_radius() -> None:
+    """Random places lie within their radius."""
     rng = random.Random(1)
     distances = [distance_km(MONAS, place_near(MONAS, 500, rng)) * 1000 for _ in range(500)]
     assert max(distances) <= 500.5
@@ -22,7 +23,8 @@ def test_places_lie_within_their_radius() -> None:
     assert distance_km(MONAS, place_at(MONAS, 1000, 1.0)) == pytest.approx(1, abs=0.001)
 
 
-def test_a_straight_line_is_cut_into_equal_steps() -> None:
+def test_lines_have_equal_steps() -> None:
+    """A straight line is cut into equal steps."""
     target = place_at(MONAS, 1050, 0)
     places = [MONAS, *straight(MONAS, target, 0.1)]
     steps = [distance_km(a, b) for a, b in itertools.pairwise(places)]
@@ -33,9 +35,8 @@ def test_a_straight_line_is_cut_into_equal_steps() -> None:
 
 
 @given(METRES, ANGLES, SEEDS)
-def test_a_way_comes_to_its_target_by_streets_that_cross_at_right_angles(
-    metres: float, angle: float, seed: int
-) -> None:
+def test_ways_follow_a_grid(metres: float, angle: float, seed: int) -> None:
+    """A way ends at its target and is as long as streets at right angles make it."""
     target = place_at(MONAS, metres, angle)
     corners = [MONAS, *way(MONAS, target, random.Random(seed))]
     length = sum(distance_km(a, b) for a, b in itertools.pairwise(corners))
@@ -44,14 +45,16 @@ def test_a_way_comes_to_its_target_by_streets_that_cross_at_right_angles(
 
 
 @given(METRES, ANGLES, SEEDS)
-def test_a_vehicle_never_jumps_and_arrives(metres: float, angle: float, seed: int) -> None:
+def test_vehicles_never_jump(metres: float, angle: float, seed: int) -> None:
+    """A vehicle never moves faster than its speed, and arrives."""
     target = place_at(MONAS, metres, angle)
     places = [MONAS, *drive(MONAS, target, 0.01, 1, random.Random(seed))]
     assert places[-1] == target
     assert max((distance_km(a, b) for a, b in itertools.pairwise(places)), default=0) <= 0.0101 * PACE_VARIES[1]
 
 
-def test_it_waits_at_some_lights_and_less_at_a_higher_speed() -> None:
+def test_vehicles_wait_at_lights() -> None:
+    """A vehicle waits at some lights, for less time at a higher speed."""
     target = place_at(MONAS, 4000, 1.0)
 
     def waits(speed: float) -> int:

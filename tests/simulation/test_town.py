@@ -13,7 +13,8 @@ from users.tokens import authenticate
 
 
 @pytest.mark.parametrize("driver", [True, False])
-def test_people_of_the_town_are_made_once_and_log_in_as_often_as_they_like(db: None, driver: bool) -> None:
+def test_people_are_made_once(db: None, driver: bool) -> None:
+    """The people of the town are created once, and can log in as often as they like."""
     first = tokens_of("+6281570000003", "Dewi", driver=driver)
     again = tokens_of("+6281570000003", "Dewi", driver=driver)
     for tokens in (first, again):
@@ -22,16 +23,16 @@ def test_people_of_the_town_are_made_once_and_log_in_as_often_as_they_like(db: N
     assert User.objects.count() == 1
 
 
-def test_staff_have_a_new_password_at_each_start(db: None) -> None:
+def test_staff_passwords_are_new(db: None) -> None:
+    """Staff have a new password at each start."""
     passwords = [staff_account()[1] for _ in range(2)]
     staff = User.objects.get(msisdn=STAFF_NUMBER)
     assert staff.is_staff
     assert [staff.check_password(password) for password in passwords] == [False, True]
 
 
-async def test_whatever_ends_a_life_the_next_one_begins_and_all_end_with_the_town(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_lives_begin_again(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever ends a life, the next one begins; all end with the town."""
     lives: list[str] = []
     ends: dict[str, list[Exception]] = {"Dewi": [LoginRequired("no"), KeyError("x"), ConnectionError("closed")]}
     lively = asyncio.Event()

@@ -105,7 +105,7 @@ FAULTS: dict[str, Callable[[Topology], None]] = {
 async def pull(topology: Topology, tokens: dict[UUID, str], fault: str, *, rounds: int) -> Outcome:
     """Publish so many rounds while a plug is pulled in their midst, and return what everybody was told."""
     began = time.monotonic()
-    async with Crowd(tokens, topology.socket_urls) as crowd:
+    async with Crowd(tokens, topology.urls) as crowd:
         crowd.published = first = int(began * 1000)  # numbers of their own for each burst
         burst = asyncio.create_task(crowd.publish(topology.nats.url, rounds, pause=0.02))
         await asyncio.sleep(0.02 * rounds / 4)

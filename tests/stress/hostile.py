@@ -250,7 +250,7 @@ async def witness(server: ServerProcess, token: str, outcome: Outcome) -> None:
     """Ask something now and then, on one connection, until cancelled; every question must be answered."""
     from tests.e2e.client import Client
 
-    client = await Client.open(server.url, token)
+    client = await Client.connect(server.url, token)
     try:
         while True:
             async with asyncio.timeout(PATIENCE):
@@ -260,7 +260,7 @@ async def witness(server: ServerProcess, token: str, outcome: Outcome) -> None:
             outcome.witnessed += 1
             await asyncio.sleep(0.2)
     finally:
-        await client.close()
+        await client.hang_up()
 
 
 async def attack(server: ServerProcess, tokens: list[str], *, frames: int, handshakes: int, seed: int) -> Outcome:

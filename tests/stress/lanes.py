@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, Client, ride_to_pickup
+from tests.patience import within
 
 DRIVER, PASSENGER = "+6281200000001", "+6281200000003"
 EVENT = """
@@ -52,11 +53,11 @@ async def read_slowly(server: ServerProcess, *, seconds: float, period: float, r
 
     Meanwhile, an event happens every second message; then he reads what is left, as fast as he can.
     """
-    driver = await Client.open(server.url, server.log_in(DRIVER, driver=True))
+    driver = await Client.connect(server.url, server.log_in(DRIVER, driver=True))
     token = server.log_in(PASSENGER)
-    passenger = await Client.open(server.url, token)
+    passenger = await Client.connect(server.url, token)
     ride_id = await ride_to_pickup(driver, passenger)
-    await passenger.close()
+    await passenger.hang_up()
     reading = Reading([], [], [], [])
     address = server.url.replace("http", "ws", 1) + "/ws/"
     headers = {"Authorization": f"Bearer {token}"}
@@ -71,9 +72,9 @@ async def read_slowly(server: ServerProcess, *, seconds: float, period: float, r
         assert (await happen).returncode == 0
         with contextlib.suppress(TimeoutError):
             while len(reading.probes) < count:
-                async with asyncio.timeout(15):
+                async with within():
                     _note(await slow.recv(), reading)
-    await driver.close()
+    await driver.hang_up()
     return reading
 
 

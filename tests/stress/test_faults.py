@@ -34,6 +34,7 @@ def tokens(topology: Topology) -> dict[UUID, str]:
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_nobody_misses_anything(topology: Topology, tokens: dict[UUID, str], fault: str) -> None:
+    """Whatever is killed during a burst, every client gets every notification once and in order, or the state."""
     outcome: Outcome = await pull(topology, tokens, fault, rounds=ROUNDS)
     assert outcome.faults == Faults()
     assert outcome.told + outcome.covered >= USERS * ROUNDS

@@ -7,10 +7,10 @@ import asyncio
 import httpx
 import pytest
 
-from devservers.patience import TIMEOUT
 from devservers.web import ServerProcess
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_drain import tokens_of_many
+from tests.patience import TIMEOUT
 from tests.stress.hostile import AT_ONCE, PEOPLE, attack, wait_for_the_slow
 from tests.stress.test_churn import settled
 
@@ -37,7 +37,8 @@ def check_that_nothing_is_wrong(server: ServerProcess) -> None:
     assert httpx.get(f"{server.url}/health/live", timeout=TIMEOUT).status_code == 200
 
 
-def test_random_frames_handshakes_and_violations_leave_nothing_behind(start_server: StartServer) -> None:
+def test_random_frames_leave_nothing_behind(start_server: StartServer) -> None:
+    """Random frames, handshakes and violations leave no error, task, group or connection behind."""
     server = start_with_census(start_server)
     tokens = tokens_of_many(server, PEOPLE)
     asyncio.run(attack(server, tokens, frames=10 * AT_ONCE, handshakes=2 * AT_ONCE, seed=1))
@@ -54,7 +55,8 @@ def test_random_frames_handshakes_and_violations_leave_nothing_behind(start_serv
     check_that_nothing_is_wrong(server)
 
 
-def test_handshakes_that_are_never_finished_keep_nobody_out(start_server: StartServer) -> None:
+def test_unfinished_handshakes_block_nobody(start_server: StartServer) -> None:
+    """Beside hundreds of unfinished handshakes a good client gets in."""
     server = start_with_census(start_server)
     [token] = tokens_of_many(server, 1)
     asyncio.run(wait_for_the_slow(server.url.removeprefix("http://"), token, 200))

@@ -8,7 +8,8 @@ from tests.stress.lanes import read_slowly
 pytestmark = pytest.mark.e2e
 
 
-async def test_a_slow_reader_gets_every_event_and_only_fresh_positions(start_server: StartServer) -> None:
+async def test_slow_readers_get_fresh_positions(start_server: StartServer) -> None:
+    """A slow reader gets every event in order, and only the latest positions between them."""
     server = start_server(WS_LOCATION_RATE="40")
     reading = await read_slowly(server, seconds=15, period=0.25, rate=40)
     assert reading.probes == list(range(30))

@@ -13,7 +13,8 @@ pytestmark = pytest.mark.e2e
 ANSWERED = b'{"type":"ack","data":{},"id":"still here"}'
 
 
-async def test_what_the_protocol_forbids_ends_the_connection_with_its_code(server: ServerProcess) -> None:
+async def test_violations_close_with_their_code(server: ServerProcess) -> None:
+    """What RFC 6455 forbids ends the connection with the code that it gives."""
     token = server.log_in("+6281200000003")
     host = server.url.removeprefix("http://")
     wrong: dict[str, int | None] = {}
@@ -32,7 +33,8 @@ async def test_what_the_protocol_forbids_ends_the_connection_with_its_code(serve
 
 
 @pytest.mark.parametrize("legal", LEGAL, ids=lambda one: one.name.replace(" ", "-"))
-async def test_what_looks_odd_and_is_allowed_does_not(server: ServerProcess, legal: Violation) -> None:
+async def test_odd_frames_are_allowed(server: ServerProcess, legal: Violation) -> None:
+    """Frames that look odd but are allowed keep the connection open."""
     raw = await RawSocket.open(server.url.removeprefix("http://"), server.log_in("+6281200000003"))
     raw.send(legal.data + frame(TEXT, b'{"type":"sync","data":{},"id":"still here"}'))
     async with within():

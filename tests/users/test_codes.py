@@ -7,12 +7,17 @@ from django.db import connection
 from django.utils import timezone
 
 from common.errors import RateLimited
-from users.codes import CodesCapped, code_create, code_use, codes_of_the_hour, purge_codes
+from users.codes import CodesCapped, code_check, code_create, code_take, codes_of_the_hour, purge_codes
 from users.models import KnownAddress, OneTimeCode, User
 
 pytestmark = pytest.mark.django_db
 NUMBER = "+6281200000001"
 HOME, ELSEWHERE = "203.0.113.7", "198.51.100.1"
+
+
+def code_use(*, msisdn: str, code: str, address: str = "") -> bool:
+    row = code_check(msisdn=msisdn, code=code, address=address)
+    return row is not None and code_take(row)
 
 
 def other(code: str) -> str:

@@ -28,16 +28,23 @@ def test_who_is_deactivated_is_still_a_user(tono: User) -> None:
 def test_people_are_found_however_they_are_written(putri: User, text: str) -> None:
     """A number in any spelling, a part of it, and the words of a name find the same person."""
     ayu = User.objects.create_user("+6281570000009", full_name="Ayu Wulandari")
-    assert list(people_found(text)) == [ayu]
-    assert list(people_found(f" {ayu.pk} ")) == [ayu]
+    assert list(people_found(text, by_parts=True)) == [ayu]
+    assert list(people_found(f" {ayu.pk} ", by_parts=False)) == [ayu]
 
 
 @pytest.mark.parametrize("text", ["00000099", "Nobody", str(NOBODY), "+", "()", "0815 7000 0009 x3", "\u0000"])
 def test_nobody_is_found_by_what_fits_nobody(putri: User, text: str) -> None:
     """Text that names nobody finds nobody, and raises nothing."""
-    assert list(people_found(text)) == []
+    assert list(people_found(text, by_parts=True)) == []
 
 
 def test_empty_text_finds_everybody(putri: User, sari: User) -> None:
     """An empty search box shows the whole list."""
-    assert set(people_found("  ")) == {putri, sari}
+    assert set(people_found("  ", by_parts=False)) == {putri, sari}
+
+
+def test_parts_of_numbers_are_for_those_who_may_see_them(putri: User) -> None:
+    """Whole numbers find their owner, parts do not."""
+    assert list(people_found("0812 0000 0003", by_parts=False)) == [putri]
+    for part in ("0000 0003", "200000003", "+62812"):
+        assert not people_found(part, by_parts=False).exists()

@@ -45,6 +45,40 @@ class KnownAddress(models.Model):
         return f"{self.user_id} from {self.address}"
 
 
+class TokenAnswer(models.Model):
+    """The tokens that answered a request, so that the same request gets the same answer if the first one was lost."""
+
+    request = models.CharField(max_length=64, primary_key=True, help_text="SHA-256 of what makes requests the same.")
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    jti = models.CharField(max_length=255, help_text="The id of the refresh token.")
+    token_version = models.PositiveIntegerField(help_text="The user's version then; later ones end the answer.")
+    answered_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"tokens of {self.user_id} at {self.answered_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Erasure(models.Model):
+    """An account that has ended, and when all data of its person was gone."""
+
+    user_id = models.UUIDField(primary_key=True)
+    requested_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {'erased' if self.finished_at else 'to be erased'}"
+
+
+class Watermark(models.Model):
+    """Up to when a rule of retention has been applied to rows that it changes and does not delete."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} until {self.until:%Y-%m-%d %H:%M:%S}"
+
+
 class Suspicion(StrEnum):
     """What is counted because it may be an attack."""
 

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
-from users.phone import normalise_msisdn
+from users.phone import masked, normalise_msisdn
 
 SESSION_SALT = "users.User.session"
 
@@ -55,6 +55,14 @@ class User(AbstractBaseUser, PermissionsMixin):
     msisdn = models.CharField("phone number", max_length=16, unique=True, help_text="E.164, such as +6281200000001.")
     full_name = models.CharField(max_length=150, blank=True)
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.PASSENGER)
+    name_confirmed = models.BooleanField(
+        default=True,
+        db_default=True,  # for servers of the version before
+        help_text="Off after a login by code, until the person confirms that they are who they were.",
+    )
+    owner_since = models.DateTimeField(null=True, blank=True, help_text="When the number came to its present owner.")
+    history_from = models.DateTimeField(null=True, blank=True, help_text="Older rides are not shown to the person.")
+    erased_at = models.DateTimeField(null=True, blank=True, help_text="When the account ended, with its data.")
     token_version = models.PositiveIntegerField(default=0)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField("staff", default=False)
@@ -66,14 +74,28 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         ordering = ("-created_at",)
-        permissions = (("shut_out_user", "Can deactivate, reactivate and log out users who are not staff"),)
+        permissions = (
+            ("shut_out_user", "Can deactivate, reactivate and log out users who are not staff"),
+            ("view_msisdn", "Can see whole phone numbers"),
+        )
         constraints = (
             models.CheckConstraint(condition=Q(role__in=Role.values), name="user_role_known"),
             models.CheckConstraint(condition=Q(msisdn__startswith="+"), name="user_msisdn_e164"),
         )
 
     def __str__(self) -> str:
-        return f"{self.full_name} ({self.msisdn})" if self.full_name else self.msisdn
+        """Return name and number for lists and logs: the number is masked (`users.view_msisdn` shows it)."""
+        return f"{self.full_name} ({self.masked_msisdn})" if self.full_name else self.masked_msisdn
+
+    @property
+    def shown_name(self) -> str:
+        """The name that people may see: none until the person at the number has confirmed it."""
+        return self.full_name if self.name_confirmed else ""
+
+    @property
+    def masked_msisdn(self) -> str:
+        """The number for those who may not see it whole."""
+        return masked(self.msisdn)
 
     def get_session_auth_hash(self) -> str:
         """Return the hash that binds admin sessions to password and token version: they end when either changes."""

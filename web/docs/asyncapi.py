@@ -128,13 +128,28 @@ def close_codes() -> list[dict[str, Any]]:
 def handshake_answers() -> list[dict[str, Any]]:
     """Return how a handshake may be answered; a refusal has this JSON body."""
     rate = settings.DECLARED_VARIABLES["WS_CONNECT_RATE"]
-    too_many = f"At most {rate} connections a minute from one address."
+    refused, limited = ErrorCode.VALIDATION_FAILED, ErrorCode.RATE_LIMIT
     return [
         _answer(101, "The socket is open; `session_ready` follows.", {"Sec-WebSocket-Protocol": "bearer"}),
         _answer(401, "No valid token.", {"WWW-Authenticate": "Bearer"}, ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE),
         _answer(403, "An `Origin` that is not allowed.", {}, ErrorCode.UNAUTHORIZED, "Origin not allowed"),
-        _answer(404, "Another path than `/ws/`.", {}, ErrorCode.VALIDATION_FAILED, "Not found."),
-        _answer(429, "Too many from one address.", {"Retry-After": "1"}, ErrorCode.RATE_LIMIT, too_many),
+        _answer(404, "Another path than `/ws/`.", {}, refused, "Not found."),
+        _answer(426, "A request that is no handshake.", {"Upgrade": "websocket"}, refused, "This is a WebSocket: …"),
+        _answer(
+            429,
+            "Too many by one user or, without a valid token, from one address.",
+            {"Retry-After": "1"},
+            limited,
+            f"At most {rate} connections a minute from one user.",
+        ),
+        _answer(431, "Headers that are too large.", {}, refused, "Request Header Fields Too Large."),
+        _answer(
+            503,
+            "The server has no room for more connections.",
+            {"Retry-After": "5"},
+            limited,
+            "Too many connections at the moment.",
+        ),
     ]
 
 

@@ -21,7 +21,7 @@ BY_HAND = ("location_update", "token_refresh")
 
 NAMES = {
     "BeaconState": "Beacon", "Error": "ErrorData", "FinderState": "Finder", "MatchSnapshot": "Match",
-    "OpenMatch": "Match", "PaymentSnapshot": "Payment", "RideSnapshot": "Ride", "SessionReady": "Session",
+    "OpenMatch": "Match", "PaymentSnapshot": "Payment", "RideCard": "Ride", "SessionReady": "Session",
     "UserState": "State",
 }  # fmt: skip
 """What the clients call types of the server."""
@@ -115,6 +115,9 @@ export interface CommandData {{
 export interface CommandOptions {{ signal?: AbortSignal }}
 export type Ack = Promise<Record<string, unknown>>;
 
+/** When each command makes sense: its type, the roles, the situations. */
+export const ACTIONS: [string, string[], string[]][];
+
 export class Commands {{
 {methods}}}
 """
@@ -142,12 +145,13 @@ def python_commands() -> str:
 def python_types() -> str:
     """Return `nebengjek_client/contract.py`."""
     schemas = components([MatchSnapshot, SessionReady])
-    names = ("GeoPoint", "Limits", "MatchSnapshot", "RideSnapshot", "PaymentSnapshot", "BeaconState", "FinderState")
-    parts = [PYTHON_TYPES.format(made=MADE)]
-    for name in (*names, "UserState", "SessionReady"):
-        parts.append(f'class {_name(name, PYTHON)}(TypedDict):\n    """{schemas[name]["description"]}"""\n')
-        parts[-1] += "".join(f"\n    {field.name}: {_typed(field)}" for field in _fields(schemas[name])) + "\n"
-    return "\n\n".join(parts)
+    structs = (name for name, schema in schemas.items() if "properties" in schema and name != "OpenMatch")
+    return "\n\n".join([PYTHON_TYPES.format(made=MADE), *(_typed_dict(name, schemas[name]) for name in structs)])
+
+
+def _typed_dict(name: str, schema: Schema) -> str:
+    lines = "".join(f"    {field.name}: {_typed(field)}\n" for field in _fields(schema))
+    return f'class {_name(name, PYTHON)}(TypedDict):\n    """{schema["description"]}"""\n\n{lines}'
 
 
 def javascript_commands() -> str:
@@ -213,21 +217,15 @@ def command_fields(frame: FrameType) -> list[Field]:
     ]
 
 
-LINE = 90
-"""Characters of arguments that still fit on a line of Python."""
-
-
 def _python_method(frame: FrameType) -> str:
     fields = command_fields(frame)
     parameters = "".join(f"        {_parameter(field)},\n" for field in fields)
     signature = f"(\n        self,\n        *,\n{parameters}    )" if fields else "(self)"
-    values = ", ".join(f"{field.name}={field.name}" for field in fields)
-    if len(values) > LINE:
-        values = "".join(f"\n            {field.name}={field.name}," for field in fields) + "\n        "
+    values = "".join(f"            {field.name}={field.name},\n" for field in fields)
     return (
         f"    async def {frame.type}{signature} -> Data:\n"
         f'        """{frame.summary}"""\n'
-        f"        data = given({values})\n"
+        f"        data = given({f'{chr(10)}{values}        ' if fields else ''})\n"
         f'        return await self.command("{frame.type}", data)\n'
     )
 

@@ -55,6 +55,7 @@ export interface Options {
 
 export class Client extends Commands {
   constructor(url: string, options: Options);
+  readonly url: string;
   readonly rest: Rest;
   readonly access: string;
   readonly refresh: string | undefined;
@@ -86,6 +87,7 @@ export class Client extends Commands {
 
 export class Rest {
   constructor(url: string, options?: { access?: string; fetch?: typeof globalThis.fetch });
+  readonly url: string;
   access: string | undefined;
   requestCode(msisdn: string): Promise<number>;
   logIn(msisdn: string, code: string): Promise<TokenPair & { user: User }>;

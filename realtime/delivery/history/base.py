@@ -47,5 +47,8 @@ class History(Protocol):
     async def heads(self, user_ids: Sequence[UUID]) -> tuple[str, list[int]]:
         """Return the epoch and the number of each user's newest notification; 0 before the first."""
 
+    def erase(self, user_id: UUID) -> None:
+        """Forget the notifications that this process keeps for a user; for any thread."""
+
     def purge(self) -> None:
         """Forget what this process keeps beyond its time; the numbers go on."""

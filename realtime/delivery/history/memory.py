@@ -35,8 +35,12 @@ class MemoryHistory:
     """A dict of histories. Their epoch ends with the process."""
 
     def __init__(self) -> None:
-        self.epoch = secrets.token_urlsafe(9)
+        self.begin_epoch()
         self._users: dict[UUID, _UserHistory] = {}
+
+    def begin_epoch(self) -> None:
+        """Begin a new epoch: clients of another one get the state."""
+        self.epoch = secrets.token_urlsafe(9)
 
     def append(self, user_id: UUID, event_id: str, frame_head: str) -> Notification:
         """Number and keep a frame for a user; an event that comes again keeps its number."""
@@ -64,6 +68,10 @@ class MemoryHistory:
         """Return the epoch and the number of each user's newest notification; 0 before the first."""
         histories = (self._users.get(user_id) for user_id in user_ids)
         return self.epoch, [history.head if history else 0 for history in histories]
+
+    def erase(self, user_id: UUID) -> None:
+        """Forget the notifications of a user; for any thread."""
+        self._users.pop(user_id, None)
 
     def purge(self) -> None:
         """Forget frames and event ids whose time is over; the numbers go on."""

@@ -41,6 +41,9 @@ class RedisHistory:
         epoch, *heads = await _HEADS(args=[PREFIX, fresh_generation(), *map(str, user_ids)])
         return epoch.decode(), [int(head or 0) for head in heads]
 
+    def erase(self, user_id: UUID) -> None:
+        """Nothing is kept in this process."""
+
     def purge(self) -> None:
         """Do nothing: what is in Redis ends by itself."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -61,24 +60,31 @@ class RedisChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has
         self._loops: dict[asyncio.AbstractEventLoop, tuple[LoopLayer, AsyncGenerator[None, None]]] = {}
         logging.getLogger(pubsub.__name__).addFilter(_ONE_LINE)
 
-    async def deliver_batch(self, deliveries: Sequence[Delivery], fence: Fence | None = None) -> None:
+    async def deliver_batch(
+        self, deliveries: Sequence[Delivery], fence: Fence | None = None, *, after_gap: bool = False
+    ) -> int:
         """Number, keep and send each event in turn; one that comes again keeps its number and is sent again.
 
-        Raises `Fenced`, having delivered nothing more, when the lease of the `fence` is not held any more.
+        Return how many were not delivered because they had expired. With `after_gap` notifications before these are
+        lost: a new epoch begins, so that all clients get the state. Raises `Fenced`, having
+        delivered nothing more, when the lease of the `fence` is not held any more.
         """
+        expired = 0
         starts = range(0, max(len(deliveries), 1), EVENTS_PER_CALL)
         for start in starts:  # one after the other: were a call refused and the next one not, the order would be lost
             call = Call.of(deliveries[start : start + EVENTS_PER_CALL])
+            call.after_gap = after_gap and start == 0
             if fence is not None:
                 call.token = fence.token
                 call.position = fence.position if start == starts[-1] else None
             keys = [fence.lease_key, fence.position_key] if fence else []
             try:
-                await _DELIVER(keys=keys, args=[msgspec.msgpack.encode(call)])
+                expired += await _DELIVER(keys=keys, args=[msgspec.msgpack.encode(call)])
             except redis.ResponseError as exc:
                 if str(exc).startswith("FENCED"):
                     raise Fenced("the lease is not held any more") from exc
                 raise
+        return expired
 
     async def new_channel(self, prefix: str = "specific.") -> str:
         """Create a channel for one receiver; `close_channel` ends it."""
@@ -195,16 +201,18 @@ class Inbox(Mailbox):
             self._layer.drop()
 
 
+_Packed = tuple[str, str, str, list[list[str]], float, float | None]
+
+
 class Call(msgspec.Struct, kw_only=True):
     """The argument of `deliver.lua`; times are in seconds where the name does not say otherwise."""
 
-    events: list[tuple[str, str, str, list[list[str]], float]]
-    """Id, type, frame up to the number, recipients (a user, and their own frame where they have one), moment."""
+    events: list[_Packed]
+    """Id, type, frame up to the number, recipients (a user, and their own frame where they have one), moment, end."""
 
     token: str = ""
     position: int | None = None
-    is_gap: bool = False
-    """Whether notifications before these were lost, so that all clients have to take the state."""
+    after_gap: bool = False
 
     prefix: str = PREFIX
     channel_prefix: str = group_channel(GROUP)
@@ -213,7 +221,6 @@ class Call(msgspec.Struct, kw_only=True):
     max_frames: int
     frames_ttl_ms: int
     ids_ttl: int = EVENT_ID_TTL + DAY
-    day: int
 
     @classmethod
     def of(cls, deliveries: Sequence[Delivery]) -> Call:
@@ -222,16 +229,16 @@ class Call(msgspec.Struct, kw_only=True):
             events=[_packed(delivery) for delivery in deliveries],
             max_frames=settings.HISTORY_MAX,
             frames_ttl_ms=int(settings.HISTORY_TTL.total_seconds() * 1000),
-            day=int(time.time()) // DAY,
         )
 
 
-def _packed(delivery: Delivery) -> tuple[str, str, str, list[list[str]], float]:
+def _packed(delivery: Delivery) -> _Packed:
     recipients = [
         [str(user_id)] if view is None else [str(user_id), notification_head(delivery.type, view)]
         for user_id, view in delivery.audience.items()
     ]
-    return delivery.event_id, delivery.type, notification_head(delivery.type, delivery.data), recipients, delivery.at
+    head = notification_head(delivery.type, delivery.data)
+    return delivery.event_id, delivery.type, head, recipients, delivery.at, delivery.valid_until
 
 
 class OneLine(logging.Filter):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from events.models import DeadLetter
 from events.stream import DURABLE, STREAM
 from realtime.bridge.bridge import Bridge
 from realtime.delivery.history import Cursor, history
-from tests.patience import within
+from tests.patience import until
 from users.models import User
 
 
@@ -29,17 +29,19 @@ async def running_bridge() -> AsyncIterator[Bridge]:
     client = await connect_to_nats("bridge")
     bridge = Bridge(client)
     work = asyncio.create_task(bridge.run())
-    yield bridge
-    bridge.stop()
-    await work
-    await client.close()
+    try:
+        yield bridge
+    finally:
+        bridge.stop()
+        await work
+        await client.close()
 
 
 @pytest.fixture
 async def bridge(distributed: None, transactional_db: None, nats_client: Client) -> AsyncIterator[Bridge]:
     """A running bridge."""
     async with running_bridge() as running:
-        await until_async(lambda: has_consumer(nats_client))
+        await until(lambda: has_consumer(nats_client))
         yield running
 
 
@@ -49,20 +51,6 @@ async def has_consumer(client: Client) -> bool:
         return bool(await client.jetstream().consumers_info(STREAM))
     except NotFoundError:
         return False
-
-
-async def until(done: Callable[[], bool]) -> None:
-    """Wait until something is true."""
-    async with within():
-        while not done():
-            await asyncio.sleep(0.01)
-
-
-async def until_async(done: Callable[[], Any]) -> None:
-    """Wait until something is true that has to be asked for."""
-    async with within():
-        while not await done():
-            await asyncio.sleep(0.02)
 
 
 async def all_is_delivered(client: Client) -> None:
@@ -78,7 +66,7 @@ async def all_is_delivered(client: Client) -> None:
             and (info.ack_floor.stream_seq if info.ack_floor else 0) >= newest
         )
 
-    await until_async(done)
+    await until(done)
 
 
 async def told(user_id: UUID) -> list[dict[str, Any]]:

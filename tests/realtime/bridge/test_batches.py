@@ -17,7 +17,8 @@ from rides.models import Match
 from rides.services.finders import finder_update
 from rides.services.matches import match_confirm
 from tests.cast import BLOK_M, MONAS, stand_by
-from tests.realtime.bridge.conftest import all_is_delivered, has, letters, say, told, until, until_async
+from tests.patience import until
+from tests.realtime.bridge.conftest import all_is_delivered, has, letters, say, told
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +34,7 @@ async def test_a_bare_message_of_another_service_reaches_both_unchanged(
     await say(nats_client, "ride.rated", driver_id=str(dewi.pk), stars=5)  # no business of ours
     await say(nats_client, "ride.pickup", **data)
     for user in (dewi, putri):
-        await until_async(partial(has, user, 3))
+        await until(partial(has, user, 3))
         frames = await told(user.pk)
         assert [frame["type"] for frame in frames] == ["match_proposal", "ride_completed", "ride_pickup"]
         assert frames[0]["data"] == data
@@ -51,11 +52,11 @@ async def test_a_fitting_proposal_of_another_service_becomes_a_match(
     await in_write_thread(finder_update, user_id=putri.pk, is_active=True, **wish)
     match_id = uuid4()
     await say(nats_client, "match.found", match_id=match_id, driver_id=dewi.pk, passenger_id=putri.pk)
-    await until_async(lambda: has(dewi, 1))
+    await until(lambda: has(dewi, 1))
     for user in (putri, dewi):
         await in_write_thread(match_confirm, user_id=user.pk, match_id=match_id, accepted=True)
     assert (await in_read_thread(Match.objects.get, pk=match_id)).status == "ACCEPTED"
-    await until_async(lambda: has(dewi, 4))
+    await until(lambda: has(dewi, 4))
     types = [frame["type"] for frame in await told(dewi.pk)]
     assert types == ["match_proposal", "match_confirm", "match_confirm", "ride_pickup"]
 
@@ -80,7 +81,7 @@ async def test_what_can_never_be_delivered_is_kept_and_blocks_nobody(
     payload = payload.replace(b"DEWI", str(dewi.pk).encode())
     await nats_client.publish("match.found", payload, headers={"X-From": "somebody"})
     await say(nats_client, "match.found", driver_id=dewi.pk)
-    await until_async(lambda: has(dewi, 1))
+    await until(lambda: has(dewi, 1))
     await all_is_delivered(nats_client)
     assert len(await told(dewi.pk)) == 1
     [letter] = await letters()
@@ -96,7 +97,7 @@ async def test_a_dead_letter_may_have_what_no_database_takes(bridge: Bridge, nat
     assert nats_client._transport is not None
     nats_client._transport.write(b"HPUB match.rejected %d %d\r\n%b%b\r\n" % (*size, headers, payload))
     await say(nats_client, "match.found", driver_id=dewi.pk)
-    await until_async(lambda: has(dewi, 1))
+    await until(lambda: has(dewi, 1))
     await all_is_delivered(nats_client)
     [letter] = await letters()
     assert bytes(letter.payload) == payload
@@ -120,6 +121,6 @@ async def test_a_proposal_that_has_expired_on_the_way_is_not_delivered(
         valid_until = (timezone.now() + timedelta(seconds=seconds)).isoformat()
         headers = {ID_HEADER: str(uuid4()), TYPE_HEADER: "match_proposal", VALID_UNTIL_HEADER: valid_until}
         await nats_client.publish("match.found", payload, headers=headers)
-    await until_async(lambda: has(dewi, 1))
+    await until(lambda: has(dewi, 1))
     await all_is_delivered(nats_client)
     assert len(await told(dewi.pk)) == 1

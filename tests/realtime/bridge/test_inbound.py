@@ -17,7 +17,8 @@ from realtime.bridge import passing
 from realtime.bridge.bridge import Bridge
 from realtime.bridge.reading import read_message
 from rides.services.beacons import beacon_update
-from tests.realtime.bridge.conftest import all_is_delivered, has, letters, running_bridge, say, told, until_async
+from tests.patience import until
+from tests.realtime.bridge.conftest import all_is_delivered, has, letters, running_bridge, say, told
 from users.models import User
 from users.selectors import users_missing
 
@@ -30,7 +31,7 @@ async def test_a_header_of_another_service_is_no_word_of_the_server(
 ) -> None:
     payload = json.dumps({"driver_id": str(dewi.pk)}).encode()
     await nats_client.publish("match.found", payload, headers={"Status": status})
-    await until_async(lambda: has(dewi, 1))
+    await until(lambda: has(dewi, 1))
     await all_is_delivered(nats_client)
 
 
@@ -39,13 +40,13 @@ async def test_a_stream_that_was_made_anew_is_bridged_like_the_first(
 ) -> None:
     for number in range(3):
         await say(nats_client, "match.found", driver_id=dewi.pk, n=number)
-    await until_async(lambda: has(dewi, 3))
+    await until(lambda: has(dewi, 3))
     await nats_client.jetstream().delete_stream(STREAM)
-    await until_async(lambda: _exists(nats_client))
+    await until(lambda: _exists(nats_client))
     await say(nats_client, "match.found", driver_id=dewi.pk, n=3)
-    await until_async(lambda: has(dewi, 4))
+    await until(lambda: has(dewi, 4))
     await in_write_thread(beacon_update, user_id=dewi.pk, is_active=True)
-    await until_async(lambda: has(dewi, 5))
+    await until(lambda: has(dewi, 5))
 
 
 async def _exists(client: Client) -> bool:
@@ -71,7 +72,7 @@ async def test_a_message_that_always_fails_is_given_up_and_the_others_go_on(
     monkeypatch.setattr("realtime.bridge.batches.read_message", wrong)
     for word in ("before", "poison", "after"):
         await say(nats_client, "match.found", driver_id=dewi.pk, word=word)
-    await until_async(lambda: has(dewi, 2))
+    await until(lambda: has(dewi, 2))
     await all_is_delivered(nats_client)
     assert [frame["data"]["word"] for frame in await told(dewi.pk)] == ["before", "after"]
     [letter] = await letters()
@@ -94,7 +95,7 @@ async def test_what_fails_for_a_passing_reason_is_tried_again_in_place(
     monkeypatch.setattr("realtime.bridge.batches.users_missing", away)
     for number in range(50):
         await say(nats_client, "match.found", driver_id=dewi.pk, n=number)
-    await until_async(lambda: has(dewi, 50))
+    await until(lambda: has(dewi, 50))
     assert [frame["data"]["n"] for frame in await told(dewi.pk)] == list(range(50))
     await all_is_delivered(nats_client)
     assert await letters() == []
@@ -112,23 +113,23 @@ async def test_after_a_lost_connection_the_order_holds(bridge: Bridge, nats_clie
         await asyncio.sleep(0.02)
         bridge.connection_was_lost()
     await publishing
-    await until_async(lambda: has(dewi, 400))
+    await until(lambda: has(dewi, 400))
     assert [frame["data"]["n"] for frame in await told(dewi.pk)] == list(range(400))
     await all_is_delivered(nats_client)
 
 
 async def test_messages_that_were_deleted_hold_nobody_up(distributed: None, nats_client: Client, dewi: User) -> None:
     async with running_bridge() as first:
-        await until_async(lambda: _consumer_exists(nats_client))
+        await until(lambda: _consumer_exists(nats_client))
         del first
     await say(nats_client, "match.found", driver_id=dewi.pk, n=1)
     await nats_client.flush()
     context = nats_client.jetstream()
-    await until_async(lambda: _last(context))
+    await until(lambda: _last(context))
     await context.purge_stream(STREAM)
     async with running_bridge():
         await in_write_thread(beacon_update, user_id=dewi.pk, is_active=True)
-        await until_async(lambda: has(dewi, 1))
+        await until(lambda: has(dewi, 1))
 
 
 async def _consumer_exists(client: Client) -> bool:

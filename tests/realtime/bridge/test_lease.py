@@ -12,7 +12,7 @@ from common.redis import AWAY, async_redis, close_async_redis
 from devservers.process import free_port
 from devservers.servers import ValkeyServer
 from realtime.bridge.lease import KEY, Lease, LeaseLost
-from tests.realtime.bridge.conftest import until, until_async
+from tests.patience import until
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ async def test_after_its_time_another_gets_it_and_the_first_has_lost(settings: A
     assert await first.try_take()
     settings.BRIDGE_LEASE = timedelta(minutes=1)
     second = Lease()
-    await until_async(second.try_take)
+    await until(second.try_take)
     assert not await first.try_take()
 
 
@@ -117,7 +117,7 @@ async def test_it_is_kept_as_long_as_it_is_renewed(settings: Any) -> None:
     keeping = asyncio.create_task(lease.keep())
     for _ in range(3):
         await async_redis().pexpire(KEY, 500)
-        await until_async(_lives_longer_than_500)
+        await until(_lives_longer_than_500)
     assert not keeping.done()
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
@@ -150,7 +150,7 @@ async def test_while_redis_is_away_it_is_held_and_then_renewed(
         await until(lambda: "The lease could not be renewed" in caplog.text)
         assert not keeping.done()
         valkey.start()  # empty
-        await until_async(_is_held)
+        await until(_is_held)
         assert await holder() == lease.token
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)

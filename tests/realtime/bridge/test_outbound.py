@@ -6,7 +6,8 @@ from nats.aio.client import Client
 from common.threads import in_read_thread, in_write_thread
 from events.models import OutboxEvent
 from realtime.bridge.bridge import Bridge
-from tests.realtime.bridge.conftest import has, told, until_async
+from tests.patience import until
+from tests.realtime.bridge.conftest import has, told
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -18,8 +19,8 @@ async def test_an_event_that_nats_does_not_take_is_given_up(bridge: Bridge, dewi
         await in_write_thread(
             OutboxEvent.objects.create, key=str(user.pk), type="t", subject="match.found", data=data, audience=audience
         )
-    await until_async(lambda: has(dewi, 1))
-    await until_async(lambda: in_read_thread(OutboxEvent.objects.filter(failed_at__isnull=False).exists))
+    await until(lambda: has(dewi, 1))
+    await until(lambda: in_read_thread(OutboxEvent.objects.filter(failed_at__isnull=False).exists))
 
 
 async def test_recipients_may_see_different_data(bridge: Bridge, nats_client: Client, dewi: User, putri: User) -> None:
@@ -28,5 +29,5 @@ async def test_recipients_may_see_different_data(bridge: Bridge, nats_client: Cl
         key="k", type="ride_start", subject="ride.started", data={"driver_id": str(dewi.pk), "n": "all"},
         audience={str(dewi.pk): None, str(putri.pk): {"n": "less"}},
     )  # fmt: skip
-    await until_async(lambda: has(putri, 1))
+    await until(lambda: has(putri, 1))
     assert [(await told(user.pk))[0]["data"]["n"] for user in (dewi, putri)] == ["all", "less"]

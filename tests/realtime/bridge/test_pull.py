@@ -10,8 +10,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from events.stream import DURABLE, STREAM, ensure_stream
 from realtime.bridge import pull as module
 from realtime.bridge.pull import Pull, PullBroken
-from tests.patience import TIMEOUT, within
-from tests.realtime.bridge.conftest import until_async
+from tests.patience import TIMEOUT, until, within
 
 
 async def open_pull(client: Client, batch: int = 10) -> Pull:
@@ -103,7 +102,7 @@ async def read_nothing_more(pull: Pull) -> bool:
 
 async def test_when_the_consumer_is_deleted_the_pull_is_broken(nats_client: Client) -> None:
     pull = await open_pull(nats_client)
-    await until_async(lambda: _somebody_waits(nats_client))
+    await until(lambda: _somebody_waits(nats_client))
     await nats_client.jetstream().delete_consumer(STREAM, DURABLE)
     with pytest.raises(PullBroken, match=r"409 .*Consumer Deleted"):
         await pull.next(TIMEOUT)
@@ -120,7 +119,7 @@ async def test_when_nothing_is_heard_at_all_the_pull_is_broken(
 
 async def test_who_has_closed_hears_no_more_and_may_close_again(nats_client: Client) -> None:
     pull = await open_pull(nats_client)
-    await until_async(lambda: _somebody_waits(nats_client))
+    await until(lambda: _somebody_waits(nats_client))
     await pull.close()
     await publish(nats_client, 1)
     assert await pull.next(0.01) == []

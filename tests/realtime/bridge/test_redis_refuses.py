@@ -9,7 +9,8 @@ from nats.aio.client import Client
 
 from devservers.servers import ValkeyServer
 from realtime.bridge import passing
-from tests.realtime.bridge.conftest import all_is_delivered, has, letters, say, told, until_async
+from tests.patience import until
+from tests.realtime.bridge.conftest import all_is_delivered, has, letters, say, told
 from tests.redis_faults import REFUSALS
 from users.models import User
 
@@ -31,7 +32,7 @@ async def test_messages_are_held_until_redis_works(
 ) -> None:
     """Nothing is lost, doubled or out of order; no message is blamed, and no bridge dies."""
     await say(nats_client, "match.found", driver_id=dewi.pk, n=0)
-    await until_async(lambda: has(dewi, 1))
+    await until(lambda: has(dewi, 1))
     operator = redis.Redis.from_url(valkey.url, socket_timeout=None)
     undo = await asyncio.to_thread(REFUSALS[word], valkey, operator)
     try:
@@ -41,7 +42,7 @@ async def test_messages_are_held_until_redis_works(
     finally:
         await asyncio.to_thread(undo)
         operator.close()
-    await until_async(lambda: has(dewi, 150))
+    await until(lambda: has(dewi, 150))
     await all_is_delivered(nats_client)
     assert [frame["data"]["n"] for frame in await told(dewi.pk)] == list(range(150))
     assert await letters() == []
@@ -55,5 +56,5 @@ async def wait_for_reason(caplog: pytest.LogCaptureFixture) -> None:
     async def is_held() -> Any:
         return "Holding" in caplog.text
 
-    await until_async(is_held)
+    await until(is_held)
     await asyncio.sleep(1)

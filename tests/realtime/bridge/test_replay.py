@@ -7,7 +7,8 @@ from common.threads import in_read_thread, in_write_thread
 from events import dead_letters
 from events.models import DeadLetter
 from realtime.bridge.bridge import Bridge
-from tests.realtime.bridge.conftest import has, letters, say, told, until, until_async
+from tests.patience import until
+from tests.realtime.bridge.conftest import has, letters, say, told
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,13 +22,13 @@ async def test_a_dead_letter_can_be_replayed_after_a_fix(
     await until(lambda: bridge.counts.dead == 1)
     monkeypatch.setattr("realtime.bridge.reading.MAX_PAYLOAD", 1000)
     assert await in_write_thread(dead_letters.dead_letters_request_replay) == 1
-    await until_async(lambda: has(dewi, 1))
+    await until(lambda: has(dewi, 1))
     [letter] = await letters()
-    await until_async(lambda: in_read_thread(DeadLetter.objects.filter(replayed_at__isnull=False).exists))
+    await until(lambda: in_read_thread(DeadLetter.objects.filter(replayed_at__isnull=False).exists))
     assert [frame["data"]["n"] for frame in await told(dewi.pk)] == [1]
     assert await in_write_thread(dead_letters.dead_letters_request_replay) == 0
     assert await in_write_thread(lambda: dead_letters.dead_letters_request_replay(ids=[letter.pk])) == 1
-    await until_async(lambda: has(dewi, 2))
+    await until(lambda: has(dewi, 2))
 
 
 async def test_a_letter_that_nats_refuses_blocks_no_other(bridge: Bridge, nats_client: Client) -> None:

@@ -24,7 +24,7 @@ RELEASED: dict[str, dict[str, Any]] = {
         "target_location": PLACE,
     },
     "match_confirm": {"match_id": UUID_TEXT, "accepted": False},
-    "ride_start": {"ride_id": UUID_TEXT, **PLACE},
+    "ride_start": {"ride_id": UUID_TEXT, **PLACE, "pin": "0471"},
     "ride_arrived": {"ride_id": UUID_TEXT, "adjustment_factor": 0.5},
     "payment_process": {"ride_id": UUID_TEXT, "total_cost": 3000, "status": "ACCEPTED"},
     "ride_cancel": {"ride_id": UUID_TEXT, "reason": "rain"},

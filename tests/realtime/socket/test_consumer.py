@@ -166,7 +166,7 @@ async def test_what_comes_twice_is_forwarded_once(dewi: User) -> None:
         await deliver([event(dewi, 1), event(dewi, 2)])
     await deliver([event(dewi, 3)])
     assert [(await phone.next())["data"]["n"] for _ in range(3)] == [1, 2, 3]
-    assert await phone.socket.receive_nothing(0.05)
+    assert await phone.hears_nothing(0.05)
     await phone.hang_up()
 
 
@@ -330,8 +330,7 @@ async def test_a_state_that_cannot_be_read_closes_with_1011(dewi: User, monkeypa
 
     monkeypatch.setattr("realtime.socket.notification_stream.read_state", broken)
     phone = Phone((await in_write_thread(tokens_issue, dewi))["access"])
-    connected, _ = await phone.socket.connect()
-    assert connected
+    await phone.connect()
     assert await phone.closed_with() == 1011
     await phone.hang_up()
     assert len(connections()) == 0

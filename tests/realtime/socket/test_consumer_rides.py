@@ -40,7 +40,7 @@ async def test_a_position_reaches_the_other_party_and_nobody_else(dewi: User, pu
     }
     await passenger.say("location_update", latitude=1, longitude=2)
     assert (await driver.next("location_update"))["data"]["user_id"] == str(putri.pk)
-    assert await stranger.socket.receive_nothing(0.05)
+    assert await stranger.hears_nothing(0.05)
     for phone in (driver, passenger, stranger):
         await phone.hang_up()
 
@@ -124,7 +124,7 @@ async def test_after_the_arrival_positions_are_no_longer_shown(background: Backg
     await passenger.next("payment_process")
     await driver.do("location_update", latitude=1, longitude=1)
     await passenger.do("location_update", latitude=1, longitude=1)
-    assert await passenger.socket.receive_nothing(0.1)
+    assert await passenger.hears_nothing(0.1)
     await driver.hang_up()
     await passenger.hang_up()
 

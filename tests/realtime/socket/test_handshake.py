@@ -1,4 +1,3 @@
-import json
 from typing import Any
 
 import pytest
@@ -7,25 +6,11 @@ from channels.testing import WebsocketCommunicator
 from common.threads import in_write_thread
 from nebengjek.asgi import websocket_application
 from realtime.socket.handshake import LoopbackOnly, is_allowed_origin, is_loopback
-from tests.realtime.phone import Phone
+from tests.realtime.phone import Headers, Phone, refused
 from users.models import User
 from users.tokens import tokens_issue
 
 pytestmark = pytest.mark.django_db(transaction=True)
-Headers = list[tuple[bytes, bytes]]
-
-
-async def refused(headers: Headers, path: str = "/ws/", subprotocols: list[str] | None = None) -> tuple[int, Any]:
-    """Return status and body of a handshake that is refused before the upgrade."""
-    socket = WebsocketCommunicator(websocket_application, path, headers=headers, subprotocols=subprotocols)
-    socket.scope["extensions"] = {"websocket.http.response": {}}
-    await socket.send_input({"type": "websocket.connect"})
-    start = await socket.receive_output(5)
-    body = await socket.receive_output(5)
-    await socket.wait()
-    return start["status"], json.loads(body["body"])
-
-
 EXTENSIONS: dict[str, Any] = {"websocket.http.response": {}}
 UNAUTHORIZED = (401, {"code": "UNAUTHORIZED", "message": "Authentication required"})
 

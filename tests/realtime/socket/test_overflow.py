@@ -107,7 +107,7 @@ async def test_every_notification_comes_once_and_in_order(
     await happen(dewi, count + 1, count + 1)
     await reader.read_to(count + 1)
     assert reader.states == []
-    assert await phone.socket.receive_nothing(0.15)  # three heartbeats
+    assert await phone.hears_nothing(0.15)  # three heartbeats
     await phone.hang_up()
 
 

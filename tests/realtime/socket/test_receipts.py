@@ -21,7 +21,7 @@ from realtime.socket.receipts import REMEMBERED, ReceiptTracker, flush_interval,
 from rides.models import DeviceReceipt, Match, NotificationReceipt
 from rides.services.receipts import Confirmed, Receipt, receipts_record
 from tests.cast import propose
-from tests.realtime.bridge.conftest import until
+from tests.patience import until, within
 from tests.realtime.phone import Phone
 from users.models import User
 
@@ -222,7 +222,7 @@ async def test_other_services_hear_of_receipts(
     await until(lambda: made.is_connected)
     receipt_buffer().add(dewi.pk, Receipt(7, NOW))
     await receipt_buffer().flush()
-    async with asyncio.timeout(10):
+    async with within():
         message = await heard.get()
     assert json.loads(message.data) == {
         "user_id": str(dewi.pk),

@@ -1,12 +1,17 @@
+from typing import Any
 from uuid import UUID
 
 import msgspec
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from common.errors import Unauthorized
 from realtime.delivery.history import Cursor
 from realtime.socket.session_ready import limits, parse_resume, read_state, ready_frame
-from rides.snapshots import FinderState
+from rides.services.payments import payment_process
+from rides.snapshots import BeaconState, FinderState
+from tests.cast import arrive, stand_by
 from users.models import User
 from users.tokens import Claims
 
@@ -66,3 +71,19 @@ def test_the_frame_has_the_fields_of_the_contract(putri: User) -> None:
         "limits": msgspec.to_builtins(limits()),
     }
     assert set(data["limits"]) == {"max_message_size", "command_rate", "command_burst", "location_rate"}
+
+
+def test_the_state_costs_few_statements(dewi: User, putri: User, tono: User, django_assert_num_queries: Any) -> None:
+    """One statement for who has nothing; what there is costs one more each, within a snapshot."""
+    with django_assert_num_queries(1):
+        read_state(claims(tono))
+    ride = arrive(dewi, putri, tracked_km=1)
+    payment_process(user_id=putri.pk, ride_id=ride.pk, total_cost=3000, status="ACCEPTED")
+    with CaptureQueriesContext(connection) as found:
+        assert read_state(claims(putri)).last_ride is not None
+    selects = [query["sql"] for query in found if query["sql"].startswith("SELECT")]
+    assert len(selects) == 3  # the facts twice, and the newest rides with their matches
+    stand_by(dewi)
+    with CaptureQueriesContext(connection) as found:
+        assert read_state(claims(dewi)).beacon == BeaconState(is_active=True)
+    assert len([query for query in found if query["sql"].startswith("SELECT")]) == 3

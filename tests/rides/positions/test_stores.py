@@ -155,3 +155,17 @@ def test_while_redis_is_away_nothing_is_forgotten(settings: Any) -> None:
     last = store.last(A)
     assert last is not None
     assert last.point == north_of(MONAS, 5)
+
+
+@pytest.mark.parametrize("latitude", [MONAS.latitude, 89])
+def test_a_position_is_erased(store: PositionStore, latitude: float) -> None:
+    """Of one person, flushed or not, also at a pole."""
+    place = GeoPoint(latitude, 10)
+    store.report(A, place, 10.0, driver=True)
+    store.report(B, place, 10.0, driver=True)
+    store.flush()
+    store.report(A, place, 11.0, driver=True)
+    store.erase(A)
+    store.flush()
+    assert store.last(A) is None
+    assert [position.user_id for _, position in store.drivers_near(place, 1, 0)] == [B]

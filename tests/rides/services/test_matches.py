@@ -190,3 +190,19 @@ def test_auto_accept_is_the_passengers_word_only(dewi: User, putri: User) -> Non
     assert match.status == "PASSENGER_CONFIRMED"
     match_confirm(user_id=dewi.pk, match_id=match.pk, accepted=False)
     assert not Ride.objects.exists()
+
+
+def test_who_comes_is_said_when_both_have_confirmed(dewi: User, putri: User) -> None:
+    """Nobody is named in an offer; with the ride both are."""
+    book(dewi, putri)
+    events = dict(told(putri))
+    assert not {"driver", "passenger"} & set(events["match_proposal"])
+    for kind in ("match_confirm", "ride_pickup"):
+        assert events[kind]["driver"] == {
+            "full_name": "Dewi",
+            "vehicle_type": "motorcycle",
+            "vehicle_plate": "B 1234 XYZ",
+        }
+        assert events[kind]["passenger"] == {"full_name": "Putri"}
+    confirmed = [data for kind, data in told(dewi) if kind == "match_confirm"]
+    assert ["driver" in data for data in confirmed] == [False, True]

@@ -28,7 +28,7 @@ def test_drivers_are_on_duty_while_their_beacon_is_on(dewi: User, joko: User) ->
     stand_by(joko)
     Beacon.objects.filter(driver=joko).update(is_active=False)
     (driver,) = seen().drivers
-    assert (driver.person.user_id, driver.person.name, driver.person.msisdn) == (dewi.pk, "Dewi", dewi.msisdn)
+    assert (driver.person.user_id, driver.person.name, driver.person.msisdn) == (dewi.pk, "Dewi", "+6281•••••0001")
     assert (driver.vehicle_type, driver.vehicle_plate) == ("motorcycle", "B 1234 XYZ")
 
 
@@ -37,7 +37,7 @@ def test_who_gave_no_name_is_called_by_his_number_and_who_was_shut_out_is_not_se
         stand_by(driver)
     User.objects.filter(pk=dewi.pk).update(full_name="")
     User.objects.filter(pk=joko.pk).update(is_active=False)
-    assert [driver.person.name for driver in seen().drivers] == [dewi.msisdn]
+    assert [driver.person.name for driver in seen().drivers] == ["+6281•••••0001"]
 
 
 def test_a_search_is_seen_with_its_proposals_until_they_have_expired(dewi: User, putri: User) -> None:

@@ -66,8 +66,8 @@ def test_a_cancelled_ride_says_by_whom_and_why(dewi: User, putri: User) -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"published_at": None}, "ride.pickup, waiting to be delivered"),
-        ({"published_at": timedelta(milliseconds=12)}, "ride.pickup, delivered after 12 ms"),
+        ({"published_at": None}, "ride.pickup, waiting for the event bus"),
+        ({"published_at": timedelta(milliseconds=12)}, "ride.pickup, handed to the event bus after 12 ms"),
         ({"failed_at": timedelta(0), "error": "no"}, "ride.pickup, given up: no"),
     ],
 )

@@ -27,7 +27,7 @@ def test_everything_is_on_the_page() -> None:
         "| `data.accuracy` | number or null | from 0 | optional | Metres by which the position may be wrong. |",
         "| `data.adjustment_factor` | number | 0 to 1, by default 1 | optional |",
         "| `data.status` | string | `ONGOING` | required | The state of the ride. |",
-        "| `ride` | [RideSnapshot](#type-RideSnapshot) or null |  | required |",
+        "| `ride` | [RideCard](#type-RideCard) or null |  | required |",
         "| `proposals` | list of [OpenMatch](#type-OpenMatch) |  | required |",
         "| `allowed_actions` | list of string | `location_update`, ",
         "| `data.code` | string | `INTERNAL_ERROR`, ",

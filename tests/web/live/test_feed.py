@@ -63,7 +63,7 @@ async def test_it_goes_on_when_the_database_was_away(
     with caplog.at_level(logging.WARNING):
         async with within(), feed.viewer(key) as viewer:
             assert await viewer.next_frame(feed) is not None
-    assert "The live map waits: the database is away" in caplog.text
+    assert "The live map is waiting: the database is away" in caplog.text
 
 
 async def test_who_comes_while_the_others_are_looked_over_stays(rina: User) -> None:

@@ -86,13 +86,15 @@ export interface Match {
   target_location: Place;
   /** Who has confirmed the match. */
   match_status: "DRIVER_CONFIRMED" | "PASSENGER_CONFIRMED" | "PENDING";
-  /** Kilometres from the driver to the pick-up. */
+  /** Kilometres from the driver to the pick-up; rounded up to 0.5 until both have confirmed. */
   distance_km: number;
+  /** Seconds that the driver takes to the pick-up, rounded up to a minute. */
+  eta_seconds?: number;
   /** Until when the offer can be answered. */
   expires_at: string;
 }
 
-/** A ride as it stands; distances in kilometres, money in rupiah. */
+/** A ride as its people see it: with who drives and who rides. */
 export interface Ride {
   /** The driver. */
   driver_id: string;
@@ -124,6 +126,28 @@ export interface Ride {
   arrived_at: string | null;
   /** When the ride was paid. */
   completed_at: string | null;
+  /** Who drives; gone some time after the ride (`CARD_RETENTION`). */
+  driver?: DriverCard;
+  /** Who rides; gone some time after the ride (`CARD_RETENTION`). */
+  passenger?: PassengerCard;
+  /** Four digits that only the passenger is shown; the driver needs them to start. */
+  pin?: string;
+}
+
+/** The driver who comes, as the passenger recognises them. */
+export interface DriverCard {
+  /** The name; may be empty. */
+  full_name: string;
+  /** The kind of vehicle. */
+  vehicle_type: string;
+  /** The licence plate. */
+  vehicle_plate: string;
+}
+
+/** The passenger who waits, as the driver calls them. */
+export interface PassengerCard {
+  /** The name; may be empty. */
+  full_name: string;
 }
 
 /** A payment as it stands; `total_cost` is what the passenger pays: the adjusted cost of the ride. */
@@ -208,8 +232,10 @@ export interface MatchFound {
   target_location: Place;
   /** Who has confirmed the match. */
   match_status: "PENDING";
-  /** Kilometres from the driver to the pick-up. */
+  /** Kilometres from the driver to the pick-up; rounded up to 0.5 until both have confirmed. */
   distance_km: number;
+  /** Seconds that the driver takes to the pick-up, rounded up to a minute. */
+  eta_seconds?: number;
   /** Until when the offer can be answered. */
   expires_at: string;
 }
@@ -230,8 +256,10 @@ export interface MatchAnswered {
   target_location: Place;
   /** Who has confirmed the match. */
   match_status: "ACCEPTED" | "DRIVER_CONFIRMED" | "PASSENGER_CONFIRMED";
-  /** Kilometres from the driver to the pick-up. */
+  /** Kilometres from the driver to the pick-up; rounded up to 0.5 until both have confirmed. */
   distance_km: number;
+  /** Seconds that the driver takes to the pick-up, rounded up to a minute. */
+  eta_seconds?: number;
   /** Until when the offer can be answered. */
   expires_at: string;
 }
@@ -262,6 +290,12 @@ export interface RidePickup {
   driver_location: Place;
   /** When the ride was booked. */
   timestamp: string;
+  /** Who drives; gone some time after the ride (`CARD_RETENTION`). */
+  driver?: DriverCard;
+  /** Who rides; gone some time after the ride (`CARD_RETENTION`). */
+  passenger?: PassengerCard;
+  /** Four digits that only the passenger is shown; the driver needs them to start. */
+  pin?: string;
 }
 
 /** The passenger is on board. */
@@ -357,12 +391,46 @@ export interface PaymentProcessed {
 /** The ride is paid. */
 export interface RideCompleted {
   /** The ride as it stands. */
-  ride: Ride;
+  ride: RideSnapshot;
   /** The payment as it stands. */
   payment: Payment;
 }
 
-/** The ride was cancelled by `driver`, `passenger` or `staff`. */
+/** A ride as it stands; distances in kilometres, money in rupiah. */
+export interface RideSnapshot {
+  /** The driver. */
+  driver_id: string;
+  /** The passenger. */
+  passenger_id: string;
+  /** The ride. */
+  ride_id: string;
+  /** The match: an offer that pairs a driver with a passenger. */
+  match_id: string;
+  /** The state of the ride. */
+  status: "ARRIVED" | "CANCELLED" | "COMPLETED" | "ONGOING" | "PICKUP";
+  /** The pick-up. */
+  location: Place;
+  /** Where the passenger wants to go. */
+  target_location: Place;
+  /** Kilometres that were driven and booked. */
+  distance_km: number;
+  /** The fare before the adjustment, in rupiah. */
+  total_cost: number;
+  /** The factor by which the driver multiplies the fare. */
+  adjustment_factor: number;
+  /** The fare after the adjustment, in rupiah, rounded down. */
+  adjusted_cost: number;
+  /** When the ride was booked. */
+  created_at: string;
+  /** When the passenger got on board. */
+  started_at: string | null;
+  /** When the drive ended. */
+  arrived_at: string | null;
+  /** When the ride was paid. */
+  completed_at: string | null;
+}
+
+/** The ride was cancelled by `driver`, `passenger`, `staff` or, after a deadline, `system`. */
 export interface RideCancelled {
   /** The driver. */
   driver_id: string;
@@ -371,7 +439,7 @@ export interface RideCancelled {
   /** The ride. */
   ride_id: string;
   /** Who cancelled the ride. */
-  cancelled_by: "driver" | "passenger" | "staff";
+  cancelled_by: "driver" | "passenger" | "staff" | "system";
   /** The reason that was given; may be empty. */
   reason: string;
 }
@@ -442,7 +510,7 @@ export interface CommandData {
   beacon_update: { is_active: boolean; latitude?: number; longitude?: number };
   finder_update: { is_active: boolean; location?: Place; target_location?: Place; vehicle_type?: "car" | "motorcycle" | "van"; auto_accept?: boolean; quote_id?: string };
   match_confirm: { match_id: string; accepted: boolean };
-  ride_start: { ride_id: string; latitude?: number; longitude?: number };
+  ride_start: { ride_id: string; latitude?: number; longitude?: number; pin?: string };
   ride_arrived: { ride_id: string; adjustment_factor?: number };
   payment_process: { ride_id: string; total_cost: number; status?: "ACCEPTED" | "REJECTED" };
   ride_cancel: { ride_id: string; reason?: string };
@@ -454,6 +522,9 @@ export interface CommandData {
 /** Aborting withdraws a command: it is not sent, or not sent again. */
 export interface CommandOptions { signal?: AbortSignal }
 export type Ack = Promise<Record<string, unknown>>;
+
+/** When each command makes sense: its type, the roles, the situations. */
+export const ACTIONS: [string, string[], string[]][];
 
 export class Commands {
   beaconUpdate(data: CommandData["beacon_update"], options?: CommandOptions): Ack;

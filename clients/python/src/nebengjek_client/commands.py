@@ -30,7 +30,11 @@ class Commands(ABC):
         longitude: float | None = None,
     ) -> Data:
         """Switch the driver's beacon: whether they take passengers."""
-        data = given(is_active=is_active, latitude=latitude, longitude=longitude)
+        data = given(
+            is_active=is_active,
+            latitude=latitude,
+            longitude=longitude,
+        )
         return await self.command("beacon_update", data)
 
     async def finder_update(
@@ -61,7 +65,10 @@ class Commands(ABC):
         accepted: bool,
     ) -> Data:
         """Accept or decline an offer."""
-        data = given(match_id=match_id, accepted=accepted)
+        data = given(
+            match_id=match_id,
+            accepted=accepted,
+        )
         return await self.command("match_confirm", data)
 
     async def ride_start(
@@ -70,9 +77,15 @@ class Commands(ABC):
         ride_id: Id,
         latitude: float | None = None,
         longitude: float | None = None,
+        pin: str | None = None,
     ) -> Data:
         """Start the ride: the passenger is on board."""
-        data = given(ride_id=ride_id, latitude=latitude, longitude=longitude)
+        data = given(
+            ride_id=ride_id,
+            latitude=latitude,
+            longitude=longitude,
+            pin=pin,
+        )
         return await self.command("ride_start", data)
 
     async def ride_arrived(
@@ -82,7 +95,10 @@ class Commands(ABC):
         adjustment_factor: float | None = None,
     ) -> Data:
         """End the drive at the destination; the driver may lower the fare by a factor."""
-        data = given(ride_id=ride_id, adjustment_factor=adjustment_factor)
+        data = given(
+            ride_id=ride_id,
+            adjustment_factor=adjustment_factor,
+        )
         return await self.command("ride_arrived", data)
 
     async def payment_process(
@@ -93,7 +109,11 @@ class Commands(ABC):
         status: Literal["ACCEPTED", "REJECTED"] = "ACCEPTED",
     ) -> Data:
         """Pay exactly what was asked, or refuse to."""
-        data = given(ride_id=ride_id, total_cost=total_cost, status=status)
+        data = given(
+            ride_id=ride_id,
+            total_cost=total_cost,
+            status=status,
+        )
         return await self.command("payment_process", data)
 
     async def ride_cancel(
@@ -103,7 +123,10 @@ class Commands(ABC):
         reason: str | None = None,
     ) -> Data:
         """Cancel a ride before it starts."""
-        data = given(ride_id=ride_id, reason=reason)
+        data = given(
+            ride_id=ride_id,
+            reason=reason,
+        )
         return await self.command("ride_cancel", data)
 
     async def received(
@@ -112,7 +135,9 @@ class Commands(ABC):
         seq: int,
     ) -> Data:
         """Confirm what has reached the device, up to a number: offers at once, the rest within a second."""
-        data = given(seq=seq)
+        data = given(
+            seq=seq,
+        )
         return await self.command("received", data)
 
     async def sync(self) -> Data:

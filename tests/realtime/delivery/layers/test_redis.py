@@ -23,8 +23,7 @@ from realtime.delivery.history.redis import RedisHistory
 from realtime.delivery.layer_messages import DELIVER, group_of
 from realtime.delivery.layers import redis as module
 from realtime.delivery.layers.redis import EVENTS_PER_CALL, RedisChannelLayer, group_channel
-from tests.patience import within
-from tests.realtime.bridge.conftest import until, until_async
+from tests.patience import until, within
 
 GROUP = "user_dewi"
 DEWI = UUID(int=1)
@@ -81,8 +80,8 @@ async def test_a_group_hears_in_all_processes_and_nobody_else_does(new_layer: Ne
     here, there = new_layer(), new_layer()
     members = [(layer, await member(layer)) for layer in (here, here, there)]
     stranger = await member(there, "user_tono")
-    await until_async(are(2))
-    await until_async(are(1, "user_tono"))
+    await until(are(2))
+    await until(are(1, "user_tono"))
     for n in range(50):
         await (here, there)[n % 2].group_send(GROUP, {"type": "t", "n": n})
     for layer, channel in members:
@@ -94,7 +93,7 @@ async def test_a_group_hears_in_all_processes_and_nobody_else_does(new_layer: Ne
 async def test_what_one_process_sends_keeps_its_order(new_layer: NewLayer) -> None:
     here, there = new_layer(), new_layer()
     channel = await member(there)
-    await until_async(are(1))
+    await until(are(1))
     for n in range(200):
         await here.group_send(GROUP, {"type": "t", "n": n})
     assert await read(there, channel, 200) == list(range(200))
@@ -103,7 +102,7 @@ async def test_what_one_process_sends_keeps_its_order(new_layer: NewLayer) -> No
 async def test_all_connections_of_a_user_in_a_process_are_one_subscription(new_layer: NewLayer) -> None:
     layer = new_layer()
     channels = [await member(layer) for _ in range(5)]
-    await until_async(are(1))
+    await until(are(1))
     for channel in channels[1:]:
         await layer.group_discard(GROUP, channel)
     await layer.group_send(GROUP, {"type": "t", "n": 1})
@@ -114,12 +113,12 @@ async def test_all_connections_of_a_user_in_a_process_are_one_subscription(new_l
 async def test_nothing_is_left_in_redis_of_who_has_gone(new_layer: NewLayer) -> None:
     layer = new_layer()
     channels = [await member(layer) for _ in range(3)]
-    await until_async(are(1))
+    await until(are(1))
     for channel in channels:
         await layer.group_discard(GROUP, channel)
         await layer.group_discard(GROUP, channel)  # twice is once
         await layer.close_channel(channel)
-    await until_async(are(0))
+    await until(are(0))
     assert await async_redis().pubsub_channels(f"{PREFIX}*") == []
     assert await async_redis().keys("*") == []
     assert (layer.here.channels, layer.here.groups) == ({}, {})
@@ -129,12 +128,12 @@ async def test_who_comes_back_hears_again(new_layer: NewLayer) -> None:
     layer = new_layer()
     for n in range(3):
         channel = await member(layer)
-        await until_async(are(1))
+        await until(are(1))
         await layer.group_send(GROUP, {"type": "t", "n": n})
         assert await read(layer, channel) == [n]
         await layer.group_discard(GROUP, channel)
         await layer.close_channel(channel)
-        await until_async(are(0))
+        await until(are(0))
 
 
 async def test_a_message_to_a_channel_stays_in_its_process(new_layer: NewLayer) -> None:
@@ -150,7 +149,7 @@ async def test_a_receiver_waits_and_is_woken(new_layer: NewLayer) -> None:
     layer = new_layer()
     channel = await member(layer)
     receiving = asyncio.create_task(read(layer, channel))
-    await until_async(are(1))
+    await until(are(1))
     assert not receiving.done()
     await layer.group_send(GROUP, {"type": "t", "n": 1})
     assert await receiving == [1]
@@ -159,7 +158,7 @@ async def test_a_receiver_waits_and_is_woken(new_layer: NewLayer) -> None:
 async def test_a_full_mailbox_drops_and_counts_and_others_have_all(new_layer: NewLayer) -> None:
     small, large = new_layer(capacity=2), new_layer()
     full, roomy = await member(small), await member(large)
-    await until_async(are(2))
+    await until(are(2))
     for n in range(5):
         await large.group_send(GROUP, {"type": "t", "n": n})
     assert await read(large, roomy, 5) == [0, 1, 2, 3, 4]
@@ -173,7 +172,7 @@ async def test_a_full_mailbox_drops_and_counts_and_others_have_all(new_layer: Ne
 async def test_of_positions_one_waits_and_takes_no_room(new_layer: NewLayer) -> None:
     here, there = new_layer(), new_layer(capacity=1)
     channel = await member(there)
-    await until_async(are(1))
+    await until(are(1))
     for n in range(100):
         await here.group_send(GROUP, {"type": "p", "latest": "dewi", "n": n})
     await here.group_send(GROUP, {"type": "t", "n": 1000})
@@ -186,7 +185,7 @@ async def test_of_positions_one_waits_and_takes_no_room(new_layer: NewLayer) -> 
 async def test_what_was_closed_takes_no_more_and_the_others_do(new_layer: NewLayer) -> None:
     layer = new_layer()
     closed, open_ = await member(layer), await member(layer)
-    await until_async(are(1))
+    await until(are(1))
     await layer.close_channel(closed)
     await layer.close_channel(closed)
     await layer.send(closed, {"type": "t", "n": 1})
@@ -198,7 +197,7 @@ async def test_what_was_closed_takes_no_more_and_the_others_do(new_layer: NewLay
 async def test_each_event_loop_of_a_process_has_its_own(new_layer: NewLayer) -> None:
     layer = new_layer()
     channel = await member(layer)
-    await until_async(are(1))
+    await until(are(1))
 
     async def send_from_elsewhere() -> None:
         await layer.group_send(GROUP, {"type": "t", "n": 1})
@@ -211,10 +210,10 @@ async def test_each_event_loop_of_a_process_has_its_own(new_layer: NewLayer) -> 
 async def test_a_lost_connection_is_made_again_with_all_its_subscriptions(new_layer: NewLayer) -> None:
     layer, other = new_layer(), new_layer()
     channel = await member(layer, "user_dewi", "user_joko")
-    await until_async(are(1, "user_joko"))
+    await until(are(1, "user_joko"))
     assert await async_redis().client_kill_filter(_type="pubsub") == 1
     for group in ("user_dewi", "user_joko"):
-        await until_async(are(1, group))
+        await until(are(1, group))
     await other.group_send("user_dewi", {"type": "t", "n": 1})
     await other.group_send("user_joko", {"type": "t", "n": 2})
     assert await read(layer, channel, 2) == [1, 2]
@@ -225,7 +224,7 @@ async def test_what_is_no_message_is_logged_and_the_next_is_heard(
 ) -> None:
     layer = new_layer()
     channel = await member(layer)
-    await until_async(are(1))
+    await until(are(1))
     await async_redis().publish(group_channel(GROUP), b"\xc1")
     await layer.group_send(GROUP, {"type": "t", "n": 1})
     assert await read(layer, channel) == [1]
@@ -244,7 +243,7 @@ async def test_a_batch_of_any_size_arrives_in_order(new_layer: NewLayer) -> None
     """What the script publishes is read like any other message of the layer."""
     here, there, count = new_layer(), new_layer(), 2 * EVENTS_PER_CALL + 1
     channel = await member(there, group_of(DEWI))
-    await until_async(are(1, group_of(DEWI)))
+    await until(are(1, group_of(DEWI)))
     await here.deliver_batch([delivery(f"e{n}") for n in range(count)])
     async with within():
         messages = [await there.receive(channel) for _ in range(count)]
@@ -291,7 +290,7 @@ async def test_the_connections_of_a_loop_end_with_it(new_layer: NewLayer) -> Non
 
     before = len(await async_redis().client_list())
     await asyncio.to_thread(lambda: asyncio.run(send_from_elsewhere()))
-    await until_async(are(0))
+    await until(are(0))
     assert len(await async_redis().client_list()) == before
 
 
@@ -335,7 +334,7 @@ async def test_after_an_outage_messages_come_again(
                 await layer.group_send(GROUP, {"type": "t", "n": 1})
             return bool(waiting(layer, channel))
 
-        await until_async(is_received)
+        await until(is_received)
         await layer.flush()
     assert "Traceback" not in caplog.text
 

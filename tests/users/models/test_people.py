@@ -1,7 +1,7 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from users.models import Driver, OneTimeCode, User
+from users.models import Driver, User
 
 pytestmark = pytest.mark.django_db
 
@@ -28,8 +28,7 @@ def test_roles_vehicles_and_numbers_are_checked_by_the_database(dewi: User) -> N
 
 
 def test_people_are_shown_by_name_and_number(putri: User, dewi: User) -> None:
-    assert str(putri) == "Putri (+6281200000003)"
+    assert str(putri) == "Putri (+6281•••••0003)"
     assert putri.get_short_name() == putri.get_full_name() == "Putri"
-    assert str(User(msisdn="+6281200000001")) == "+6281200000001"
-    assert str(dewi.driver) == "Dewi (+6281200000001) · B 1234 XYZ"
-    assert str(OneTimeCode(msisdn="+6281200000001")) == "code for +6281200000001"
+    assert str(User(msisdn="+6281200000001")) == "+6281•••••0001"
+    assert str(dewi.driver) == "Dewi (+6281•••••0001) · B 1234 XYZ"

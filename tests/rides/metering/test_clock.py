@@ -1,0 +1,49 @@
+"""When a fix was made, by the server's clock."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+
+from rides.metering.clock import true_times
+from rides.metering.fixes import Fix
+from tests.rides.metering.tracks import START, straight, track
+
+
+def wrong(fixes: list[Fix], seconds: float) -> list[Fix]:
+    return [msgspec.structs.replace(one, phone_time=(one.phone_time or 0) + seconds) for one in fixes]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 35.0, 25_200.0, -3600.0, -1024 * 7 * 86_400.0])
+def test_a_wrong_clock_is_put_right(seconds: float) -> None:
+    """However wrong a clock is, the fixes are as old as they are."""
+    fixes = wrong(track(straight(), 100), seconds)
+    assert true_times(fixes) == pytest.approx([START + n + 0.1 for n in range(101)], abs=1e-3)
+
+
+@pytest.mark.parametrize("seconds", [-7200.0, -5.0, 5.0, 7200.0])
+def test_a_clock_that_is_set_is_followed(seconds: float) -> None:
+    """Fixes before and after a clock was set are a second apart, as they were made."""
+    fixes = track(straight(), 100)
+    assert true_times([*wrong(fixes[:50], seconds), *fixes[50:]]) == pytest.approx(
+        [START + n + 0.1 for n in range(101)], abs=1e-3
+    )
+
+
+def test_a_slow_network_changes_little() -> None:
+    """Delays of up to two seconds are not taken for the clock."""
+    rng = random.Random(1)
+    fixes = [
+        msgspec.structs.replace(one, received_at=one.received_at + rng.uniform(0, 2)) for one in track(straight(), 100)
+    ]
+    fixes.sort(key=lambda one: one.received_at)
+    made = sorted(true_times(fixes))
+    assert made == pytest.approx([START + n + 0.1 for n in range(101)], abs=1)
+
+
+def test_without_phone_time() -> None:
+    """A fix without a time was made when it came in."""
+    fixes = track(straight(), 10, phone_time=None)
+    assert true_times(fixes) == [one.received_at for one in fixes]
