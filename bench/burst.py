@@ -85,7 +85,7 @@ class Listener:
                 try:
                     await client.ended()
                 finally:  # also when cancelled: a socket that is left open warns in whatever test is next
-                    await client.close()
+                    await client.socket.close()
             self.ready.clear()
             self._place += 1
             self.reconnects += 1
