@@ -47,7 +47,8 @@ CLEARLY, HARDLY = 6.0, 2.5
 DRIVING_MS, CREEPING_MS = 3.0, 1.5
 """The same in m/s, for noise that wanders slower than it shows: nobody drives below walking pace for long."""
 AWAY, AWAY_FAST = 7.0, 5.0
-"""Times its standard deviation that noise takes no phone away from where it stood; the second, if it was clearly fast."""
+"""Times its standard deviation that noise takes no phone away from where it stood; the second if it was clearly fast.
+"""
 PAUSE_S = 5.0
 """Seconds: a shorter slow piece is part of the drive, such as the turn at a corner."""
 LIVELY = 3.5
