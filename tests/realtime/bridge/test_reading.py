@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from common.examples import example_of
 from events.base import Event
 from events.stream import ID_HEADER, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER
 from realtime.bridge.reading import MAX_PAYLOAD, Incoming, Pair, Unreadable, events_by_subject, read_message
@@ -74,6 +75,8 @@ def good_and_wrong(name: str, kind: Any) -> tuple[list[Any], list[Any]]:
         ]
     if isinstance(kind, type) and issubclass(kind, Event):
         return [{}, {"status": "?", "x": 1}], [[], None, "x", {"driver_id": "dewi"}]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        TEXTS[kind], WRONG[kind] = [example_of(kind), {**example_of(kind), "x": 1}], [[], None, "x", 7]
     return TEXTS[kind], WRONG[kind]
 
 
