@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from common.examples import example_of
 from events.base import Event
 from events.stream import ID_HEADER, MAX_PAYLOAD, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER
 from realtime.bridge.reading import Incoming, Pair, Unreadable, events_by_subject, read_message
@@ -71,9 +72,10 @@ def good_and_wrong(name: str, kind: Any) -> tuple[list[Any], list[Any]]:
             "0,0",
             None,
         ]
+    if isinstance(kind, type) and issubclass(kind, Event):
+        return [{}, {"status": "?", "x": 1}], [[], None, "x", {"driver_id": "dewi"}]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        inner: dict[str, Any] = {"driver_id": "dewi"} if issubclass(kind, Event) else {"full_name": 7}
-        return [{}, {"status": "?", "x": 1}], [[], None, "x", inner]
+        TEXTS[kind], WRONG[kind] = [example_of(kind), {**example_of(kind), "x": 1}], [[], None, "x", 7]
     return TEXTS[kind], WRONG[kind]
 
 
