@@ -19,7 +19,7 @@ import msgspec
 
 from rides.metering.clock import true_times
 from rides.metering.fixes import EARTH_RADIUS_M, Fix, Limits, Reason, accuracy_of, leg, unusable
-from rides.metering.outliers import Judge, believed, chains_of
+from rides.metering.outliers import Judge, plausible
 from rides.metering.smoothing import (
     CALM_AGILITY,
     UNKNOWN_SIGMA_M,
@@ -47,7 +47,9 @@ CLEARLY, HARDLY = 6.0, 2.5
 DRIVING_MS, CREEPING_MS = 3.0, 1.5
 """The same in m/s, for noise that wanders slower than it shows: nobody drives below walking pace for long."""
 AWAY, AWAY_FAST = 7.0, 5.0
-"""Times its standard deviation that noise takes no phone away from where it stood; the second, if it was clearly fast."""
+"""Times its standard deviation that noise takes no phone away from where it stood; the second if clearly fast."""
+EXCURSION_S, SAME_PLACE = 30.0, 3.0
+"""Who stands, is away for less than this and stands there again within so many sigmas has not moved: a reflection."""
 PAUSE_S = 5.0
 """Seconds: a shorter slow piece is part of the drive, such as the turn at a corner."""
 LIVELY = 3.5
@@ -171,19 +173,19 @@ def _plausible_pieces(
     noise = _noise_of(timed)
     sigmas = [max(noise.sigma, accuracy_of(one.fix) or UNKNOWN_SIGMA_M) for one in timed]
     judge = Judge([one.fix for one in timed], [one.at for one in timed], sigmas, limits.max_speed_kmh / 3.6)
-    chains = believed(judge, chains_of(judge))
-    kept = {member for chain in chains for member in chain.members}
+    kept = plausible(judge)
+    numbers = {number for number, _ in kept}
     for n, one in enumerate(timed):
-        if n not in kept:
+        if n not in numbers:
             reasons[one.number] = "spike"
-    pieces, jumps = [[timed[member] for member in chains[0].members]], []
-    for before, after in pairwise(chains):
-        a, b = before.members[-1], after.members[0]
-        metres = abs(leg(timed[a].fix, timed[b].fix))
-        if metres > judge.reach(a, b):
+    pieces: list[list[Timed]] = [[timed[kept[0][0]]]]
+    jumps: list[float] = []
+    for (before, _), (after, jumped) in pairwise(kept):
+        metres = abs(leg(timed[before].fix, timed[after].fix)) if jumped else 0.0
+        if metres > judge.reach(before, after):
             jumps.append(metres)
             pieces.append([])
-        pieces[-1] += [timed[member] for member in after.members]
+        pieces[-1].append(timed[after])
     return pieces, jumps
 
 
@@ -336,7 +338,8 @@ def _doubtful(
         end = _middle(calm, stretches[n + 1]) if n + 1 < len(stretches) else calm.places[part.last]
         led = max(abs(place - start) for place in [*calm.places[part.first : part.last + 1], end])
         fast = max(speeds[part.first : part.last]) >= clearly
-        if led < (AWAY_FAST if fast else AWAY) * loose:
+        between = 0 < n < len(stretches) - 1 and calm.times[part.last] - calm.times[part.first] < EXCURSION_S
+        if led < (AWAY_FAST if fast else AWAY) * loose or (between and abs(end - start) < SAME_PLACE * loose):
             return part
     return None
 
