@@ -216,28 +216,26 @@ def _measure_piece(piece: list[Timed], noise: Noise, *, warped: bool) -> tuple[f
     if warped:
         raw, noise = _slowed_down(raw, noise)
     sigmas, loose = _sigmas(piece, noise)
-    smoothed = settle(raw, sigmas, noise)
-    silent = is_silent(raw, noise)
+    smoothed, silent = settle(raw, sigmas, noise), is_silent(raw, noise)
+    if not any(accuracy_of(one.fix) for one in piece) and _only_stands(raw, smoothed, noise, silent=silent):
+        return 0.0, [_moved(piece[0], 0j), _moved(piece[-1], 0j)]
     stretches = _stretches_at_once(raw) if silent else _stretches(raw, smoothed, noise, loose)
-    if len(stretches) > 1 and not any(accuracy_of(one.fix) for one in piece):  # does it only stand, perhaps?
-        stand = _stretches(raw, smoothed, noise, max(loose, STANDING_SIGMA_M))
-        stretches = stand if len(stand) == 1 and not silent else stretches
     if silent or _is_sparse(raw, stretches, noise):
         smoothed = Smoothed(raw, sigmas, smoothed.liveliness, [0.0] * (len(piece) - 1))
     legs = _legs(smoothed)
     if not silent:
         legs = _by_speed(legs, smoothed, stretches, [one.fix.speed for one in piece])
-    if len(stretches) == 1 and not any(accuracy_of(one.fix) for one in piece):
-        loose = max(loose, STANDING_SIGMA_M)
-    metres = sum(
-        _slow_metres(smoothed.track, stretches, n, loose, legs if silent else None)
-        if part.slow
-        else sum(legs[part.first : part.last])
-        for n, part in enumerate(stretches)
-    )
-    shown = [n for part in stretches for n in ((part.first, part.last) if part.slow else range(part.first, part.last))]
-    shifts = [b - a for a, b in zip(raw.places, smoothed.track.places, strict=True)]
-    return max(0.0, metres), [_moved(piece[n], shifts[n]) for n in dict.fromkeys([*shown, len(piece) - 1])]
+    metres = 0.0
+    for n, part in enumerate(stretches):
+        driven = sum(legs[part.first : part.last])
+        metres += _slow_metres(smoothed.track, stretches, n, loose, driven if silent else 0.0) if part.slow else driven
+    return max(0.0, metres), _shown(piece, raw, smoothed.track, stretches)
+
+
+def _shown(piece: list[Timed], raw: Track, track: Track, stretches: list[Stretch]) -> list[tuple[float, float, float]]:
+    """Return the filtered track: every place that was driven through, and the ends of every stand."""
+    numbers = [n for s in stretches for n in ((s.first, s.last) if s.slow else range(s.first, s.last + 1))]
+    return [_moved(piece[n], track.places[n] - raw.places[n]) for n in dict.fromkeys(numbers)]
 
 
 def _sigmas(piece: list[Timed], noise: Noise) -> tuple[list[float], float]:
@@ -294,6 +292,14 @@ def _stretches(raw: Track, smoothed: Smoothed, noise: Noise, loose: float) -> li
         doubtful.slow = True
         stretches = _joined(stretches)
     return stretches
+
+
+def _only_stands(raw: Track, smoothed: Smoothed, noise: Noise, *, silent: bool) -> bool:
+    """Tell whether a phone that does not say its accuracy may have stood all the time."""
+    loose = max(noise.sigma, STANDING_SIGMA_M)
+    stretches = _stretches_at_once(raw) if silent else _stretches(raw, smoothed, noise, loose)
+    near = max(abs(place - smoothed.track.places[0]) for place in smoothed.track.places) < AWAY * loose
+    return near and len(stretches) == 1 and stretches[0].slow
 
 
 def _stretches_at_once(raw: Track) -> list[Stretch]:
@@ -373,13 +379,13 @@ def _by_speed(
     return [way if said < 0 else said * fits for way, said in zip(legs, spoken, strict=True)]
 
 
-def _slow_metres(track: Track, stretches: list[Stretch], n: int, loose: float, exact: Sequence[float] | None) -> float:
+def _slow_metres(track: Track, stretches: list[Stretch], n: int, loose: float, exact: float) -> float:
     """Return the length of a slow stretch: nothing where it stands, the way along the road where it creeps.
 
     Ways count once they are longer than noise makes them. What is left counts along the road, which the driven
     stretches before and after show: forwards or backwards, so that noise adds nothing on average. A ride that only
-    stands has no such direction, and no metre. `exact` are the legs of a track without noise, which count as they are
-    once they lead away.
+    stands has no such direction, and no metre. `exact` is the sum of the legs of a track without noise, which
+    counts as it is once they lead away.
     """
     part, heading, metres = stretches[n], 0j, 0.0
     here = track.places[part.first]
@@ -387,7 +393,7 @@ def _slow_metres(track: Track, stretches: list[Stretch], n: int, loose: float, e
         heading = here - _far_from(track, part.first, -1, stretches[n - 1].first)
     places = track.places[part.first : part.last + 1]
     if exact and max(abs(place - here) for place in places) > AWAY * loose:
-        return sum(exact[part.first : part.last])
+        return exact
     for place in places:
         way = place - here
         if abs(way) > AWAY * loose:

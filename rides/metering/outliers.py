@@ -2,9 +2,9 @@
 
 Of all ways to go through the fixes in time the one is taken that keeps the most of them. From one kept fix to the next
 the vehicle must be able to go: not faster than its kind, and from its velocity until then not with more force than
-brakes have. The harder that is, the less the step is worth. A jump to anywhere is allowed, but costs as much as many fixes
-left out: so a reflection is left out, and a phone that stays where it turned up is followed. (The longest path through
-a graph without circles, from left to right: Bellman 1957.)
+brakes have. The harder that is, the less the step is worth. A jump to anywhere is allowed, but costs as much as many
+fixes left out: so a reflection is left out, and a phone that stays where it turned up is followed. (The longest path
+through a graph without circles, from left to right: Bellman 1957.)
 """
 
 from __future__ import annotations
