@@ -19,7 +19,7 @@ CALM = 0.45
 MOVING_MS = 3.0
 BLOCK_S, BLOCKS = 10.0, 5
 """Seconds of calm legs that are compared together, and how many such blocks are needed."""
-SOUND, CLOSE = 10, 0.03
+SOUND, CLOSE = 30, 0.03
 """Blocks that it takes to believe in another factor than 1 as much as in 1, if they differ by no more than this."""
 LEAST, MOST, SCATTER = 0.93, 1.07, 0.2
 """Bounds of the factor, and of how much blocks may differ from it, as a median."""
