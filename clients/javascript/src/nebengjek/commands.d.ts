@@ -240,7 +240,7 @@ export interface MatchFound {
   expires_at: string;
 }
 
-/** One side has confirmed a match; with `ACCEPTED` both have. */
+/** One side has confirmed a match; with `ACCEPTED` both have, and learn who the other is. */
 export interface MatchAnswered {
   /** The driver. */
   driver_id: string;
@@ -262,6 +262,10 @@ export interface MatchAnswered {
   eta_seconds?: number;
   /** Until when the offer can be answered. */
   expires_at: string;
+  /** Who drives; gone some time after the ride (`CARD_RETENTION`). */
+  driver?: DriverCard;
+  /** Who rides; gone some time after the ride (`CARD_RETENTION`). */
+  passenger?: PassengerCard;
 }
 
 /** The match was rejected. */
