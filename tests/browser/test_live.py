@@ -104,7 +104,7 @@ async def test_a_ride_is_shown(browser: Browser, server: ServerProcess) -> None:
     people = await drive(server)
     await expect(page.locator('[data-count="riding"]')).to_have_text("1")
     await page.get_by_role("button", name="Rides", exact=True).click()
-    row = page.get_by_role("row").filter(has_text=DRIVER)
+    row = page.get_by_role("row").filter(has_text=masked(DRIVER))
     await expect(row).to_contain_text("On a ride")
     await expect(row).to_contain_text(re.compile(r"0\.1 km"))
     await row.get_by_role("button").click()
@@ -127,7 +127,7 @@ async def test_a_driver_is_found(browser: Browser, server: ServerProcess) -> Non
     driver = await Client.connect(server.url, server.log_in(DRIVER, driver=True))
     await driver.do("beacon_update", is_active=True, **PLACE)
     page = await look(browser, server, complaints)
-    row = page.get_by_role("row").filter(has_text=DRIVER)
+    row = page.get_by_role("row").filter(has_text=masked(DRIVER))
     await expect(row).to_contain_text("Free")
     await page.get_by_role("region", name="Map of the town").click()  # in the middle, where the only driver is
     await expect(page.get_by_role("heading", name=DRIVER)).to_be_visible()
@@ -154,7 +154,7 @@ async def test_the_map_is_accessible(browser: Browser, server: ServerProcess, sc
     page = await look(browser, server, [])
     await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
     await page.get_by_role("button", name="Rides", exact=True).click()
-    await page.get_by_role("row").filter(has_text=DRIVER).get_by_role("button").click()
+    await page.get_by_role("row").filter(has_text=masked(DRIVER)).get_by_role("button").click()
     await page.screenshot(path=tmp_path / "wide.png")
     assert await barriers(page) == []
     await page.set_viewport_size({"width": 360, "height": 740})
@@ -209,7 +209,8 @@ async def test_a_lost_connection_is_restored(browser: Browser, start_server: Sta
 async def test_former_staff_is_told(browser: Browser, server: ServerProcess) -> None:
     """Whoever is staff no longer is told so."""
     page = await look(browser, server, [])
-    demote = "from users.models import User; User.objects.update(is_staff=False)"
+    demote = "from users.phone import masked
+from users.models import User; User.objects.update(is_staff=False)"
     await asyncio.to_thread(server.manage, "shell", "-c", demote)
     await expect(page.get_by_role("status")).to_have_text("You are no longer logged in as staff. Log in")
     await expect(page.get_by_role("link", name="Log in")).to_have_attribute("href", "/admin/login/?next=/live/")
