@@ -20,6 +20,7 @@ from tests.browser.chromium import MISSING, find_browser, launch_options
 from tests.e2e.client import PLACE, Client, ride_to_pickup
 from tests.e2e.conftest import StartServer, start_server
 from tests.e2e.test_live import DRIVER, PASSENGER, PASSWORD, STAFF, cookie_of_staff
+from users.phone import masked
 
 __all__ = ["start_server"]
 
@@ -209,8 +210,7 @@ async def test_a_lost_connection_is_restored(browser: Browser, start_server: Sta
 async def test_former_staff_is_told(browser: Browser, server: ServerProcess) -> None:
     """Whoever is staff no longer is told so."""
     page = await look(browser, server, [])
-    demote = "from users.phone import masked
-from users.models import User; User.objects.update(is_staff=False)"
+    demote = "from users.models import User; User.objects.update(is_staff=False)"
     await asyncio.to_thread(server.manage, "shell", "-c", demote)
     await expect(page.get_by_role("status")).to_have_text("You are no longer logged in as staff. Log in")
     await expect(page.get_by_role("link", name="Log in")).to_have_attribute("href", "/admin/login/?next=/live/")
