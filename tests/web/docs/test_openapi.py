@@ -40,7 +40,6 @@ CALLS = {
     ("/api/drivers/", "delete"): {"204", "401", "409", "429"},
     ("/api/rides/", "get"): {"200", "401", "404", "429"},
     ("/api/rides/{ride_id}/", "get"): {"200", "401", "404", "429"},
-    ("/api/rides/{ride_id}/block/", "post"): {"204", "401", "404", "429"},
     ("/api/payments/{payment_id}/qr.svg", "get"): {"200", "404"},
     ("/api/realtime/stats/", "get"): {"200", "401", "403", "429"},
     ("/health/live", "get"): {"200"},
