@@ -21,6 +21,8 @@ STEADY_S = 2.0
 FEIGNED = 4.0
 """Times its standard deviation that noise is believed, as in `outliers`."""
 UNKNOWN_ACCURACY_M = 10.0
+BACKLOG_GAP_S = 60.0
+"""Seconds that the phone's clock may say more between two fixes than there were between their arrivals."""
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -39,6 +41,12 @@ class Sighting(msgspec.Struct, frozen=True):
     agreeing: int = 0
     jumped: bool = False
 
+    def time_of(self, fix: Fix) -> float:
+        """Return when a fix was made, as well as its phone's clock is known."""
+        if fix.phone_time is None or self.clock_error is None or fix.connection != self.connection:
+            return fix.received_at
+        return min(fix.received_at, fix.phone_time + self.clock_error)
+
 
 def sight(last: Sighting | None, fix: Fix, limits: Limits) -> tuple[Sighting | None, Reason]:
     """Return the last plausible fix after a new one has come in, and why the new one was refused, if it was."""
@@ -50,7 +58,7 @@ def sight(last: Sighting | None, fix: Fix, limits: Limits) -> tuple[Sighting | N
         return Sighting(fix, at, error, fix.connection), ""
     if at < last.at:
         return _refused(last, fix, at, "late", again=_is_steady(last, fix), error=error)
-    if limits.max_speed_kmh and not _reachable(last.fix, fix, at - last.at, limits):
+    if limits.max_speed_kmh and not _reachable(last.fix, fix, _between(last, fix, at), limits):
         again = last.refused is not None and _reachable(last.refused, fix, abs(at - last.refused_at), limits)
         return _refused(last, fix, at, "too_fast", again=again, error=error)
     return Sighting(fix, at, error, fix.connection), ""
@@ -89,6 +97,17 @@ def _is_steady(last: Sighting, fix: Fix) -> bool:
         return False
     apart = fix.received_at - before.received_at
     return abs(apart - (fix.phone_time - before.phone_time)) < min(STEADY_S, apart)
+
+
+def _between(last: Sighting, fix: Fix, at: float) -> float:
+    """Return the seconds between the last fix and another, by the phone's clock where that says a little more.
+
+    A backlog comes in at once, and each fix of it is taken for new.
+    """
+    apart = at - last.at
+    if fix.phone_time is None or last.fix.phone_time is None or fix.connection != last.fix.connection:
+        return apart
+    return min(max(apart, fix.phone_time - last.fix.phone_time), apart + BACKLOG_GAP_S)
 
 
 def _reachable(a: Fix, b: Fix, seconds: float, limits: Limits) -> bool:
