@@ -280,7 +280,9 @@ class Tariff(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(south=None, west=None, north=None, east=None)
-                | Q(south__lt=F("north"), south__gte=-90, north__lte=90, west__gte=-180, east__lte=180),
+                | Q(south__isnull=False, west__isnull=False, north__isnull=False, east__isnull=False)
+                & Q(south__lt=F("north"), south__gte=-90, north__lte=90, west__range=(-180, 180))
+                & Q(east__range=(-180, 180)),
                 name="tariff_area_is_a_box",
             ),
             models.CheckConstraint(

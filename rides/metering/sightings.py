@@ -38,6 +38,7 @@ class Sighting(msgspec.Struct, frozen=True):
     connection: str = ""
     refused: Fix | None = None
     refused_at: float = 0.0
+    refused_since: Fix | None = None
     agreeing: int = 0
     jumped: bool = False
 
@@ -78,12 +79,12 @@ def _refused(
 ) -> tuple[Sighting, Reason]:
     """Refuse a fix, or believe it where it is not the first that says so."""
     agreeing = last.agreeing + 1 if again else 1
-    if agreeing < AGREEING:
+    since = last.refused_since if again and last.refused_since else fix
+    is_burst = reason == "late" and fix.received_at - since.received_at < STEADY_S
+    if agreeing < AGREEING or is_burst:
         kept = error if reason == "too_fast" else last.clock_error
-        return (
-            msgspec.structs.replace(last, refused=fix, refused_at=at, agreeing=agreeing, clock_error=kept),
-            reason,
-        )
+        refused = {"refused": fix, "refused_at": at, "refused_since": since, "agreeing": agreeing}
+        return msgspec.structs.replace(last, **refused, clock_error=kept), reason
     if reason == "late" and fix.phone_time is not None:  # the phone's clock was set back
         lag = fix.received_at - fix.phone_time
         return Sighting(fix, fix.received_at, lag, fix.connection), ""
@@ -91,12 +92,11 @@ def _refused(
 
 
 def _is_steady(last: Sighting, fix: Fix) -> bool:
-    """Tell whether a fix was held up as long as the refused one before, and did not come in together with it."""
-    before = last.refused
-    if before is None or before.phone_time is None or fix.phone_time is None:
+    """Tell whether a fix was held up about as long as the first of those refused before it."""
+    since = last.refused_since
+    if since is None or since.phone_time is None or fix.phone_time is None:
         return False
-    apart = fix.received_at - before.received_at
-    return abs(apart - (fix.phone_time - before.phone_time)) < min(STEADY_S, apart)
+    return abs((fix.received_at - since.received_at) - (fix.phone_time - since.phone_time)) < STEADY_S
 
 
 def _between(last: Sighting, fix: Fix, at: float) -> float:

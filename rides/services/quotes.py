@@ -66,4 +66,4 @@ def quote_check(
     ):
         if distance_km(quoted, wanted) > SAME_PLACE_KM:
             text = f"{field} is more than {SAME_PLACE_KM * 1000:.0f} m from the quoted one."
-            raise ValidationFailed(text, field=field)
+            raise ValidationFailed(text, field="quote_id")
