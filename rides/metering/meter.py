@@ -50,6 +50,8 @@ AWAY, AWAY_FAST = 7.0, 5.0
 """Times its standard deviation that noise takes no phone away from where it stood; the second if clearly fast."""
 EXCURSION_S, SAME_PLACE = 30.0, 3.0
 """Who stands, is away for less than this and stands there again within so many sigmas has not moved: a reflection."""
+LASTING_S, LASTING = 30.0, 0.7
+"""Who is on average as fast as this share of clearly fast, for so many seconds, drives, be it around the block."""
 PAUSE_S = 5.0
 """Seconds: a shorter slow piece is part of the drive, such as the turn at a corner."""
 LIVELY = 3.5
@@ -338,14 +340,15 @@ def _doubtful(
 ) -> Stretch | None:
     """Return a driven stretch that noise alone could have made, the first of them."""
     for n, part in enumerate(stretches):
-        if part.slow:
+        own, seconds = speeds[part.first : part.last], calm.times[part.last] - calm.times[part.first]
+        if part.slow or (seconds >= LASTING_S and statistics.fmean(own) >= LASTING * clearly):
             continue
         start = _middle(calm, stretches[n - 1]) if n else calm.places[part.first]
         end = _middle(calm, stretches[n + 1]) if n + 1 < len(stretches) else calm.places[part.last]
         led = max(abs(place - start) for place in [*calm.places[part.first : part.last + 1], end])
-        fast = max(speeds[part.first : part.last]) >= clearly
-        between = 0 < n < len(stretches) - 1 and calm.times[part.last] - calm.times[part.first] < EXCURSION_S
-        if led < (AWAY_FAST if fast else AWAY) * loose or (between and abs(end - start) < SAME_PLACE * loose):
+        between = 0 < n < len(stretches) - 1 and seconds < EXCURSION_S
+        away = AWAY_FAST if max(own) >= clearly else AWAY
+        if led < away * loose or (between and abs(end - start) < SAME_PLACE * loose):
             return part
     return None
 
