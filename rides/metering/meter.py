@@ -48,7 +48,7 @@ DRIVING_MS, CREEPING_MS = 3.0, 1.5
 """The same in m/s, for noise that wanders slower than it shows: nobody drives below walking pace for long."""
 AWAY, AWAY_FAST = 7.0, 5.0
 """Times its standard deviation that noise takes no phone away from where it stood; the second if clearly fast."""
-EXCURSION_S, SAME_PLACE = 30.0, 3.0
+EXCURSION_S, SAME_PLACE = 60.0, 4.0
 """Who stands, is away for less than this and stands there again within so many sigmas has not moved: a reflection."""
 LASTING_S, LASTING = 30.0, 0.7
 """Who is on average as fast as this share of clearly fast, for so many seconds, drives, be it around the block."""
@@ -56,6 +56,8 @@ PAUSE_S = 5.0
 """Seconds: a shorter slow piece is part of the drive, such as the turn at a corner."""
 LIVELY = 3.5
 """Times the energy that noise gives a standing phone: more is a vehicle that turns, slow only in sum."""
+BLOCK_S = 30.0
+"""Seconds of a slow stretch that count as one place: more than twice as long as most reflections."""
 HEADING_M = 30.0
 """Metres of the road before and after a stop that give its direction."""
 SPARSE = 0.007
@@ -340,15 +342,16 @@ def _doubtful(
 ) -> Stretch | None:
     """Return a driven stretch that noise alone could have made, the first of them."""
     for n, part in enumerate(stretches):
-        own, seconds = speeds[part.first : part.last], calm.times[part.last] - calm.times[part.first]
-        if part.slow or (seconds >= LASTING_S and statistics.fmean(own) >= LASTING * clearly):
+        if part.slow:
             continue
+        own, seconds = speeds[part.first : part.last], calm.times[part.last] - calm.times[part.first]
         start = _middle(calm, stretches[n - 1]) if n else calm.places[part.first]
         end = _middle(calm, stretches[n + 1]) if n + 1 < len(stretches) else calm.places[part.last]
+        if 0 < n < len(stretches) - 1 and seconds < EXCURSION_S and abs(end - start) < SAME_PLACE * loose:
+            return part
+        lasting = seconds >= LASTING_S and statistics.fmean(own) >= LASTING * clearly
         led = max(abs(place - start) for place in [*calm.places[part.first : part.last + 1], end])
-        between = 0 < n < len(stretches) - 1 and seconds < EXCURSION_S
-        away = AWAY_FAST if max(own) >= clearly else AWAY
-        if led < away * loose or (between and abs(end - start) < SAME_PLACE * loose):
+        if led < (AWAY_FAST if max(own) >= clearly else AWAY) * loose and not lasting:
             return part
     return None
 
@@ -394,10 +397,9 @@ def _slow_metres(track: Track, stretches: list[Stretch], n: int, loose: float, e
     here = track.places[part.first]
     if n:
         heading = here - _far_from(track, part.first, -1, stretches[n - 1].first)
-    places = track.places[part.first : part.last + 1]
-    if exact and max(abs(place - here) for place in places) > AWAY * loose:
+    if exact and max(abs(place - here) for place in track.places[part.first : part.last + 1]) > AWAY * loose:
         return exact
-    for place in places:
+    for place in _by_and_by(track, part):
         way = place - here
         if abs(way) > AWAY * loose:
             metres, heading, here = metres + abs(way), way, place
@@ -407,6 +409,17 @@ def _slow_metres(track: Track, stretches: list[Stretch], n: int, loose: float, e
     if (heading * onward.conjugate()).real < 0:  # it turned around meanwhile
         road = _direction(heading)
     return metres + ((end - here) * _direction(road).conjugate()).real
+
+
+def _by_and_by(track: Track, part: Stretch) -> list[complex]:
+    """Return where a slow stretch was, one place for each `BLOCK_S`: their median, so that no reflection moves it."""
+    blocks: dict[int, list[complex]] = {}
+    for n in range(part.first, part.last + 1):
+        blocks.setdefault(int((track.times[n] - track.times[part.first]) / BLOCK_S), []).append(track.places[n])
+    return [
+        complex(statistics.median(p.real for p in block), statistics.median(p.imag for p in block))
+        for block in blocks.values()
+    ]
 
 
 def _far_from(track: Track, n: int, step: int, end: int) -> complex:

@@ -44,6 +44,8 @@ QUANTILE, OF_NORMAL = 0.3, 0.3853
 """The deviations below which 30 % lie are those of straight roads; of a normal distribution that is 0.3853 sigma."""
 DIFFERENCES = {2: (-0.5, 1.0, -0.5), 4: (1 / 6, -4 / 6, 1.0, -4 / 6, 1 / 6)}
 """A fix against its neighbours: the second difference is blind to straight roads, the fourth also to bends."""
+LAGS = (1, 2, 4)
+"""How many fixes away the neighbours are with which a fix is compared."""
 CORRELATIONS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.87, 0.92, 0.95, 0.97, 0.98, 0.99, 0.997)
 FADES_S = 3.0
 """Seconds in which an error usually falls to a third, as far as a ride does not tell."""
@@ -234,12 +236,12 @@ def _doubted(track: Track, smoothed: Track, sigmas: Sequence[float]) -> list[flo
 def estimate(track: Track, accuracy: float | None) -> Noise:
     """Return the noise that best explains how fixes deviate from their neighbours, sideways, on straight roads.
 
-    How far fixes deviate from their nearest and from their next neighbours is compared with what each strength and
+    How far fixes deviate from neighbours that are near and further away is compared with what each strength and
     correlation would give. Where the vehicle itself may explain a deviation, it counts less. `accuracy` is what the
     phone says, believed within a factor: 68 % radius, standard deviation or guess, phones differ.
     """
     gap = sorted(track.gaps())[(len(track.times) - 2) // 2]
-    seen = [least for lag in (1, 2) if (least := _least_observed(track, lag, gap)) is not None]
+    seen = [least for lag in LAGS if (least := _least_observed(track, lag, gap)) is not None]
     prior = Prior(accuracy, 0.35, gap) if accuracy else Prior(UNKNOWN_SIGMA_M, 0.8, gap)
     candidates = [(prior.sigma * 1.2**power, n) for n in range(len(CORRELATIONS)) for power in range(-24, 9)]
     sigma, n = min(candidates, key=lambda c: _misfit(c[0], c[1], seen, prior))
@@ -274,7 +276,7 @@ def _observe(track: Track, order: int, lag: int, gap: float) -> Observation | No
     if len(deviations) < 6:
         return None
     typical = max(deviations[int(QUANTILE * len(deviations))] / OF_NORMAL, 0.01)
-    by_motion = 1.5 * (lag * gap) ** 2  # metres that a turn at 3 m/s2 takes a vehicle off the line
+    by_motion = 3 / order * (lag * gap) ** 2  # metres that a turn at 3 m/s2 takes a vehicle off the line
     tolerance = max(0.1, 2.2 / math.sqrt(len(deviations)))  # how well such a quantile is known, from simulations
     return Observation(typical, 1 / (1 + (by_motion / typical) ** 4), tolerance, _EXPECTED[order, lag])
 
@@ -298,7 +300,9 @@ def _misfit(sigma: float, n: int, seen: Sequence[Observation], prior: Prior) -> 
     misfit = (math.log(sigma / prior.sigma) / prior.spread) ** 2 + _surprise(CORRELATIONS[n], prior.gap)
     for one in seen:
         off = math.log(sigma * one.expected[n] / one.deviation) / one.tolerance
-        misfit += off * off * (one.weight if off < 0 else 1.0)  # less noise than deviation: that may be the vehicle
+        by_chance = off * off
+        by_motion = one.weight * by_chance / (1 + by_chance / 9)  # a vehicle may have caused any larger deviation
+        misfit += by_motion if off < 0 else by_chance
     return misfit
 
 
@@ -314,7 +318,7 @@ def _spread(order: int, lag: int, correlation: float) -> float:
     return math.sqrt(sum(a * b * correlation ** (steps * lag) for a, b, steps in pairs))
 
 
-_EXPECTED = {(order, lag): [_spread(order, lag, c) for c in CORRELATIONS] for order in DIFFERENCES for lag in (1, 2)}
+_EXPECTED = {(order, lag): [_spread(order, lag, c) for c in CORRELATIONS] for order in DIFFERENCES for lag in LAGS}
 
 
 def is_silent(track: Track, noise: Noise) -> bool:
