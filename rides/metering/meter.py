@@ -56,8 +56,8 @@ PAUSE_S = 5.0
 """Seconds: a shorter slow piece is part of the drive, such as the turn at a corner."""
 LIVELY = 3.5
 """Times the energy that noise gives a standing phone: more is a vehicle that turns, slow only in sum."""
-BLOCK_S = 30.0
-"""Seconds of a slow stretch that count as one place: more than twice as long as most reflections."""
+BLOCK_S = 60.0
+"""Seconds of a slow stretch that count as one place: several times as long as most reflections."""
 HEADING_M = 30.0
 """Metres of the road before and after a stop that give its direction."""
 SPARSE = 0.007

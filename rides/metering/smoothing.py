@@ -301,7 +301,7 @@ def _misfit(sigma: float, n: int, seen: Sequence[Observation], prior: Prior) -> 
     for one in seen:
         off = math.log(sigma * one.expected[n] / one.deviation) / one.tolerance
         by_chance = off * off
-        by_motion = one.weight * by_chance / (1 + by_chance / 9)  # a vehicle may have caused any larger deviation
+        by_motion = one.weight * by_chance / (1 + by_chance / 25)  # a vehicle may have caused any larger deviation
         misfit += by_motion if off < 0 else by_chance
     return misfit
 
