@@ -52,6 +52,8 @@ EXCURSION_S, SAME_PLACE = 60.0, 4.0
 """Who stands, is away for less than this and stands there again within so many sigmas has not moved: a reflection."""
 LASTING_S, LASTING = 30.0, 0.7
 """Who is on average as fast as this share of clearly fast, for so many seconds, drives, be it around the block."""
+STAND_S, MORE_THAN_TOLD, EVENLY, RAYLEIGH_MEDIAN = 120.0, 1.6, 4.0, 1.1774
+"""A ride that only stands: seconds, sigmas of scatter (some phones promise too much), sigmas that 99 % lie within."""
 PAUSE_S = 5.0
 """Seconds: a shorter slow piece is part of the drive, such as the turn at a corner."""
 LIVELY = 3.5
@@ -221,7 +223,8 @@ def _measure_piece(piece: list[Timed], noise: Noise, *, warped: bool) -> tuple[f
         raw, noise = _slowed_down(raw, noise)
     sigmas, loose = _sigmas(piece, noise)
     smoothed, silent = settle(raw, sigmas, noise), is_silent(raw, noise)
-    if not any(accuracy_of(one.fix) for one in piece) and _only_stands(raw, smoothed, noise, silent=silent):
+    told = any(accuracy_of(one.fix) for one in piece)
+    if not silent and _only_stands(raw, loose if told else max(loose, STANDING_SIGMA_M)):
         return 0.0, [_moved(piece[0], 0j), _moved(piece[-1], 0j)]
     stretches = _stretches_at_once(raw) if silent else _stretches(raw, smoothed, noise, loose)
     if silent or _is_sparse(raw, stretches, noise):
@@ -229,6 +232,8 @@ def _measure_piece(piece: list[Timed], noise: Noise, *, warped: bool) -> tuple[f
     legs = _legs(smoothed)
     if not silent:
         legs = _by_speed(legs, smoothed, stretches, [one.fix.speed for one in piece])
+    if len(stretches) == 1 and not told:
+        loose = max(loose, STANDING_SIGMA_M)
     metres = 0.0
     for n, part in enumerate(stretches):
         driven = sum(legs[part.first : part.last])
@@ -298,12 +303,16 @@ def _stretches(raw: Track, smoothed: Smoothed, noise: Noise, loose: float) -> li
     return stretches
 
 
-def _only_stands(raw: Track, smoothed: Smoothed, noise: Noise, *, silent: bool) -> bool:
-    """Tell whether a phone that does not say its accuracy may have stood all the time."""
-    loose = max(noise.sigma, STANDING_SIGMA_M)
-    stretches = _stretches_at_once(raw) if silent else _stretches(raw, smoothed, noise, loose)
-    near = max(abs(place - smoothed.track.places[0]) for place in smoothed.track.places) < AWAY * loose
-    return near and len(stretches) == 1 and stretches[0].slow
+def _only_stands(raw: Track, loose: float) -> bool:
+    """Tell whether a phone has stood all the time: its places scatter as those of a standing one, about one place.
+
+    Of a ride that goes anywhere in two minutes they scatter more, and not so evenly.
+    """
+    middle = complex(statistics.median(p.real for p in raw.places), statistics.median(p.imag for p in raw.places))
+    off = sorted(abs(place - middle) for place in raw.places)
+    scatter = off[len(off) // 2] / RAYLEIGH_MEDIAN
+    near = off[len(off) * 99 // 100] < EVENLY * scatter
+    return raw.times[-1] - raw.times[0] > STAND_S and near and scatter < MORE_THAN_TOLD * loose
 
 
 def _stretches_at_once(raw: Track) -> list[Stretch]:
