@@ -10,7 +10,7 @@ ifneq ($(HOST):$(PORT),127.0.0.1:8000)
 export PUBLIC_URL ?= http://$(HOST):$(PORT)
 endif
 
-.PHONY: help run run-distributed ride migrate test test-faults test-hostile browser screenshots check format clean
+.PHONY: help run run-distributed ride docs migrate test test-sqlite test-postgres test-faults test-hostile browser screenshots check format clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,16 +24,20 @@ ride: $(VENV)/.run-ready  ## Watch one ride on the running system, frame by fram
 migrate: $(VENV)/.run-ready
 	@$(BIN)/python manage.py migrate --verbosity 0
 
-test: $(VENV)/.dev-ready  ## Run all tests, and what touches the database on PostgreSQL too
+test: test-sqlite test-postgres  ## Run all tests, and what touches the database on PostgreSQL too
+
+test-sqlite: $(VENV)/.dev-ready
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-postgres: $(VENV)/.dev-ready
 	@$(BIN)/python -m tests.on_postgres -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) tests/events tests/users tests/rides tests/realtime
 
 test-faults: $(VENV)/.dev-ready  ## Pull every plug of the distributed system under load, in full size
-	@$(BIN)/python -m bench.faults $(ARGS)
+	@$(BIN)/python -m tests.stress.faults $(ARGS)
 
 test-hostile: $(VENV)/.dev-ready  ## A million hostile frames, slow and idle clients, ten thousand who come and go
-	@$(BIN)/python -m bench.hostile $(ARGS)
-	@$(BIN)/python -m bench.churn
+	@$(BIN)/python -m tests.stress.hostile $(ARGS)
+	@$(BIN)/python -m tests.stress.churn
 
 browser: $(VENV)/.dev-ready  ## Get the browser that the tests of the pages need, where there is none
 	@$(BIN)/python -m tests.browser.chromium
@@ -42,12 +46,16 @@ screenshots: browser  ## Take the pictures of the documentation, of a town that 
 	@$(BIN)/python -m tests.browser.screenshots
 
 run-distributed: $(VENV)/.dev-ready  ## Start the system as many processes, on PostgreSQL, Valkey and NATS (PORT=)
-	@$(BIN)/python -m deploy.local --port $(PORT)
+	@$(BIN)/python -m devservers.local --port $(PORT)
+
+docs: $(VENV)/.run-ready  ## Make everything that repeats the contract: documents, parts of the clients
+	@$(BIN)/python manage.py make_docs
 
 check: $(VENV)/.dev-ready  ## Lint, format, types, system checks, migrations
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python manage.py check --fail-level WARNING
 	@$(BIN)/python manage.py makemigrations --check --dry-run --verbosity 0
 

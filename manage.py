@@ -11,7 +11,7 @@ def main() -> None:
     try:
         from django.core.management import execute_from_command_line
 
-        from nebengjek.env import ConfigError
+        from common.env import ConfigError
     except ImportError as exc:
         sys.exit(f"A dependency is missing ({exc}). `make run` installs all of them into .venv.")
     try:

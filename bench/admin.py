@@ -1,6 +1,6 @@
 """The admin at size: how long its pages take with 100,000 rides and 1,000,000 points, and how many queries.
 
-    python -m bench.admin [--rides 100000] [--points 10] [--keep FOLDER] [--slow]
+    python -m bench.admin [--rides 100000] [--points 10] [--long 10000] [--keep FOLDER] [--slow]
 
 Everything happens in a database of its own, in a temporary folder or in the one to keep, where it is used again. Each
 page is opened three times; printed is the slowest of the last two, in milliseconds, rendering included.
@@ -9,46 +9,32 @@ page is opened three times; printed is the slowest of the last two, in milliseco
 from __future__ import annotations
 
 import argparse
-import os
+import math
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
-PARSER = argparse.ArgumentParser(description="The admin at size.")
-PARSER.add_argument("--rides", type=int, default=100_000, help="how many (default: %(default)s)")
-PARSER.add_argument("--points", type=int, default=10, help="of each ride (default: %(default)s)")
-PARSER.add_argument("--keep", type=Path, help="a folder for the database; what is there is used again")
-PARSER.add_argument("--slow", action="store_true", help="show the queries of over 20 ms")
-OPTIONS = PARSER.parse_args()
-TEMPORARY = tempfile.TemporaryDirectory(prefix="bench-admin-")
-FOLDER = (OPTIONS.keep or Path(TEMPORARY.name)).resolve()
-FOLDER.mkdir(exist_ok=True)
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nebengjek.settings")
-os.environ["DATABASE_URL"] = f"sqlite:///{FOLDER / 'bench.sqlite3'}"
+from django.contrib.auth.hashers import make_password
+from django.db import connection, transaction
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext, setup_test_environment
 
-import django  # noqa: E402
+from bench.database import use_database
+from bench.report import say
+from events.models import OutboxEvent
+from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
+from users.models import Role, User
 
-django.setup()
+DRIVER_RIDES, PASSENGER_RIDES = 50, 20
+"""Rides of each person."""
 
-from django.contrib.auth.hashers import make_password  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.db import connection, transaction  # noqa: E402
-from django.db.models import Model  # noqa: E402
-from django.test import Client  # noqa: E402
-from django.test.utils import CaptureQueriesContext, setup_test_environment  # noqa: E402
-
-from events.models import OutboxEvent  # noqa: E402
-from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, TrackPoint  # noqa: E402
-from users.models import Role, User  # noqa: E402
-
-DRIVERS, PASSENGERS = 2000, 5000
-LONG = 10_000
 BATCH = 5000
 NOW = datetime.now(UTC)
 SPAN = timedelta(days=90)
@@ -61,15 +47,16 @@ def save(rows: Iterator[Model]) -> None:
         type(batch[0])._default_manager.bulk_create(batch)
 
 
-def people() -> tuple[list[User], list[User]]:
-    """Make drivers and passengers."""
+def people(rides: int) -> tuple[list[User], list[User]]:
+    """Make drivers and passengers for so many rides."""
     password = make_password(None)
     drivers = [
         User(msisdn=f"+62812{n:08d}", full_name=f"Driver {n}", role=Role.DRIVER, password=password)
-        for n in range(DRIVERS)
+        for n in range(rides // DRIVER_RIDES + 1)
     ]
     passengers = [
-        User(msisdn=f"+62813{n:08d}", full_name=f"Passenger {n}", password=password) for n in range(PASSENGERS)
+        User(msisdn=f"+62813{n:08d}", full_name=f"Passenger {n}", password=password)
+        for n in range(rides // PASSENGER_RIDES + 1)
     ]
     save(iter([*drivers, *passengers]))
     save(Beacon(driver=driver, is_active=True, changed_at=NOW) for driver in drivers)
@@ -79,7 +66,7 @@ def people() -> tuple[list[User], list[User]]:
 def fill(rides: int, points: int) -> None:
     """Make so many completed rides with all that belongs to them."""
     rng = random.Random(1)  # noqa: S311
-    drivers, passengers = people()
+    drivers, passengers = people(rides)
     times = sorted(NOW - SPAN * rng.random() for _ in range(rides))
     place = {"latitude": -6.1754, "longitude": 106.8272, "target_latitude": -6.2, "target_longitude": 106.83}
     finders = [
@@ -134,20 +121,20 @@ def fill(rides: int, points: int) -> None:
     )  # fmt: skip
 
 
-def long_ride() -> Ride:
-    """Return a ride of almost three hours, with a point a second."""
+def long_ride(points: int) -> Ride:
+    """Return a ride with so many points, one a second."""
     ride = Ride.objects.order_by("created_at")[0]
-    if ride.track.count() < LONG:
+    if ride.track.count() < points:
         ride.track.all().delete()
         save(
             TrackPoint(ride=ride, latitude=-6.1754 + n / 100_000, longitude=106.8272, accepted=n % 50 > 0,
                        timestamp=ride.created_at + timedelta(seconds=n), reason="" if n % 50 else "inaccurate")
-            for n in range(LONG)
+            for n in range(points)
         )  # fmt: skip
     return ride
 
 
-def pages() -> Iterator[str]:
+def pages(longest: Ride) -> Iterator[str]:
     """Yield the address of every list, of some with a search or a filter, and of a page of each kind."""
     yield "/admin/"
     yield "/admin/realtime/liveconnection/"
@@ -159,10 +146,9 @@ def pages() -> Iterator[str]:
         yield f"/admin/{path}/"
         yield f"/admin/{path}/{model._default_manager.order_by('-pk')[0].pk}/change/"
         yield f"/admin/{path}/?p=3"
-    longest = long_ride()
     yield f"/admin/rides/ride/{longest.pk}/change/"
     yield f"/admin/rides/trackpoint/?ride__id__exact={longest.pk}"
-    ride = Ride.objects.order_by("pk")[500]
+    ride = Ride.objects.order_by("pk").reverse()[0]
     for path, query in (
         ("rides/ride", f"q={ride.pk}"), ("rides/ride", f"q={ride.driver.msisdn}"), ("rides/ride", "q=Driver+17"),
         ("rides/ride", "status__exact=COMPLETED"), ("rides/ride", "q=nobody"), ("rides/match", "q=Driver+17"),
@@ -175,8 +161,8 @@ def pages() -> Iterator[str]:
         yield f"/admin/{path}/?{query}"
 
 
-def measure(client: Client, path: str) -> tuple[float, int]:
-    """Return the seconds and the queries of a page."""
+def measure(client: Client, path: str, slowest: float) -> tuple[float, int]:
+    """Return the seconds and the queries of a page; print the queries that take longer than `slowest` seconds."""
     seconds = []
     for _ in range(3):
         begun = time.perf_counter()
@@ -185,32 +171,45 @@ def measure(client: Client, path: str) -> tuple[float, int]:
         assert answer.status_code == 200, (path, answer.status_code)
     with CaptureQueriesContext(connection) as queries:
         client.get(path)
-    if OPTIONS.slow:
-        for query in queries.captured_queries:
-            if float(query["time"]) > 0.02:
-                sys.stdout.write(f"    {query['time']} {query['sql'][:600]}\n")
+    for query in queries.captured_queries:
+        if float(query["time"]) > slowest:
+            say(f"    {query['time']} {query['sql'][:600]}")
     return max(seconds[1:]), len(queries)
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
+    """Fill the database and print a line for each page."""
+    parser = argparse.ArgumentParser(prog="python -m bench.admin", description="The admin at size.")
+    parser.add_argument("--rides", type=int, default=100_000, help="how many (default: %(default)s)")
+    parser.add_argument("--points", type=int, default=10, help="of each ride (default: %(default)s)")
+    parser.add_argument("--long", type=int, default=10_000, help="points of the longest ride (default: %(default)s)")
+    parser.add_argument("--keep", type=Path, help="a folder for the database; what is there is used again")
+    parser.add_argument("--slow", action="store_true", help="show the queries of over 20 ms")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="bench-admin-") as temporary:
+        folder = options.keep or Path(temporary)
+        folder.mkdir(exist_ok=True)
+        use_database(folder.resolve() / "bench.sqlite3")
+        run(options.rides, options.points, options.long, 0.02 if options.slow else math.inf)
+
+
+def run(rides: int, points: int, long: int, slowest: float) -> None:
     """Fill the database and print a line for each page."""
     setup_test_environment()
-    call_command("migrate", verbosity=0)
     begun = time.perf_counter()
     if not Ride.objects.exists():
         with transaction.atomic():
-            fill(OPTIONS.rides, OPTIONS.points)
+            fill(rides, points)
     kinds = (Ride, TrackPoint, OutboxEvent)
     counts = ", ".join(f"{kind._default_manager.count():,} {kind._meta.verbose_name_plural}" for kind in kinds)
-    sys.stdout.write(f"{counts}, made in {time.perf_counter() - begun:.0f} s\n")
+    say(f"{counts}, made in {time.perf_counter() - begun:.0f} s")
     staff, _ = User.objects.get_or_create(msisdn="+6281100000000", defaults={"is_staff": True, "is_superuser": True})
     client = Client()
     client.force_login(staff)
-    for path in pages():
-        seconds, queries = measure(client, path)
-        sys.stdout.write(f"{seconds * 1000:7.0f} ms {queries:4} queries  {path}\n")
-        sys.stdout.flush()
+    for path in pages(long_ride(long)):
+        seconds, queries = measure(client, path, slowest)
+        say(f"{seconds * 1000:7.0f} ms {queries:4} queries  {path}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -6,12 +6,22 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from django.core.management import call_command
+from django.db import connection
+
+from users.models import Role, User
+from users.tokens import tokens_issue
+
+
+def use_database(path: Path) -> None:
+    """Let this process work on an SQLite file, with all tables; nothing may be connected to another one."""
+    connection.close()
+    connection.settings_dict["NAME"] = str(path)
+    call_command("migrate", verbosity=0)
+
 
 def make_people(count: int) -> list[str]:
-    """Make users, every other one a driver, and return their access tokens; Django has been set up."""
-    from users.models import Role, User
-    from users.tokens import tokens_issue
-
+    """Make users, every other one a driver, and return their access tokens."""
     roles = (Role.DRIVER, Role.PASSENGER)
     users = [User(msisdn=f"+62812{n:08d}", role=roles[n % 2], password="!") for n in range(count)]  # noqa: S106
     User.objects.bulk_create(users, 500)

@@ -11,47 +11,35 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import math
-import os
 import random
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-PARSER = argparse.ArgumentParser(description="The live map at size.")
-PARSER.add_argument("--drivers", type=int, default=1000, help="how many (default: %(default)s)")
-PARSER.add_argument("--seconds", type=int, default=20, help="how long to look (default: %(default)s)")
-PARSER.add_argument("--browser", help="the program to look with (default: Playwright's own Chromium)")
-PARSER.add_argument("--screenshot", help="where to keep a picture of the page")
-OPTIONS = PARSER.parse_args()
-TEMPORARY = tempfile.TemporaryDirectory(prefix="bench-live-")
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nebengjek.settings")
-os.environ["DATABASE_URL"] = f"sqlite:///{Path(TEMPORARY.name) / 'bench.sqlite3'}"
-os.environ.setdefault("LOG_LEVEL", "WARNING")
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.test import Client
+from playwright.async_api import Page, async_playwright
 
-import django  # noqa: E402
-
-django.setup()
-
-from django.conf import settings  # noqa: E402
-from django.contrib.auth.hashers import make_password  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.test import Client  # noqa: E402
-from playwright.async_api import Page, async_playwright  # noqa: E402
-
-from realtime.server import make_server  # noqa: E402
-from rides.geo import GeoPoint  # noqa: E402
-from rides.models import Beacon, Finder, Match, Ride, TrackPoint  # noqa: E402
-from rides.positions import positions  # noqa: E402
-from users.models import Driver, Role, User  # noqa: E402
-from web.live.picture import Painter, Picture  # noqa: E402
+from bench.database import use_database
+from bench.report import centile, say
+from realtime.server.uvicorn_server import make_server
+from rides.geo import GeoPoint
+from rides.models import Beacon, Finder, Match, Ride, TrackPoint
+from rides.positions import positions
+from users.models import Driver, Role, User
+from users.presence import Presence, presence
+from web.live.picture import Painter, Picture
 
 NOW = datetime.now(UTC)
 CENTRE = GeoPoint(-6.1754, 106.8272)
@@ -134,7 +122,7 @@ async def move(drivers: list[User]) -> None:
     """Let all of them drive about, a step a second."""
     places = {driver.pk: (somewhere(), RNG.uniform(0, math.tau)) for driver in drivers}
     for number, user_id in enumerate(places, 1):
-        positions().connected(user_id, number)
+        presence().note([Presence(connection_id=uuid4(), user_id=user_id, role="driver", session=number)])
     while True:
         for user_id, (at, angle) in places.items():
             turned = angle + RNG.uniform(-0.3, 0.3)
@@ -191,12 +179,12 @@ async def busy(page: Page, seconds: int) -> tuple[list[float], float, float]:
     return gaps, shares[0], shares[1]
 
 
-async def look(url: str, cookie: str, times: list[float]) -> None:
+async def look(url: str, cookie: str, times: list[float], options: argparse.Namespace) -> None:
     """Look at the page for a while, and print what it takes."""
     sizes: list[int] = []
     async with async_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-background-networking"]
-        browser = await playwright.chromium.launch(executable_path=OPTIONS.browser, args=arguments)
+        browser = await playwright.chromium.launch(executable_path=options.browser, args=arguments)
         context = await browser.new_context(viewport={"width": 1400, "height": 900})
         await context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": url}])
         page = await context.new_page()
@@ -205,45 +193,46 @@ async def look(url: str, cookie: str, times: list[float]) -> None:
         await page.wait_for_selector('#connection[data-state="live"]')
         await asyncio.sleep(WARM_UP)
         first, times[:] = times[0], []
-        gaps, works, scripts = await busy(page, OPTIONS.seconds)
-        if OPTIONS.screenshot:
-            await page.screenshot(path=OPTIONS.screenshot)
+        gaps, works, scripts = await busy(page, options.seconds)
+        if options.screenshot:
+            await page.screenshot(path=options.screenshot)
         await browser.close()
     say(f"picture on the server: first {first:.0f} ms, then {spread(times)} ms, {len(times)} of them")
     say(f"sent: snapshot {sizes[0] / 1000:.0f} kB, then {statistics.median(sizes[1:]) / 1000:.0f} kB a frame")
-    say(f"between frames in the browser: {spread(gaps)} ms, {len(gaps) / OPTIONS.seconds:.0f} frames a second")
+    say(f"between frames in the browser: {spread(gaps)} ms, {len(gaps) / options.seconds:.0f} frames a second")
     say(f"main thread busy {works:.0%}, in scripts {scripts:.0%}")
-
-
-def say(line: str) -> None:
-    """Print a line."""
-    sys.stdout.write(f"{line}\n")
 
 
 def spread(values: list[float]) -> str:
     """Return median, 95th percentile and greatest."""
-    return (
-        f"p50 {statistics.median(values):.1f}, p95 {statistics.quantiles(values, n=20)[18]:.1f}, max {max(values):.1f}"
-    )
+    return f"p50 {centile(values, 50):.1f}, p95 {centile(values, 95):.1f}, max {max(values):.1f}"
 
 
-async def run(drivers: list[User], cookie: str) -> None:
-    """Measure."""
+async def measure(drivers: list[User], cookie: str, options: argparse.Namespace) -> None:
+    """Serve the town, and look at it."""
     times = watch_painter()
     async with serving(drivers) as url:
-        await look(url, cookie, times)
+        await look(url, cookie, times, options)
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Make the town, and look at it."""
-    call_command("migrate", verbosity=0)
-    drivers = fill(OPTIONS.drivers)
-    client = Client()
-    client.force_login(User.objects.create_superuser("+6281100000001", "x"))
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-    say(f"{OPTIONS.drivers} drivers, {Ride.objects.count()} rides, {TrackPoint.objects.count()} points of tracks")
-    asyncio.run(run(drivers, cookie))
+    parser = argparse.ArgumentParser(prog="python -m bench.live", description="The live map at size.")
+    parser.add_argument("--drivers", type=int, default=1000, help="how many (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=20, help="how long to look (default: %(default)s)")
+    parser.add_argument("--browser", help="the program to look with (default: Playwright's own Chromium)")
+    parser.add_argument("--screenshot", help="where to keep a picture of the page")
+    options = parser.parse_args(arguments)
+    logging.getLogger().setLevel(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="bench-live-") as folder:
+        use_database(Path(folder) / "bench.sqlite3")
+        drivers = fill(options.drivers)
+        client = Client()
+        client.force_login(User.objects.create_superuser("+6281100000001", "x"))
+        cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+        say(f"{options.drivers} drivers, {Ride.objects.count()} rides, {TrackPoint.objects.count()} points of tracks")
+        asyncio.run(measure(drivers, cookie, options))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

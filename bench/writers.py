@@ -12,25 +12,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import json
-import os
 import random
-import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
-from websockets.asyncio.client import connect
+from django.db import connection
 
-if TYPE_CHECKING:
-    from tests.e2e.server import ServerProcess
+from bench.database import count_rows, make_people, use_database
+from bench.report import centile, say
+from devservers.client import Client
+from devservers.patience import TIMEOUT
+from devservers.web import ServerProcess
+from users.models import User
 
-PARSER = argparse.ArgumentParser(description="Writers on SQLite.")
-PARSER.add_argument("--seconds", type=float, default=60, help="how long (%(default)s)")
-PARSER.add_argument("--rate", type=float, default=100, help="commands a second, in all (%(default)s)")
 SOCKETS, CLIENTS = 14, 4
 
 OTHER_PROCESS = """
@@ -50,17 +48,15 @@ async def over_socket(url: str, token: str, commands: int, pause: float = 0) -> 
     """Switch a driver's beacon so many times and return the seconds that each answer took."""
     seconds = []
     await asyncio.sleep(random.uniform(0, pause))  # noqa: S311
-    async with connect(url, additional_headers={"Authorization": f"Bearer {token}"}, compression=None) as socket:
-        begun = time.monotonic()
-        for number in range(commands):
-            await asyncio.sleep(max(0.0, begun + number * pause - time.monotonic()))
-            asked_at = time.perf_counter()
-            data = {"is_active": number % 2 == 0}
-            await socket.send(json.dumps({"type": "beacon_update", "data": data, "id": str(number)}))
-            while (frame := json.loads(await socket.recv())).get("id") != str(number):
-                pass
-            assert frame["type"] == "ack", frame
-            seconds.append(time.perf_counter() - asked_at)
+    client = await Client.connect(url, token, compression=None)
+    begun = time.monotonic()
+    for number in range(commands):
+        await asyncio.sleep(max(0.0, begun + number * pause - time.monotonic()))
+        asked_at = time.perf_counter()
+        answer = await client.do("beacon_update", is_active=number % 2 == 0)
+        assert answer["type"] == "ack", answer
+        seconds.append(time.perf_counter() - asked_at)
+    await client.hang_up()
     return seconds
 
 
@@ -68,12 +64,13 @@ async def over_http(url: str, token: str, commands: int, pause: float = 0) -> li
     """Change a user's name so many times and return the seconds that each answer took."""
     seconds = []
     await asyncio.sleep(random.uniform(0, pause))  # noqa: S311
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT) as client:
         begun = time.monotonic()
         for number in range(commands):
             await asyncio.sleep(max(0.0, begun + number * pause - time.monotonic()))
             asked_at = time.perf_counter()
-            answer = await client.patch(f"{url}/api/me/", json={"full_name": f"Name {number}"})
+            answer = await client.patch("/api/me/", json={"full_name": f"Name {number}"})
             assert answer.status_code == 200, answer.text
             seconds.append(time.perf_counter() - asked_at)
     return seconds
@@ -92,8 +89,7 @@ async def in_another_process(server: ServerProcess, msisdn: str, commands: int, 
 async def write(server: ServerProcess, tokens: list[str], msisdn: str, seconds: float, rate: float) -> None:
     """Write at this rate for so long, and print how it went."""
     each, pause = int(seconds * rate * 0.7 / SOCKETS), SOCKETS / (rate * 0.7)
-    url = server.url.replace("http", "ws", 1) + "/ws/"
-    sockets = [over_socket(url, token, each, pause) for token in tokens[:SOCKETS]]
+    sockets = [over_socket(server.url, token, each, pause) for token in tokens[:SOCKETS]]
     requests = int(seconds * rate * 0.2 / CLIENTS)
     clients = [over_http(server.url, token, requests, CLIENTS / (rate * 0.2)) for token in tokens[SOCKETS:]]
     elsewhere = in_another_process(server, msisdn, int(seconds * rate * 0.1), 10 / rate)
@@ -102,51 +98,33 @@ async def write(server: ServerProcess, tokens: list[str], msisdn: str, seconds: 
     took = time.monotonic() - begun
     for name, part in (("sockets", answers[:SOCKETS]), ("HTTP", answers[SOCKETS:])):
         times = [1000 * second for second in itertools.chain(*part)]
-        centiles = statistics.quantiles(times, n=100)
-        show(
-            f"{len(times)} over {name}: p50 {centiles[49]:.1f} ms, p99 {centiles[98]:.1f} ms, at most {max(times):.0f}"
-        )
-    show(f"{int(seconds * rate * 0.1)} in another process; {seconds * rate / took:.0f} a second in all")
+        spread = f"p50 {centile(times, 50):.1f} ms, p99 {centile(times, 99):.1f} ms, at most {max(times):.0f}"
+        say(f"{len(times)} over {name}: {spread}")
+    say(f"{int(seconds * rate * 0.1)} in another process; {seconds * rate / took:.0f} a second in all")
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Start a server, write, and look for locked databases."""
-    options = PARSER.parse_args()
-    folder = tempfile.TemporaryDirectory(prefix="bench-writers-")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nebengjek.settings")
-    os.environ["DATABASE_URL"] = f"sqlite:///{folder.name}/e2e.sqlite3"
-
-    import django
-
-    django.setup()
-
-    from django.core.management import call_command
-    from django.db import connection
-
-    from bench.database import count_rows, make_people
-    from tests.e2e.server import ServerProcess
-    from users.models import User
-
-    call_command("migrate", verbosity=0)
-    drivers = make_people(2 * (SOCKETS + CLIENTS + 1))[::2]
-    msisdn = User.objects.filter(role="driver").order_by("msisdn").reverse()[0].msisdn
-    connection.close()
-    server = ServerProcess(Path(folder.name), LOG_LEVEL="WARNING").start()
-    try:
-        asyncio.run(write(server, drivers[:-1], msisdn, options.seconds, options.rate))
-    finally:
-        server.stop()
-    rows = count_rows(Path(folder.name) / "e2e.sqlite3")
-    show(f"{rows['events_outboxevent']} events, {sum(rows.values())} rows")
+    parser = argparse.ArgumentParser(prog="python -m bench.writers", description="Writers on SQLite.")
+    parser.add_argument("--seconds", type=float, default=60, help="how long (%(default)s)")
+    parser.add_argument("--rate", type=float, default=100, help="commands a second, in all (%(default)s)")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="bench-writers-") as folder:
+        server = ServerProcess(Path(folder), LOG_LEVEL="WARNING")
+        use_database(server.database)
+        drivers = make_people(2 * (SOCKETS + CLIENTS + 1))[::2]
+        msisdn = User.objects.filter(role="driver").order_by("msisdn").reverse()[0].msisdn
+        connection.close()
+        server.start()
+        try:
+            asyncio.run(write(server, drivers[:-1], msisdn, options.seconds, options.rate))
+        finally:
+            server.stop()
+        rows = count_rows(server.database)
+    say(f"{rows['events_outboxevent']} events, {sum(rows.values())} rows")
     locked = sum("locked" in line for line in server.output)
-    show(f"{locked} times a database was locked; {sum('Traceback' in line for line in server.output)} errors")
-
-
-def show(text: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    say(f"{locked} times a database was locked; {sum('Traceback' in line for line in server.output)} errors")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

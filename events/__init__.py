@@ -1,5 +1,5 @@
-"""What happened, kept until it is delivered.
+"""Events, and the outbox that keeps them until they are delivered.
 
-A service ends in `emit(Event(...))` (`outbox`): the row is written in the service's own transaction. The `relay` hands
-the rows to a bus (`buses`) in the order of their numbers, and the bus to whoever delivers them.
+A service ends in `emit(Event(...))` (`outbox`): the row is written in the service's own transaction. The `relay`
+publishes the rows on a bus (`buses`) in the order of their numbers, and the bus passes them to whoever delivers them.
 """

@@ -1,4 +1,4 @@
-"""The outbox and the dead letters in the admin: to look at, not to change; a letter can be replayed."""
+"""The outbox and the dead letters in the admin: read-only, but a letter can be replayed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from common.admin import ReadOnlyAdmin
 from events.base import Event
 from events.dead_letters import dead_letters_request_replay
 from events.models import DeadLetter, OutboxEvent
-from nebengjek.admin import ReadOnlyAdmin
+from events.outbox import outbox_events_retry
 
 
 class SubjectFilter(admin.SimpleListFilter):
-    """The subjects that there are, asked of the code and not of a million rows."""
+    """The subjects of all event classes: a DISTINCT over a million rows would be slow."""
 
     title = "subject"
     parameter_name = "subject"
@@ -38,7 +39,7 @@ def subjects(base: type[Event]) -> set[str]:
 
 @admin.register(OutboxEvent)
 class OutboxEventAdmin(ReadOnlyAdmin[OutboxEvent]):
-    """What happened, whom it was for, and whether it has left the outbox."""
+    """Events, their audience, and whether they were published."""
 
     list_display = ("id", "subject", "key", "created_at", "published_at", "attempts", "failed_at")
     list_filter = (
@@ -48,7 +49,18 @@ class OutboxEventAdmin(ReadOnlyAdmin[OutboxEvent]):
     )
     search_fields = ("key",)  # lets the box appear
     search_help_text = "The whole id of an event, or of the ride, match or user that it is about"
+    actions = ("retry",)
     show_full_result_count = False
+
+    @admin.action(description="Publish again, if given up", permissions=["retry"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[OutboxEvent]) -> None:
+        """Let the relay try the chosen events again."""
+        count = outbox_events_retry(ids=queryset.values_list("pk", flat=True))
+        self.message_user(request, f"{count} events will be published again.", messages.SUCCESS)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change events may let them be published again; nobody may edit one."""
+        return request.user.has_perm("events.change_outboxevent")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[OutboxEvent], search_term: str
@@ -64,7 +76,7 @@ class OutboxEventAdmin(ReadOnlyAdmin[OutboxEvent]):
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
-    """Messages that could not be delivered, and why."""
+    """Messages that could not be delivered, and the reason."""
 
     list_display = ("id", "subject", "reason", "created_at", "replay_requested_at", "replayed_at", "replays")
     list_filter = (("replayed_at", admin.EmptyFieldListFilter),)

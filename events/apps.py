@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from django.apps import AppConfig
 
 
@@ -6,3 +8,4 @@ class EventsConfig(AppConfig):
 
     name = "events"
     verbose_name = "Events"
+    SUPPORT_PERMISSIONS: ClassVar[tuple[str, ...]] = ("view_outboxevent", "view_deadletter")

@@ -1,4 +1,4 @@
-"""Messages that could not be delivered: kept, to be looked at and replayed after a fix."""
+"""Dead letters: messages that could not be delivered, kept to be replayed after a fix."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Dead(msgspec.Struct, frozen=True):
 
 
 def dead_letters_keep(letters: Iterable[Dead]) -> None:
-    """Keep messages that are given up; one that is kept already stays as it is."""
+    """Store dead letters; one that is stored already is left unchanged."""
     DeadLetter.objects.bulk_create(
         [
             DeadLetter(
@@ -41,29 +41,29 @@ def dead_letters_keep(letters: Iterable[Dead]) -> None:
 
 
 def storable(text: str) -> str:
-    """Return a stranger's text without what a database does not take: NUL, and halves of surrogate pairs."""
+    """Return text without what PostgreSQL does not store: NUL, and unpaired surrogates."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def dead_letters_request_replay(*, ids: Iterable[int] | None = None) -> int:
-    """Ask the bridge to publish these letters (None: all that were never replayed) once more; return how many."""
+    """Request the replay of these letters (None: of all that were never replayed); return how many."""
     letters = DeadLetter.objects.filter(replay_requested_at__isnull=True)
     letters = letters.filter(replayed_at__isnull=True) if ids is None else letters.filter(pk__in=list(ids))
     return letters.update(replay_requested_at=timezone.now())
 
 
 def dead_letters_to_replay(limit: int) -> list[DeadLetter]:
-    """Return letters whose replay was asked for, in the order in which they died."""
+    """Return letters whose replay was requested, oldest first."""
     return list(DeadLetter.objects.filter(replay_requested_at__isnull=False).order_by("id")[:limit])
 
 
 def dead_letter_mark_replayed(letter: DeadLetter) -> None:
-    """Note that a letter is in the stream again; another request for it makes another message."""
+    """Mark a letter as replayed; another request publishes it once more."""
     DeadLetter.objects.filter(pk=letter.pk).update(
         replayed_at=timezone.now(), replay_requested_at=None, replays=letter.replays + 1
     )
 
 
 def dead_letter_give_up_replay(letter: DeadLetter) -> None:
-    """Note that NATS does not take a letter as it is; the request for its replay has ended."""
+    """Withdraw the request to replay a letter that NATS refuses."""
     DeadLetter.objects.filter(pk=letter.pk).update(replay_requested_at=None)

@@ -1,4 +1,4 @@
-"""The outbox (events that wait for the bus, and for a while those that were handed out), and dead letters."""
+"""The outbox (pending events, and for a while those that were published), and dead letters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models import Q
 class OutboxEvent(models.Model):
     """One event, written in the transaction of the service that caused it.
 
-    The primary key gives the order in which the relay hands events out; `event_id` is the event's identity everywhere.
+    The primary key gives the order in which the relay publishes events; `event_id` is the event's identity everywhere.
     `audience` maps each recipient's id to the data that this person sees, or to null for `data` itself.
     """
 
@@ -43,7 +43,7 @@ class OutboxEvent(models.Model):
 
 
 class DeadLetter(models.Model):
-    """A message from NATS that could not be delivered, whole, with the reason. It may be published once more."""
+    """A message from NATS that could not be delivered, whole, with the reason. It can be replayed."""
 
     stream_id = models.CharField(max_length=64, help_text="The stream, and when it was made.")
     sequence = models.PositiveBigIntegerField(help_text="The message's number in the stream.")

@@ -1,23 +1,24 @@
-"""Writing to the outbox and reading from it."""
+"""The outbox: `emit` writes to it, the relay reads it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F, Min, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from events.base import Event
 from events.models import OutboxEvent
-from events.nudge import nudge
+from events.wakeups import wake_relay
 
 
 class Backlog(NamedTuple):
-    """How many events wait for the bus, and for how many seconds the oldest of them does."""
+    """How many events are pending, and the age of the oldest in seconds."""
 
     events: int
     age: float
@@ -39,16 +40,27 @@ def emit(event: Event) -> None:
         audience={str(user): views[user].to_data() if user in views else None for user in event.audience},
         valid_until=event.valid_until,
     )
-    transaction.on_commit(nudge)
+    transaction.on_commit(wake_relay)
 
 
 def pending_events(limit: int) -> list[OutboxEvent]:
-    """Return the oldest events that were neither handed to the bus nor given up, in the order of their numbers."""
+    """Return the oldest events that were neither published nor given up, in the order of their numbers."""
     return list(_pending().order_by("id")[:limit])
 
 
+def expired_among(rows: Sequence[OutboxEvent]) -> set[int]:
+    """Return the keys of the events that are not valid any more, by the clock of the database.
+
+    The relay's own clock may be wrong: an hour fast, it would drop every offer.
+    """
+    limited = [row.pk for row in rows if row.valid_until is not None]
+    if not limited:
+        return set()
+    return set(OutboxEvent.objects.filter(pk__in=limited, valid_until__lte=Now()).values_list("pk", flat=True))
+
+
 def backlog() -> Backlog:
-    """Return what waits."""
+    """Return how much is pending."""
     found = _pending().aggregate(count=Count("id"), oldest=Min("created_at"))
     age = (timezone.now() - found["oldest"]).total_seconds() if found["oldest"] else 0.0
     return Backlog(found["count"], max(0.0, age))
@@ -59,18 +71,34 @@ def _pending() -> QuerySet[OutboxEvent]:
 
 
 def mark_published(rows: Sequence[OutboxEvent]) -> None:
-    """Note that the bus has taken `rows`."""
+    """Mark events as published."""
     OutboxEvent.objects.filter(pk__in=[row.pk for row in rows]).update(published_at=timezone.now(), error="")
 
 
 def mark_attempt(row: OutboxEvent, error: str) -> bool:
-    """Note a failed attempt; return True when it was the last and the event is given up."""
+    """Count a failed attempt; return True when it was the last one and the event is given up."""
     OutboxEvent.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, error=error[:2000])
     last = OutboxEvent.objects.filter(pk=row.pk, attempts__gte=settings.RELAY_MAX_ATTEMPTS)
     return last.update(failed_at=timezone.now()) == 1
 
 
+def mark_given_up(row: OutboxEvent, error: str) -> None:
+    """Count an attempt after which there will be no other."""
+    OutboxEvent.objects.filter(pk=row.pk).update(
+        attempts=F("attempts") + 1, failed_at=timezone.now(), error=error[:2000]
+    )
+
+
+def outbox_events_retry(*, ids: Iterable[int]) -> int:
+    """Let the relay try events again that were given up; return how many."""
+    given_up = OutboxEvent.objects.filter(pk__in=list(ids), failed_at__isnull=False)
+    with transaction.atomic():
+        count = given_up.update(failed_at=None, attempts=0)
+        transaction.on_commit(wake_relay)
+    return count
+
+
 def purge_published(keep: timedelta) -> int:
-    """Delete the events that were handed out longer than `keep` ago; return how many."""
+    """Delete the events that were published longer than `keep` ago; return how many."""
     count, _ = OutboxEvent.objects.filter(published_at__lt=timezone.now() - keep).delete()
     return count

@@ -1,92 +1,113 @@
-"""The relay: takes events out of the outbox and hands them to the bus, one relay at a time.
+"""The relay: publishes the events of the outbox on the bus; one relay at a time.
 
-It is woken after each commit and looks every `RELAY_INTERVAL` anyway, so that it also finds what another process (a
-shell, a command, one that was killed) has left there.
+It is woken after each commit. It also polls every `RELAY_INTERVAL`, and so finds what another process (a shell, a
+command, one that was killed) has written.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from django.conf import settings
-from django.utils import timezone
 
-from events import nudge, outbox
-from events.buses.base import Bus, BusUnavailable
+from common.errors import brief
+from common.retrying import Repetition, all_or_each
+from common.threads import in_read_thread, in_write_thread
+from events import outbox, wakeups
+from events.buses.base import Bus, BusUnavailable, Refused
 from events.models import OutboxEvent
-from nebengjek.threads import in_read_thread, in_write_thread
 
 logger = logging.getLogger(__name__)
 
 RETRY_DELAY = 1.0
-"""Seconds between two attempts at a batch that the bus did not take."""
+"""Seconds between two attempts to publish a batch."""
 
 
 class Relay:
-    """Moves committed events from the outbox to `bus`, in the order of their numbers."""
+    """Publishes committed events on `bus`, in the order of their numbers, and marks them as published.
 
-    def __init__(self, bus: Bus) -> None:
-        self.relayed = 0
-        self._bus = bus
+    `on_relayed` is called with the number of events that were published, or given up, after each batch. Each wait for
+    the database is within `step`, so that somebody may watch how long it takes.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        on_relayed: Callable[[int], None] = lambda _: None,
+        step: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
+    ) -> None:
+        self._bus, self._on_relayed, self._step = bus, on_relayed, step
         self._woken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._repetition = Repetition()
 
     def wake(self) -> None:
-        """Have the relay look at the outbox at once; may be called from any thread."""
+        """Read the outbox now; may be called from any thread."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._woken.set)
 
     async def run(self) -> None:
         """Relay until cancelled."""
-        nudge.listen(self.wake)
+        wakeups.listen(self.wake)
         try:
             while True:
                 self._woken.clear()
                 await self.drain()
                 await self._wait(settings.RELAY_INTERVAL.total_seconds())
         finally:
-            nudge.ignore(self.wake)
+            wakeups.ignore(self.wake)
 
     async def drain(self) -> int:
-        """Hand out everything that waits; return how many events left the outbox."""
+        """Publish everything that is pending; return how many events were published or given up."""
         total = 0
-        while rows := await in_read_thread(outbox.pending_events, settings.RELAY_BATCH):
-            done = await self._hand_out(rows)
+        while rows := await self._pending():
+            done = await self._publish_batch(rows)
             total += done
-            self.relayed += done
+            self._on_relayed(done)
             if done < len(rows):
                 await asyncio.sleep(RETRY_DELAY)
         return total
 
-    async def _hand_out(self, rows: list[OutboxEvent]) -> int:
+    async def _pending(self) -> list[OutboxEvent]:
+        with self._step("reading the outbox"):
+            return await in_read_thread(outbox.pending_events, settings.RELAY_BATCH)
+
+    async def _publish_batch(self, rows: list[OutboxEvent]) -> int:
+        """Publish a batch, or as many of its first events as the bus takes: the order must be kept."""
+        passing = (BusUnavailable,)
         try:
-            await self._publish(rows)
+            return await all_or_each(rows, self._publish, self._publish_one, passing=passing, log=logger, what="events")
         except BusUnavailable as exc:
-            logger.warning("%d events wait: %s", len(rows), exc)
+            if self._repetition.is_new(reason := brief(exc)):
+                logger.warning("%d events are waiting: %s", len(rows), reason)
             return 0
-        except Exception:
-            logger.exception("The bus did not take a batch of %d events; each is tried by itself.", len(rows))
-            return await self._hand_out_singly(rows)
-        return len(rows)
 
-    async def _hand_out_singly(self, rows: list[OutboxEvent]) -> int:
-        """Go on up to the first event that fails, so that the order stays; one that always fails is given up."""
-        for done, row in enumerate(rows):
-            try:
-                await self._publish([row])
-            except BusUnavailable:
-                return done
-            except Exception as exc:
-                if not await in_write_thread(outbox.mark_attempt, row, f"{type(exc).__name__}: {exc}"):
-                    return done
-                logger.error("Event %s (%s) was given up after the last attempt.", row.event_id, row.subject)
-        return len(rows)
+    async def _publish_one(self, row: OutboxEvent) -> bool:
+        """Publish one event; return False where the next has to wait for it. One that always fails is given up."""
+        try:
+            await self._publish([row])
+        except BusUnavailable:
+            return False
+        except Refused as exc:
+            await in_write_thread(outbox.mark_given_up, row, str(exc))
+            logger.error("Event %s (%s) was given up: %s", row.event_id, row.subject, exc)
+        except Exception as exc:
+            if not await in_write_thread(outbox.mark_attempt, row, f"{type(exc).__name__}: {exc}"):
+                return False
+            logger.error("Event %s (%s) was given up after the last attempt.", row.event_id, row.subject)
+        return True
 
-    async def _publish(self, rows: list[OutboxEvent]) -> None:
-        now = timezone.now()
-        await self._bus.publish([row for row in rows if row.valid_until is None or row.valid_until > now])
-        await in_write_thread(outbox.mark_published, rows)
+    async def _publish(self, rows: Sequence[OutboxEvent]) -> None:
+        with self._step("reading the outbox"):
+            expired = await in_read_thread(outbox.expired_among, rows)
+        if expired:
+            logger.info("%d events had expired before they could be published.", len(expired))
+        await self._bus.publish([row for row in rows if row.pk not in expired])
+        with self._step("marking events as published"):
+            await in_write_thread(outbox.mark_published, rows)
 
     async def _wait(self, seconds: float) -> None:
         try:

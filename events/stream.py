@@ -1,6 +1,6 @@
-"""The NATS stream: what is in it, and what our messages look like.
+"""The NATS stream: its subjects, its configuration, and the headers of our messages.
 
-One stream for all of it, because several would lose the order between a match and its ride.
+There is one stream, because several would lose the order between a match and its ride.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import logging
 
 from django.conf import settings
 from nats.js import JetStreamContext
-from nats.js.api import RetentionPolicy, StorageType, StreamConfig, StreamInfo
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import NotFoundError
 
 logger = logging.getLogger(__name__)
@@ -20,20 +20,23 @@ DURABLE = "bridge"
 DUPLICATE_WINDOW = 3600.0
 """Seconds within which the stream takes a message of the same `Nats-Msg-Id` only once."""
 
+MAX_PAYLOAD = 64 * 1024
+"""Bytes of a message that the bridge delivers at most: a client has to take it in one frame."""
+
 OUTBOX_SUBJECT = "nebengjek.outbox"
-"""Core NATS: something was committed; whoever relays may look. No payload."""
+"""Core NATS, no payload: an event was committed, so the relay should read the outbox."""
 
 ID_HEADER = "Nats-Msg-Id"
 TYPE_HEADER = "Nebengjek-Type"
 """The frame type; on messages of ours only."""
 VIEWS_HEADER = "Nebengjek-Views"
-"""JSON: what single recipients see instead of the payload, by user id."""
+"""JSON object: what single recipients see instead of the payload, by user id; null for the payload itself."""
 VALID_UNTIL_HEADER = "Nebengjek-Valid-Until"
-"""A moment after which nobody needs to be told any more."""
+"""RFC 3339: the message is not delivered after this moment."""
 
 
 class StreamMismatch(Exception):
-    """There is a stream of our name that cannot do what we need."""
+    """The stream exists with a configuration that would lose or refuse our messages."""
 
 
 def is_streamed(subject: str) -> bool:
@@ -42,7 +45,7 @@ def is_streamed(subject: str) -> bool:
 
 
 async def ensure_stream(context: JetStreamContext) -> StreamInfo:
-    """Return the stream, made where there is none. Raises `StreamMismatch` where it loses or refuses our messages."""
+    """Return the stream, created where there is none. Raises `StreamMismatch` where it would lose our messages."""
     wanted = StreamConfig(
         name=STREAM,
         subjects=list(SUBJECTS),
@@ -54,15 +57,29 @@ async def ensure_stream(context: JetStreamContext) -> StreamInfo:
     try:
         info = await context.stream_info(STREAM)
     except NotFoundError:
-        logger.info("Making the stream %s for %s.", STREAM, ", ".join(SUBJECTS))
+        logger.info("Creating the stream %s for %s.", STREAM, ", ".join(SUBJECTS))
         return await context.add_stream(wanted)
     config = info.config
     if missing := set(SUBJECTS) - set(config.subjects or ()):
         raise StreamMismatch(f"The stream {STREAM} lacks the subjects {', '.join(sorted(missing))}.")
     if config.retention != RetentionPolicy.LIMITS:
         raise StreamMismatch(f"The stream {STREAM} has the retention {config.retention}; it must be limits.")
-    if config.storage != StorageType.FILE:
-        logger.warning("The stream %s is in memory: a restart of NATS loses what was not delivered.", STREAM)
-    if (config.duplicate_window or 0) < DUPLICATE_WINDOW:
-        logger.warning("The stream %s forgets message ids after %s s.", STREAM, config.duplicate_window)
+    for problem in weaknesses(config):
+        logger.warning("The stream %s %s", STREAM, problem)
     return info
+
+
+def weaknesses(config: StreamConfig) -> list[str]:
+    """Return what may lose or refuse messages in a stream that an operator has configured."""
+    found = []
+    if config.storage != StorageType.FILE:
+        found.append("is in memory: a restart of NATS loses what was not delivered.")
+    if (config.duplicate_window or 0) < DUPLICATE_WINDOW:
+        found.append(f"forgets message ids after {config.duplicate_window} s.")
+    limits = {"max_msgs": config.max_msgs, "max_bytes": config.max_bytes, "per subject": config.max_msgs_per_subject}
+    limited = [name for name, limit in limits.items() if limit is not None and limit > 0]
+    if limited and config.discard != DiscardPolicy.NEW:
+        found.append(f"drops its oldest messages ({', '.join(limited)}), also undelivered ones: set discard to new.")
+    if config.max_msg_size is not None and 0 < config.max_msg_size < MAX_PAYLOAD:
+        found.append(f"refuses messages of more than {config.max_msg_size} bytes; ours may have {MAX_PAYLOAD}.")
+    return found

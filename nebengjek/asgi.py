@@ -15,22 +15,23 @@ from django.core.checks import ERROR, run_checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
-from nebengjek.handler import BoundedASGIHandler  # noqa: E402
-from realtime.background import background  # noqa: E402
-from realtime.consumers import UserConsumer  # noqa: E402
-from realtime.middleware import (  # noqa: E402
+from common.handler import BoundedASGIHandler  # noqa: E402
+from realtime.server.background import background  # noqa: E402
+from realtime.socket.consumer import UserConsumer  # noqa: E402
+from realtime.socket.handshake import (  # noqa: E402
     ConnectRateMiddleware,
     CountingMiddleware,
     JWTAuthMiddleware,
     LoopbackOnly,
     OriginMiddleware,
+    UpgradeRequired,
     has_public_secrets,
     not_found,
 )
 from web.live.socket import OwnOrigin, StaffOnly, live_socket  # noqa: E402
 
 django_handler: Any = BoundedASGIHandler()
-django_application: Any = CountingMiddleware(django_handler)
+django_application: Any = CountingMiddleware(UpgradeRequired(django_handler, "/ws/", "/live/ws/"))
 users_socket: Any = OriginMiddleware(ConnectRateMiddleware(JWTAuthMiddleware(UserConsumer.as_asgi())))
 live_map: Any = OwnOrigin(ConnectRateMiddleware(StaffOnly(live_socket)))
 nothing_here: Any = not_found
@@ -51,7 +52,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
         return
-    background.ensure_started()
+    background().ensure_started()
     await router(scope, receive, send)
 
 
@@ -59,11 +60,11 @@ async def lifespan(receive: Any, send: Any) -> None:
     """Start the background work before the first connection, and end it after the last."""
     await receive()  # lifespan.startup
     try:
-        background.ensure_started()
+        background().ensure_started()
     except Exception as exc:
         await send({"type": "lifespan.startup.failed", "message": str(exc)})
         return
     await send({"type": "lifespan.startup.complete"})
     await receive()  # lifespan.shutdown
-    await background.stop()
+    await background().stop()
     await send({"type": "lifespan.shutdown.complete"})

@@ -1,9 +1,12 @@
-"""System checks: what is wrong with the configuration is said at the start, with a hint, and not at run time."""
+"""System checks: a wrong configuration is reported at the start, with a hint, and not at run time."""
 
 from __future__ import annotations
 
+import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import phonenumbers
 from django.conf import settings
@@ -14,9 +17,13 @@ from django.utils.module_loading import import_string
 SECRET_LENGTH = 32
 """Bytes; HS256 asks for a key as long as its hash."""
 
+NEARLY = 0.88
+"""How alike a misspelt name is (difflib's ratio): one wrong letter in nine, but not NATS_PORT for NATS_URL."""
+
 PLUGGABLE = {
     "SMS_BACKEND": "nebengjek.E004",
     "PAYMENT_GATEWAY": "nebengjek.E005",
+    "ETA_BACKEND": "nebengjek.E014",
 }
 
 
@@ -41,7 +48,7 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_sms_backend(**_: Any) -> list[CheckMessage]:
-    """Codes on standard output are for development: whoever reads the log logs in as anybody."""
+    """Codes on standard output are for development: anybody who reads the log can log in as anybody."""
     if settings.DEBUG or settings.SMS_BACKEND != "users.sms.ConsoleSMS":
         return []
     hint = "Set SMS_BACKEND to the dotted path of a class that sends messages (see users/sms.py)."
@@ -97,6 +104,35 @@ def check_backends(**_: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_origins(**_: Any) -> list[CheckMessage]:
+    """An origin is a scheme and a host; anything else never equals what a browser sends."""
+    wrong = [origin for origin in settings.WS_ALLOWED_ORIGINS if not _is_origin(origin)]
+    if not wrong:
+        return []
+    hint = "Write origins as https://app.example.com or http://localhost:5173, without a path or a wildcard."
+    return [Error(f"WS_ALLOWED_ORIGINS can never match: {wrong}", hint=hint, id="nebengjek.E015")]
+
+
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    bare = parts.netloc and not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
+    return bool(parts.scheme and bare) and "*" not in text and text == text.lower()
+
+
+@register()
+def check_spelling(**_: Any) -> list[CheckMessage]:
+    """A variable that is nearly one of ours has no effect, and nobody would notice."""
+    known = settings.DECLARED_VARIABLES
+    close = {name: get_close_matches(name, known, 1, NEARLY) for name in os.environ if name not in known}
+    hint = "settings.example.env lists all variables."
+    return [
+        CheckWarning(f"{name} is not a setting; did you mean {found[0]}?", hint=hint, id="nebengjek.W006")
+        for name, found in sorted(close.items())
+        if found
+    ]
+
+
+@register()
 def check_periods(**_: Any) -> list[CheckMessage]:
     """Times that only make sense together."""
     problems: list[CheckMessage] = []
@@ -104,7 +140,7 @@ def check_periods(**_: Any) -> list[CheckMessage]:
         hint = "A client that answers every ping must not be taken for dead: make WS_PING_PERIOD the shorter one."
         problems.append(Error("WS_PING_PERIOD is not below WS_READ_TIMEOUT.", hint=hint, id="nebengjek.E008"))
     if settings.SHUTDOWN_SPREAD >= settings.SHUTDOWN_TIMEOUT:
-        hint = "Sockets would be cut off that were not told why: make SHUTDOWN_TIMEOUT the longer one."
+        hint = "Sockets would be cut off before `server_restarting` reaches them: make SHUTDOWN_TIMEOUT the longer one."
         problems.append(Error("SHUTDOWN_SPREAD is not below SHUTDOWN_TIMEOUT.", hint=hint, id="nebengjek.E012"))
     if settings.MATCH_SEARCH_INTERVAL > settings.MATCH_RESPONSE_TIMEOUT:
         hint = "Searches then look for new drivers only once per attempt."
@@ -113,4 +149,23 @@ def check_periods(**_: Any) -> list[CheckMessage]:
     if round(settings.RIDES_MIN_DISTANCE_KM, 9) != settings.RIDES_MIN_DISTANCE_KM:
         hint = "The ledger books whole micrometres: give at most nine decimals."
         problems.append(Error("RIDES_MIN_DISTANCE_KM is too fine.", hint=hint, id="nebengjek.E009"))
+    return problems
+
+
+@register()
+def check_matching(**_: Any) -> list[CheckMessage]:
+    """Offers that could never do what their settings say."""
+    problems: list[CheckMessage] = []
+    if settings.OFFER_RECEIPT_TIMEOUT >= settings.MATCH_RESPONSE_TIMEOUT:
+        hint = "An offer lapses before the next driver is asked beside it: make OFFER_RECEIPT_TIMEOUT the shorter one."
+        text = "OFFER_RECEIPT_TIMEOUT is not below MATCH_RESPONSE_TIMEOUT."
+        problems.append(CheckWarning(text, hint=hint, id="nebengjek.W003"))
+    if settings.RIDE_SILENCE_TIMEOUT <= settings.LOCATION_MAX_AGE:
+        hint = "A driver in a tunnel would be left: make RIDE_SILENCE_TIMEOUT the longer one."
+        text = "RIDE_SILENCE_TIMEOUT is not above LOCATION_MAX_AGE."
+        problems.append(CheckWarning(text, hint=hint, id="nebengjek.W005"))
+    if settings.MATCH_MAX_RADIUS_KM < settings.MATCH_SEARCH_RADIUS_KM:
+        hint = "Every attempt then looks within MATCH_SEARCH_RADIUS_KM: make MATCH_MAX_RADIUS_KM at least as large."
+        text = "MATCH_MAX_RADIUS_KM is below MATCH_SEARCH_RADIUS_KM."
+        problems.append(CheckWarning(text, hint=hint, id="nebengjek.W004"))
     return problems

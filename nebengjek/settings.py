@@ -7,6 +7,7 @@ environment, and this file is the only place that chooses backends.
 from __future__ import annotations
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ import dj_database_url
 import django_stubs_ext
 from csp.constants import NONE, SELF
 
-from nebengjek.env import ConfigError, Env
-from nebengjek.packages import package_folder
-from nebengjek.tiles import origin_of_tiles
+from common.env import ConfigError, Env
+from common.packages import package_folder
+from common.tiles import origin_of_tiles
 
 django_stubs_ext.monkeypatch()  # lets generic classes be written as in the type stubs
 
@@ -37,10 +38,12 @@ SECRET_KEY = env.text("SECRET_KEY") or DEVELOPMENT_SECRET
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+PUBLIC_URL_IS_SET = bool(os.environ.get("PUBLIC_URL"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS") or [PUBLIC_URL]
 
 INSTALLED_APPS = [
-    "daphne",
+    # Daphne only makes `runserver` speak ASGI; it would bring Twisted into every process: 15 MB and 0.2 s of start.
+    *(["daphne"] if "runserver" in sys.argv else []),
     "web",  # before the admin, whose templates it extends
     "django.contrib.admin",
     "django.contrib.auth",
@@ -52,10 +55,12 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework_simplejwt",
     "rest_framework_simplejwt.token_blacklist",
+    "corsheaders",
     "csp",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "nebengjek",
+    "common",
     "events",
     "users",
     "rides",
@@ -63,6 +68,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "common.probes.ProbeMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -84,7 +91,10 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 # Of django-leaflet only the files of Leaflet are used: the app would need GDAL.
-STATICFILES_DIRS = [("leaflet", package_folder("leaflet") / "static" / "leaflet")]
+STATICFILES_DIRS = [
+    ("leaflet", package_folder("leaflet") / "static" / "leaflet"),
+    ("web", BASE_DIR / "clients" / "javascript" / "src"),  # the pages use our own client
+]
 WHITENOISE_USE_FINDERS = True  # the admin has its style without a collectstatic step
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -180,32 +190,27 @@ NATS_TLS_KEY = env.text("NATS_TLS_KEY")
 NATS_STREAM_MAX_AGE = env.duration("NATS_STREAM_MAX_AGE", "24h", low="1h")  # the window for duplicates
 DISTRIBUTED = bool(REDIS_URL and NATS_URL)
 
-HISTORY_STORE = "realtime.history.redis.RedisHistory" if DISTRIBUTED else "realtime.history.memory.MemoryHistory"
-SESSION_STORE = "realtime.sessions.RedisSessions" if DISTRIBUTED else "realtime.sessions.MemorySessions"
-MINUTE_LIMIT = "realtime.limits.RedisMinuteLimit" if DISTRIBUTED else "realtime.limits.MemoryMinuteLimit"
-PRESENCE_STORE = "realtime.presence.RedisPresence" if DISTRIBUTED else "realtime.presence.MemoryPresence"
-POSITION_STORE = "rides.positions.redis.RedisPositions" if DISTRIBUTED else "rides.positions.memory.MemoryPositions"
-
-
-def _channel_layer() -> dict[str, Any]:
-    capacity = {"capacity": 1000}
-    if DISTRIBUTED:
-        return {"BACKEND": "realtime.layers.redis.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL], **capacity}}
-    return {"BACKEND": "realtime.layers.memory.InProcessChannelLayer", "CONFIG": capacity}
-
-
-def _cache() -> dict[str, Any]:
-    if DISTRIBUTED:
-        return {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
-            "LOCATION": REDIS_URL,
-            "KEY_PREFIX": "nebengjek",
-        }
-    return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-
-
-CHANNEL_LAYERS = {"default": _channel_layer()}
-CACHES = {"default": _cache()}
+EMBEDDED_BACKENDS: dict[str, str] = {
+    "history": "realtime.delivery.history.memory.MemoryHistory",
+    "presence": "users.presence.memory.MemoryPresence",
+    "positions": "rides.positions.memory.MemoryPositions",
+    "minute_limit": "realtime.socket.rate_limits.MemoryMinuteLimit",
+    "channel_layer": "realtime.delivery.layers.memory.InProcessChannelLayer",
+    "cache": "django.core.cache.backends.locmem.LocMemCache",
+}
+DISTRIBUTED_BACKENDS: dict[str, str] = {
+    "history": "realtime.delivery.history.redis.RedisHistory",
+    "presence": "users.presence.redis.RedisPresence",
+    "positions": "rides.positions.redis.RedisPositions",
+    "minute_limit": "realtime.socket.rate_limits.RedisMinuteLimit",
+    "channel_layer": "realtime.delivery.layers.redis.RedisChannelLayer",
+    "cache": "django.core.cache.backends.redis.RedisCache",
+}
+BACKENDS = DISTRIBUTED_BACKENDS if DISTRIBUTED else EMBEDDED_BACKENDS
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": BACKENDS["channel_layer"], "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000}},
+}
+CACHES = {"default": {"BACKEND": BACKENDS["cache"], "LOCATION": REDIS_URL, "KEY_PREFIX": "nebengjek"}}
 
 # --- Events and delivery ----------------------------------------------------------------------------------------------
 
@@ -229,8 +234,9 @@ WS_HANDSHAKE_TIMEOUT = env.duration("WS_HANDSHAKE_TIMEOUT", "10s")
 WS_READ_TIMEOUT = env.duration("WS_READ_TIMEOUT", "60s")
 WS_WRITE_TIMEOUT = env.duration("WS_WRITE_TIMEOUT", "10s")
 WS_PING_PERIOD = env.duration("WS_PING_PERIOD", "54s")
+WS_IDLE_PING = env.duration("WS_IDLE_PING", "25s", low="100ms")
 WS_MAX_MESSAGE_SIZE = env.integer("WS_MAX_MESSAGE_SIZE", 512, low=256, high=16 * 1024 * 1024)
-WS_ALLOWED_ORIGINS = env.words("WS_ALLOWED_ORIGINS")
+WS_ALLOWED_ORIGINS = [origin.rstrip("/") for origin in env.words("WS_ALLOWED_ORIGINS")]
 WS_HEARTBEAT = env.duration("WS_HEARTBEAT", "2s", low="50ms", high="1m")
 WS_TOKEN_NOTICE = env.duration("WS_TOKEN_NOTICE", "60s")
 WS_TOKEN_CHECK = env.duration("WS_TOKEN_CHECK", "15s", low="100ms", high="1h")
@@ -240,7 +246,14 @@ WS_LOCATION_RATE = env.integer("WS_LOCATION_RATE", 5)
 WS_COSTLY_RATE = env.integer("WS_COSTLY_RATE", 30)
 WS_CONNECT_RATE = env.integer("WS_CONNECT_RATE", 60)
 WS_FLOOD_TOLERANCE = env.integer("WS_FLOOD_TOLERANCE", 100, low=1)
+MAX_CONNECTIONS = env.integer("MAX_CONNECTIONS", 100_000, low=1)
+MAX_UNKNOWN_PER_ADDRESS = env.integer("MAX_UNKNOWN_PER_ADDRESS", 512)
 COMMAND_ID_TTL = env.duration("COMMAND_ID_TTL", "10m")
+
+# Web apps of these origins may call REST. Tokens come in a header, so no cookies are sent along.
+CORS_ALLOWED_ORIGINS = [origin.rstrip("/") for origin in env.words("CORS_ALLOWED_ORIGINS")] or WS_ALLOWED_ORIGINS
+CORS_URLS_REGEX = r"^/api/"
+CORS_EXPOSE_HEADERS = ["Retry-After"]
 
 # --- Users, tokens and REST -------------------------------------------------------------------------------------------
 
@@ -249,44 +262,41 @@ JWT_EXPIRATION = env.integer("JWT_EXPIRATION", 1440, low=1, high=525_600)
 JWT_REFRESH_EXPIRATION = env.integer("JWT_REFRESH_EXPIRATION", 43_200, low=1, high=5_256_000)
 JWT_LEEWAY = 10  # seconds that an issuer's clock may be ahead of ours
 
+SINGLE_DEVICE = env.flag("SINGLE_DEVICE", True)
 OTP_COUNTRIES = env.words("OTP_COUNTRIES", "ID")
 OTP_TTL = env.duration("OTP_TTL", "5m", low="1s", high="1h")
 OTP_MAX_TRIES = env.integer("OTP_MAX_TRIES", 5, low=1, high=10)
 OTP_MAX_PER_HOUR = env.integer("OTP_MAX_PER_HOUR", 3)
 OTP_MAX_PER_ADDRESS = env.integer("OTP_MAX_PER_ADDRESS", 60)
+OTP_MAX_PER_HOUR_OVERALL = env.integer("OTP_MAX_PER_HOUR_OVERALL", 2000)
 ADMIN_LOGIN_TRIES = env.integer("ADMIN_LOGIN_TRIES", 10)
 API_THROTTLE = env.integer("API_THROTTLE", 60)
+ADDRESS_RETENTION = env.duration("ADDRESS_RETENTION", "180d", low="1h")
+PERSONAL_DATA = [
+    "rides.personal_data.RidesData",  # first, because it locks
+    "users.personal_data.users.UsersData",
+    "events.personal_data.EventsData",
+    "realtime.operations.personal_data.RealtimeData",
+]
 SMS_BACKEND = env.text("SMS_BACKEND", "users.sms.ConsoleSMS")
-
-SIMPLE_JWT = {
-    "SIGNING_KEY": JWT_SECRET,
-    "ALGORITHM": "HS256",
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=JWT_EXPIRATION),
-    "REFRESH_TOKEN_LIFETIME": timedelta(minutes=JWT_REFRESH_EXPIRATION),
-    "ROTATE_REFRESH_TOKENS": True,
-    "BLACKLIST_AFTER_ROTATION": True,
-    "LEEWAY": JWT_LEEWAY,
-    "USER_ID_FIELD": "id",
-    "USER_ID_CLAIM": "user_id",
-}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["users.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["users.parsers.BoundedJSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["users.throttling.AddressThrottle"],
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
+    "DEFAULT_PARSER_CLASSES": ["common.rest.parsers.BoundedJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["common.rest.throttling.AddressThrottle"],
+    "DEFAULT_PAGINATION_CLASS": "common.rest.pagination.PublicPagination",
     "PAGE_SIZE": 20,
     "UNICODE_JSON": False,  # an answer may quote half a surrogate pair, which UTF-8 cannot carry
-    "EXCEPTION_HANDLER": "users.exception_handler.contract_errors",
+    "EXCEPTION_HANDLER": "common.rest.exception_handler.contract_errors",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "NebengJek",
-    "DESCRIPTION": "Login, profile, drivers and rides. What happens in a ride is said and told over the WebSocket at "
+    "DESCRIPTION": "Login, profile, drivers and rides. Everything in a ride happens over the WebSocket at "
     "`/ws/`, which [a page of its own](/docs/) describes. Calls from one address are limited "
     "(`API_THROTTLE` a minute).",
     "VERSION": VERSION,
@@ -295,7 +305,7 @@ SPECTACULAR_SETTINGS = {
     "SORT_OPERATIONS": False,
     "COMPONENT_SPLIT_PATCH": False,
     "ENFORCE_NON_BLANK_FIELDS": True,
-    "POSTPROCESSING_HOOKS": ["realtime.openapi.complete"],
+    "POSTPROCESSING_HOOKS": ["realtime.operations.openapi.complete"],
     "APPEND_COMPONENTS": {
         "securitySchemes": {
             "metricsToken": {"type": "http", "scheme": "bearer", "description": "The `METRICS_TOKEN` of the server."},
@@ -304,8 +314,8 @@ SPECTACULAR_SETTINGS = {
     "EXTERNAL_DOCS": {"url": "/docs/", "description": "The protocol of the WebSocket"},
     "TAGS": [
         {"name": "login", "description": "One-time codes and tokens."},
-        {"name": "profile", "description": "Who one is."},
-        {"name": "rides", "description": "What one has ridden."},
+        {"name": "profile", "description": "Your account."},
+        {"name": "rides", "description": "Your rides."},
         {"name": "operations", "description": "For staff and monitoring."},
     ],
 }
@@ -314,10 +324,22 @@ SPECTACULAR_SETTINGS = {
 
 LOCATION_MAX_AGE = env.duration("LOCATION_MAX_AGE", "60s", low="1s")
 MATCH_SEARCH_RADIUS_KM = env.decimal("MATCH_SEARCH_RADIUS_KM", "5", low="0.1", high="500")
+MATCH_MAX_RADIUS_KM = env.decimal("MATCH_MAX_RADIUS_KM", "15", low="0.1", high="500")
+MATCH_MAX_OPEN_OFFERS = env.integer("MATCH_MAX_OPEN_OFFERS", 1, low=0, high=100)
+OFFER_RECEIPT_TIMEOUT = env.duration("OFFER_RECEIPT_TIMEOUT", "3s", low="100ms", high="1h")
 MATCH_MAX_DRIVERS = env.integer("MATCH_MAX_DRIVERS", 5, low=0, high=100)
 MATCH_RESPONSE_TIMEOUT = env.duration("MATCH_RESPONSE_TIMEOUT", "30s", low="100ms", high="1h")
 MATCH_MAX_ATTEMPTS = env.integer("MATCH_MAX_ATTEMPTS", 3, low=1, high=100)
 MATCH_SEARCH_INTERVAL = env.duration("MATCH_SEARCH_INTERVAL", "3s", low="100ms", high="1h")
+SEARCH_FREE_CANCELS = env.integer("SEARCH_FREE_CANCELS", 5, low=0, high=1000)
+SEARCH_CANCEL_WAIT = env.duration("SEARCH_CANCEL_WAIT", "10s", low="1s", high="10m")
+ETA_BACKEND = env.text("ETA_BACKEND", "rides.eta.GreatCircleETA")
+ETA_DETOUR = env.decimal("ETA_DETOUR", "1.4", low="1", high="10")
+ETA_SPEED_KMH = env.decimal("ETA_SPEED_KMH", "25", low="1", high="300")
+RIDE_PIN = env.flag("RIDE_PIN", False)
+PICKUP_TIMEOUT = env.duration("PICKUP_TIMEOUT", "30m", low="1s")
+RIDE_SILENCE_TIMEOUT = env.duration("RIDE_SILENCE_TIMEOUT", "10m", low="1s")
+CARD_RETENTION = env.duration("CARD_RETENTION", "7d", low="0s")
 SERVE_TIMERS = env.flag("SERVE_TIMERS", True)
 TIMERS_INTERVAL = env.duration("TIMERS_INTERVAL", "250ms", low="10ms", high="1m")
 
@@ -330,6 +352,9 @@ TRACK_FLUSH_INTERVAL = env.duration("TRACK_FLUSH_INTERVAL", "500ms", low="10ms",
 
 PRICING_RATE_PER_KM = env.integer("PRICING_RATE_PER_KM", 3000, high=10_000_000)
 PRICING_ADMIN_FEE_PERCENT = env.decimal("PRICING_ADMIN_FEE_PERCENT", "5", high="100")
+TRACK_RETENTION = env.duration("TRACK_RETENTION", "90d", low="1d")
+TRACE_RETENTION = env.duration("TRACE_RETENTION", "30d", low="1h")
+PLACE_RETENTION = env.duration("PLACE_RETENTION", "365d", low="1d")
 PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY", "rides.gateways.QRLinkGateway")
 
 # --- Stopping ---------------------------------------------------------------------------------------------------------
@@ -352,14 +377,14 @@ LOG_FORMAT = env.choice("LOG_FORMAT", "text", ("text", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"text": {"()": "nebengjek.logs.LineFormatter"}, "json": {"()": "nebengjek.logs.JSONFormatter"}},
-    "filters": {"context": {"()": "nebengjek.logs.ContextFilter"}},
+    "formatters": {"text": {"()": "common.logs.LineFormatter"}, "json": {"()": "common.logs.JSONFormatter"}},
+    "filters": {"context": {"()": "common.logs.ContextFilter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         **{
             name: {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False}
-            for name in ("nebengjek", "events", "users", "rides", "realtime", "django")
+            for name in ("nebengjek", "common", "events", "users", "rides", "simulation", "realtime", "web", "django")
         },
         # A 401 or a 404 is an answer, not an event of the server.
         "django.request": {"handlers": ["console"], "level": "ERROR", "propagate": False},

@@ -4,8 +4,8 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from realtime import views
-from users.exception_handler import page_not_found
+from common.rest.exception_handler import page_not_found
+from realtime.operations import views
 
 urlpatterns = [
     path("", include("web.urls")),
@@ -21,9 +21,9 @@ urlpatterns = [
     path("metrics", views.MetricsView.as_view()),
 ]
 
-handler400 = "users.exception_handler.bad_request"
-handler404 = "users.exception_handler.page_not_found"
-handler500 = "users.exception_handler.server_error"
+handler400 = "common.rest.exception_handler.bad_request"
+handler404 = "common.rest.exception_handler.page_not_found"
+handler500 = "common.rest.exception_handler.server_error"
 
 admin.site.site_header = admin.site.site_title = "NebengJek"
 admin.site.index_title = "Support"

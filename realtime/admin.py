@@ -15,12 +15,12 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.http import urlencode
 
-from nebengjek.admin import ReadOnlyAdmin, answered, confirm_page
-from realtime import live
+from common.admin import ReadOnlyAdmin, answered, confirm_page
 from realtime.models import LiveConnection
+from realtime.operations import live_connections as live
 from rides.services.beacons import beacon_update
 from users.models import Role, User
-from users.selectors import may_act_on
+from users.selectors import may_act_on, may_see_numbers
 from users.services import user_log_out
 
 PER_PAGE = 100
@@ -95,7 +95,8 @@ class LiveConnectionAdmin(ReadOnlyAdmin[LiveConnection]):
         if request.method == "POST":
             return self._act(request)
         search, order = request.GET.get("q", ""), request.GET.get("o", "-since")
-        page = Paginator(live.connected(search, order), PER_PAGE).get_page(request.GET.get("p"))
+        found = live.connected(search, order, by_parts=may_see_numbers(request.user))
+        page = Paginator(found, PER_PAGE).get_page(request.GET.get("p"))
         context: dict[str, Any] = {
             "title": "Live connections",
             "page": page,

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from django.apps import AppConfig
 
 
@@ -6,3 +8,4 @@ class RealtimeConfig(AppConfig):
 
     name = "realtime"
     verbose_name = "Realtime"
+    SUPPORT_PERMISSIONS: ClassVar[tuple[str, ...]] = ("view_liveconnection", "end_liveconnection")

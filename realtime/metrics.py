@@ -1,8 +1,8 @@
-"""What is counted while it happens; `exposition` shows it.
+"""Counters of this process; `realtime.operations.prometheus` shows them.
 
-Every label comes from a fixed list, so whatever a client or another service says, it makes no new series. And as all
-series are known beforehand, each has its place in a table of numbers: a count is one addition, and where several
-workers serve one port their tables are files in `METRICS_FOLDER`, which whoever is asked adds up.
+Every label comes from a fixed list, so no client and no other service can make new series. As all series are known
+beforehand, each has its place in a table of numbers: a count is one addition. Where several workers serve one port
+their tables are files in `METRICS_FOLDER`, and the worker that is scraped adds them up.
 (The objects of prometheus-client cost three times as much, and with its files for several processes eight times.)
 """
 
@@ -20,10 +20,10 @@ from typing import Literal, TypeAlias
 import msgspec
 from django.conf import settings
 
-from nebengjek.errors import ErrorCode
-from realtime.protocol import CloseCode
-from realtime.routes import ROUTES
-from realtime.workers import ENDED, LIVE
+from common.errors import ErrorCode
+from common.metric_files import ENDED, LIVE
+from realtime.commands.routes import ROUTES
+from realtime.contract.frames import CloseCode
 from rides.events import EVENTS
 from users.models import Role
 
@@ -40,7 +40,7 @@ INVALID = "invalid"
 
 ANSWERS = ("ack", "error", "location_update", "server_restarting", "session_ready", "token_expiring")
 CLOSE_CODES = (1000, 1001, 1005, 1006, 1007, *map(int, CloseCode))
-LIMITS = ("command", "costly", "location", "connect", "rest")
+LIMITS = ("command", "costly", "location", "connect", "rest", "frame", "connection")
 ANSWERED = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
@@ -100,6 +100,7 @@ _handling = _family(
     "histogram", "handler_seconds", "From a client's frame to its answer.", ["type"], [(kind,) for kind in ROUTES]
 )
 _delivery = _family("histogram", "delivery_seconds", "From an event to the socket of who hears it.")
+_receipt = _family("histogram", "receipt_seconds", "From an event to its receipt by the device.")
 _dropped = _family("counter", "layer_dropped", "Messages that found a mailbox full.")
 _repairs = _family("counter", "history_refills", "Gaps, by what closed them.", ["by"], [("history",), ("state",)])
 _limits = _family(
@@ -118,8 +119,6 @@ _invalid = _frames["in", INVALID]
 _received = {kind: (_frames["in", kind], _handling[kind,]) for kind in ROUTES}
 _sent = {kind: place for (direction, kind), place in _frames.items() if direction == "out"}
 _error_codes = {code: place for (code,), place in _errors.items()}
-TYPE_AT = len('{"type":"')
-CODE_AT = len('{"type":"error","data":{"code":"')
 
 
 def _open_cells() -> Cells:
@@ -181,19 +180,26 @@ def handled(kind: str, begun: float) -> None:
         _observe(places[1], perf_counter() - begun)
 
 
-def sent(frame: str) -> None:
-    """Count a frame for a client, and its error code: frames begin with the type, and errors go on with the code."""
-    kind = frame[TYPE_AT : frame.find('"', TYPE_AT)]
+def sent(kind: str) -> None:
+    """Count a frame of this type for a client."""
     cells[_sent.get(kind) or _sent[OTHER]] += 1
-    if kind == "error":
-        code = frame[CODE_AT : frame.find('"', CODE_AT)]
-        cells[_error_codes.get(code) or _error_codes[OTHER]] += 1
+
+
+def refused(code: str) -> None:
+    """Count an error frame by its code."""
+    cells[_error_codes.get(code) or _error_codes[OTHER]] += 1
 
 
 def delivered(happened_at: float) -> None:
     """Measure how long an event took to a socket. It is in seconds since the epoch; 0 where it is not known."""
     if happened_at:
         _observe(_delivery[()], max(0.0, time() - happened_at))
+
+
+def received(happened_at: float) -> None:
+    """Measure how long an event took to the device. It is in seconds since the epoch; 0 where it is not known."""
+    if happened_at:
+        _observe(_receipt[()], max(0.0, time() - happened_at))
 
 
 def refilled(*, by_state: bool) -> None:

@@ -27,7 +27,7 @@ class CommandReceipt(models.Model):
 
 
 class LiveConnection(models.Model):
-    """A connection, for the admin and its permissions; it has no table (see `realtime.presence`)."""
+    """A connection, for the admin and its permissions; it has no table (see `realtime.socket.presence`)."""
 
     class Meta:
         managed = False

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from realtime import views
+from realtime.operations import views
 
 urlpatterns = [
     path("realtime/stats/", views.StatsView.as_view()),

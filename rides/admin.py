@@ -1,8 +1,8 @@
-"""Matches and rides in the admin: everything to look at, one thing to do (cancel a ride)."""
+"""Searches, matches, rides and payments in the admin. Everything is read-only; support may cancel a ride."""
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -18,22 +18,24 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline, answered, ask_first
-from nebengjek.errors import ValidationFailed
-from rides.filters import CancelledByFilter, OutcomeFilter
+from common.admin import ReadOnlyAdmin, ReadOnlyInline, answered, ask_first
+from common.errors import ValidationFailed
 from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
+from rides.personal_data import keeps_track
 from rides.services.rides import STAFF_CANCELS, ride_cancel_by_staff
 from rides.services.tracks import ledger_recompute
-from rides.timeline import timeline
-from rides.trackmap import track_on_map
+from rides.staff.filters import CancelledByFilter, OutcomeFilter
+from rides.staff.timeline import timeline
+from rides.staff.trackmap import track_on_map
 from users.models import User
+from users.selectors import may_see_numbers, people_found
 
 M = TypeVar("M", bound=Model)
 
 BOTH = ("driver", "passenger")
 
 CANCEL_WARNING = (
-    "These rides end now, driver and passenger are told, and a payment that was asked for need not be made any more. "
+    "These rides end now, driver and passenger are notified, and a pending payment is cancelled. "
     "A ride that is paid or cancelled already stays as it is."
 )
 
@@ -55,18 +57,15 @@ class PeopleAdmin(ReadOnlyAdmin[M]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[M], search_term: str
     ) -> tuple[QuerySet[M], bool]:
-        """Return the records that the text asks for."""
+        """Return the records that match the text."""
         text = search_term.strip()
         if not text:
             return queryset, False
-        try:
-            return queryset.filter(reduce(or_, (Q(**{name: UUID(text)}) for name in self.ids))), False
-        except ValueError:
-            pass
-        wanted = Q(full_name__icontains=text)
-        if digits := re.sub(r"[\s+().-]", "", text).removeprefix("0"):
-            wanted |= Q(msisdn__contains=digits)
-        users = User.objects.filter(wanted).values("pk")
+        with suppress(ValueError):
+            found = queryset.filter(reduce(or_, (Q(**{name: UUID(text)}) for name in self.ids)))
+            if found.exists():
+                return found, False
+        users = people_found(text, by_parts=may_see_numbers(request.user)).values("pk")
         return queryset.filter(reduce(or_, (Q(**{f"{name}__in": users}) for name in self.people))), False
 
 
@@ -81,7 +80,7 @@ class BeaconAdmin(PeopleAdmin[Beacon]):
 
 
 class CandidateInline(ReadOnlyInline[Candidate, Finder]):
-    """Who was considered, and why he was or was not asked."""
+    """The drivers that a search considered, and why each was or was not offered the ride."""
 
     model = Candidate
     fields = ("attempt", "driver", "distance_km", "position_age_s", "outcome", "considered_at")
@@ -92,7 +91,7 @@ class CandidateInline(ReadOnlyInline[Candidate, Finder]):
 
 
 class MatchInline(ReadOnlyInline[Match, Finder]):
-    """The proposals that a search has made."""
+    """The offers that a search has made."""
 
     model = Match
     fields = ("driver", "status", "reason", "distance_km", "created_at", "expires_at", "decided_at")
@@ -134,7 +133,7 @@ class CandidateAdmin(PeopleAdmin[Candidate]):
 
 @admin.register(Match)
 class MatchAdmin(PeopleAdmin[Match]):
-    """Proposals and their answers."""
+    """Offers and their answers."""
 
     list_display = ("created_at", "status", "reason", "driver", "passenger", "distance_km")
     list_filter = ("status", "reason", "created_at")
@@ -237,7 +236,7 @@ class RideAdmin(PeopleAdmin[Ride]):
 
     @admin.action(description="Cancel rides that are not paid yet", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Ride]) -> HttpResponse | None:
-        """Ask for a reason, then call the chosen rides off; both parties are told."""
+        """Ask for a reason, then cancel the chosen rides; both parties are notified."""
         form = ReasonForm(request.POST if answered(request) else None)
         people = queryset.select_related("driver", "passenger")
         said = {"title": "Cancel rides", "warning": CANCEL_WARNING}
@@ -263,21 +262,23 @@ class RideAdmin(PeopleAdmin[Ride]):
 
     @admin.display(description="fare, from the kept points")
     def fare_check(self, ride: Ride) -> str:
-        """Compute the ledger once more from the track, as anybody may."""
+        """Recompute the fare from the kept track."""
         if ride.arrived_at is None:
             return "The ride has not arrived."
+        if not keeps_track(ride):
+            return "The track is no longer kept."
         cost = sum(booking.cost for booking in ledger_recompute(ride))
         return f"{cost}, as booked" if cost == ride.total_cost else f"{cost}, but {ride.total_cost} was booked"
 
     @admin.display(description="points of the track")
     def points(self, ride: Ride) -> SafeString:
-        """Lead to all that the driver's phone reported."""
+        """Link to everything that the driver's phone reported."""
         address = reverse("admin:rides_trackpoint_changelist")
         return format_html('<a href="{}?ride__id__exact={}">{}</a>', address, ride.pk, ride.track.count())
 
     @admin.display(description="what happened (UTC)")
     def happened(self, ride: Ride) -> SafeString:
-        """Tell the ride in one order."""
+        """Show everything that happened on the ride, oldest first."""
         lines = ((_moment(moment.at), moment.kind, moment.text) for moment in timeline(ride))
         table = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", lines)
         return format_html("<table>{}</table>", table)

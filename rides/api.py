@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -18,23 +19,20 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from rides import openapi
-from rides.events import RideSnapshot
-from rides.examples import ride_detail_example, ride_example
+from common.rest.documented import answer, documented
+from common.rest.exception_handler import only_reading, page_not_found
 from rides.models import Payment, Ride
 from rides.selectors import ride_detail, rides_of
 from rides.serializers import DriverRequest
-from rides.services.registration import driver_register
-from rides.snapshots import RideDetail, ride_snapshot
+from rides.services.registration import driver_change_vehicle, driver_register, driver_unregister
+from rides.snapshots import RideCard, RideDetail, ride_card
 from users.api import PAIR, USER, current_user, session_body, validated
-from users.exception_handler import only_reading, page_not_found
-from users.openapi import answer, documented
-from users.serializers import SessionSerializer
-
-__all__ = ["openapi"]  # its extensions are found once it is imported
+from users.authentication import digest_of
+from users.serializers import SessionSerializer, UserSerializer
+from users.services import session_once
 
 RIDES = "http://127.0.0.1:8000/api/rides/"
-PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, description="Which page.")
+PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, description="The number of the page.")
 
 VEHICLE = {"vehicle_type": "motorcycle", "vehicle_plate": "B 1234 XYZ"}
 DRIVER_SESSION = {**PAIR, "user": {**USER, "role": "driver", "driver": VEHICLE}}
@@ -42,12 +40,15 @@ DRIVER_SESSION = {**PAIR, "user": {**USER, "role": "driver", "driver": VEHICLE}}
 
 
 class DriverView(APIView):
-    """`POST /api/drivers/`: register a vehicle and become a driver."""
+    """`/api/drivers/`: register a vehicle and become a driver, change it, and become a passenger again."""
+
+    ends_token = True
 
     @documented(
         "registerDriver",
         "Become a driver",
-        "Refused with 409 for a driver, and during a search or a ride. The older tokens end.",
+        "Answered with 409 for a driver, and during a search or a ride. The older tokens end. "
+        "The same call within 60 s, with the token that has ended, gets the same answer.",
         {201: answer(SessionSerializer, "New tokens, of a driver; the older ones have ended.", DRIVER_SESSION)},
         refusals=[401, 409],
         tag="profile",
@@ -56,8 +57,39 @@ class DriverView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Answer with new tokens: the old ones are of a passenger."""
-        user = driver_register(user_id=current_user(request).pk, **validated(DriverRequest, request))
-        return Response(session_body(user), status=status.HTTP_201_CREATED)
+        user = current_user(request)
+        register = partial(driver_register, user_id=user.pk, **validated(DriverRequest, request))
+        session = session_once(user=user, request=digest_of(request), act=register)
+        return Response(session_body(session), status=status.HTTP_201_CREATED)
+
+    @documented(
+        "changeVehicle",
+        "Drive another vehicle",
+        "Refused with 409 for a passenger, and during a ride. Open offers are withdrawn.",
+        {200: answer(UserSerializer, "The profile as it is now.", {**USER, "role": "driver", "driver": VEHICLE})},
+        refusals=[401, 409],
+        tag="profile",
+        request=DriverRequest,
+        example=VEHICLE,
+    )
+    def put(self, request: Request) -> Response:
+        """Answer with the profile: the tokens stay good."""
+        vehicle = validated(DriverRequest, request)
+        user = driver_change_vehicle(user_id=current_user(request).pk, **vehicle)
+        return Response(UserSerializer(user).data)
+
+    @documented(
+        "stopDriving",
+        "Become a passenger again",
+        "Refused with 409 for a passenger, and during a ride. All tokens end: log in again.",
+        {204: answer(None, "A passenger again; all tokens have ended.")},
+        refusals=[401, 409],
+        tag="profile",
+    )
+    def delete(self, request: Request) -> Response:
+        """Answer with nothing: the tokens were of a driver."""
+        driver_unregister(user_id=current_user(request).pk)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class RideSerializer(BaseSerializer[Ride]):
@@ -65,7 +97,7 @@ class RideSerializer(BaseSerializer[Ride]):
 
     def to_representation(self, instance: Ride) -> dict[str, Any]:
         """Return the ride as in the frames of the WebSocket."""
-        return ride_snapshot(instance).to_data()
+        return ride_card(instance, current_user(self.context["request"]).pk).to_data()
 
 
 class Pages(PageNumberPagination):
@@ -91,9 +123,9 @@ class RideListView(ListAPIView[Ride]):
 
     @documented(
         "listRides",
-        "One's own rides, newest first",
+        "List your rides, newest first",
         "As driver and as passenger, in pages.",
-        {200: answer(RideSnapshot, "A page of them.", ride_example())},
+        {200: answer(RideCard, "A page of rides.")},
         refusals=[401, 404],
         tag="rides",
         parameters=[PAGE],
@@ -112,9 +144,9 @@ class RideDetailView(APIView):
 
     @documented(
         "readRide",
-        "One's own ride in detail",
-        "404 also for a ride of other people.",
-        {200: answer(RideDetail, "The ride with its ledger, payment and track.", ride_detail_example())},
+        "Read one of your rides",
+        "A ride of other people is answered with 404.",
+        {200: answer(RideDetail, "The ride with its ledger, payment and track.")},
         refusals=[401, 404],
         tag="rides",
     )

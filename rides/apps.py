@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from django.apps import AppConfig
 
 
@@ -6,3 +8,14 @@ class RidesConfig(AppConfig):
 
     name = "rides"
     verbose_name = "Rides"
+    SUPPORT_PERMISSIONS: ClassVar[tuple[str, ...]] = (
+        "view_beacon",
+        "view_finder",
+        "view_candidate",
+        "view_match",
+        "view_ride",
+        "cancel_ride",
+        "view_trackpoint",
+        "view_ledgerentry",
+        "view_payment",
+    )

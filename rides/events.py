@@ -1,23 +1,42 @@
-"""What happens in rides, and who is told. One class per event; its fields are the contract's."""
+"""The events of rides and who is notified of each. One class per event; field names are those of the contract."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-import msgspec
+from msgspec import UNSET, Meta
+from msgspec.structs import asdict, replace
 
+from common.examples import Examples
 from events.base import Event, Moment
+from rides.cells import cell_distance_km, cell_middle
+from rides.fields import (
+    CONFIRMED,
+    DRIVER_PLACE,
+    PICK_UP,
+    STATUS,
+    TARGET,
+    Address,
+    AutoAccept,
+    Driver,
+    DriverId,
+    Factor,
+    Kilometres,
+    MatchId,
+    Passenger,
+    PassengerId,
+    PaymentId,
+    Pin,
+    QuoteId,
+    Reason,
+    RideId,
+    Rupiah,
+    Vehicle,
+)
 from rides.geo import GeoPoint, Latitude, Longitude
 from users.events import UserEvent
-
-# What is true of these values stands in the documents only: other services' messages are checked by type, not by range.
-Rupiah = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
-Kilometres = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0})]
-Factor = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": 1})]
-Address = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uri", "maxLength": 500})]
-Reason = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": 200})]
 
 
 class BeaconUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -25,29 +44,65 @@ class BeaconUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
 
     type: ClassVar[str] = "beacon_update"
     subject: ClassVar[str] = "user.beacon"
+    audience_text: ClassVar[str] = "the driver"
+    examples: ClassVar[Examples] = {
+        "On, with a position": {},
+        "Off": {"is_active": False, "latitude": UNSET, "longitude": UNSET},
+    }
 
-    is_active: bool
-    latitude: Latitude | None = None
-    longitude: Longitude | None = None
+    is_active: Annotated[bool, Meta(description="Whether the driver takes passengers.")]
+    latitude: Annotated[Latitude | None, Meta(description="The driver's position, where one was given.")] = None
+    longitude: Annotated[Longitude | None, Meta(description="The driver's position, where one was given.")] = None
+
+
+NO_WISH = dict.fromkeys(("location", "target_location", "vehicle_type", "auto_accept", "quote_id"), UNSET)
 
 
 class FinderUpdated(UserEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """A passenger's search began or ended."""
+    """A passenger's search began, moved or ended."""
 
     type: ClassVar[str] = "finder_update"
     subject: ClassVar[str] = "user.finder"
+    audience_text: ClassVar[str] = "the passenger"
+    examples: ClassVar[Examples] = {
+        "The search begins": {"reason": UNSET},
+        "No driver was found": {"is_active": False, **NO_WISH},
+        "The passenger stopped it": {"is_active": False, **NO_WISH, "reason": UNSET},
+    }
 
-    is_active: bool
-    location: GeoPoint | None = None
-    target_location: GeoPoint | None = None
-    reason: Literal["no_driver"] | None = None
+    is_active: Annotated[bool, Meta(description="Whether the passenger is looking for a driver.")]
+    location: Annotated[GeoPoint | None, PICK_UP] = None
+    target_location: Annotated[GeoPoint | None, TARGET] = None
+    vehicle_type: Vehicle = None
+    auto_accept: AutoAccept = False
+    quote_id: QuoteId = None
+    reason: Annotated[
+        Literal["no_driver"] | None, Meta(description="Why the search ended by itself: no driver was found.")
+    ] = None
+
+
+class UserUnreachable(UserEvent, frozen=True, kw_only=True):
+    """No device has confirmed an offer to this user in time, so that a push service can wake the phone.
+
+    It is for other services, not for the user's sockets, and so has no frame type.
+    """
+
+    subject: ClassVar[str] = "user.unreachable"
+
+    match_id: MatchId
+    expires_at: Moment
+
+    @property
+    def valid_until(self) -> Moment:
+        """Nobody needs to be woken for an offer that has lapsed."""
+        return self.expires_at
 
 
 class PairEvent(Event, frozen=True, kw_only=True):
-    """What both sides of a match or a ride are told."""
+    """An event that concerns the driver and the passenger of a match or a ride."""
 
-    driver_id: UUID
-    passenger_id: UUID
+    driver_id: DriverId
+    passenger_id: PassengerId
 
     @property
     def audience(self) -> Sequence[UUID]:
@@ -58,62 +113,105 @@ class PairEvent(Event, frozen=True, kw_only=True):
 class MatchSnapshot(PairEvent, frozen=True, kw_only=True):
     """A match as it stands."""
 
-    match_id: UUID
-    location: GeoPoint
-    driver_location: GeoPoint
-    target_location: GeoPoint
-    match_status: Literal["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED"]
-    distance_km: Kilometres
-    expires_at: Moment
+    match_id: MatchId
+    location: Annotated[GeoPoint, PICK_UP]
+    driver_location: Annotated[GeoPoint, DRIVER_PLACE]
+    target_location: Annotated[GeoPoint, TARGET]
+    match_status: Annotated[Literal["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED"], CONFIRMED]
+    distance_km: Annotated[
+        Kilometres,
+        Meta(description="Kilometres from the driver to the pick-up; rounded up to 0.5 until both have confirmed."),
+    ]
+    eta_seconds: Annotated[
+        int | None,
+        Meta(
+            description="Seconds that the driver takes to the pick-up, rounded up to a minute.",
+            examples=[60],
+            extra_json_schema={"minimum": 0},
+        ),
+    ] = None
+    expires_at: Annotated[
+        Moment, Meta(description="Until when the offer can be answered.", examples=["2026-01-31T12:00:33Z"])
+    ]
 
     @property
     def key(self) -> str:
         """The match."""
         return str(self.match_id)
 
+    def seen_by(self, user_id: UUID) -> Self:
+        """Return the match as one side sees it: until both have confirmed, the other's places only roughly."""
+        if self.match_status == "ACCEPTED":
+            return self
+        distance = cell_distance_km(self.driver_location, self.location)
+        if user_id == self.passenger_id:
+            return replace(self, driver_location=cell_middle(self.driver_location), distance_km=distance)
+        location, target = cell_middle(self.location), cell_middle(self.target_location)
+        return replace(self, location=location, target_location=target, distance_km=distance)
+
+    @property
+    def views(self) -> Mapping[UUID, Event]:
+        """What each side sees."""
+        if self.match_status == "ACCEPTED":
+            return {}
+        return {user_id: self.seen_by(user_id) for user_id in self.audience}
+
 
 class MatchFound(MatchSnapshot, frozen=True, kw_only=True):
-    """A driver was proposed to a passenger."""
+    """An offer that pairs a driver with a passenger."""
 
     type: ClassVar[str] = "match_proposal"
     subject: ClassVar[str] = "match.found"
 
-    match_status: Literal["PENDING"]
+    match_status: Annotated[Literal["PENDING"], CONFIRMED]
 
     @property
     def valid_until(self) -> Moment:
-        """A proposal that cannot be answered any more is worth nothing."""
+        """An offer that can no longer be answered is not delivered."""
         return self.expires_at
 
 
-class MatchAnswered(MatchSnapshot, frozen=True, kw_only=True):
-    """One side, or with `ACCEPTED` both, have confirmed a match."""
+class MatchAnswered(MatchSnapshot, frozen=True, kw_only=True, omit_defaults=True):
+    """One side has confirmed a match; with `ACCEPTED` both have, and learn who the other is."""
 
     type: ClassVar[str] = "match_confirm"
+    examples: ClassVar[Examples] = {
+        "The driver has confirmed": {"match_status": "DRIVER_CONFIRMED"},
+        "The passenger has confirmed": {"match_status": "PASSENGER_CONFIRMED"},
+        "Both have confirmed": {"match_status": "ACCEPTED"},
+    }
 
-    match_status: Literal["DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED"]
+    match_status: Annotated[Literal["DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED"], CONFIRMED]
+    driver: Driver = None
+    passenger: Passenger = None
 
 
-class MatchConfirmed(MatchAnswered, frozen=True, kw_only=True):
+class MatchConfirmed(MatchAnswered, frozen=True, kw_only=True, omit_defaults=True):
     """One side has confirmed."""
 
     subject: ClassVar[str] = "match.confirmed"
 
 
-class MatchAccepted(MatchAnswered, frozen=True, kw_only=True):
+class MatchAccepted(MatchAnswered, frozen=True, kw_only=True, omit_defaults=True):
     """Both sides have confirmed."""
 
     subject: ClassVar[str] = "match.accepted"
 
 
 class MatchRejected(PairEvent, frozen=True, kw_only=True):
-    """A match will not be."""
+    """The match was rejected."""
 
     type: ClassVar[str] = "match_rejected"
     subject: ClassVar[str] = "match.rejected"
 
-    match_id: UUID
-    reason: Literal["declined", "expired", "taken", "cancelled"]
+    match_id: MatchId
+    reason: Annotated[
+        Literal["declined", "expired", "taken", "cancelled"],
+        Meta(
+            description="Why: one side declined, nobody answered in time, one side has taken another ride, or one side "
+            "has switched off."
+        ),
+    ]
 
     @property
     def key(self) -> str:
@@ -122,9 +220,9 @@ class MatchRejected(PairEvent, frozen=True, kw_only=True):
 
 
 class RideEvent(PairEvent, frozen=True, kw_only=True):
-    """What happens to a ride."""
+    """An event of a ride."""
 
-    ride_id: UUID
+    ride_id: RideId
 
     @property
     def key(self) -> str:
@@ -132,78 +230,138 @@ class RideEvent(PairEvent, frozen=True, kw_only=True):
         return str(self.ride_id)
 
 
-class RidePickup(RideEvent, frozen=True, kw_only=True):
-    """A ride was booked: the driver is on his way to the passenger."""
+class RidePickup(RideEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """The ride was booked; the driver is on the way to the passenger."""
 
     type: ClassVar[str] = "ride_pickup"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.pickup"
 
-    match_id: UUID
-    driver_location: GeoPoint
-    timestamp: Moment
+    match_id: MatchId
+    driver_location: Annotated[GeoPoint, DRIVER_PLACE, Meta(description="Where the driver is.")]
+    timestamp: Annotated[Moment, Meta(description="When the ride was booked.")]
+    driver: Driver = None
+    passenger: Passenger = None
+    pin: Pin = None
+
+    @property
+    def views(self) -> Mapping[UUID, Event]:
+        """Only the passenger is shown the PIN."""
+        return {self.passenger_id: RidePickupWithPin(**asdict(self))} if self.pin else {}
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the event without the PIN."""
+        data = super().to_data()
+        data.pop("pin", None)
+        return data
+
+
+class RidePickupWithPin(RidePickup, frozen=True, kw_only=True, omit_defaults=True):
+    """The same, as the passenger is told."""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the event with the PIN."""
+        return Event.to_data(self)
 
 
 class RideSnapshot(RideEvent, frozen=True, kw_only=True):
     """A ride as it stands; distances in kilometres, money in rupiah."""
 
-    match_id: UUID
-    status: Literal["PICKUP", "ONGOING", "ARRIVED", "COMPLETED", "CANCELLED"]
-    location: GeoPoint
-    target_location: GeoPoint
-    distance_km: Kilometres
-    total_cost: Rupiah
-    adjustment_factor: Factor
-    adjusted_cost: Rupiah
-    created_at: Moment
-    started_at: Moment | None
-    arrived_at: Moment | None
-    completed_at: Moment | None
+    examples: ClassVar[Examples] = {"A ride that is paid": {"status": "COMPLETED"}}
+
+    match_id: MatchId
+    status: Annotated[Literal["PICKUP", "ONGOING", "ARRIVED", "COMPLETED", "CANCELLED"], STATUS]
+    location: Annotated[GeoPoint, PICK_UP]
+    target_location: Annotated[GeoPoint, TARGET]
+    distance_km: Annotated[Kilometres, Meta(description="Kilometres that were driven and booked.")]
+    total_cost: Annotated[Rupiah, Meta(description="The fare before the adjustment, in rupiah.")]
+    adjustment_factor: Annotated[Factor, Meta(description="The factor by which the driver multiplies the fare.")]
+    adjusted_cost: Annotated[
+        Rupiah, Meta(description="The fare after the adjustment, in rupiah, rounded down.", examples=[11_475])
+    ]
+    created_at: Annotated[Moment, Meta(description="When the ride was booked.")]
+    started_at: Annotated[
+        Moment | None, Meta(description="When the passenger got on board.", examples=["2026-01-31T12:02:18Z"])
+    ]
+    arrived_at: Annotated[Moment | None, Meta(description="When the drive ended.", examples=["2026-01-31T12:10:18Z"])]
+    completed_at: Annotated[
+        Moment | None, Meta(description="When the ride was paid.", examples=["2026-01-31T12:10:48Z"])
+    ]
 
 
 class RideStarted(RideSnapshot, frozen=True, kw_only=True):
     """The passenger is on board."""
 
     type: ClassVar[str] = "ride_start"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.started"
+    examples: ClassVar[Examples] = {
+        "On board": {
+            "distance_km": 0, "total_cost": 0, "adjustment_factor": 1, "adjusted_cost": 0, "arrived_at": None,
+            "completed_at": None,
+        },
+    }  # fmt: skip
 
-    status: Literal["ONGOING"]
+    status: Annotated[Literal["ONGOING"], STATUS]
 
 
 class RideArrived(RideSnapshot, frozen=True, kw_only=True):
-    """The ride is over and its fare is known."""
+    """The drive is over and its fare is known."""
 
     type: ClassVar[str] = "ride_arrived"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.arrived"
+    examples: ClassVar[Examples] = {"At the destination, with a tenth off": {"completed_at": None}}
 
-    status: Literal["ARRIVED"]
+    status: Annotated[Literal["ARRIVED"], STATUS]
 
 
 class PaymentSnapshot(RideEvent, frozen=True, kw_only=True):
     """A payment as it stands; `total_cost` is what the passenger pays: the adjusted cost of the ride."""
 
-    payment_id: UUID
-    status: Literal["PENDING", "ACCEPTED", "REJECTED"]
-    total_cost: Rupiah
-    admin_fee: Rupiah
-    driver_payout: Rupiah
-    qr_code_url: Address
+    examples: ClassVar[Examples] = {"Paid": {"status": "ACCEPTED"}}
+
+    payment_id: PaymentId
+    status: Annotated[
+        Literal["PENDING", "ACCEPTED", "REJECTED"],
+        Meta(description="`PENDING` asks for the payment; a `REJECTED` one may still be `ACCEPTED`."),
+    ]
+    total_cost: Annotated[
+        Rupiah,
+        Meta(description="What the passenger pays, in rupiah: the adjusted cost of the ride.", examples=[11_475]),
+    ]
+    admin_fee: Annotated[Rupiah, Meta(description="The share of the service, in rupiah.", examples=[573])]
+    driver_payout: Annotated[Rupiah, Meta(description="The share of the driver, in rupiah.", examples=[10_902])]
+    qr_code_url: Annotated[
+        Address,
+        Meta(
+            description="The address of the payment's QR code.",
+            examples=["http://127.0.0.1:8000/api/payments/01990000-0000-7000-8000-000000000005/qr.svg"],
+        ),
+    ]
 
 
 class PaymentProcessed(PaymentSnapshot, frozen=True, kw_only=True):
-    """A payment is asked for, was made, or was refused."""
+    """A payment was requested, made or refused."""
 
     type: ClassVar[str] = "payment_process"
     subject: ClassVar[str] = "payment.processed"
+    examples: ClassVar[Examples] = {
+        "Requested": {"status": "PENDING"},
+        "Refused; may still be accepted": {"status": "REJECTED"},
+        "Paid": {"status": "ACCEPTED"},
+    }
 
 
 class RideCompleted(Event, frozen=True, kw_only=True):
     """The ride is paid."""
 
     type: ClassVar[str] = "ride_completed"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.completed"
 
-    ride: RideSnapshot
-    payment: PaymentSnapshot
+    ride: Annotated[RideSnapshot, Meta(description="The ride as it stands.")]
+    payment: Annotated[PaymentSnapshot, Meta(description="The payment as it stands.")]
 
     @property
     def key(self) -> str:
@@ -217,13 +375,16 @@ class RideCompleted(Event, frozen=True, kw_only=True):
 
 
 class RideCancelled(RideEvent, frozen=True, kw_only=True):
-    """The ride will not be; `cancelled_by` is `driver`, `passenger` or `staff`."""
+    """The ride was cancelled by `driver`, `passenger`, `staff` or, after a deadline, `system`."""
 
     type: ClassVar[str] = "ride_cancelled"
+    resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.cancelled"
 
-    cancelled_by: Literal["driver", "passenger", "staff"]
-    reason: Reason
+    cancelled_by: Annotated[
+        Literal["driver", "passenger", "staff", "system"], Meta(description="Who cancelled the ride.")
+    ]
+    reason: Annotated[Reason, Meta(description="The reason that was given; may be empty.")]
 
 
 EVENTS: tuple[type[Event], ...] = (
@@ -240,4 +401,7 @@ EVENTS: tuple[type[Event], ...] = (
     RideCompleted,
     RideCancelled,
 )
-"""Everything that a client can be told by the domain, in the order of a ride."""
+"""Every notification of the domain, in the order of a ride."""
+
+RESETS_POSITIONS = frozenset(event.type for event in EVENTS if event.resets_positions)
+"""The frame types before which no position of an earlier phase of the ride may be shown any more."""

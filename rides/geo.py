@@ -7,8 +7,12 @@ from typing import Annotated
 import haversine
 import msgspec
 
-Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
-Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+Latitude = Annotated[
+    float, msgspec.Meta(ge=-90, le=90, description="Degrees north of the equator (WGS 84).", examples=[-6.1754])
+]
+Longitude = Annotated[
+    float, msgspec.Meta(ge=-180, le=180, description="Degrees east of Greenwich (WGS 84).", examples=[106.8272])
+]
 
 
 class GeoPoint(msgspec.Struct, frozen=True):

@@ -1,114 +1,220 @@
-"""Whom to ask: the nearest drivers who are free, and why not the others."""
+"""Which drivers a search offers the ride to: the nearest available ones, and why not the others.
+
+Drivers who let offers lapse fall behind: each one in a row counts as `IGNORED_OFFER_KM` more to the pick-up, at most
+`IGNORED_OFFERS_COUNTED` of them, until the driver answers an offer or `IGNORED_OFFERS_MEMORY` has passed. So silent
+phones around a pick-up cannot starve it, and a driver who is the only one around is still offered the ride.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
+from django.db.models import Count, Q
+from django.utils import timezone
 
+from rides.cells import STEP_KM, cell_distance_km
 from rides.geo import GeoPoint
-from rides.models import DRIVER_BUSY, Beacon, Finder, Match, Ride
-from rides.positions import positions
+from rides.models import DRIVER_BUSY, OPEN_MATCH, CandidateOutcome, Finder, Match, RejectReason, Ride
+from rides.positions import Position, positions
 from users.models import User
 
 MAX_CONSIDERED = 500
-"""Drivers looked at in one search, nearest first; within a few kilometres that is a whole town's."""
+"""Drivers considered in one search, nearest first; within a few kilometres that is a whole town's."""
 
 FORGET_AFTER = 5
-"""Positions older than this many `LOCATION_MAX_AGE` are not even worth a mention to support staff."""
+"""Positions older than this many `LOCATION_MAX_AGE` are not recorded for support staff."""
 
-OUTCOMES = (
-    "asked",
-    "asked_by_a_service",
-    "deactivated",
-    "asked_before",
-    "beacon_off",
-    "not_connected",
-    "position_too_old",
-    "has_a_ride",
-)
-"""What may be thought of a driver; the second where another service has chosen him."""
+IGNORED_OFFER_KM = 0.5
+"""What an offer that the driver let lapse adds to their distance; about two minutes of riding."""
+
+IGNORED_OFFERS_COUNTED = 5
+IGNORED_OFFERS_MEMORY = timedelta(hours=6)
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What a search thinks of a driver; `outcome` is `asked` or the reason why he was not."""
+class OfferDecision(msgspec.Struct, frozen=True):
+    """Whether a driver gets an offer; `outcome` is `OFFERED` or the reason why not."""
 
     driver_id: UUID
     point: GeoPoint
     distance_km: float
     position_age_s: float
-    outcome: str
+    outcome: CandidateOutcome
 
     @property
-    def asked(self) -> bool:
-        """Whether the driver gets a proposal."""
-        return self.outcome == "asked"
+    def is_offered(self) -> bool:
+        """Whether the driver gets an offer."""
+        return self.outcome == CandidateOutcome.OFFERED
 
 
-class _Situation(msgspec.Struct, frozen=True):
-    """What the database knows of the drivers around."""
+class Nearby(msgspec.Struct, frozen=True):
+    """A driver near a pick-up; `rank_km` is the distance by which drivers are compared: in a coarse search by cells."""
 
-    active: Collection[UUID]
-    beacons: Collection[UUID]
+    rank_km: float
+    distance_km: float
+    place: Position
+
+
+class Driver(msgspec.Struct, frozen=True):
+    """What the database says about a driver."""
+
+    is_active: bool
+    vehicle_type: str
+    beacon_is_on: bool
+    ignored_offers: int
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """What the database says about the drivers around a pick-up."""
+
+    drivers: Mapping[UUID, Driver]
+    vehicle_type: str
     riding: Collection[UUID]
-    asked_before: Collection[UUID]
+    has_offers: Collection[UUID]
+    offered_before: Collection[UUID]
+
+    def ignored_km(self, driver_id: UUID) -> float:
+        """Return by how much a driver falls behind."""
+        driver = self.drivers.get(driver_id)
+        return IGNORED_OFFER_KM * min(driver.ignored_offers, IGNORED_OFFERS_COUNTED) if driver else 0.0
 
 
-def consider(finder: Finder) -> list[Verdict]:
-    """Return a verdict on each driver around the pick-up, nearest first, up to the last one who is to be asked."""
+def search_radius_km(attempt: int) -> float:
+    """Return how far an attempt (from 1) looks: from the first radius evenly to the largest, in the last attempt."""
+    first, last = float(settings.MATCH_SEARCH_RADIUS_KM), float(settings.MATCH_MAX_RADIUS_KM)
+    steps: int = settings.MATCH_MAX_ATTEMPTS - 1
+    if last <= first or not steps:
+        return first
+    return first + (last - first) * min(attempt - 1, steps) / steps
+
+
+def consider(finder: Finder, room: int) -> list[OfferDecision]:
+    """Return decisions on the drivers around the pick-up of whom at most `room` get an offer.
+
+    They come in the order in which offers are made. Drivers behind the last one who gets an offer are left out, unless
+    they are nearer than that one. Those who had an offer in this attempt are left out too.
+    """
     now = time.time()
-    max_age: float = settings.LOCATION_MAX_AGE.total_seconds()
-    radius = float(settings.MATCH_SEARCH_RADIUS_KM)
-    near = positions().drivers_near(finder.location, radius, received_after=now - FORGET_AFTER * max_age)
-    near = near[:MAX_CONSIDERED]
-    situation = _situation(finder, {place.user_id for _, place in near})
-    verdicts: list[Verdict] = []
-    room: int = settings.MATCH_MAX_DRIVERS
-    for distance, place in near:
-        if not room:
-            break
-        age = max(0.0, now - place.received_at)
-        outcome = _objection(situation, place.user_id, online=place.online, stale=age > max_age) or "asked"
-        verdicts.append(Verdict(place.user_id, place.point, distance, age, outcome))
-        room -= outcome == "asked"
-    return verdicts
+    offers = dict(Match.objects.filter(finder=finder).values_list("driver_id", "attempt"))
+    near = [one for one in _nearby(finder, now) if offers.get(one.place.user_id) != finder.attempts]
+    around = {one.place.user_id for one in near}
+    situation = _read_situation(around, finder.vehicle_type, offered_before={*offers, *_refused_before(finder)})
+    near.sort(key=lambda one: one.rank_km + situation.ignored_km(one.place.user_id))
+    decisions: list[OfferDecision] = []
+    farthest = 0.0
+    for one in near:
+        if room <= 0 and one.rank_km >= farthest:
+            continue
+        decision = _decide(situation, one, now, has_room=room > 0)
+        decisions.append(decision)
+        if decision.is_offered:
+            room -= 1
+            farthest = max(farthest, one.rank_km)
+    return decisions
+
+
+def available_among(driver_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the drivers who may get an offer now: beacon on, no current ride, not too many open offers."""
+    return free_among(driver_ids) - _with_offers(driver_ids)
 
 
 def free_among(driver_ids: Collection[UUID]) -> set[UUID]:
     """Return those of the drivers whose beacon is on and who have no current ride."""
-    return _beacons_on(driver_ids) - _riding(driver_ids)
+    beacons = {pk for pk, driver in _drivers(driver_ids).items() if driver.beacon_is_on}
+    return beacons - _riding(driver_ids)
 
 
-def _objection(situation: _Situation, driver_id: UUID, *, online: bool, stale: bool) -> str:
-    if driver_id not in situation.active:
-        return "deactivated"
-    if driver_id in situation.asked_before:
-        return "asked_before"
-    if driver_id not in situation.beacons:
-        return "beacon_off"
-    if not online:
-        return "not_connected"
-    if stale:
-        return "position_too_old"
-    return "has_a_ride" if driver_id in situation.riding else ""
+def _nearby(finder: Finder, now: float) -> list[Nearby]:
+    """Return the drivers within the radius of the attempt, nearest first."""
+    oldest = now - FORGET_AFTER * settings.LOCATION_MAX_AGE.total_seconds()
+    radius = search_radius_km(finder.attempts)
+    reach = radius + 2 * STEP_KM if finder.is_coarse else radius
+    near = positions().drivers_near(finder.location, reach, received_after=oldest)
+    if not finder.is_coarse:
+        return [Nearby(distance, distance, place) for distance, place in near[:MAX_CONSIDERED]]
+    rough = (Nearby(cell_distance_km(place.point, finder.location), distance, place) for distance, place in near)
+    within = (one for one in rough if one.rank_km <= radius)
+    return sorted(within, key=lambda one: (one.rank_km, one.place.user_id.int))[:MAX_CONSIDERED]
 
 
-def _situation(finder: Finder, around: Collection[UUID]) -> _Situation:
-    return _Situation(
-        active=set(User.objects.filter(pk__in=around, is_active=True).values_list("pk", flat=True)),
-        beacons=_beacons_on(around),
-        riding=_riding(around),
-        asked_before=set(Match.objects.filter(finder=finder).values_list("driver_id", flat=True)),
+def _refused_before(finder: Finder) -> set[UUID]:
+    """Return the drivers of whom nothing came before the passenger moved the pin: declined, or let lapse."""
+    if finder.origin_id is None:
+        return set()
+    earlier = Finder.objects.filter(Q(pk=finder.origin_id) | Q(origin=finder.origin_id))
+    final = (RejectReason.DECLINED, RejectReason.EXPIRED)
+    refused = Match.objects.filter(finder__in=earlier, reason__in=final)
+    return set(refused.values_list("driver_id", flat=True))
+
+
+def _read_situation(driver_ids: Collection[UUID], vehicle_type: str, offered_before: Collection[UUID]) -> Situation:
+    """Return what the database says about these drivers, with three queries however many they are."""
+    return Situation(
+        drivers=_drivers(driver_ids),
+        vehicle_type=vehicle_type,
+        riding=_riding(driver_ids),
+        has_offers=_with_offers(driver_ids),
+        offered_before=offered_before,
     )
 
 
-def _beacons_on(driver_ids: Collection[UUID]) -> set[UUID]:
-    return set(Beacon.objects.filter(pk__in=driver_ids, is_active=True).values_list("pk", flat=True))
+def _decide(situation: Situation, one: Nearby, now: float, *, has_room: bool) -> OfferDecision:
+    place, age = one.place, max(0.0, now - one.place.received_at)
+    outcome = _objection(situation, place, age)
+    if outcome is None:
+        outcome = CandidateOutcome.OFFERED if has_room else CandidateOutcome.IGNORES_OFFERS
+    return OfferDecision(place.user_id, place.point, one.distance_km, age, outcome)
+
+
+def _objection(situation: Situation, place: Position, age: float) -> CandidateOutcome | None:
+    """Return why a driver cannot get an offer, or None."""
+    driver_id = place.user_id
+    driver = situation.drivers.get(driver_id)
+    objections = {
+        CandidateOutcome.DEACTIVATED: driver is None or not driver.is_active,
+        CandidateOutcome.OFFERED_BEFORE: driver_id in situation.offered_before,
+        CandidateOutcome.OTHER_VEHICLE: bool(driver and situation.vehicle_type not in ("", driver.vehicle_type)),
+        CandidateOutcome.BEACON_OFF: driver is None or not driver.beacon_is_on,
+        CandidateOutcome.NOT_CONNECTED: not place.online,
+        CandidateOutcome.POSITION_TOO_OLD: age > settings.LOCATION_MAX_AGE.total_seconds(),
+        CandidateOutcome.HAS_A_RIDE: driver_id in situation.riding,
+        CandidateOutcome.HAS_AN_OFFER: driver_id in situation.has_offers,
+    }
+    return next((outcome for outcome, holds in objections.items() if holds), None)
+
+
+def _drivers(driver_ids: Collection[UUID]) -> dict[UUID, Driver]:
+    now = timezone.now()
+    beacon = ("beacon__is_active", "beacon__ignored_offers", "beacon__ignored_at")
+    rows = User.objects.filter(pk__in=driver_ids).values_list("pk", "is_active", "driver__vehicle_type", *beacon)
+    return {
+        pk: Driver(is_active, vehicle or "", bool(is_on), _remembered(ignored, ignored_at, now))
+        for pk, is_active, vehicle, is_on, ignored, ignored_at in rows
+    }
+
+
+def _remembered(ignored: int | None, ignored_at: datetime | None, now: datetime) -> int:
+    if not ignored or ignored_at is None or now - ignored_at > IGNORED_OFFERS_MEMORY:
+        return 0
+    return ignored
 
 
 def _riding(driver_ids: Collection[UUID]) -> set[UUID]:
     rides = Ride.objects.filter(driver__in=driver_ids, status__in=DRIVER_BUSY)
     return set(rides.values_list("driver_id", flat=True))
+
+
+def _with_offers(driver_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the drivers who have as many open offers as a driver may have."""
+    most: int = settings.MATCH_MAX_OPEN_OFFERS
+    if not most:
+        return set()
+    offers = Match.objects.filter(
+        driver__in=driver_ids, status__in=OPEN_MATCH, expires_at__gt=timezone.now()
+    ).order_by()
+    counted = offers.values("driver_id").annotate(count=Count("pk")).filter(count__gte=most)
+    return set(counted.values_list("driver_id", flat=True))

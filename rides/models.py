@@ -1,4 +1,4 @@
-"""The tables of the domain. What must never happen is forbidden here, by constraints, whatever the code does."""
+"""The tables of the domain. Database constraints forbid what must never happen, whatever the code does."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from django.db import models
 from django.db.models import F, Q
 
 from rides.geo import GeoPoint
+from users.models import VehicleType
 
 
 class Beacon(models.Model):
-    """Whether a driver wants passengers. His position lives in the position store, not here."""
+    """Whether a driver wants passengers. Positions live in the position store, not here."""
 
     driver = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="beacon")
     is_active = models.BooleanField(default=False)
     changed_at = models.DateTimeField()
+    ignored_offers = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Offers in a row that the driver let lapse; they put the driver behind others.",
+    )
+    ignored_at = models.DateTimeField(null=True, blank=True, help_text="When the driver let the last one lapse.")
 
     def __str__(self) -> str:
         return f"{self.driver}: {'on' if self.is_active else 'off'}"
@@ -28,12 +35,13 @@ class FinderStatus(models.TextChoices):
 
     OPEN = "OPEN"
     MATCHED = "MATCHED"
+    MOVED = "MOVED"
     CANCELLED = "CANCELLED"
     NO_DRIVER = "NO_DRIVER"
 
 
 class Finder(models.Model):
-    """A passenger's search for a driver. While it is open, `due_at` is when it is looked after next."""
+    """A passenger's search for a driver. While it is open, `due_at` is when the timers continue it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     passenger = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="finders")
@@ -42,6 +50,24 @@ class Finder(models.Model):
     longitude = models.FloatField()
     target_latitude = models.FloatField()
     target_longitude = models.FloatField()
+    vehicle_type = models.CharField(
+        max_length=16, choices=VehicleType.choices, blank=True, default="", db_default="", help_text="Empty: any."
+    )
+    auto_accept = models.BooleanField(
+        default=False, db_default=False, help_text="The first driver who accepts has the ride."
+    )
+    quote_id = models.UUIDField(null=True, blank=True)
+    is_coarse = models.BooleanField(
+        default=False, db_default=False, help_text="Drivers are chosen by their cells: the passenger cancels often."
+    )
+    origin = models.ForeignKey(
+        "self",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="moves",
+        help_text="The first of the searches that this one continues from another place.",
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     attempt_ends_at = models.DateTimeField()
     due_at = models.DateTimeField()
@@ -58,6 +84,7 @@ class Finder(models.Model):
             models.Index(fields=("due_at",), condition=Q(status="OPEN"), name="finder_due"),
             models.Index(fields=("-created_at", "-id"), name="finder_newest"),
             models.Index(fields=("status", "-created_at"), name="finder_by_status"),
+            models.Index(fields=("passenger", "-created_at"), name="finder_by_passenger"),
         )
 
     def __str__(self) -> str:
@@ -70,12 +97,28 @@ class Finder(models.Model):
 
     @property
     def target_location(self) -> GeoPoint:
-        """Where he wants to go."""
+        """Where the passenger wants to go."""
         return GeoPoint(self.target_latitude, self.target_longitude)
 
 
+class CandidateOutcome(models.TextChoices):
+    """Why a search did or did not offer the ride to a driver. The stored values say `asked` for `offered`."""
+
+    OFFERED = "asked", "offered the ride"
+    OFFERED_BY_A_SERVICE = "asked_by_a_service", "offered the ride by another service"
+    DEACTIVATED = "deactivated", "is deactivated"
+    OFFERED_BEFORE = "asked_before", "was offered this ride before"
+    BEACON_OFF = "beacon_off", "beacon is off"
+    NOT_CONNECTED = "not_connected", "is not connected"
+    POSITION_TOO_OLD = "position_too_old", "position is too old"
+    HAS_A_RIDE = "has_a_ride", "is on a ride"
+    OTHER_VEHICLE = "other_vehicle", "drives another kind of vehicle"
+    HAS_AN_OFFER = "has_an_offer", "has another offer to answer"
+    IGNORES_OFFERS = "ignores_offers", "let the last offers lapse; others came first"
+
+
 class Candidate(models.Model):
-    """A driver who was considered for a finder, and why he was or was not asked. Kept for support staff."""
+    """A driver whom a search considered, and why they were or were not offered the ride. Kept for support staff."""
 
     finder = models.ForeignKey(Finder, models.CASCADE, related_name="candidates")
     driver = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
@@ -104,7 +147,7 @@ class MatchStatus(models.TextChoices):
 
 
 class RejectReason(models.TextChoices):
-    """Why a match came to nothing."""
+    """Why a match was rejected."""
 
     DECLINED = "declined"
     EXPIRED = "expired"
@@ -116,7 +159,7 @@ OPEN_MATCH = (MatchStatus.PENDING, MatchStatus.DRIVER_CONFIRMED, MatchStatus.PAS
 
 
 class Match(models.Model):
-    """A driver proposed to a passenger, and the passenger to the driver."""
+    """An offer that pairs a driver with a passenger."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     finder = models.ForeignKey(Finder, models.PROTECT, related_name="matches")
@@ -131,8 +174,20 @@ class Match(models.Model):
     target_latitude = models.FloatField()
     target_longitude = models.FloatField()
     distance_km = models.FloatField(help_text="From the driver to the pick-up.")
+    eta_s = models.PositiveIntegerField(null=True, blank=True, help_text="Seconds to the pick-up, as it was offered.")
+    attempt = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="The attempt of the search.")
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField()
+    receipt_due_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the driver's device should have confirmed it, where it confirms.",
+    )
+    received_at = models.DateTimeField(null=True, blank=True, help_text="When the driver's device confirmed it.")
+    unreachable_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the next driver was asked beside, for want of a receipt."
+    )
+    answered_at = models.DateTimeField(null=True, blank=True, help_text="When the driver answered.")
     decided_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -162,7 +217,7 @@ class Match(models.Model):
 
     @property
     def driver_location(self) -> GeoPoint:
-        """Where the driver was when he was asked."""
+        """Where the driver was when the offer was made."""
         return GeoPoint(self.driver_latitude, self.driver_longitude)
 
     @property
@@ -197,6 +252,11 @@ class Ride(models.Model):
     driver = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="driver_rides")
     passenger = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="passenger_rides")
     status = models.CharField(max_length=16, choices=RideStatus.choices, default=RideStatus.PICKUP)
+    vehicle_type = models.CharField(
+        max_length=16, choices=VehicleType.choices, blank=True, default="", db_default="", help_text="Of the booking."
+    )
+    vehicle_plate = models.CharField(max_length=16, blank=True, default="", db_default="")
+    pin = models.CharField(max_length=4, blank=True, default="", db_default="")
     rate_per_km = models.PositiveIntegerField(help_text="Rupiah; the tariff of the booking stays that of the ride.")
     unit_km = models.DecimalField(max_digits=15, decimal_places=9, help_text="What the ledger books at a time.")
     tracked_km = models.FloatField(default=0)
@@ -204,6 +264,9 @@ class Ride(models.Model):
     total_cost = models.PositiveBigIntegerField(default=0)
     adjustment_factor = models.FloatField(default=1)
     adjusted_cost = models.PositiveBigIntegerField(default=0)
+    needs_review = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="Why support should look at it."
+    )
     cancelled_by = models.CharField(max_length=64, blank=True)
     cancel_reason = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField()
@@ -214,7 +277,10 @@ class Ride(models.Model):
 
     class Meta:
         ordering = ("-created_at",)
-        permissions = (("cancel_ride", "Can cancel rides that are not paid yet"),)
+        permissions = (
+            ("cancel_ride", "Can cancel rides that are not paid yet"),
+            ("finish_ride", "Can finish rides that are under way"),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=("driver",), condition=Q(status__in=DRIVER_BUSY), name="one_current_ride_per_driver"
@@ -234,6 +300,7 @@ class Ride(models.Model):
             models.Index(fields=("passenger", "-created_at"), name="ride_by_passenger"),
             models.Index(fields=("status", "-created_at"), name="ride_by_status"),
             models.Index(fields=("status", "cancelled_at"), name="ride_cancelled_by_day"),
+            models.Index(fields=("-created_at",), condition=~Q(needs_review=""), name="ride_to_review"),
         )
 
     def __str__(self) -> str:
@@ -310,3 +377,34 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.total_cost} {self.status}"
+
+
+class DeviceReceipt(models.Model):
+    """What a user's device has confirmed last. A user without a row never confirms: an older app, not a dead phone."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
+    seq = models.PositiveBigIntegerField(help_text="The number of the newest notification that was confirmed.")
+    received_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.seq}"
+
+
+class NotificationReceipt(models.Model):
+    """When a notification about a match or a ride reached the device of one of its people.
+
+    `key` is the event's: the match or the ride. `status` tells repeated events of one type apart (a payment that is
+    asked for and accepted, a match that one side and both have confirmed).
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=64)
+    type = models.CharField(max_length=64)
+    status = models.CharField(max_length=24, blank=True)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("key", "user", "type", "status"), name="one_receipt_per_event"),)
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.key}"

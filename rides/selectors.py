@@ -1,17 +1,20 @@
-"""Reading the domain: the complete state of a user, his rides, and one ride in detail."""
+"""Reading the domain: the complete state of a user, their rides, and one ride in detail."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import cast
+from datetime import datetime
+from typing import Any, Literal, cast
 from uuid import UUID
 
 import msgspec
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 from django.utils import timezone
 
-from nebengjek.db import read_snapshot
-from rides.fares import Refusal
+from common.db import read_snapshot
+from common.prepared import Prepared
+from rides.abandonment import abandonment
+from rides.fares.meter import Refusal
 from rides.models import (
     DRIVER_BUSY,
     OPEN_MATCH,
@@ -21,7 +24,6 @@ from rides.models import (
     FinderStatus,
     LedgerEntry,
     Match,
-    MatchStatus,
     Payment,
     PaymentStatus,
     Ride,
@@ -29,22 +31,25 @@ from rides.models import (
     TrackPoint,
 )
 from rides.snapshots import (
-    Action,
     BeaconState,
     FinderState,
     LedgerLine,
     OpenMatch,
     ReportedPoint,
     RideDetail,
-    UserState,
+    RidesState,
+    finder_fields,
     open_match,
     payment_snapshot,
+    people_of,
+    ride_card,
     ride_fields,
-    ride_snapshot,
 )
-from users.models import Role
+from users.models import Role, User
+from users.selectors import history_start
 
-ALWAYS_ALLOWED: tuple[Action, ...] = ("location_update", "token_refresh", "sync")
+WITH_PEOPLE = ("match", "driver", "passenger")
+"""What is read together with a ride that is shown to its people."""
 
 
 class CurrentRide(msgspec.Struct, frozen=True):
@@ -56,32 +61,107 @@ class CurrentRide(msgspec.Struct, frozen=True):
     is_driver: bool
 
 
-def user_state(user_id: UUID, role: str) -> UserState:
-    """Return everything a client shows: the `state` of `session_ready`, read at one moment."""
+class Facts(msgspec.Struct, frozen=True):
+    """What there is of a user, by one statement: only what there is need be read."""
+
+    account: tuple[str, int, bool]
+    """Role, token version, is active."""
+
+    is_active: bool
+    """Whether the beacon, or the search, is on."""
+
+    has_offers: bool
+    has_payment: bool
+    has_rides: bool
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing but the account."""
+        return not (self.is_active or self.has_offers or self.has_payment or self.has_rides)
+
+
+def user_facts(user_id: UUID, role: str) -> Facts | None:
+    """Return what there is of a user, read at one moment; None for nobody."""
+    row = _FACTS["driver" if role == Role.DRIVER else "passenger"].first(user_id, timezone.now())
+    if row is None:
+        return None
+    account_role, version, is_active, *facts = row
+    return Facts((account_role, version, bool(is_active)), *map(bool, facts))
+
+
+def user_state(user_id: UUID, role: str, facts: Facts | None = None) -> RidesState:
+    """Return everything of the domain that a client shows its user, read at one moment.
+
+    `facts` have been read a moment before: where there is nothing, they are the state.
+    """
+    if facts is not None and facts.is_nothing:
+        return _state(role)
     with read_snapshot():
-        mine = Q(driver_id=user_id) if role == Role.DRIVER else Q(passenger_id=user_id)
-        waiting = Match.objects.filter(mine, status__in=OPEN_MATCH, expires_at__gt=timezone.now())
-        proposals = [open_match(match) for match in waiting.order_by("created_at")]
-        ride = current_ride(user_id, role)
-        payment = _payment_due(mine)
-        last = _last_ride(mine, ride)
-        return UserState(
-            beacon=_beacon(user_id) if role == Role.DRIVER else None,
-            finder=_finder(user_id) if role == Role.PASSENGER else None,
-            proposals=proposals,
-            ride=ride_snapshot(ride) if ride else None,
+        facts = user_facts(user_id, role)
+        if facts is None or facts.is_nothing:
+            return _state(role)
+        side: Literal["driver", "passenger"] = "driver" if role == Role.DRIVER else "passenger"
+        current, last = _newest_rides(user_id, side) if facts.has_rides else (None, None)
+        payment = _payment_due(user_id, side) if facts.has_payment else None
+        return _state(
+            role,
+            is_active=facts.is_active,
+            finder=_finder(user_id) if facts.is_active and side == "passenger" else None,
+            proposals=_open_matches(user_id, side) if facts.has_offers else [],
+            ride=ride_card(current, user_id) if current else None,
             payment=payment_snapshot(payment, payment.ride) if payment else None,
-            last_ride=ride_snapshot(last) if last else None,
-            allowed_actions=_allowed_actions(role, proposals, ride, payment),
+            last_ride=ride_card(last, user_id) if last else None,
         )
 
 
+def _state(role: str, *, is_active: bool = False, finder: FinderState | None = None, **parts: Any) -> RidesState:
+    """Return a state with these parts; what is left out is not there."""
+    parts = {"proposals": [], "ride": None, "payment": None, "last_ride": None, **parts}
+    if role == Role.DRIVER:
+        return RidesState(beacon=BeaconState(is_active=is_active), finder=None, **parts)
+    return RidesState(beacon=None, finder=finder or FinderState(is_active=False), **parts)
+
+
+def _facts(side: Literal["driver", "passenger"]) -> Prepared:
+    """Return the query for what there is of a user; every subquery begins with an index on the user."""
+
+    def build(user_id: UUID, now: datetime) -> QuerySet[Any, Any]:
+        mine = {f"{side}_id": user_id}
+        active: QuerySet[Any] = (
+            Beacon.objects.filter(**mine, is_active=True)
+            if side == "driver"
+            else Finder.objects.filter(**mine, status=FinderStatus.OPEN)
+        )
+        rides = Ride.objects.filter(**mine)
+        due = Payment.objects.filter(ride__in=rides.filter(status=RideStatus.ARRIVED))
+        return User.objects.filter(pk=user_id).values_list(
+            "role",
+            "token_version",
+            "is_active",
+            Exists(active),
+            Exists(Match.objects.filter(**mine, status__in=OPEN_MATCH, expires_at__gt=now)),
+            Exists(due.exclude(status=PaymentStatus.ACCEPTED)),
+            Exists(rides),
+        )
+
+    return Prepared(UUID, datetime, build=build)
+
+
+_FACTS = {"driver": _facts("driver"), "passenger": _facts("passenger")}
+
+
 def current_ride(user_id: UUID, role: str) -> Ride | None:
-    """Return the ride that a user is on: for a passenger until it is paid, for a driver until he has arrived."""
-    rides = Ride.objects.select_related("match")
+    """Return the ride that a user is on: for a passenger until it is paid, for a driver until the arrival."""
+    rides = Ride.objects.select_related(*WITH_PEOPLE)
     if role == Role.DRIVER:
         return rides.filter(driver_id=user_id, status__in=DRIVER_BUSY).first()
     return rides.filter(passenger_id=user_id, status__in=PASSENGER_BUSY).first()
+
+
+def ride_is_abandoned(ride_id: UUID, user_id: UUID) -> bool:
+    """Whether a user may leave a ride that is under way."""
+    ride = Ride.objects.filter(pk=ride_id, status=RideStatus.ONGOING).first()
+    return ride is not None and abandonment(ride, user_id, timezone.now()) is not None
 
 
 def ride_under_way(user_id: UUID) -> CurrentRide | None:
@@ -97,15 +177,20 @@ def ride_under_way(user_id: UUID) -> CurrentRide | None:
 
 
 def passengers_searching(passenger_ids: Collection[UUID]) -> set[UUID]:
-    """Return those of the passengers who look for a driver."""
+    """Return those of the passengers who are looking for a driver."""
     finders = Finder.objects.filter(passenger_id__in=passenger_ids, status=FinderStatus.OPEN)
     return set(finders.values_list("passenger_id", flat=True))
 
 
 def rides_of(user_id: UUID) -> QuerySet[Ride]:
-    """Return all rides of a user, as driver or passenger, newest first."""
-    mine = Ride.objects.filter(Q(driver_id=user_id) | Q(passenger_id=user_id))
-    return mine.select_related("match").order_by("-created_at", "pk")
+    """Return the rides of a user, as driver or passenger, newest first; those of an earlier owner are left out."""
+    mine = Ride.objects.filter(Q(driver_id=user_id) | Q(passenger_id=user_id), _may_see(user_id))
+    return mine.select_related(*WITH_PEOPLE).order_by("-created_at", "pk")
+
+
+def _may_see(user_id: UUID) -> Q:
+    """Leave out what is over and was ridden before the number had its present owner."""
+    return Q(status__in=PASSENGER_BUSY) | Q(created_at__gte=history_start(user_id))
 
 
 def ride_detail(ride: Ride) -> RideDetail:
@@ -113,6 +198,7 @@ def ride_detail(ride: Ride) -> RideDetail:
     payment = Payment.objects.filter(ride=ride).first()
     return RideDetail(
         **ride_fields(ride),
+        **people_of(ride),
         ledger=[_ledger_line(entry) for entry in ride.ledger.all()],
         payment=payment_snapshot(payment, ride) if payment else None,
         track=[_reported_point(point) for point in ride.track.all()],
@@ -135,40 +221,31 @@ def _reported_point(point: TrackPoint) -> ReportedPoint:
     )
 
 
-def _beacon(user_id: UUID) -> BeaconState:
-    return BeaconState(is_active=Beacon.objects.filter(driver_id=user_id, is_active=True).exists())
+def _open_matches(user_id: UUID, side: str) -> list[OpenMatch]:
+    waiting = Match.objects.filter(**{f"{side}_id": user_id}, status__in=OPEN_MATCH, expires_at__gt=timezone.now())
+    return [open_match(match, user_id) for match in waiting.order_by("created_at")]
 
 
-def _finder(user_id: UUID) -> FinderState:
+def _finder(user_id: UUID) -> FinderState | None:
     finder = Finder.objects.filter(passenger_id=user_id, status=FinderStatus.OPEN).first()
-    if finder is None:
-        return FinderState(is_active=False)
-    return FinderState(is_active=True, location=finder.location, target_location=finder.target_location)
+    return FinderState(**finder_fields(finder)) if finder else None
 
 
-def _payment_due(mine: Q) -> Payment | None:
-    rides = Ride.objects.filter(mine, status=RideStatus.ARRIVED)
+def _payment_due(user_id: UUID, side: str) -> Payment | None:
+    rides = Ride.objects.filter(**{f"{side}_id": user_id}, status=RideStatus.ARRIVED)
     due = Payment.objects.filter(ride__in=rides).exclude(status=PaymentStatus.ACCEPTED)
     return due.select_related("ride").order_by("-created_at").first()
 
 
-def _last_ride(mine: Q, current: Ride | None) -> Ride | None:
-    rides = Ride.objects.filter(mine).select_related("match").order_by("-created_at")
-    return (rides.exclude(pk=current.pk) if current else rides).first()
+def _newest_rides(user_id: UUID, side: str) -> tuple[Ride | None, Ride | None]:
+    """Return the current ride and the newest other one.
 
-
-def _allowed_actions(role: str, proposals: list[OpenMatch], ride: Ride | None, payment: Payment | None) -> list[Action]:
-    """Return the types of the commands that make sense now."""
-    is_driver = role == Role.DRIVER
-    status = ride.status if ride else ""
-    own = MatchStatus.DRIVER_CONFIRMED if is_driver else MatchStatus.PASSENGER_CONFIRMED
-    when: dict[Action, bool] = {
-        "beacon_update": is_driver,
-        "finder_update": not is_driver and not ride,
-        "match_confirm": any(proposal.match_status != own for proposal in proposals),
-        "ride_start": is_driver and status == RideStatus.PICKUP,
-        "ride_arrived": is_driver and status == RideStatus.ONGOING,
-        "ride_cancel": status == RideStatus.PICKUP,
-        "payment_process": not is_driver and payment is not None,
-    }
-    return [*ALWAYS_ALLOWED, *(action for action, makes_sense in when.items() if makes_sense)]
+    The current ride is the newest: while there is one, the constraints of `Ride` let no other begin.
+    """
+    mine = Ride.objects.filter(_may_see(user_id), **{f"{side}_id": user_id}).select_related(*WITH_PEOPLE)
+    newest: list[Ride | None] = list(mine.order_by("-created_at")[:2])
+    busy = DRIVER_BUSY if side == "driver" else PASSENGER_BUSY
+    if newest and newest[0] is not None and newest[0].status not in busy:
+        return None, newest[0]
+    current, last = (*newest, None, None)[:2]
+    return current, last

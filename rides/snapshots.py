@@ -2,88 +2,124 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
 
 import msgspec
+from django.conf import settings
+from django.utils import timezone
+from msgspec import UNSET, Meta
 
+from common.examples import Examples
 from events.base import Moment
-from rides.events import Kilometres, MatchSnapshot, PaymentSnapshot, RideSnapshot, Rupiah
-from rides.fares import Refusal
+from rides.events import MatchSnapshot, PaymentSnapshot, RideSnapshot
+from rides.fares.meter import Refusal
+from rides.fields import (
+    CONFIRMED,
+    PICK_UP,
+    TARGET,
+    AutoAccept,
+    Driver,
+    DriverCard,
+    Kilometres,
+    Passenger,
+    PassengerCard,
+    Pin,
+    QuoteId,
+    Rupiah,
+    Vehicle,
+)
 from rides.geo import GeoPoint, Latitude, Longitude
-from rides.models import Match, Payment, Ride
-
-Action = Literal[
-    "location_update",
-    "token_refresh",
-    "sync",
-    "beacon_update",
-    "finder_update",
-    "match_confirm",
-    "ride_start",
-    "ride_arrived",
-    "ride_cancel",
-    "payment_process",
-]
-"""What a client may find worth offering: the commands of the contract."""
+from rides.models import Finder, Match, Payment, Ride, RideStatus
+from rides.positions import positions
 
 
 class OpenMatch(MatchSnapshot, frozen=True, kw_only=True):
-    """A proposal that can still be answered."""
+    """An offer that can still be answered."""
 
-    match_status: Literal["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED"]
+    match_status: Annotated[
+        Literal["PENDING", "DRIVER_CONFIRMED", "PASSENGER_CONFIRMED"], CONFIRMED, Meta(examples=["PENDING"])
+    ]
 
 
 class BeaconState(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a driver wants passengers."""
+    """Whether a driver takes passengers."""
 
-    is_active: bool
+    is_active: Annotated[bool, Meta(description="Whether the driver takes passengers.")]
 
 
 class FinderState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Whether a passenger looks for a driver, and where."""
+    """Whether a passenger is looking for a driver, and where."""
 
-    is_active: bool
-    location: GeoPoint | None = None
-    target_location: GeoPoint | None = None
+    is_active: Annotated[bool, Meta(description="Whether the passenger is looking for a driver.")]
+    location: Annotated[GeoPoint | None, PICK_UP] = None
+    target_location: Annotated[GeoPoint | None, TARGET] = None
+    vehicle_type: Vehicle = None
+    auto_accept: AutoAccept = False
+    quote_id: QuoteId = None
 
 
-class UserState(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a client shows."""
+class RideCard(RideSnapshot, frozen=True, kw_only=True, omit_defaults=True):
+    """A ride as its people see it: with who drives and who rides."""
 
-    beacon: BeaconState | None
-    finder: FinderState | None
-    proposals: list[OpenMatch]
-    ride: RideSnapshot | None
-    payment: PaymentSnapshot | None
-    last_ride: RideSnapshot | None
-    allowed_actions: list[Action]
+    driver: Driver = None
+    passenger: Passenger = None
+    pin: Pin = None
+
+
+class RidesState(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything of the domain that a client shows its user."""
+
+    beacon: Annotated[BeaconState | None, Meta(description="A driver's beacon; null for passengers.")]
+    finder: Annotated[FinderState | None, Meta(description="A passenger's search; null for drivers.")]
+    proposals: Annotated[list[OpenMatch], Meta(description="Offers that can still be answered.")]
+    ride: Annotated[
+        RideCard | None,
+        Meta(description="The current ride: a passenger's until it is paid, a driver's until the arrival."),
+    ]
+    payment: Annotated[PaymentSnapshot | None, Meta(description="The payment that is due.")]
+    last_ride: Annotated[RideCard | None, Meta(description="The newest ride except the current one.")]
 
 
 class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
     """A booked part of a ride's distance, and what it costs."""
 
-    entry_id: int
-    distance_km: Kilometres
-    cost: Rupiah
-    created_at: Moment
+    entry_id: Annotated[int, Meta(description="The entry of the ledger.")]
+    distance_km: Annotated[Kilometres, Meta(description="Kilometres that were booked.", examples=[1])]
+    cost: Annotated[Rupiah, Meta(description="What they cost, in rupiah.", examples=[3000])]
+    created_at: Annotated[Moment, Meta(description="When they were booked.")]
 
 
 class ReportedPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A position that the driver reported during the ride; `reason` says why it does not count for the fare."""
 
+    examples: ClassVar[Examples] = {"It counts": {"reason": UNSET}, "It does not": {"accepted": False}}
+
     latitude: Latitude
     longitude: Longitude
-    timestamp: Moment
-    accepted: bool
-    reason: Refusal | None = None
+    timestamp: Annotated[Moment, Meta(description="When the driver was there.")]
+    accepted: Annotated[bool, Meta(description="Whether the point counts for the fare.")]
+    reason: Annotated[Refusal | None, Meta(description="Why it does not count.")] = None
 
 
-class RideDetail(RideSnapshot, frozen=True, kw_only=True):
+class RideDetail(RideCard, frozen=True, kw_only=True):
     """A ride with what was booked, what is to be paid, and where it went."""
 
-    ledger: list[LedgerLine]
-    payment: PaymentSnapshot | None
-    track: list[ReportedPoint]
+    ledger: Annotated[list[LedgerLine], Meta(description="What was booked, in order.")]
+    payment: Annotated[PaymentSnapshot | None, Meta(description="What is to be paid; null before the arrival.")]
+    track: Annotated[list[ReportedPoint], Meta(description="All positions that the driver reported, in order.")]
+
+
+def finder_fields(finder: Finder) -> dict[str, Any]:
+    """Return the fields of an open search: of its event, and of the state."""
+    return {
+        "is_active": True,
+        "location": finder.location,
+        "target_location": finder.target_location,
+        "vehicle_type": finder.vehicle_type or None,
+        "auto_accept": finder.auto_accept,
+        "quote_id": finder.quote_id,
+    }
 
 
 def match_fields(match: Match) -> dict[str, Any]:
@@ -97,7 +133,20 @@ def match_fields(match: Match) -> dict[str, Any]:
         "target_location": match.target_location,
         "match_status": match.status,
         "distance_km": round(match.distance_km, 3),
+        "eta_seconds": match.eta_s,
         "expires_at": match.expires_at,
+    }
+
+
+def people_of(ride: Ride) -> dict[str, Any]:
+    """Return who drives and who rides, with which vehicle; nobody when the ride has been over for `CARD_RETENTION`."""
+    over_since = ride.cancelled_at or ride.arrived_at
+    if over_since is not None and timezone.now() - over_since > settings.CARD_RETENTION:
+        return {}
+    vehicle = {"vehicle_type": ride.vehicle_type, "vehicle_plate": ride.vehicle_plate}
+    return {
+        "driver": DriverCard(full_name=ride.driver.full_name, **vehicle),
+        "passenger": PassengerCard(full_name=ride.passenger.full_name),
     }
 
 
@@ -122,6 +171,21 @@ def ride_fields(ride: Ride) -> dict[str, Any]:
     }
 
 
+def pickup_fields(ride: Ride, match: Match) -> dict[str, Any]:
+    """Return the fields of the event that a ride was booked."""
+    place = positions().last(match.driver_id)
+    return {
+        "ride_id": ride.pk,
+        "match_id": match.pk,
+        "driver_id": match.driver_id,
+        "passenger_id": match.passenger_id,
+        "driver_location": place.point if place else match.driver_location,
+        "timestamp": ride.created_at,
+        "pin": ride.pin or None,
+        **people_of(ride),
+    }
+
+
 def payment_fields(payment: Payment, ride: Ride) -> dict[str, Any]:
     """Return the fields of an event about a payment as it stands."""
     return {
@@ -137,14 +201,21 @@ def payment_fields(payment: Payment, ride: Ride) -> dict[str, Any]:
     }
 
 
-def open_match(match: Match) -> OpenMatch:
-    """Return a proposal that can still be answered."""
-    return OpenMatch(**match_fields(match))
+def open_match(match: Match, user_id: UUID) -> OpenMatch:
+    """Return an offer that can still be answered, as one side sees it."""
+    return OpenMatch(**match_fields(match)).seen_by(user_id)
 
 
 def ride_snapshot(ride: Ride) -> RideSnapshot:
     """Return a ride as it stands."""
     return RideSnapshot(**ride_fields(ride))
+
+
+def ride_card(ride: Ride, user_id: UUID) -> RideCard:
+    """Return a ride as one of its people sees it: the PIN is the passenger's, until the ride starts."""
+    shows_pin = user_id == ride.passenger_id and ride.status == RideStatus.PICKUP
+    pin = ride.pin if shows_pin else ""
+    return RideCard(**ride_fields(ride), **people_of(ride), pin=pin or None)
 
 
 def payment_snapshot(payment: Payment, ride: Ride) -> PaymentSnapshot:

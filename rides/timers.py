@@ -1,7 +1,7 @@
-"""What is due: proposals that expire, searches that go on, and records that are no longer kept.
+"""Timers: offers that expire, searches that continue and rides that do not start.
 
-The times stand in the rows themselves (`Match.expires_at`, `Finder.due_at`); each is taken by a service that checks,
-under lock, that it is still due. So any number of processes may look, and one of them acts.
+Due times are columns (`Match.expires_at`, `Finder.due_at`, `Ride.created_at` and a period). The service that acts on a
+row checks under lock that it is still due, so any number of processes may poll and one of them acts.
 """
 
 from __future__ import annotations
@@ -10,36 +10,46 @@ import logging
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
 
-from rides.models import OPEN_MATCH, Finder, FinderStatus, Match
+from rides.models import OPEN_MATCH, Finder, FinderStatus, Match, Ride, RideStatus
 from rides.services.finders import finder_continue
 from rides.services.matches import match_expire
+from rides.services.people import people_to_close, person_close
+from rides.services.rides import ride_cancel_overdue
 
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-"""Rows taken at a time, so that a backlog does not hold up the rest."""
+"""Rows handled per poll, so that a backlog does not delay the rest."""
 
 
 def run_due() -> int:
-    """Do everything that is due now; return how many rows were looked after."""
+    """Do everything that is due now; return the number of rows handled."""
     now = timezone.now()
     matches = Match.objects.filter(status__in=OPEN_MATCH, expires_at__lte=now).order_by("expires_at")
     expired = _each(matches.values_list("pk", flat=True)[:BATCH], lambda pk: match_expire(match_id=pk))
     finders = Finder.objects.filter(status=FinderStatus.OPEN, due_at__lte=now).order_by("due_at")
     continued = _each(finders.values_list("pk", flat=True)[:BATCH], lambda pk: finder_continue(finder_id=pk))
-    return expired + continued
+    overdue = Ride.objects.filter(status=RideStatus.PICKUP, created_at__lte=now - settings.PICKUP_TIMEOUT)
+    cancelled = _each(overdue.values_list("pk", flat=True)[:BATCH], lambda pk: ride_cancel_overdue(ride_id=pk))
+    return expired + continued + cancelled
+
+
+def close_deactivated() -> int:
+    """End what deactivated people have open; the service that deactivates does so itself, and at once."""
+    return _each(people_to_close(BATCH), lambda pk: person_close(user_id=pk))
 
 
 def _each(ids: Iterable[UUID], act: Callable[[UUID], object]) -> int:
-    """Act on each row in a transaction of its own: one that fails does not keep the others waiting."""
+    """Act on each row in its own transaction, so that a failing row does not block the others."""
     done = 0
     for pk in list(ids):
         try:
             act(pk)
         except Exception:
-            logger.exception("A timer failed for %s; it is tried again.", pk)
+            logger.exception("Timer for %s failed; it will be retried.", pk)
         else:
             done += 1
     return done

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from events.models import OutboxEvent
@@ -17,6 +18,7 @@ from rides.services.finders import finder_update
 from rides.services.matches import match_confirm
 from rides.services.rides import ride_arrived, ride_start
 from users.models import Driver, Role, User
+from users.presence import Presence, presence
 
 MONAS = GeoPoint(-6.1754, 106.8272)
 BLOK_M = GeoPoint(-6.2443, 106.7985)
@@ -40,10 +42,22 @@ def north_of(point: GeoPoint, metres: float) -> GeoPoint:
     return GeoPoint(point.latitude + metres / 111195.08, point.longitude)
 
 
+def connect(user: User) -> Presence:
+    """Let somebody be connected, by a connection newer than all before."""
+    made = Presence(connection_id=uuid4(), user_id=user.pk, role=user.role, session=next(NEXT_CONNECTION))
+    presence().note([made])
+    return made
+
+
+def disconnect(connection: Presence) -> None:
+    """End a connection."""
+    async_to_sync(presence().release)(connection)
+
+
 def stand_by(driver: User, place: GeoPoint = MONAS, age: float = 0) -> None:
     """Turn a driver's beacon on, connected and seen at a place `age` seconds ago."""
     Beacon.objects.update_or_create(driver=driver, defaults={"is_active": True, "changed_at": timezone.now()})
-    positions().connected(driver.pk, next(NEXT_CONNECTION))
+    connect(driver)
     positions().report(driver.pk, place, time.time() - age, driver=True)
 
 

@@ -14,24 +14,41 @@ from django.core.cache import cache
 from django.db import connection
 from hypothesis import settings as hypothesis_settings
 
+from common.process import process
 from realtime import metrics
-from realtime.background import Background
-from realtime.connections import connections
-from realtime.history import history
-from realtime.limits import minute_limit
-from realtime.link import link
-from realtime.presence import presence
-from realtime.sessions import sessions
-from realtime.tracking import track_buffer
-from rides.positions import positions
+from realtime.server.background import Background
 from tests.cast import make_driver, make_user
-from tests.servers import distributed, nats_client, nats_server, redis_url, valkey
+from tests.servers import distributed, nats_client, nats_server, redis_url, template_database, valkey
 from users.models import User
 
 hypothesis_settings.register_profile("patient", deadline=None)  # how long an example takes says nothing here
 hypothesis_settings.load_profile("patient")
 
-__all__ = ["distributed", "nats_client", "nats_server", "redis_url", "valkey"]
+__all__ = ["distributed", "nats_client", "nats_server", "redis_url", "template_database", "valkey"]
+
+
+LONGEST_FIRST = ("stress", "browser", "e2e", "clients", "examples", "devservers")
+"""Folders whose tests take long: if they came last, the other processes would wait for one of them."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes long; on PostgreSQL run only what uses the database, since nothing else differs."""
+    items.sort(key=_rank)
+    if "TESTS_DATABASE_URL" not in os.environ:
+        return
+    left_out = [item for item in items if not _uses_the_database(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if _uses_the_database(item)]
+
+
+def _rank(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+def _uses_the_database(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return bool(fixtures & {"db", "transactional_db"}) or item.get_closest_marker("django_db") is not None
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +77,7 @@ def _threads_let_go_of_the_database(django_db_setup: None) -> Iterator[None]:
 def _fresh_process() -> Iterator[None]:
     """Begin every test with the memory of a process that has just started."""
     yield
-    for store in (positions, presence, history, sessions, track_buffer, minute_limit, link):
-        store.cache_clear()
-    connections._live.clear()
+    process.reset()
     for place in range(len(metrics.cells)):
         metrics.cells[place] = 0
     channel_layers.backends.clear()

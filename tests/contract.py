@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from jsonschema import Draft7Validator, FormatChecker
 
-from realtime.asyncapi.document import default_url, document
+from web.docs.asyncapi import document
+from web.docs.outputs import default_url
 
 FORMATS = FormatChecker(formats=("uuid",))
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deploy.servers import PostgresServer
+from devservers.servers import PostgresServer
 
 
 def main() -> int:

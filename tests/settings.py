@@ -18,6 +18,7 @@ WS_COMMAND_RATE = 0
 WS_COSTLY_RATE = 0
 WS_CONNECT_RATE = 0
 WS_LOCATION_RATE = 0
+SEARCH_FREE_CANCELS = 0
 WS_HEARTBEAT = timedelta(milliseconds=50)
 TIMERS_INTERVAL = timedelta(milliseconds=50)
 TRACK_FLUSH_INTERVAL = timedelta(milliseconds=50)

@@ -10,15 +10,15 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group, Permission
-from django.db.models import ManyToManyField, QuerySet
+from django.db.models import ManyToManyField, Q, QuerySet
 from django.forms import ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponse
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from nebengjek.admin import ReadOnlyAdmin, ReadOnlyInline, ask_first
+from common.admin import ReadOnlyAdmin, ReadOnlyInline, ask_first
 from users.login import CountedLogin
 from users.models import Driver, User
-from users.selectors import may_act_on
+from users.selectors import may_act_on, may_see_numbers, people_found
 from users.services import user_deactivate, user_log_out, user_reactivate
 
 admin.site.unregister([OutstandingToken, BlacklistedToken])  # their pages show tokens that still work
@@ -27,14 +27,14 @@ admin.site.login_form = CountedLogin
 
 
 class Service(Protocol):
-    """A service for one user; it returns whether there was anything to do."""
+    """A service that changes one user; it returns whether it changed anything."""
 
     def __call__(self, *, user_id: UUID) -> bool:
-        """Do it."""
+        """Change the user."""
 
 
 class Action(msgspec.Struct, frozen=True):
-    """What is done to users, and what is said before and after."""
+    """An action on users: its service, and the texts before and after."""
 
     title: str
     warning: str
@@ -45,7 +45,7 @@ class Action(msgspec.Struct, frozen=True):
 DEACTIVATE = Action(
     "Deactivate",
     "All tokens of these users end, their sockets close (4401), and they cannot log in until they are reactivated. "
-    "Rides under way go on, and can be cancelled one by one.",
+    "Rides in progress go on, and can be cancelled one by one.",
     "Deactivated",
     user_deactivate,
 )
@@ -60,16 +60,16 @@ LOG_OUT = Action(
 
 
 class DriverInline(ReadOnlyInline[Driver, User]):
-    """The vehicle of a driver, on his page."""
+    """The vehicle of a driver, on the page of the user."""
 
     model = Driver
     fields = ("vehicle_type", "vehicle_plate", "created_at")
 
 
 class UserForm(ModelForm[User]):
-    """Staff may mend a name and give staff rights; role, state and tokens change through services only.
+    """Name and staff rights; role, state and tokens change through services only.
 
-    Passwords are for staff, and set with `manage.py changepassword`.
+    Only staff have passwords; `manage.py changepassword` sets them.
     """
 
     class Meta:
@@ -79,62 +79,99 @@ class UserForm(ModelForm[User]):
 
 @admin.register(User)
 class UserAdmin(admin.ModelAdmin[User]):
-    """Who takes part; shutting out and letting in again are actions."""
+    """All users; deactivating and reactivating them are actions."""
 
     form = UserForm
     list_display = ("msisdn", "full_name", "role", "is_active", "is_staff", "created_at")
     list_filter = ("role", "is_active", "is_staff")
-    search_fields = ("msisdn", "full_name", "id")
+    search_fields = ("id",)  # shows the search box; `get_search_results` does the search
+    search_help_text = "An id, or part of a phone number or of a name"
     actions = ("deactivate", "reactivate", "log_out")
     inlines = (DriverInline,)
     filter_horizontal = ("groups", "user_permissions")
-    readonly_fields = ("id", "msisdn", "role", "is_active", "token_version", "created_at", "last_login")
+    readonly_fields = (
+        "id",
+        "msisdn",
+        "hidden_number",
+        "role",
+        "is_active",
+        "token_version",
+        "created_at",
+        "last_login",
+    )
     fieldsets = (
         (None, {"fields": ("id", "msisdn", "full_name", "role", "is_active", "token_version", "created_at")}),
         ("Staff", {"fields": ("is_staff", "is_superuser", "last_login", "groups", "user_permissions")}),
     )
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        """Return the users whom the text means."""
+        return queryset.filter(
+            pk__in=people_found(search_term, by_parts=may_see_numbers(request.user)).values("pk")
+        ), False
+
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Let nobody ask for users by their passwords: the answers would tell the hash, a letter at a time."""
-        return not lookup.startswith("password") and super().lookup_allowed(lookup, value, request)
+        """Refuse to filter by what is hidden: the answers would reveal it, a character at a time."""
+        hidden = ("password",) if may_see_numbers(request.user) else ("password", "msisdn")
+        return not lookup.startswith(hidden) and super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description="phone number")
+    def hidden_number(self, user: User) -> str:
+        """Show the number to those who may not see it whole."""
+        return user.masked_msisdn
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Hide the numbers from those who may not see them."""
+        number = "msisdn" if may_see_numbers(request.user) else "hidden_number"
+        return [number, *self.list_display[1:]]
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Hide the number from those who may not see it."""
+        hide = {} if may_see_numbers(request.user) else {"msisdn": "hidden_number"}
+        return [
+            (title, {**parts, "fields": [hide.get(str(name), name) for name in parts["fields"]]})
+            for title, parts in self.fieldsets
+        ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Users come with their first login, staff with `manage.py createsuperuser`."""
+        """The first login creates a user, `manage.py createsuperuser` a superuser."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Rides and money refer to users: they are deactivated, not deleted."""
+        """Rides and payments refer to users: they are deactivated or erased, not deleted."""
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Only a superuser hands out rights."""
+        """Only superusers grant rights."""
         rights = ("is_staff", "is_superuser", "groups", "user_permissions")
         return self.readonly_fields if request.user.is_superuser else (*self.readonly_fields, *rights)
 
     def formfield_for_manytomany(
         self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> ModelMultipleChoiceField[Any] | None:
-        """Fetch what permissions are called with one query."""
+        """Fetch the names of all permissions with one query."""
         if db_field.name == "user_permissions":
             kwargs["queryset"] = Permission.objects.select_related("content_type")
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Staff accounts are for superusers to change."""
+        """Only superusers change staff accounts."""
         return super().has_change_permission(request, obj) and (obj is None or may_act_on(_actor(request), obj))
 
     def has_shut_out_permission(self, request: HttpRequest) -> bool:
-        """Whether somebody may end sessions, deactivate and reactivate."""
+        """Whether the actor may end sessions, deactivate and reactivate."""
         return request.user.has_perm("users.shut_out_user")
 
     @admin.action(description="Deactivate: end all sessions and refuse new ones", permissions=["shut_out"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
-        """Shut the chosen users out."""
+        """Deactivate the chosen users."""
         return self._act(request, queryset, DEACTIVATE)
 
     @admin.action(description="Reactivate", permissions=["shut_out"])
     def reactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
-        """Let the chosen users in again."""
+        """Reactivate the chosen users."""
         return self._act(request, queryset, REACTIVATE)
 
     @admin.action(description="Log out everywhere", permissions=["shut_out"])
@@ -143,7 +180,7 @@ class UserAdmin(admin.ModelAdmin[User]):
         return self._act(request, queryset, LOG_OUT)
 
     def _act(self, request: HttpRequest, queryset: QuerySet[User], action: Action) -> HttpResponse | None:
-        """Ask, then do it to each and note in the log who did."""
+        """Ask for confirmation, then act on each user and log it."""
         question = ask_first(request, self, queryset, title=action.title, warning=action.warning)
         if question is not None:
             return question
@@ -155,7 +192,7 @@ class UserAdmin(admin.ModelAdmin[User]):
         kept = (
             ""
             if len(done) == len(chosen)
-            else " The others were so before, are yourself, or are staff, whom only superusers touch."
+            else " The others were so before, are your own account, or are staff, whom only superusers change."
         )
         self.message_user(request, f"{action.done}: {len(done)} of {len(chosen)} users.{kept}", messages.SUCCESS)
         return None
@@ -163,7 +200,7 @@ class UserAdmin(admin.ModelAdmin[User]):
 
 @admin.register(Group)
 class SupervisedGroupAdmin(GroupAdmin):
-    """Groups are rights, and only a superuser hands out rights, whatever permissions somebody has."""
+    """Groups grant rights, so only superusers see and change them, whatever permissions others have."""
 
     def has_view_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         """Superusers only."""
@@ -178,12 +215,21 @@ class SupervisedGroupAdmin(GroupAdmin):
 
 @admin.register(Driver)
 class DriverAdmin(ReadOnlyAdmin[Driver]):
-    """Who drives what."""
+    """Drivers and their vehicles."""
 
     list_display = ("user", "vehicle_type", "vehicle_plate", "is_active", "created_at")
     list_filter = ("vehicle_type", "user__is_active")
-    search_fields = ("user__msisdn", "user__full_name", "vehicle_plate")
+    search_fields = ("vehicle_plate",)
+    search_help_text = "Part of a plate, an id, or part of a phone number or of a name"
     list_select_related = ("user",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Driver], search_term: str
+    ) -> tuple[QuerySet[Driver], bool]:
+        """Return the drivers whom the text means, and those with such a plate."""
+        people = people_found(search_term, by_parts=may_see_numbers(request.user))
+        wanted = Q(vehicle_plate__icontains=search_term.strip()) | Q(user__in=people.values("pk"))
+        return queryset.filter(wanted), False
 
     @admin.display(boolean=True, description="active", ordering="user__is_active")
     def is_active(self, driver: Driver) -> bool:
@@ -192,5 +238,5 @@ class DriverAdmin(ReadOnlyAdmin[Driver]):
 
 
 def _actor(request: HttpRequest) -> User:
-    """Return who uses the admin; nobody does without being logged in."""
+    """Return the logged-in user; the admin lets nobody else in."""
     return cast("User", request.user)

@@ -1,4 +1,4 @@
-"""REST: login, tokens and the profile."""
+"""REST: login, tokens and the profile of a user."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from common.rest.documented import answer, documented
+from common.rest.throttling import network_of_request
 from users import services
 from users.models import User
-from users.openapi import answer, documented
 from users.serializers import (
     CodeRequest,
     CodeSent,
@@ -25,8 +26,6 @@ from users.serializers import (
     TokenPairSerializer,
     UserSerializer,
 )
-from users.throttling import network_of_request
-from users.tokens import tokens_issue
 
 
 def validated(serializer: type[Serializer[None]], request: Request) -> dict[str, Any]:
@@ -43,9 +42,9 @@ def current_user(request: Request) -> User:
     return request.user
 
 
-def session_body(user: User) -> dict[str, Any]:
-    """Return a new pair of tokens and the user they are for."""
-    return {**tokens_issue(user), "user": UserSerializer(user).data}
+def session_body(session: services.Session) -> dict[str, Any]:
+    """Return a pair of tokens and the user they are for."""
+    return {**session.tokens, "user": UserSerializer(session.user).data}
 
 
 USER = {
@@ -60,13 +59,13 @@ PAIR = {"access": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…", "refresh": "eyJhbG
 
 
 class OpenView(APIView):
-    """A view for people who have no token yet, or none that is still good."""
+    """A view for clients without a valid access token."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
     def get_authenticate_header(self, request: Request) -> str:
-        """Answer a refused login with 401."""
+        """Answer a refused login with 401 instead of 403."""
         return "Bearer"
 
 
@@ -75,9 +74,9 @@ class CodeView(OpenView):
 
     @documented(
         "requestCode",
-        "Ask for a one-time code",
+        "Request a one-time code",
         "The answer is the same for known and unknown numbers. A number gets `OTP_MAX_PER_HOUR` codes an hour.",
-        {202: answer(CodeSent, "It is on its way, if the number exists.", {"expires_in": 300})},
+        {202: answer(CodeSent, "The code has been sent, if the number exists.", {"expires_in": 300})},
         tag="login",
         request=CodeRequest,
         example={"msisdn": "+6281200000003"},
@@ -95,7 +94,8 @@ class TokenView(OpenView):
     @documented(
         "logIn",
         "Log in with a code",
-        "A code is good for one login, a few minutes and a few tries.",
+        "A code works once, for a few minutes and a few tries; the last two that were sent work. The same call within "
+        "60 s gets the same tokens, should the first answer be lost.",
         {200: answer(SessionSerializer, "Tokens; the first login makes a passenger.", {**PAIR, "user": USER})},
         refusals=[401],
         tag="login",
@@ -104,8 +104,8 @@ class TokenView(OpenView):
     )
     def post(self, request: Request) -> Response:
         """Log in."""
-        user = services.login(**validated(LoginRequest, request), address=network_of_request(request))
-        return Response(session_body(user))
+        session = services.login(**validated(LoginRequest, request), address=network_of_request(request))
+        return Response(session_body(session))
 
 
 class RefreshView(OpenView):
@@ -114,7 +114,8 @@ class RefreshView(OpenView):
     @documented(
         "refreshTokens",
         "Exchange a refresh token for a new pair",
-        "Works once: the refresh token is used up, and the role is read afresh.",
+        "The refresh token is used up, and the new tokens carry the current role. Within 60 s of its use it gives the "
+        "same new pair again, should the first answer be lost; used later, it ends all tokens of the user.",
         {200: answer(TokenPairSerializer, "The new pair; the old refresh token is used up.", PAIR)},
         refusals=[401],
         tag="login",
@@ -131,7 +132,7 @@ class LogoutView(OpenView):
 
     @documented(
         "logOut",
-        "End all tokens, and the socket",
+        "End all tokens and the socket",
         "Ends every token of the user, also those of other devices, and closes the socket with 4401.",
         {204: answer(None, "All tokens of the user have ended.")},
         refusals=[401],
@@ -146,12 +147,13 @@ class LogoutView(OpenView):
 
 
 class MeView(APIView):
-    """`GET`, `PATCH /api/me/`: one's own profile."""
+    """`GET`, `PATCH`, `DELETE /api/me/`: the account of the caller."""
 
     @documented(
         "readProfile",
-        "One's own profile",
-        "As one sees oneself; `driver` only for drivers.",
+        "Read your profile",
+        "The caller's own profile; `driver` only for drivers. After a login by code `name_confirmed` is false and the "
+        "name empty, until `PATCH` confirms it: the number may have a new owner.",
         {200: answer(UserSerializer, "The profile.", USER)},
         refusals=[401],
         tag="profile",
@@ -162,9 +164,11 @@ class MeView(APIView):
 
     @documented(
         "updateProfile",
-        "Change one's name",
-        "Only `full_name` can be written; other known fields are refused, unknown ones ignored.",
-        {200: answer(UserSerializer, "The profile as it is now.", USER)},
+        "Change your name",
+        "Only `full_name` can be written; other known fields are refused, unknown ones ignored. While `name_confirmed` "
+        "is false, the same name as before brings back the name and older rides; another one is that of a new owner of "
+        "the number, to whom older rides are not shown.",
+        {200: answer(UserSerializer, "The updated profile.", USER)},
         refusals=[401],
         tag="profile",
         request=ProfileRequest,
@@ -176,3 +180,17 @@ class MeView(APIView):
         if changes := validated(ProfileRequest, request):
             user = services.profile_update(user_id=user.pk, **changes)
         return Response(UserSerializer(user).data)
+
+    @documented(
+        "deleteAccount",
+        "End the account",
+        "The account ends and the personal data with it; the number is free for a new account. Refused with 409 during "
+        "a ride, and until it is paid.",
+        {204: answer(None, "The account has ended, and all tokens.")},
+        refusals=[401, 409],
+        tag="profile",
+    )
+    def delete(self, request: Request) -> Response:
+        """End it."""
+        services.account_erase(user_id=current_user(request).pk)
+        return Response(status=status.HTTP_204_NO_CONTENT)

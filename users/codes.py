@@ -1,9 +1,10 @@
 """One-time codes: made at random, kept as a keyed hash, good for one login within `OTP_TTL` and `OTP_MAX_TRIES`.
 
-Codes, and tries at them, are counted by number and address, so that a stranger who knows a number can neither flood its
-owner with messages nor lock him out from another address. What is left: a stranger with as many addresses as
-`ADDRESSES_PER_NUMBER` can use up what a number gets within an hour; who shares the owner's address shares his tries.
-The `address` is the network that a call comes from (`nebengjek.addresses.network_of`).
+Codes and tries are counted by number and address. So a stranger who knows a number can neither flood its owner with
+messages nor lock the owner out of an address where they logged in before: there only the limit of that number from that
+address counts. (People who share the owner's address share this limit and its tries.)
+
+The `address` is the network that a call comes from (`common.addresses.network_of`).
 """
 
 from __future__ import annotations
@@ -17,30 +18,41 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from nebengjek.db import hold_name
-from nebengjek.errors import RateLimited
-from users.models import OneTimeCode
+from common.db import hold_name
+from common.errors import RateLimited
+from users.models import KnownAddress, OneTimeCode
+from users.tokens import GRACE
 
 HOUR = timedelta(hours=1)
 
 ADDRESSES_PER_NUMBER = 3
 """Addresses that may each ask for all the codes that a number gets within an hour."""
 
+CODES_THAT_WORK = 2
+"""The newest codes of an address that still work: the first message may arrive while the second is on its way."""
+
+
+class CodesCapped(RateLimited):
+    """All codes of the hour (`OTP_MAX_PER_HOUR_OVERALL`) have been sent: somebody may be running up the bill."""
+
 
 @transaction.atomic
 def code_create(*, msisdn: str, address: str = "", limit: int | None = None) -> str:
-    """Make a new code for a normalised number and return its six digits; those the address had before work no more.
+    """Create a code for a normalised number and return its six digits; the one before it still works.
 
     Raises `RateLimited` when too many were made within the last hour: `limit` (`OTP_MAX_PER_HOUR`; 0 is no limit at
-    all) for the number from this address, `ADDRESSES_PER_NUMBER` times as many from all addresses, or
-    `OTP_MAX_PER_ADDRESS` from this address for all numbers.
+    all) for the number from this address; and where nobody has logged in with this number from this address before,
+    `ADDRESSES_PER_NUMBER` times as many from all addresses, `OTP_MAX_PER_ADDRESS` from this address for all numbers, or
+    (as `CodesCapped`) `OTP_MAX_PER_HOUR_OVERALL`.
     """
     now = timezone.now()
     limit = settings.OTP_MAX_PER_HOUR if limit is None else limit
     if limit:
         _refuse_too_many(msisdn, address, now, limit)
     code = f"{secrets.randbelow(10**6):06d}"
-    OneTimeCode.objects.filter(msisdn=msisdn, address=address, used_at__isnull=True).update(expires_at=now)
+    mine = OneTimeCode.objects.filter(msisdn=msisdn, address=address, used_at__isnull=True, expires_at__gt=now)
+    still_work = mine.order_by("-created_at", "-pk").values("pk")[: CODES_THAT_WORK - 1]
+    mine.exclude(pk__in=list(still_work.values_list("pk", flat=True))).update(expires_at=now)
     OneTimeCode.objects.create(
         msisdn=msisdn,
         address=address,
@@ -51,52 +63,82 @@ def code_create(*, msisdn: str, address: str = "", limit: int | None = None) -> 
     return code
 
 
-def code_use(*, msisdn: str, code: str, address: str = "") -> bool:
-    """Return True, once, for the right code of a number. Every call costs one of the code's tries, also a right one.
+def code_check(*, msisdn: str, code: str, address: str = "") -> OneTimeCode | None:
+    """Return the record of a right code, or None. Every call uses up a try, also one with the right code.
 
-    Tried is the code that the address asked for. An address without one tries the newest, on an account of its own: the
-    phone of the owner may have moved to another network, but whoever guesses does not use up the owner's tries.
+    The codes that the address asked for are tried. An address without any tries the newest ones: the owner's phone may
+    have changed networks. Unless the owner logged in there before, such tries are counted separately, so that a
+    stranger who guesses does not use up the owner's tries. Codes that were used within the last `GRACE` are right too:
+    `code_take` tells them apart.
 
-    Not in one transaction: a wrong try has to stay counted, and two calls at the same moment must not both win.
+    Not for use in a transaction: a wrong try must stay counted.
     """
     now = timezone.now()
-    live = OneTimeCode.objects.filter(msisdn=msisdn, used_at__isnull=True, expires_at__gt=now).order_by("-created_at")
-    row = live.filter(address=address).first()
-    account = "tries" if row else "tries_elsewhere"
-    row = row or live.first()
-    if row is None:
+    codes = OneTimeCode.objects.filter(msisdn=msisdn).order_by("-created_at", "-pk")
+    live = codes.filter(used_at__isnull=True, expires_at__gt=now)
+    own = live.filter(address=address).exists()
+    rows = list((live.filter(address=address) if own else live)[:CODES_THAT_WORK])
+    rows += codes.filter(used_at__gt=now - GRACE)[:CODES_THAT_WORK]
+    account = "tries" if own or is_known(msisdn, address) else "tries_elsewhere"
+    digest = _hash(msisdn, code)
+    tried = [row for row in rows if _take_try(row, account)]
+    return next((row for row in tried if constant_time_compare(row.code_hash, digest)), None)
+
+
+def code_take(row: OneTimeCode) -> bool:
+    """Mark a code as used, and end the others of its address. Return False if it was used before."""
+    now = timezone.now()
+    if not OneTimeCode.objects.filter(pk=row.pk, used_at__isnull=True).update(used_at=now):
         return False
-    left = {f"{account}__lt": settings.OTP_MAX_TRIES}
-    if not live.filter(pk=row.pk, **left).update(**{account: F(account) + 1}):
-        return False
-    if not constant_time_compare(row.code_hash, _hash(msisdn, code)):
-        return False
-    return OneTimeCode.objects.filter(pk=row.pk, used_at__isnull=True).update(used_at=now) == 1
+    others = OneTimeCode.objects.filter(msisdn=row.msisdn, address=row.address, used_at__isnull=True)
+    others.filter(expires_at__gt=now).update(expires_at=now)
+    return True
+
+
+def is_known(msisdn: str, address: str) -> bool:
+    """Return whether the owner of a number has logged in from this address before."""
+    return KnownAddress.objects.filter(user__msisdn=msisdn, address=address).exists()
+
+
+def codes_of_the_hour() -> int:
+    """Return how many codes were sent within the last hour, to all numbers."""
+    return OneTimeCode.objects.filter(created_at__gt=timezone.now() - HOUR).count()
 
 
 def purge_codes() -> int:
-    """Delete the codes that no limit needs any more; return how many."""
+    """Delete the codes that no limit counts any more; return how many."""
     count, _ = OneTimeCode.objects.filter(created_at__lt=timezone.now() - HOUR - settings.OTP_TTL).delete()
     return count
 
 
+def _take_try(row: OneTimeCode, account: str) -> bool:
+    left = {f"{account}__lt": settings.OTP_MAX_TRIES}
+    return OneTimeCode.objects.filter(pk=row.pk, **left).update(**{account: F(account) + 1}) == 1
+
+
 def _refuse_too_many(msisdn: str, address: str, now: datetime, limit: int) -> None:
-    hold_name(f"codes for {msisdn}")  # or two calls at once would both be the last that is let through
-    hold_name(f"codes from {address}")
+    hold_name("codes")  # or two calls at once could both take the last one
     recent = OneTimeCode.objects.filter(created_at__gt=now - HOUR)
     number, everywhere = recent.filter(msisdn=msisdn), limit * ADDRESSES_PER_NUMBER
     text = "At most {} codes are sent to a number within an hour."
     _refuse_more(number.filter(address=address), limit, now, text)
+    if is_known(msisdn, address):
+        return
     _refuse_more(number, everywhere, now, text)
     if settings.OTP_MAX_PER_ADDRESS:
         text = "At most {} codes are sent for one address within an hour."
         _refuse_more(recent.filter(address=address), settings.OTP_MAX_PER_ADDRESS, now, text)
+    if settings.OTP_MAX_PER_HOUR_OVERALL:
+        text = "Too many codes were sent within an hour."
+        _refuse_more(recent, settings.OTP_MAX_PER_HOUR_OVERALL, now, text, CodesCapped)
 
 
-def _refuse_more(codes: QuerySet[OneTimeCode], limit: int, now: datetime, text: str) -> None:
-    times = list(codes.order_by("-created_at").values_list("created_at", flat=True)[:limit])
-    if len(times) == limit:
-        raise RateLimited(text.format(limit), retry_after=(times[-1] + HOUR - now).total_seconds())
+def _refuse_more(
+    codes: QuerySet[OneTimeCode], limit: int, now: datetime, text: str, error: type[RateLimited] = RateLimited
+) -> None:
+    oldest = codes.order_by("-created_at").values_list("created_at", flat=True)[limit - 1 : limit].first()
+    if oldest is not None:
+        raise error(text.format(limit), retry_after=(oldest + HOUR - now).total_seconds())
 
 
 def _hash(msisdn: str, code: str) -> str:

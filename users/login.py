@@ -1,4 +1,4 @@
-"""Logging in to the admin: wrong passwords are counted by address."""
+"""Login to the admin: wrong passwords are counted by address."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from users.throttling import network_of_request
+from common.rest.throttling import network_of_request
 
 WINDOW = 60
-"""Seconds in which wrong tries are counted."""
+"""Seconds for which wrong tries are counted."""
 
 
 class CountedLogin(AdminAuthenticationForm):
-    """Refuses to look at passwords of an address that gave `ADMIN_LOGIN_TRIES` wrong ones within a minute."""
+    """Refuses all passwords from an address that sent `ADMIN_LOGIN_TRIES` wrong ones within a minute."""
 
     def clean(self) -> dict[str, Any]:
-        """Check the password, unless there were too many wrong ones."""
+        """Check the password, unless there were too many wrong ones before."""
         assert isinstance(self.request, HttpRequest)
         key = f"admin-login:{network_of_request(self.request)}"
         if settings.ADMIN_LOGIN_TRIES and cache.get(key, 0) >= settings.ADMIN_LOGIN_TRIES:

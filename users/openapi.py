@@ -1,147 +1,26 @@
-"""What REST calls have in common in the OpenAPI document: how they are refused, tokens, bodies that are structs."""
+"""The users' part of the OpenAPI document."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 
-import msgspec
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ResolvedComponent
-from drf_spectacular.utils import Direction, OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import Direction
 
-from nebengjek.errors import SECURITY_MESSAGE, SERVER_MESSAGE, ErrorBody, ErrorCode
-from nebengjek.schemas import Schema, components
-
-Call = TypeVar("Call", bound=Callable[..., Any])
-
-RETRY_AFTER = OpenApiParameter(
-    "Retry-After", int, OpenApiParameter.HEADER, required=True, response=[429], description="Seconds to wait."
-)
-
-BEARER = OpenApiParameter(
-    "WWW-Authenticate", str, OpenApiParameter.HEADER, required=True, response=[401], description="Always `Bearer`."
-)
-
-
-def _body(code: ErrorCode, message: str, **fields: list[str]) -> dict[str, Any]:
-    body: dict[str, Any] = msgspec.to_builtins(ErrorBody(code=code, message=message, fields=fields or None))
-    return body
-
-
-REFUSALS: dict[int, tuple[str, dict[str, dict[str, Any]]]] = {
-    400: (
-        "The body is not what is asked for.",
-        {
-            "A wrong field": _body(
-                ErrorCode.VALIDATION_FAILED, "otp: This must be six digits.", otp=["This must be six digits."]
-            ),
-            "No JSON": _body(ErrorCode.INVALID_FORMAT, "JSON parse error - Expecting value: line 1 column 1 (char 0)"),
-        },
-    ),
-    401: (
-        "No good token, or a wrong code; nothing more is said.",
-        {"Unauthorized": _body(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)},
-    ),
-    403: ("Not for you.", {"Not staff": _body(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)}),
-    404: ("There is no such thing of yours.", {"Not found": _body(ErrorCode.VALIDATION_FAILED, "Not found.")}),
-    406: (
-        "Only JSON is to be had.",
-        {"No JSON wanted": _body(ErrorCode.VALIDATION_FAILED, "Could not satisfy the request Accept header.")},
-    ),
-    409: (
-        "The state of things does not allow it now.",
-        {"A driver already": _body(ErrorCode.VALIDATION_FAILED, "You are registered as a driver already.")},
-    ),
-    415: (
-        "The body is not `application/json`.",
-        {"A form": _body(ErrorCode.VALIDATION_FAILED, 'Unsupported media type "text/plain" in request.')},
-    ),
-    429: ("Too many; come back later.", {"Too many": _body(ErrorCode.RATE_LIMIT, "Too many requests.")}),
-    500: ("A fault of the server.", {"A fault": _body(ErrorCode.INTERNAL_ERROR, SERVER_MESSAGE)}),
-}
-"""Why calls are refused, by status: in a sentence, and examples."""
-
-
-def documented(
-    name: str,
-    summary: str,
-    description: str,
-    answers: Mapping[Any, OpenApiResponse],
-    *,
-    refusals: Iterable[int] = (),
-    tag: str,
-    request: Any = None,
-    example: Mapping[str, Any] | None = None,
-    **more: Any,
-) -> Callable[[Call], Call]:
-    """Return what documents a call: what it answers, with which statuses it may refuse, and an example of its body."""
-    refused = {*refusals, 406, 429, 500, *([400, 415] if request else [])}
-    decorator: Callable[[Call], Call] = extend_schema(
-        operation_id=name,
-        summary=summary,
-        description=description,
-        tags=[tag],
-        request=request,
-        examples=[OpenApiExample("example", example, summary=summary, request_only=True)] if example else None,
-        parameters=[RETRY_AFTER, *([BEARER] if 401 in refused else []), *more.pop("parameters", [])],
-        responses={**answers, **{status: refusal(status) for status in sorted(refused)}},
-        **more,
-    )
-    return decorator
-
-
-def refusal(status: int) -> OpenApiResponse:
-    """Return how a call is refused with a status."""
-    text, bodies = REFUSALS[status]
-    examples = [
-        OpenApiExample(f"example{n}", body, summary=name, response_only=True)
-        for n, (name, body) in enumerate(bodies.items(), 1)
-    ]
-    return OpenApiResponse(ErrorBody, text, examples)
-
-
-def answer(kind: Any, text: str, example: Any = None) -> OpenApiResponse:
-    """Return what a call answers, with an example."""
-    examples = [OpenApiExample("example", example, summary=text, response_only=True)] if example is not None else []
-    return OpenApiResponse(kind, text, examples)
-
-
-class StructExtension(OpenApiSerializerExtension):
-    """Errors, and with other targets other structs, as they stand on the wire."""
-
-    target_class: Any = ErrorBody
-    match_subclasses = True
-    glossary: ClassVar[Mapping[str, str]] = {
-        "ErrorBody.code": "What kind of mistake it is.",
-        "ErrorBody.message": "The reason, for people.",
-        "ErrorBody.fields": "What is wrong with single fields, by their names.",
-    }
-
-    def get_name(self, auto_schema: AutoSchema, direction: Direction) -> str:
-        """Return the name of the struct."""
-        return str(self.target.__name__)
-
-    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
-        """Return the schema of the struct, and put those of its parts beside it."""
-        schemas = components([self.target], self.glossary)
-        own = schemas.pop(self.target.__name__)
-        for name, schema in schemas.items():
-            part = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, schema=schema, object=name)
-            auto_schema.registry.register_on_missing(part)
-        return own
+from common.schemas import Schema
 
 
 class UserExtension(OpenApiSerializerExtension):
-    """A user, who has `driver` only if he is one."""
+    """A user, with `driver` only for drivers, and `name_confirmed` only while it is false."""
 
     target_class = "users.serializers.UserSerializer"
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
-        """Return the schema with `driver` optional."""
+        """Return the schema with the fields optional that not every user has."""
         schema: Schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        schema["required"].remove("driver")
+        for name in ("driver", "name_confirmed"):
+            schema["required"].remove(name)
         return schema
 
 

@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rest_framework import serializers
 
+from common.text import with_ascii_digits, without_format_characters
 from users.models import Driver, User
-from users.phone import normalise_msisdn
+from users.phone import MAX_LENGTH, normalise_mobile
 
 
 class MsisdnField(serializers.CharField):
-    """A phone number in any usual spelling; its value is E.164."""
+    """A mobile number in any usual spelling; its value is E.164."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=32, **kwargs)
+        super().__init__(max_length=MAX_LENGTH, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         """Return the normalised number."""
         try:
-            return normalise_msisdn(super().to_internal_value(data))
+            return normalise_mobile(super().to_internal_value(data))
         except ValueError as exc:
             raise serializers.ValidationError(f"This {exc}.") from exc
+
+
+class CodeField(serializers.CharField):
+    """Six digits of any script, with spaces or hyphens between them; its value is `[0-9]{6}`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_LENGTH, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the six digits."""
+        text = with_ascii_digits(without_format_characters(super().to_internal_value(data)))
+        digits = re.sub(r"[\s\-\u2010-\u2015\uff0d]", "", text)
+        if not re.fullmatch(r"[0-9]{6}", digits):
+            raise serializers.ValidationError("This must be six digits.")
+        return digits
 
 
 class CodeSent(serializers.Serializer[None]):
@@ -31,18 +48,16 @@ class CodeSent(serializers.Serializer[None]):
 
 
 class CodeRequest(serializers.Serializer[None]):
-    """Who wants a code: `POST /api/auth/otp/`."""
+    """The number that asks for a code: `POST /api/auth/otp/`."""
 
-    msisdn = MsisdnField(help_text="A phone number in any usual spelling.")
+    msisdn = MsisdnField(help_text="A mobile number in any usual spelling.")
 
 
 class LoginRequest(serializers.Serializer[None]):
     """A number and its code: `POST /api/auth/token/`."""
 
-    msisdn = MsisdnField(help_text="A phone number in any usual spelling.")
-    otp = serializers.RegexField(
-        r"^[0-9]{6}\Z", error_messages={"invalid": "This must be six digits."}, help_text="The code that was sent."
-    )
+    msisdn = MsisdnField(help_text="A mobile number in any usual spelling.")
+    otp = CodeField(help_text="The code that was sent; spaces and hyphens do not count, digits may be of any script.")
 
 
 class RefreshRequest(serializers.Serializer[None]):
@@ -52,13 +67,13 @@ class RefreshRequest(serializers.Serializer[None]):
 
 
 class ProfileRequest(serializers.Serializer[None]):
-    """What `PATCH /api/me/` changes: unknown fields are ignored, those that exist but cannot be written are refused."""
+    """The body of `PATCH /api/me/`: unknown fields are ignored, read-only fields are refused."""
 
     full_name = serializers.CharField(max_length=150, allow_blank=True, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse to pretend that a read-only field was written."""
-        fixed = {"id", "msisdn", "role", "is_active", "driver"} & set(self.initial_data)
+        """Refuse read-only fields instead of silently ignoring them."""
+        fixed = {"id", "msisdn", "name_confirmed", "role", "is_active", "driver"} & set(self.initial_data)
         if fixed:
             raise serializers.ValidationError(dict.fromkeys(sorted(fixed), "This cannot be changed."))
         return attrs
@@ -73,18 +88,21 @@ class DriverSerializer(serializers.ModelSerializer[Driver]):
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
-    """A user as he sees himself; `driver` only for drivers."""
+    """The profile of the caller; `driver` only for drivers, `name_confirmed` only while it is false."""
 
     driver = DriverSerializer(read_only=True)
 
     class Meta:
         model = User
-        fields = ("id", "msisdn", "full_name", "role", "is_active", "driver")
+        fields = ("id", "msisdn", "full_name", "name_confirmed", "role", "is_active", "driver")
         read_only_fields = fields
 
     def to_representation(self, instance: User) -> dict[str, Any]:
-        """Leave `driver` out for passengers."""
+        """Leave `driver` out for passengers, and the name until it is confirmed."""
         data: dict[str, Any] = super().to_representation(instance)
+        data["full_name"] = instance.shown_name
+        if instance.name_confirmed:
+            data.pop("name_confirmed")
         if data.get("driver") is None:
             data.pop("driver", None)
         return data
@@ -98,6 +116,6 @@ class TokenPairSerializer(serializers.Serializer[None]):
 
 
 class SessionSerializer(TokenPairSerializer):
-    """A new pair of tokens, and whose it is."""
+    """A new pair of tokens and their user."""
 
     user = UserSerializer()

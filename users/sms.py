@@ -14,13 +14,13 @@ class SMSBackend(Protocol):
     """Sends one text message."""
 
     def send(self, msisdn: str, text: str) -> None:
-        """Send `text` to `msisdn` (E.164); raise when the message was certainly not accepted."""
+        """Send `text` to `msisdn` (E.164); raise if the provider did not accept the message."""
 
 
 class ConsoleSMS:
-    """Writes messages to standard output, for development: whoever reads the output can log in as anybody.
+    """Writes messages to standard output. For development only: who reads the output can log in as any user.
 
-    With `DEMO` the last one of each number is kept for as long as its code is good, for the page that shows it.
+    With `DEMO` the last message of each number is kept for `OTP_TTL`, for the page that shows it.
     """
 
     def send(self, msisdn: str, text: str) -> None:
@@ -34,6 +34,11 @@ class ConsoleSMS:
 def last_message(msisdn: str) -> str:
     """Return the last message to a number that the console backend kept; nothing without `DEMO`."""
     return str(cache.get(f"sms:{msisdn}", "")) if settings.DEMO else ""
+
+
+def forget_messages(msisdn: str) -> None:
+    """Forget what the console backend kept for a number."""
+    cache.delete(f"sms:{msisdn}")
 
 
 def send_sms(msisdn: str, text: str) -> None:

@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
-from django.db.models import Q
 
-from nebengjek.errors import Conflict
+from common.errors import Conflict
 from users.models import User
 from users.phone import normalise_msisdn
 
 SUPPORT = "Support"
 
-GRANTED = (
-    "users.view_user",
-    "users.view_driver",
-    "users.shut_out_user",
-    "rides.view_beacon",
-    "rides.view_finder",
-    "rides.view_candidate",
-    "rides.view_match",
-    "rides.view_ride",
-    "rides.cancel_ride",
-    "rides.view_trackpoint",
-    "rides.view_ledgerentry",
-    "rides.view_payment",
-    "events.view_outboxevent",
-    "events.view_deadletter",
-    "realtime.view_liveconnection",
-    "realtime.end_liveconnection",
-)
-"""By name and not by pattern: a model that comes later is seen by support when somebody has thought about it."""
+
+def support_permissions() -> set[str]:
+    """Return what support may do, as `app.codename`: the `SUPPORT_PERMISSIONS` of each app's configuration.
+
+    Permissions are declared by name and not by a pattern, so that support sees a new model only after somebody has
+    decided that it should.
+    """
+    declared = ((app.label, getattr(app, "SUPPORT_PERMISSIONS", ())) for app in apps.get_app_configs())
+    return {f"{label}.{codename}" for label, codenames in declared for codename in codenames}
 
 
 @transaction.atomic
 def support_group_update() -> Group:
-    """Make the group, or bring it up to date: it then has `GRANTED` and nothing else."""
+    """Create the group or update it: it then has `support_permissions()` and nothing else.
+
+    Raises `Conflict` when a permission does not exist yet.
+    """
     group, _ = Group.objects.get_or_create(name=SUPPORT)
-    wanted = Q()
-    for name in GRANTED:
-        app, _, codename = name.partition(".")
-        wanted |= Q(content_type__app_label=app, codename=codename)
-    permissions = list(Permission.objects.filter(wanted))
-    if len(permissions) != len(GRANTED):
+    wanted = support_permissions()
+    codenames = {name.partition(".")[2] for name in wanted}
+    found = Permission.objects.filter(codename__in=codenames).select_related("content_type")
+    permissions = [one for one in found if f"{one.content_type.app_label}.{one.codename}" in wanted]
+    if len(permissions) != len(wanted):
         raise Conflict("Permissions are missing: run `manage.py migrate` first.")
     group.permissions.set(permissions)
     return group
@@ -50,9 +42,9 @@ def support_group_update() -> Group:
 
 @transaction.atomic
 def support_add(*, msisdn: str) -> User:
-    """Let somebody log in to the admin as support, and make him a user where he is none.
+    """Return the user of a number as a member of support who may log in to the admin; create the user if needed.
 
-    Raises `ValueError` for what is no phone number. He has no password until `manage.py changepassword` sets one.
+    Raises `ValueError` for text that is not a phone number. `manage.py changepassword` sets a new user's password.
     """
     number = normalise_msisdn(msisdn)
     user = User.objects.filter(msisdn=number).first() or User.objects.create_user(number)

@@ -1,33 +1,45 @@
-"""Tokens: issued by simplejwt, checked in one place for REST, the handshake and `token_refresh`.
+"""Tokens: issued for a login or a refresh, checked in one place for REST, the handshake and `token_refresh`.
 
 An access token is HS256 over `JWT_SECRET` with `user_id`, `role` and `exp`; `ver` is the user's token version. Tokens
-of other issuers that carry just these claims are as good as our own, so the check reads them with PyJWT and not with
-simplejwt, which asks for a `jti`.
+of other issuers need only these claims, so they are checked with PyJWT: simplejwt would require a `jti`.
+
+A pair of tokens is a function of the user, the `jti` of the refresh token and the second in which it was issued. The
+database keeps these and no token, and the same pair can be made again when an answer was lost (`tokens_again`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
-from typing import Any, TypedDict
-from uuid import UUID
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, TypedDict, TypeVar
+from uuid import UUID, uuid4, uuid5
 
 import jwt
 import msgspec
 from django.conf import settings
-from rest_framework_simplejwt.tokens import RefreshToken
+from django.db.models import QuerySet
+from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from nebengjek.errors import Unauthorized
-from users.models import User
+from common.errors import Unauthorized
+from common.prepared import Prepared
+from users.models import TokenAnswer, User
 
 LATEST_EXPIRY = 253_402_300_799
-"""The end of the year 9999, in seconds since the epoch: what lies beyond is no date."""
+"""The end of the year 9999, in seconds since the epoch: `datetime` ends there."""
 
 NO_VERSION = 2**31
 """A token version that no token has."""
 
+GRACE = timedelta(seconds=60)
+"""For how long a request that gave tokens gives the same tokens again."""
+
+ACCESS_IDS = UUID("6e656265-6e67-4a65-8b00-000000000001")
+"""The namespace of the `jti` of access tokens, which are derived from those of the refresh tokens."""
+
 _OPTIONS: Any = {
-    "require": ["user_id", "role", "exp"],
     "verify_exp": False,  # checked below: the leeway is for `iat` only
     "verify_aud": False,
     "verify_iss": False,
@@ -36,8 +48,13 @@ _OPTIONS: Any = {
 }
 
 
+_ACCOUNT = Prepared(
+    UUID, build=lambda user_id: User.objects.filter(pk=user_id).values_list("role", "token_version", "is_active")
+)
+
+
 class Claims(msgspec.Struct, frozen=True):
-    """What we believe of a token whose signature holds; `exp` is in seconds since the epoch."""
+    """The claims of a token with a valid signature; `exp` is in seconds since the epoch."""
 
     user_id: UUID
     role: str
@@ -46,54 +63,138 @@ class Claims(msgspec.Struct, frozen=True):
     token_type: str = "access"  # noqa: S105
 
 
+class RefreshClaims(msgspec.Struct, frozen=True):
+    """The claims of a refresh token with a valid signature; `exp` is in seconds since the epoch."""
+
+    user_id: UUID
+    exp: float
+    jti: str
+    token_type: str
+    ver: int = 0
+
+
+C = TypeVar("C", Claims, RefreshClaims)
+
+
 class TokenPair(TypedDict):
-    """The tokens that a login gives."""
+    """An access token and the refresh token for the next pair."""
 
     access: str
     refresh: str
 
 
-def tokens_issue(user: User) -> TokenPair:
-    """Return a new pair of tokens with the user's role and token version."""
-    refresh = RefreshToken.for_user(user)
-    refresh["role"] = user.role
-    refresh["ver"] = user.token_version
-    return {"access": str(refresh.access_token), "refresh": str(refresh)}
+def tokens_issue(user: User, *, request: str = "") -> TokenPair:
+    """Return a new pair of tokens with the user's role and token version.
+
+    With `request` (`request_digest`) the pair is remembered as the answer to this request.
+    """
+    now = timezone.now()
+    ends = now + timedelta(minutes=settings.JWT_REFRESH_EXPIRATION)
+    issued = OutstandingToken.objects.create(user=user, jti=uuid4().hex, token="", created_at=now, expires_at=ends)
+    if request:
+        answer = {"user": user, "jti": issued.jti, "token_version": user.token_version, "answered_at": now}
+        TokenAnswer.objects.update_or_create(request=request, defaults=answer)
+    return _pair(user, issued)
+
+
+def tokens_again(user: User, *, request: str) -> TokenPair | None:
+    """Return the pair that answered the same request within the last `GRACE`, or None if it does not work any more."""
+    answer = _recent_answers().filter(pk=request, user=user, token_version=user.token_version).first()
+    issued = OutstandingToken.objects.filter(jti=answer.jti).first() if answer else None
+    return _pair(user, issued) if issued else None
+
+
+def user_answered(request: str) -> User | None:
+    """Return the active user whose tokens answered this request within the last `GRACE`."""
+    answer = _recent_answers().filter(pk=request, user__is_active=True).select_related("user").first()
+    return answer.user if answer else None
+
+
+def request_digest(*parts: object) -> str:
+    """Return the key under which the answer to a request is remembered."""
+    return sha256("\0".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def claims_of(token: str) -> Claims:
-    """Return the claims of an access token; raise `Unauthorized` for whatever is wrong with it."""
-    try:
-        payload = jwt.decode(
-            token, settings.JWT_SECRET, algorithms=["HS256"], leeway=settings.JWT_LEEWAY, options=_OPTIONS
-        )
-        claims = msgspec.convert(payload, Claims)
-    except Exception as exc:  # a token is a stranger's text: whatever it breaks, it is a bad token
-        raise Unauthorized(f"bad token: {type(exc).__name__}: {exc}") from exc
+    """Return the claims of an access token; raise `Unauthorized` if anything is wrong with it."""
+    claims = _decoded(token, Claims, ["user_id", "role", "exp"])
     if claims.token_type != "access":  # noqa: S105
         raise Unauthorized(f"a {claims.token_type} token where an access token is needed")
-    if not time.time() < claims.exp <= LATEST_EXPIRY:
-        raise Unauthorized("the token has expired, or expires beyond all dates")
     return claims
 
 
+def refresh_claims_of(token: str) -> RefreshClaims:
+    """Return the claims of a refresh token, used or not; raise `Unauthorized` if anything is wrong with it."""
+    claims = _decoded(token, RefreshClaims, ["user_id", "exp", "jti"])
+    if claims.token_type != "refresh":  # noqa: S105
+        raise Unauthorized(f"a {claims.token_type} token where a refresh token is needed")
+    return claims
+
+
+def check_claims(claims: Claims) -> None:
+    """Raise `Unauthorized` unless the claims are true of an active user; one statement, no model."""
+    check_account(claims, _ACCOUNT.first(claims.user_id))
+
+
+def check_account(claims: Claims, account: Sequence[Any] | None) -> None:
+    """Raise `Unauthorized` unless the claims are true of an account: `(role, token_version, is_active)`."""
+    if account is None or not account[2]:
+        raise Unauthorized(f"no active user {claims.user_id}")
+    if (account[0], account[1]) != (claims.role, claims.ver):
+        raise Unauthorized(f"the token is not of the present role or version of user {claims.user_id}")
+
+
 def user_of(claims: Claims) -> User:
-    """Return the user that the claims are true of; raise `Unauthorized` where there is none."""
+    """Return the active user whose role and token version match the claims; raise `Unauthorized` if there is none."""
     user = User.objects.filter(pk=claims.user_id, is_active=True).first()
     if user is None:
         raise Unauthorized(f"no active user {claims.user_id}")
     if user.role != claims.role or user.token_version != claims.ver:
-        raise Unauthorized(f"the token is not of the present role or version of user {user.pk}")
+        raise Unauthorized(f"the token has an old role or version of user {user.pk}")
     return user
 
 
 def token_versions(user_ids: Collection[UUID]) -> dict[UUID, int]:
-    """Return the token version that each of these users' tokens must have; of one who was shut out, none is enough."""
+    """Return the token version that each user's tokens must have: `NO_VERSION` for deactivated users."""
     rows = dict(User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", "token_version"))
     return {user_id: rows.get(user_id, NO_VERSION) for user_id in user_ids}
 
 
 def authenticate(token: str) -> tuple[User, Claims]:
-    """Return the user of an access token and its claims; raise `Unauthorized` for a token that is no good."""
+    """Return the user and the claims of an access token; raise `Unauthorized` for a bad token."""
     claims = claims_of(token)
     return user_of(claims), claims
+
+
+def _recent_answers() -> QuerySet[TokenAnswer]:
+    return TokenAnswer.objects.filter(answered_at__gt=timezone.now() - GRACE)
+
+
+def _pair(user: User, issued: OutstandingToken) -> TokenPair:
+    assert issued.created_at is not None  # by `tokens_issue`
+    access_jti = uuid5(ACCESS_IDS, issued.jti).hex
+    return {
+        "access": _encoded("access", settings.JWT_EXPIRATION, access_jti, user, issued.created_at),
+        "refresh": _encoded("refresh", settings.JWT_REFRESH_EXPIRATION, issued.jti, user, issued.created_at),
+    }
+
+
+def _encoded(token_type: str, minutes: int, jti: str, user: User, issued_at: datetime) -> str:
+    iat = int(issued_at.timestamp())
+    claims = {"token_type": token_type, "exp": iat + 60 * minutes, "iat": iat, "jti": jti}
+    person = {"user_id": str(user.pk), "role": user.role, "ver": user.token_version}
+    return jwt.encode({**claims, **person}, settings.JWT_SECRET, algorithm="HS256")
+
+
+def _decoded(token: str, kind: type[C], required: list[str]) -> C:
+    options: Any = {**_OPTIONS, "require": required}
+    try:
+        payload = jwt.decode(
+            token, settings.JWT_SECRET, algorithms=["HS256"], leeway=settings.JWT_LEEWAY, options=options
+        )
+        claims = msgspec.convert(payload, kind)
+    except Exception as exc:  # untrusted input: whatever it breaks, it is a bad token
+        raise Unauthorized(f"bad token: {type(exc).__name__}: {exc}") from exc
+    if not time.time() < claims.exp <= LATEST_EXPIRY:
+        raise Unauthorized("the token has expired, or expires after the year 9999")
+    return claims

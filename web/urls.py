@@ -5,7 +5,8 @@ from django.urls import path
 from django.views.generic import RedirectView
 from django.views.i18n import JavaScriptCatalog
 
-from web import demo, docs
+from web import demo
+from web.docs import views as docs
 from web.live.views import live
 
 app_name = "web"

@@ -1,1 +1,1 @@
-"""Ways from the relay to those who deliver: within the process (`memory`), and over NATS (`jetstream`)."""
+"""Buses carry events from the relay to those who deliver: in the process (`memory`), over NATS (`jetstream`)."""

@@ -8,11 +8,15 @@ from typing import Protocol
 from events.models import OutboxEvent
 
 Handler = Callable[[Sequence[OutboxEvent]], Awaitable[None]]
-"""Delivers a batch of events; an exception means that none of the batch may be taken as delivered."""
+"""Delivers a batch of events; after an exception any of them may be undelivered."""
 
 
 class BusUnavailable(Exception):
-    """The bus cannot be reached: no fault of the events, which wait."""
+    """The bus is unavailable: no fault of the events, which wait."""
+
+
+class Refused(Exception):
+    """The bus will never take this event, and says why."""
 
 
 class Bus(Protocol):
@@ -21,5 +25,5 @@ class Bus(Protocol):
     async def publish(self, events: Sequence[OutboxEvent]) -> None:
         """Return when all of `events` are safe with the bus; raise when any may not be.
 
-        Raises `BusUnavailable` when that has nothing to do with the events.
+        Raises `BusUnavailable` when that has nothing to do with the events, and `Refused` when it always will.
         """

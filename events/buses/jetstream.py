@@ -1,8 +1,8 @@
 """The bus between processes and services: NATS JetStream, and core NATS for what is in no stream.
 
-What is in the stream comes back to whoever delivers (the bridge) in the order of the stream. What is not (`user.*`) is
-delivered by this bus itself; so that a user still hears of everything in order, it first waits until the stream has
-been delivered up to the last message that is for the same user.
+Streamed events come back to the bridge, which delivers them in the order of the stream. The others (`user.*`) are
+delivered by this bus itself, after it has waited for the stream to be delivered up to the last message for the same
+user: so each user is notified in order.
 """
 
 from __future__ import annotations
@@ -13,34 +13,42 @@ from typing import Protocol
 
 import msgspec
 from nats.aio.client import Client
+from nats.errors import MaxPayloadError
 from nats.js.api import PubAck
+from nats.js.errors import APIError
 
-from events.buses.base import BusUnavailable, Handler
+from common.errors import brief
+from common.nats import ANSWER_TIMEOUT, AWAY
+from events.buses.base import BusUnavailable, Handler, Refused
 from events.models import OutboxEvent
 from events.stream import ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
-from nebengjek.errors import brief
-from nebengjek.nats import ANSWER_TIMEOUT, AWAY
 
 INTERNAL = ("user.revoked",)
-"""Subjects that are no business of other services."""
+"""Subjects that are not published to other services."""
+
+REFUSALS = (10054, 10097)
+"""Error codes of JetStream for a message, or its headers, that are larger than the stream allows."""
+
+NOT_OUR_STREAM = 10060
+"""Error code of JetStream for a message that went to another stream than the expected one, and was not stored."""
 
 KEPT = 10_000
-"""Users whose last message in the stream is remembered; of others it is taken to be the newest."""
+"""Users whose last message in the stream is remembered; for others the newest message is waited for."""
 
 encode = msgspec.json.encode
 
 
 class Delivered(Protocol):
-    """Says how far the stream has been delivered."""
+    """Waits for the stream to be delivered up to a sequence."""
 
     async def __call__(self, sequence: int) -> None:
         """Return when everything in the stream up to `sequence` has been delivered."""
 
 
 class JetStreamBus:
-    """Publishes to the stream, pipelined; `deliver` takes what is in no stream.
+    """Publishes to the stream, pipelined; `deliver` gets the events that are in no stream.
 
-    `newest` is the last sequence of the stream when the bus begins: what was published before may still be under way.
+    `newest` is the last sequence of the stream when the bus begins: up to there messages may be undelivered yet.
     """
 
     def __init__(self, client: Client, deliver: Handler, delivered: Delivered, *, newest: int) -> None:
@@ -53,8 +61,8 @@ class JetStreamBus:
     async def publish(self, events: Sequence[OutboxEvent]) -> None:
         """Return when all of `events` are in the stream or delivered.
 
-        Events that somebody hears of both are never under way at the same time: where the first is lost, so that it has
-        to be published again, the second must not be there before it.
+        Two events with a recipient in common are never under way at the same time: were the first one lost and
+        published again, it would come after the second.
         """
         try:
             for batch in rounds(events):
@@ -64,22 +72,37 @@ class JetStreamBus:
             raise BusUnavailable(f"NATS: {brief(exc)}") from exc
 
     async def _publish_streamed(self, events: Sequence[OutboxEvent]) -> None:
-        acks: list[asyncio.Future[PubAck]] = []
+        """Publish events at once; which of them fails does not matter to the others."""
+        if not self._client.is_connected:  # the client would buffer them, and then publish them twice
+            raise BusUnavailable("NATS: not connected")
+        # `publish_async` would do the same in one task, but it swallows refusals, and each error costs it a place.
+        answers = await asyncio.gather(*map(self._publish, events), return_exceptions=True)
+        for event, answer in zip(events, answers, strict=True):
+            if isinstance(answer, PubAck):
+                self._note(event, answer.seq)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+
+    async def _publish(self, event: OutboxEvent) -> PubAck:
+        payload, headers = encode(event.data), headers_of(event)
         try:
-            for event in events:
-                payload, headers = encode(event.data), headers_of(event)
-                acks.append(await self._context.publish_async(event.subject, payload, stream=STREAM, headers=headers))
-            async with asyncio.timeout(ANSWER_TIMEOUT):
-                for event, ack in zip(events, acks, strict=True):
-                    self._note(event, (await ack).seq)
-        finally:
-            for ack in acks:
-                ack.cancel()
+            return await self._context.publish(event.subject, payload, stream=STREAM, headers=headers)
+        except MaxPayloadError as exc:
+            raise Refused(f"the event is larger than NATS allows: {len(payload)} bytes") from exc
+        except APIError as exc:
+            if exc.err_code in REFUSALS:
+                raise Refused(f"the stream refuses the event of {len(payload)} bytes: {exc.description}") from exc
+            if exc.err_code == NOT_OUR_STREAM:
+                raise BusUnavailable(f"NATS: another stream has the subject {event.subject}") from exc
+            raise
 
     async def _deliver_unstreamed(self, events: Sequence[OutboxEvent]) -> None:
         if not events:
             return
-        await self._delivered(max(self._last.get(user, self._newest) for event in events for user in _hearers(event)))
+        await self._delivered(
+            max(self._last.get(user, self._newest) for event in events for user in _recipients(event))
+        )
         await self._deliver(events)
         for event in events:
             if event.subject not in INTERNAL:
@@ -89,19 +112,19 @@ class JetStreamBus:
         if len(self._last) >= KEPT:
             self._newest = max(self._last.values())
             self._last.clear()
-        for user in _hearers(event):
+        for user in _recipients(event):
             self._last[user] = sequence
 
 
 def rounds(events: Sequence[OutboxEvent]) -> list[list[OutboxEvent]]:
-    """Return the events in rounds: within one, nobody hears of two, and each is in a later one than what came before.
+    """Group events into rounds, so that within a round no two have a key or a recipient in common.
 
-    What came before is every earlier event of the same key or with a recipient in common.
+    Of two that have, the earlier event is in the earlier round.
     """
     result: list[list[OutboxEvent]] = []
     last: dict[str, int] = {}
     for event in events:
-        concerned = (event.key, *_hearers(event))
+        concerned = (event.key, *_recipients(event))
         number = max(last.get(name, -1) for name in concerned) + 1
         last.update(dict.fromkeys(concerned, number))
         if number == len(result):
@@ -111,7 +134,7 @@ def rounds(events: Sequence[OutboxEvent]) -> list[list[OutboxEvent]]:
 
 
 def headers_of(event: OutboxEvent) -> dict[str, str]:
-    """Return the headers of an event's message: the id, the frame type, and what else the payload does not say."""
+    """Return the headers of an event's message: id, frame type, expiry, and what single recipients see instead."""
     headers = {ID_HEADER: str(event.event_id), TYPE_HEADER: event.type}
     if event.valid_until is not None:
         headers[VALID_UNTIL_HEADER] = event.valid_until.isoformat()
@@ -120,5 +143,5 @@ def headers_of(event: OutboxEvent) -> dict[str, str]:
     return headers
 
 
-def _hearers(event: OutboxEvent) -> Sequence[str]:
+def _recipients(event: OutboxEvent) -> Sequence[str]:
     return tuple(event.audience)

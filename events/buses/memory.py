@@ -9,7 +9,7 @@ from events.models import OutboxEvent
 
 
 class MemoryBus:
-    """Hands events straight to the handler; an event counts as published when it is delivered."""
+    """Calls the handler; an event counts as published when it is delivered."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler

@@ -1,5 +1,5 @@
 """The bridge between NATS and the sockets, in both directions; `manage.py run_nats_bridge` runs it.
 
-Outwards it relays the outbox to the stream, inwards it delivers the stream to the histories and groups of the users.
-One bridge is active, by a lease; others stand by.
+`outbound` relays the outbox to the stream; `inbound` delivers the stream to the histories and groups of the users. One
+bridge is active, by a `lease`; others stand by.
 """

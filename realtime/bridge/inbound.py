@@ -1,137 +1,199 @@
-"""Reading what comes over NATS: from a message to a delivery, or the reason why it cannot be one.
+"""From the stream to the users: messages are pulled, delivered in batches, and then acknowledged.
 
-Our own messages say their type and identity in headers. Those of other services are bare: flat JSON on the subjects of
-the contract. Their fields go to the clients as they are, also unknown ones; known ones are checked by type.
+While Redis, NATS or the database is unavailable, the batch is held and retried in place: a message that was given back
+would come after newer ones. For the same reason the consumer is created again, just after the last message that was
+delivered, whenever messages may be under way to nobody: at a takeover, and after a lost connection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from functools import cache
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
-from uuid import UUID
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
-import msgspec
-from django.utils import timezone
+from django.conf import settings
 from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
 
-from events.base import Event, Moment
-from events.stream import ID_HEADER, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
-from realtime.history import Delivery
-from rides.events import EVENTS
+from common.nats import ANSWER_TIMEOUT
+from common.retrying import all_or_each, retry_while
+from events.stream import DURABLE, STREAM, ensure_stream
+from realtime.bridge import passing
+from realtime.bridge.batches import DELIVERING, Batches
+from realtime.bridge.passing import PASSING
+from realtime.bridge.pull import Pull, PullBroken
+from realtime.bridge.turn import Turn
+from realtime.delivery.fence import NotActive
 
-MAX_PAYLOAD = 64 * 1024
-"""Bytes; a client has to take it in one frame."""
+logger = logging.getLogger(__name__)
 
-PEOPLE = ("driver_id", "passenger_id")
+ACK_WAIT = 60.0
+"""Seconds after which NATS delivers a batch again that was neither acknowledged nor reported as in progress."""
 
+HOLD_INTERVAL = 10.0
+"""Seconds between `in_progress` acks for a batch that is being retried."""
 
-class Unreadable(Exception):
-    """A message that can never be delivered; the text says why."""
-
-
-class Inbound(msgspec.Struct, frozen=True):
-    """A message that can be delivered. `fields` are the known ones, where it is of another service."""
-
-    sequence: int
-    delivery: Delivery
-    subject: str
-    is_ours: bool
-    expired: bool
-    fields: Any = None
+IDLE = 1.0
+"""Seconds to wait for messages before looking at anything else."""
 
 
-def read_message(message: Msg, stream_id: str) -> Inbound | None:
-    """Return what a message says; None where its subject is not ours to bridge. Raises `Unreadable`.
+class Inbound:
+    """Delivers the stream from a position on: `open`, then `run` until `stopping` is set, then `close`."""
 
-    `stream_id` tells this stream from one of the same name that was made anew: a bare message is known by the stream
-    and its sequence.
-    """
-    event = events_by_subject().get(message.subject)
-    if event is None:
-        return None
-    headers: Mapping[str, str] = message.headers or {}
-    if len(message.data) > MAX_PAYLOAD:
-        raise Unreadable(f"the payload has {len(message.data)} bytes; at most {MAX_PAYLOAD} are delivered")
-    sequence = message.metadata.sequence.stream
-    is_ours = TYPE_HEADER in headers and _is_event_id(headers.get(ID_HEADER, ""))
-    event_id = headers[ID_HEADER] if is_ours else f"{stream_id}:{sequence}"
-    try:
-        message.data.decode()  # what is not known is not looked at below, but sent as text
-        fields = _reader(event).decode(message.data)
-        views = (is_ours and _views(headers)) or dict.fromkeys(_people(fields))
-        expired = timezone.now() >= _moment(headers[VALID_UNTIL_HEADER]) if VALID_UNTIL_HEADER in headers else False
-    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError, ValueError) as exc:
-        raise Unreadable(f"not of the contract: {exc}") from exc
-    if not views:
-        raise Unreadable("no audience: neither driver_id nor passenger_id")
-    delivery = Delivery(event_id, event.type, message.data, views, message.metadata.timestamp.timestamp())
-    return Inbound(sequence, delivery, message.subject, is_ours, expired, fields)
+    def __init__(self, turn: Turn, batches: Batches) -> None:
+        self.position = turn.position
+        self._turn, self._batches = turn, batches
+        self._context = turn.client.jetstream(timeout=ANSWER_TIMEOUT)
+        self._must_reopen = False
+        self._pull: Pull | None = None
+
+    async def open(self) -> None:
+        """Create the consumer, just after the last message that was delivered, and request messages.
+
+        Raises `LeaseLost` when it is another bridge's, and `StreamReplaced` when the stream is not the one it was.
+        """
+        self._must_reopen = False
+        await self.close()
+        self.position.check(await ensure_stream(self._context))
+        await self._turn.lease.renew()
+        with contextlib.suppress(NotFoundError):
+            await self._context.delete_consumer(STREAM, DURABLE)
+        await self._context.add_consumer(STREAM, consumer_after(self.position.sequence))
+        pull = Pull(self._turn.client, settings.BRIDGE_BATCH)
+        await pull.open()
+        self._pull = pull
+        logger.info("Bridging: stream=%s consumer=%s after=%d", STREAM, DURABLE, self.position.sequence)
+
+    async def run(self) -> None:
+        """Deliver until `stopping` is set; the batch in hand is finished. Raises `NotActive`."""
+        while not self._turn.stopping.is_set():
+            messages = await self._next()
+            if self._must_reopen:
+                await self._hold([], self.open)
+            elif messages:
+                await self._handle(messages)
+            else:
+                await self._hold([], self._skip_deleted)
+
+    def wake(self) -> None:
+        """Let `run` see at once that it is to stop."""
+        if self._pull is not None:
+            self._pull.wake()
+
+    def connection_was_lost(self) -> None:
+        """Create the consumer again: messages may have been under way when the connection broke."""
+        self._must_reopen = True
+
+    async def close(self) -> None:
+        """Let NATS send nothing more here: the next bridge would miss it."""
+        pull, self._pull = self._pull, None
+        if pull is not None:
+            with contextlib.suppress(*PASSING):
+                await pull.close()
+
+    async def _next(self) -> list[Msg]:
+        assert self._pull is not None
+        try:
+            return await self._pull.next(IDLE)
+        except PullBroken as exc:
+            logger.warning("Opening the consumer again: %s", exc)
+            self._must_reopen = True
+            return []
+
+    async def _handle(self, messages: Sequence[Msg]) -> None:
+        """Deliver a batch and acknowledge it, however long that takes."""
+        await all_or_each(
+            messages,
+            lambda batch: self._hold(batch, lambda: self._batches.deliver(batch)),
+            self._handle_alone,
+            passing=(NotActive,),
+            log=logger,
+            what="messages",
+        )
+        await self._acknowledge(messages)
+
+    async def _handle_alone(self, message: Msg) -> bool:
+        """Deliver one message; one that fails `BRIDGE_MAX_ATTEMPTS` times for a reason of its own is given up."""
+        sequence, reason = message.metadata.sequence.stream, ""
+        for attempt in range(1, settings.BRIDGE_MAX_ATTEMPTS + 1):
+            try:
+                await self._hold([message], lambda: self._batches.deliver([message]))
+            except NotActive:
+                raise
+            except Exception as exc:
+                reason = f"failed {attempt} times: {type(exc).__name__}: {exc}"
+                logger.warning("Message %d on %s %s", sequence, message.subject, reason)
+                await asyncio.sleep(passing.RETRY_DELAY)
+            else:
+                return True
+        await self._give_up(message, reason)
+        return True
+
+    async def _give_up(self, message: Msg, reason: str) -> None:
+        """Keep a message as a dead letter. Where even that fails only the log has it: it must not block all others."""
+        try:
+            await self._hold([message], lambda: self._batches.give_up(message, reason))
+        except NotActive:
+            raise
+        except Exception:
+            sequence = message.metadata.sequence.stream
+            logger.exception("Message %d is lost: %r %r", sequence, message.subject, message.data)
+            self._batches.dead.add(sequence)
+
+    async def _acknowledge(self, messages: Sequence[Msg]) -> None:
+        dead = self._batches.dead
+        for message in messages:
+            await (message.term() if message.metadata.sequence.stream in dead else message.ack())
+        dead.clear()
+        await self.position.move_to(messages[-1].metadata.sequence.stream)
+
+    async def _skip_deleted(self) -> None:
+        """Move on where messages that were not delivered are gone: they end by age, or are deleted."""
+        newest = (await self._context.stream_info(STREAM)).state.last_seq
+        if newest <= self.position.sequence:
+            return
+        consumer = await self._context.consumer_info(STREAM, DURABLE)
+        if not consumer.num_pending and not consumer.num_ack_pending:
+            logger.warning("Messages up to %d are gone from the stream: all clients get the state.", newest)
+            await self._batches.skip_to(newest)
+            await self.position.move_to(newest)
+
+    async def _hold(self, messages: Sequence[Msg], work: Callable[[], Awaitable[Any]]) -> None:
+        """Do some work; while something is unavailable, hold `messages` and retry."""
+        loop = asyncio.get_running_loop()
+        next_report = loop.time() + HOLD_INTERVAL
+
+        async def report() -> None:
+            nonlocal next_report
+            if self._turn.stopping.is_set():
+                raise NotActive("stopping while something is unavailable")
+            if loop.time() > next_report and self._turn.client.is_connected:
+                next_report = loop.time() + HOLD_INTERVAL
+                for message in messages:
+                    await message.in_progress()
+
+        with self._turn.watchdog.step(DELIVERING):
+            await retry_while(
+                PASSING,
+                work,
+                log=lambda reason: logger.warning("Holding %d messages: %s", len(messages), reason),
+                delay=passing.RETRY_DELAY,
+                between=report,
+            )
 
 
-@cache
-def events_by_subject() -> dict[str, type[Event]]:
-    """Return the event of each subject that is bridged."""
-    return {event.subject: event for event in EVENTS if is_streamed(event.subject)}
-
-
-def _people(fields: Any) -> list[UUID]:
-    """Return the driver and the passenger, who stand at the top or within `ride`."""
-    places = (fields, getattr(fields, "ride", msgspec.UNSET))
-    found = [getattr(place, name, msgspec.UNSET) for place in places for name in PEOPLE]
-    return list(dict.fromkeys(user_id for user_id in found if user_id is not msgspec.UNSET))
-
-
-def _views(headers: Mapping[str, str]) -> dict[UUID, bytes | None]:
-    if VIEWS_HEADER not in headers:
-        return {}
-    views = msgspec.json.decode(headers[VIEWS_HEADER], type=dict[UUID, msgspec.Raw])
-    if not all(bytes(view) == b"null" or bytes(view).startswith(b"{") for view in views.values()):
-        raise ValueError(f"{VIEWS_HEADER}: each must be an object or null")
-    return {user_id: None if bytes(view) == b"null" else bytes(view) for user_id, view in views.items()}
-
-
-def _is_event_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _moment(text: str) -> datetime:
-    return msgspec.convert(text, Moment)
-
-
-@cache
-def _reader(event: type[Event]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(_loose(event))
-
-
-def _loose(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """Return a struct like `kind` in which every field may be missing, and texts may be any text."""
-    fields: list[Any] = [
-        (field.name, Union[_loose_type(field.name, field.type), msgspec.UnsetType], msgspec.UNSET)  # noqa: UP007
-        for field in msgspec.structs.fields(kind)
-    ]
-    if kind.__name__ == "RideCompleted":
-        fields += [(name, Union[UUID, msgspec.UnsetType], msgspec.UNSET) for name in PEOPLE]  # noqa: UP007
-    return msgspec.defstruct(f"Loose{kind.__name__}", fields, frozen=True)
-
-
-def _loose_type(name: str, kind: Any) -> Any:
-    """Return the type that a field of another service must have: what JSON can tell, and moments as moments."""
-    if name in PEOPLE:
-        return UUID
-    origin = get_origin(kind)
-    if origin is Annotated:
-        return kind
-    if origin in (Union, UnionType):
-        return Union[tuple(_loose_type(name, option) for option in get_args(kind))]  # noqa: UP007
-    if kind is UUID or origin is Literal:
-        return str
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and issubclass(kind, Event):
-        return _loose(kind)
-    return kind
+def consumer_after(sequence: int) -> ConsumerConfig:
+    """Return the configuration of the consumer that begins after a sequence."""
+    start: dict[str, Any] = {"deliver_policy": DeliverPolicy.ALL}
+    if sequence:
+        start = {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": sequence + 1}
+    return ConsumerConfig(
+        durable_name=DURABLE,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=ACK_WAIT,
+        max_ack_pending=4 * settings.BRIDGE_BATCH,
+        **start,
+    )

@@ -1,4 +1,4 @@
-"""One at a time: a lease in Redis."""
+"""The lease in Redis that makes one bridge the active one."""
 
 from __future__ import annotations
 
@@ -7,78 +7,78 @@ import logging
 import os
 import secrets
 import socket
+from pathlib import Path
 
 from django.conf import settings
 
-from nebengjek.errors import brief
-from nebengjek.redis import AWAY, PREFIX, async_redis
+from common.errors import brief
+from common.redis import AWAY, PREFIX, Script
+from common.retrying import Repetition, retry_while
+from realtime.delivery.fence import Fence, NotActive
 
 logger = logging.getLogger(__name__)
 
 KEY = f"{PREFIX}bridge:lease"
 
-_RENEW = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
-"""
-
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+_RENEW = Script(Path(__file__).with_name("renew_lease.lua"))
+_RELEASE = Script(Path(__file__).with_name("release_lease.lua"))
 
 
-class LeaseLost(Exception):
+class LeaseLost(NotActive):
     """Another process holds the lease now, or may hold it."""
 
 
 class Lease:
     """The right to be the active bridge, for `BRIDGE_LEASE` at a time.
 
-    `token` is this holder's own: what is delivered under it counts only while the lease has it (see `Fence`), so a
-    process that was stopped for a while and did not notice does no harm.
+    `token` is this holder's own. A delivery counts only while the lease has it (see `Fence`), so a process that was
+    suspended for longer than the lease, and did not notice, delivers nothing.
     """
 
     def __init__(self) -> None:
         self.token = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(6)}"
         self._period: float = settings.BRIDGE_LEASE.total_seconds()
 
+    def fence(self, position_key: str, position: int | None = None) -> Fence:
+        """Return the condition under which this holder may deliver."""
+        return Fence(KEY, self.token, position_key, position)
+
     async def try_take(self) -> bool:
         """Take or renew the lease; return False where another process has it. Raises what Redis raises."""
-        script = async_redis().register_script(_RENEW)
-        return bool(await script(keys=[KEY], args=[self.token, int(self._period * 1000)]))
+        return bool(await _RENEW(keys=[KEY], args=[self.token, int(self._period * 1000)]))
 
-    async def wait_for(self) -> None:
-        """Return when the lease is ours."""
-        said = False
-        while not await self._try_calmly():
-            if not said:
+    async def renew(self) -> None:
+        """Renew the lease; raise `LeaseLost` where another process has it."""
+        if not await self.try_take():
+            raise LeaseLost("another bridge has taken over")
+
+    async def wait_for(self) -> bool:
+        """Return True when the lease is ours."""
+        repetition, delay = Repetition(), self._period / 6
+        while not await retry_while(AWAY, self.try_take, log=_log_unreachable, delay=delay):
+            if repetition.is_new("standing by"):
                 logger.info("Standing by: another bridge is active.")
-                said = True
-            await asyncio.sleep(self._period / 6)
+            await asyncio.sleep(delay)
+        return True
 
     async def keep(self) -> None:
-        """Renew the lease for ever; raise `LeaseLost` when it is gone, or could not be renewed in time."""
-        loop = asyncio.get_running_loop()
-        renewed_at = loop.time()
+        """Renew the lease until cancelled; raises `LeaseLost` when it is gone."""
         while True:
             await asyncio.sleep(self._period / 4)
-            asked_at = loop.time()
-            try:
-                if not await self.try_take():
-                    raise LeaseLost("another bridge has taken over")
-                renewed_at = asked_at
-            except AWAY as exc:
-                # Without Redis nobody can take the lease, and nothing can be delivered: hold on.
-                logger.warning("The lease of %.1f s ago could not be renewed: %s", loop.time() - renewed_at, brief(exc))
+            # Without Redis nobody can take the lease, and nothing can be delivered: hold on.
+            await retry_while(AWAY, self.renew, log=_log_not_renewed, delay=self._period / 4)
 
     async def release(self) -> None:
         """Let another process have the lease at once."""
         try:
-            await async_redis().register_script(_RELEASE)(keys=[KEY], args=[self.token])
-        except AWAY:
-            logger.info("The lease ends by itself.")
-
-    async def _try_calmly(self) -> bool:
-        try:
-            return await self.try_take()
+            await _RELEASE(keys=[KEY], args=[self.token])
         except AWAY as exc:
-            logger.warning("Redis cannot be reached, trying on: %s", brief(exc))
-            return False
+            logger.info("The lease was not released and ends by itself: %s", brief(exc))
+
+
+def _log_unreachable(reason: str) -> None:
+    logger.warning("Redis is unreachable, retrying: %s", reason)
+
+
+def _log_not_renewed(reason: str) -> None:
+    logger.warning("The lease could not be renewed: %s", reason)

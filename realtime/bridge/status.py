@@ -1,4 +1,4 @@
-"""How far the bridge is, for whoever asks: every bridge, at work or standing by, says it in Redis each second."""
+"""The state of the bridge in Redis, for health checks and metrics; every bridge, active or not, writes it."""
 
 from __future__ import annotations
 
@@ -7,66 +7,66 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerInfo, StreamInfo
 from nats.js.errors import NotFoundError
 
+from common.redis import PREFIX, async_redis, sync_redis
 from events.stream import DURABLE, STREAM
-from nebengjek.redis import PREFIX, async_redis, sync_redis
 from realtime.bridge.lease import KEY as LEASE
 
 STATUS_INTERVAL = 1.0
-"""Seconds between two words."""
+"""Seconds between two reports."""
 
 STATUS_TTL = 10
-"""Seconds for which a word counts."""
+"""Seconds after which a report expires."""
 
 _KEY = f"{PREFIX}bridge:lag"
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Whether a bridge is at work, and how many messages it has yet to deliver; None where no bridge says so."""
+    """Whether a bridge is active, and how many messages are undelivered; None where no bridge has reported."""
 
     is_active: bool
     lag: int | None
 
 
 async def report_status(context: JetStreamContext) -> None:
-    """Say how many messages of the stream are yet to be delivered: its last sequence minus the delivered position."""
+    """Store how many messages of the stream are undelivered: its last sequence minus the delivered position."""
     try:
         info = await context.stream_info(STREAM)
         lag = info.state.last_seq - await _position(context, info)
-    except NotFoundError:  # no bridge has been at work yet
+    except NotFoundError:  # no bridge was active yet
         return
     await async_redis().set(_KEY, max(0, lag), ex=STATUS_TTL)
 
 
 async def _position(context: JetStreamContext, info: StreamInfo) -> int:
-    """Return the last sequence that was delivered; what was deleted before it could be delivered counts too."""
+    """Return the last sequence that was delivered; messages that were deleted before count as delivered."""
     consumer = await context.consumer_info(STREAM, DURABLE)
     if not consumer.num_pending and not consumer.num_ack_pending:
         return info.state.last_seq
-    noted = int(await async_redis().get(position_key(stream_id(info))) or 0)
-    return last_delivered(noted, consumer, info.state.last_seq)
+    stored = int(await async_redis().get(position_key(stream_id(info))) or 0)
+    return last_delivered(stored, consumer, info.state.last_seq)
 
 
 def read_status() -> Status:
-    """Return what the bridges said last."""
+    """Return the last report."""
     active, lag = sync_redis().mget([LEASE, _KEY])
     return Status(active is not None, None if lag is None else int(lag))
 
 
-def last_delivered(noted: int, consumer: ConsumerInfo, newest: int) -> int:
-    """Return the last sequence that was delivered: as Redis has it noted, or the acknowledgements show.
+def last_delivered(stored: int, consumer: ConsumerInfo, newest: int) -> int:
+    """Return the last sequence that was delivered, by the position stored in Redis and by the acknowledgements.
 
-    A consumer that has come further than the stream, whose last sequence is `newest`, is one of a stream before.
+    `newest` is the last sequence of the stream: a consumer that is further belongs to an earlier stream of this name.
     """
     floor = consumer.ack_floor.stream_seq if consumer.ack_floor else 0
-    return max(noted, floor if floor <= newest else 0)
+    return max(stored, floor if floor <= newest else 0)
 
 
 def stream_id(info: StreamInfo) -> str:
-    """Return the name of a stream and the moment in which it was made: one made anew counts from 1 again."""
+    """Return the name and the creation time of a stream: one that is created again counts from 1 again."""
     assert info.created is not None
     return f"{STREAM}:{info.created.timestamp():.6f}"
 
 
 def position_key(stream: str) -> str:
-    """Return the key of the last sequence that was delivered of a stream, by its id."""
+    """Return the key of the position in a stream, by its id."""
     return f"{PREFIX}bridge:position:{stream}"

@@ -9,10 +9,10 @@ from django import template
 from django.http import HttpRequest
 from django.utils import timezone
 
-from nebengjek.redis import AWAY
-from realtime.presence import presence
-from rides import figures
+from common.redis import AWAY
+from rides.staff import figures
 from users.models import Role
+from users.presence import presence
 
 register = template.Library()
 

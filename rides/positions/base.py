@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Protocol
 from uuid import UUID
 
@@ -21,10 +21,7 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class PositionStore(Protocol):
-    """Keeps the last position of each user, and who is connected. Its methods may be called from any thread.
-
-    A user is online under the number of his newest connection, so that the end of an older one changes nothing.
-    """
+    """Keeps the last position of each user. Its methods may be called from any thread."""
 
     def report(self, user_id: UUID, point: GeoPoint, received_at: float, *, driver: bool) -> None:
         """Take a user's position; only those of drivers are found by `drivers_near`."""
@@ -41,17 +38,11 @@ class PositionStore(Protocol):
         Positions received before `received_after` are left out.
         """
 
-    def connected(self, user_id: UUID, connection: int) -> None:
-        """Note that a user is connected by the connection of this number."""
+    def flush(self) -> None:
+        """Let other processes see what was reported here."""
 
-    def disconnected(self, user_id: UUID, connection: int) -> None:
-        """Note that this connection of a user has ended."""
-
-    def keep_online(self, connections: Mapping[UUID, int]) -> None:
-        """Note that these users are still connected, each by the connection of his number."""
-
-    def settle(self) -> None:
-        """Make sure that what was reported here is seen everywhere."""
+    def erase(self, user_id: UUID) -> None:
+        """Drop the position of one user."""
 
     def forget(self, received_before: float) -> int:
         """Drop positions that were received before; return how many."""

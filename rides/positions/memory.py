@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from threading import Lock
 from uuid import UUID
 
 from rides.geo import GeoPoint, distance_km
 from rides.positions.base import Position
+from users.presence import presence
 
 KM_PER_DEGREE = 111.0
 """Slightly less than the length of a degree of latitude, so that the quick look below never misses anybody."""
 
 
 class MemoryPositions:
-    """A dict of positions. A search looks at all of them: half a millisecond for ten thousand."""
+    """A dict of positions. A search looks at all of them, so its cost grows with their number."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._places: dict[UUID, tuple[GeoPoint, float]] = {}
         self._drivers: set[UUID] = set()
-        self._connections: dict[UUID, int] = {}
 
     def report(self, user_id: UUID, point: GeoPoint, received_at: float, *, driver: bool) -> None:
         """Take a user's position; only those of drivers are found by `drivers_near`."""
@@ -31,47 +31,37 @@ class MemoryPositions:
 
     def last(self, user_id: UUID) -> Position | None:
         """Return the last position of a user, however old."""
-        with self._lock:
-            place = self._places.get(user_id)
-            return place and Position(user_id, *place, online=user_id in self._connections)
+        return self.last_of([user_id]).get(user_id)
 
     def last_of(self, user_ids: Collection[UUID]) -> dict[UUID, Position]:
         """Return the last positions of these users, however old."""
         with self._lock:
-            return {
-                user_id: Position(user_id, *self._places[user_id], online=user_id in self._connections)
-                for user_id in user_ids
-                if user_id in self._places
-            }
+            places = {user_id: self._places[user_id] for user_id in user_ids if user_id in self._places}
+        online = presence().online(places)
+        return {user_id: Position(user_id, *place, online=user_id in online) for user_id, place in places.items()}
 
     def drivers_near(self, point: GeoPoint, radius_km: float, received_after: float) -> list[tuple[float, Position]]:
         """Return `(distance in km, position)` of the drivers within the radius, nearest first."""
         reach = radius_km / KM_PER_DEGREE
         with self._lock:
             around = [
-                Position(user_id, place, at, online=user_id in self._connections)
-                for user_id, (place, at) in ((driver, self._places[driver]) for driver in self._drivers)
+                (driver, place, at)
+                for driver, (place, at) in ((driver, self._places[driver]) for driver in self._drivers)
                 if abs(place.latitude - point.latitude) <= reach and at >= received_after
             ]
-        found = [(distance_km(point, position.point), position) for position in around]
-        return sorted((pair for pair in found if pair[0] <= radius_km), key=lambda pair: pair[0])
+        near = [(distance_km(point, place), driver, place, at) for driver, place, at in around]
+        found = sorted((one for one in near if one[0] <= radius_km), key=lambda one: one[0])
+        online = presence().online([driver for _, driver, _, _ in found])
+        return [(km, Position(driver, place, at, online=driver in online)) for km, driver, place, at in found]
 
-    def connected(self, user_id: UUID, connection: int) -> None:
-        """Note that a user is connected by the connection of this number."""
-        with self._lock:
-            self._connections[user_id] = max(connection, self._connections.get(user_id, 0))
-
-    def disconnected(self, user_id: UUID, connection: int) -> None:
-        """Note that this connection of a user has ended."""
-        with self._lock:
-            if self._connections.get(user_id) == connection:
-                del self._connections[user_id]
-
-    def keep_online(self, connections: Mapping[UUID, int]) -> None:
-        """Do nothing: in this process connections are noted until they end."""
-
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Do nothing: what is reported is there at once."""
+
+    def erase(self, user_id: UUID) -> None:
+        """Drop the position of one user."""
+        with self._lock:
+            self._places.pop(user_id, None)
+            self._drivers.discard(user_id)
 
     def forget(self, received_before: float) -> int:
         """Drop positions that were received before; return how many."""

@@ -1,17 +1,16 @@
 """Positions in Redis or Valkey, for any number of processes.
 
-What is reported is collected and written with `settle`, which the server calls every `POSITIONS_INTERVAL`, and this
+What is reported is collected and written by `flush`, which the server calls every `POSITIONS_INTERVAL`, and this
 store before it reads: one round trip for all that came in meanwhile.
 
 A user's place is a key of its own, which ends after `HISTORY_TTL`; drivers are on a GEO index besides, whose distances
-are only a first look. A connection is a key too, which ends after `ONLINE_TTL` unless `keep_online` is called: a
-process that died leaves nobody online.
+are only a first look.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from threading import Lock
 from typing import Any
 from uuid import UUID
@@ -19,38 +18,28 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
-from nebengjek.redis import PREFIX, sync_redis
+from common.redis import PREFIX, sync_redis
 from rides.geo import GeoPoint, distance_km
 from rides.positions.base import Position
+from users.presence import presence
 
 DRIVERS = f"{PREFIX}drivers"
 HEARD = f"{PREFIX}drivers-heard"
 
-ONLINE_TTL = 10.0
-"""Seconds."""
+POLAR = f"{PREFIX}drivers-polar"
+"""The drivers beyond `MAX_LATITUDE`: a set that is read as a whole, since nobody expects many."""
 
 MAX_LATITUDE = 85.05
-"""The index of Redis ends here; the place itself is kept as it is."""
+"""The GEO index of Redis ends here (https://redis.io/docs/latest/commands/geoadd/)."""
+
+KM_PER_DEGREE = 111.0
+"""Slightly less than the length of a degree of latitude."""
 
 MAX_FOUND = 2000
 """Drivers that are looked at in one search, nearest first."""
 
-CONNECTIONS_PER_CALL = 1000
-"""Connections noted by one call of the script."""
-
 REACH = 1.01
 """The first look goes a little further: Redis has another earth radius, and cells instead of points."""
-
-_CONNECTED = """
-for i = 2, #ARGV, 2 do
-  local key = ARGV[i]
-  if (tonumber(redis.call('GET', key)) or 0) <= tonumber(ARGV[i + 1]) then
-    redis.call('SET', key, ARGV[i + 1], 'PX', ARGV[1])
-  end
-end
-"""
-
-_DISCONNECTED = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 
 
 class _Place(msgspec.Struct, frozen=True, array_like=True):
@@ -69,13 +58,12 @@ _decode = msgspec.json.Decoder(_Place).decode
 
 
 class RedisPositions:
-    """The positions and connections of all processes."""
+    """The positions of all processes."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._writing = Lock()
         self._places: dict[UUID, _Place] = {}
-        self._changes: list[tuple[UUID, int, bool]] = []
 
     def report(self, user_id: UUID, point: GeoPoint, received_at: float, *, driver: bool) -> None:
         """Take a user's position; only those of drivers are found by `drivers_near`."""
@@ -88,63 +76,45 @@ class RedisPositions:
 
     def last_of(self, user_ids: Collection[UUID]) -> dict[UUID, Position]:
         """Return the last positions of these users, however old."""
-        self.settle()
-        return {
-            user_id: Position(user_id, place.point, place.received_at, online=online)
-            for user_id, place, online in self._read(list(user_ids))
-        }
+        self.flush()
+        return {position.user_id: position for position in _positions(_read(list(user_ids)))}
 
     def drivers_near(self, point: GeoPoint, radius_km: float, received_after: float) -> list[tuple[float, Position]]:
         """Return `(distance in km, position)` of the drivers within the radius, nearest first."""
-        self.settle()
-        redis = sync_redis()
-        members: Any = redis.geosearch(
-            DRIVERS,
-            longitude=point.longitude,
-            latitude=_clamped(point.latitude),
-            radius=radius_km * REACH,
-            unit="km",
-            sort="ASC",
-            count=MAX_FOUND,
-        )
-        user_ids = [UUID(member.decode()) for member in members]
-        found = []
-        for user_id, place, online in self._read(user_ids):
-            distance = distance_km(point, place.point)
-            if place.received_at >= received_after and distance <= radius_km:
-                found.append((distance, Position(user_id, place.point, place.received_at, online=online)))
+        self.flush()
+        fresh = {
+            user_id: place
+            for user_id, place in _read(_drivers_around(point, radius_km * REACH)).items()
+            if place.received_at >= received_after and distance_km(point, place.point) <= radius_km
+        }
+        found = [(distance_km(point, position.point), position) for position in _positions(fresh)]
         return sorted(found, key=lambda pair: pair[0])
 
-    def connected(self, user_id: UUID, connection: int) -> None:
-        """Note that a user is connected by the connection of this number."""
-        with self._lock:
-            self._changes.append((user_id, connection, True))
-
-    def disconnected(self, user_id: UUID, connection: int) -> None:
-        """Note that this connection of a user has ended."""
-        with self._lock:
-            self._changes.append((user_id, connection, False))
-
-    def keep_online(self, connections: Mapping[UUID, int]) -> None:
-        """Note that these users are still connected, each by the connection of his number."""
-        with self._lock:
-            self._changes += [(user_id, number, True) for user_id, number in connections.items()]
-
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Write what was collected. When that fails it stays collected, and the error is raised."""
         with self._writing:
             with self._lock:
                 places, self._places = self._places, {}
-                changes, self._changes = self._changes, []
-            if not places and not changes:
+            if not places:
                 return
             try:
-                self._write(places, changes)
+                _write(places)
             except BaseException:
                 with self._lock:
                     self._places = {**places, **self._places}
-                    self._changes = _newest([*changes, *self._changes])
                 raise
+
+    def erase(self, user_id: UUID) -> None:
+        """Drop the position of one user."""
+        with self._writing:  # or one that is just being written comes after it
+            with self._lock:
+                self._places.pop(user_id, None)
+            with sync_redis().pipeline(transaction=True) as pipeline:
+                pipeline.delete(_place_key(user_id))
+                for index in (DRIVERS, HEARD):
+                    pipeline.zrem(index, str(user_id))
+                pipeline.srem(POLAR, str(user_id))
+                pipeline.execute()
 
     def forget(self, received_before: float) -> int:
         """Drop positions that were received before; return how many.
@@ -156,60 +126,69 @@ class RedisPositions:
         if old:
             with redis.pipeline(transaction=True) as pipeline:
                 pipeline.zrem(DRIVERS, *old)
+                pipeline.srem(POLAR, *old)
                 pipeline.zrem(HEARD, *old)
                 pipeline.execute()
         return len(old)
 
-    @staticmethod
-    def _read(user_ids: Sequence[UUID]) -> Iterator[tuple[UUID, _Place, bool]]:
-        """Yield the places of those users who have one, and whether they are connected; one round trip."""
-        if not user_ids:
-            return
-        written: Any = sync_redis().mget([key(user_id) for key in (_place_key, _online_key) for user_id in user_ids])
-        places, connections = written[: len(user_ids)], written[len(user_ids) :]
-        for user_id, place, connection in zip(user_ids, places, connections, strict=True):
-            if place is not None:
-                yield user_id, _decode(place), connection is not None
 
-    @staticmethod
-    def _write(places: Mapping[UUID, _Place], changes: Iterable[tuple[UUID, int, bool]]) -> None:
-        redis = sync_redis()
-        ttl = int(settings.HISTORY_TTL.total_seconds() * 1000)
-        connect, disconnect = redis.register_script(_CONNECTED), redis.register_script(_DISCONNECTED)
-        with redis.pipeline(transaction=False) as pipeline:
-            for user_id, place in places.items():
-                pipeline.set(_place_key(user_id), _encode(place), px=ttl)
-            drivers = {user_id: place for user_id, place in places.items() if place.driver}
-            if drivers:
-                index: list[Any] = []
-                for user_id, place in drivers.items():
-                    index += (place.longitude, _clamped(place.latitude), str(user_id))
-                pipeline.geoadd(DRIVERS, index)
-                pipeline.zadd(HEARD, {str(user_id): place.received_at for user_id, place in drivers.items()})
-            online = [(user_id, number) for user_id, number, is_online in changes if is_online]
-            for start in range(0, len(online), CONNECTIONS_PER_CALL):
-                pairs = online[start : start + CONNECTIONS_PER_CALL]
-                arguments = [text for user_id, number in pairs for text in (_online_key(user_id), number)]
-                connect(args=[int(ONLINE_TTL * 1000), *arguments], client=pipeline)
-            for user_id, number, is_online in changes:
-                if not is_online:  # after all that began: the end of a connection is its last word
-                    disconnect(keys=[_online_key(user_id)], args=[number], client=pipeline)
-            pipeline.execute()
+def _drivers_around(point: GeoPoint, radius_km: float) -> list[UUID]:
+    """Return drivers who may be within the radius, nearest first; near a pole, all who are beyond the index."""
+    members: Any = sync_redis().geosearch(
+        DRIVERS,
+        longitude=point.longitude,
+        latitude=math.copysign(min(abs(point.latitude), MAX_LATITUDE), point.latitude),
+        radius=radius_km,
+        unit="km",
+        sort="ASC",
+        count=MAX_FOUND,
+    )
+    if abs(point.latitude) + radius_km / KM_PER_DEGREE > MAX_LATITUDE:
+        members += list(sync_redis().smembers(POLAR))
+    return [UUID(member.decode()) for member in members]
 
 
-def _newest(changes: Iterable[tuple[UUID, int, bool]]) -> list[tuple[UUID, int, bool]]:
-    """Return the last change of each connection: while Redis is away they must not pile up."""
-    last = {(user_id, number): is_online for user_id, number, is_online in changes}
-    return [(user_id, number, is_online) for (user_id, number), is_online in last.items()]
+def _read(user_ids: Sequence[UUID]) -> dict[UUID, _Place]:
+    """Return the places of those users who have one; one round trip."""
+    if not user_ids:
+        return {}
+    written: Any = sync_redis().mget([_place_key(user_id) for user_id in user_ids])
+    pairs = zip(user_ids, written, strict=True)
+    return {user_id: _decode(place) for user_id, place in pairs if place is not None}
+
+
+def _positions(places: Mapping[UUID, _Place]) -> list[Position]:
+    """Return places with whether their users are connected; one more round trip."""
+    online = presence().online(places)
+    return [
+        Position(user_id, place.point, place.received_at, online=user_id in online) for user_id, place in places.items()
+    ]
+
+
+def _write(places: Mapping[UUID, _Place]) -> None:
+    redis = sync_redis()
+    ttl = int(settings.HISTORY_TTL.total_seconds() * 1000)
+    with redis.pipeline(transaction=False) as pipeline:
+        for user_id, place in places.items():
+            pipeline.set(_place_key(user_id), _encode(place), px=ttl)
+        _index(pipeline, {user_id: place for user_id, place in places.items() if place.driver})
+        pipeline.execute()
+
+
+def _index(pipeline: Any, drivers: Mapping[UUID, _Place]) -> None:
+    """Put drivers on the GEO index, or among those beyond it."""
+    polar = [str(user_id) for user_id, place in drivers.items() if abs(place.latitude) > MAX_LATITUDE]
+    indexed = {str(user_id): place for user_id, place in drivers.items() if abs(place.latitude) <= MAX_LATITUDE}
+    if indexed:
+        coordinates = [value for name, place in indexed.items() for value in (place.longitude, place.latitude, name)]
+        pipeline.geoadd(DRIVERS, coordinates)
+        pipeline.srem(POLAR, *indexed)
+    if polar:
+        pipeline.zrem(DRIVERS, *polar)
+        pipeline.sadd(POLAR, *polar)
+    if drivers:
+        pipeline.zadd(HEARD, {str(user_id): place.received_at for user_id, place in drivers.items()})
 
 
 def _place_key(user_id: UUID) -> str:
     return f"{PREFIX}place:{user_id}"
-
-
-def _online_key(user_id: UUID) -> str:
-    return f"{PREFIX}online:{user_id}"
-
-
-def _clamped(latitude: float) -> float:
-    return math.copysign(min(abs(latitude), MAX_LATITUDE), latitude)

@@ -1,5 +1,5 @@
-"""What can be done in the domain. Each function is one transaction that ends in events; `<entity>_<action>` by name.
+"""The services of the domain: each is one transaction that ends in events, named `<entity>_<action>`.
 
 All take keyword arguments only; those of the WebSocket commands are named as the fields of the commands. They raise
-`nebengjek.errors.DomainError` and then have changed nothing.
+`common.errors.DomainError` and then have changed nothing.
 """

@@ -1,4 +1,4 @@
-"""The driver's switch: wants passengers, or does not."""
+"""The driver's beacon: available for passengers or not."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from common.errors import ValidationFailed
 from events.outbox import emit
-from nebengjek.errors import ValidationFailed
 from rides.events import BeaconUpdated
 from rides.geo import GeoPoint
 from rides.models import OPEN_MATCH, Beacon, Match
@@ -23,9 +23,9 @@ from rides.services.matches import matches_reject
 def beacon_update(
     *, user_id: UUID, is_active: bool, latitude: float | None = None, longitude: float | None = None
 ) -> None:
-    """Switch a driver's beacon; a position given with it counts as his last one.
+    """Switch a driver's beacon; a position given with it counts as their last one.
 
-    Switching it off withdraws him from all open proposals. Switching on what is on changes nothing but the position.
+    Switching it off cancels all open offers. Switching on what is on changes nothing but the position.
     """
     point = _point(latitude, longitude)
     if point is not None:
@@ -43,9 +43,9 @@ def beacon_update(
 
 
 def _report(user_id: UUID, point: GeoPoint, received_at: float) -> None:
-    """Make the position known before the command is answered: the next passenger may be looking already."""
+    """Publish the position before the command is answered, so that the next search already finds it."""
     positions().report(user_id, point, received_at, driver=True)
-    positions().settle()
+    positions().flush()
 
 
 def _point(latitude: float | None, longitude: float | None) -> GeoPoint | None:

@@ -1,4 +1,4 @@
-"""Who must wait for whom."""
+"""Row locks and their order."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from users.models import User
 def lock_affairs(*user_ids: UUID) -> None:
     """Lock these users, and everybody with whom they have an open match, until the transaction ends.
 
-    Every service first locks all whose matches and rides it may change: so no two services change the same person's
-    affairs at once, and the events of a person get their numbers in the order of what happened.
+    Every service first locks everybody whose matches and rides it may change. So no two services change the same
+    person's matches at once, and the events of a person are numbered in the order in which they happened.
     """
     open_matches = Match.objects.filter(status__in=OPEN_MATCH)
     pairs = open_matches.filter(Q(driver__in=user_ids) | Q(passenger__in=user_ids)).values_list("driver", "passenger")
@@ -25,8 +25,8 @@ def lock_affairs(*user_ids: UUID) -> None:
 def lock_users(user_ids: Iterable[UUID]) -> None:
     """Lock the rows of these users until the transaction ends; passengers first, then by id.
 
-    The order is the same everywhere, so that nobody waits for somebody who waits for him; a search locks its passenger
-    and later the drivers it found. (SQLite has one lock for the whole database and needs none of this.)
+    Every transaction locks in this order, so that two of them cannot deadlock: a search locks its passenger first and
+    the drivers that it found later. (SQLite has one lock for the whole database and needs none of this.)
     """
     rows = User.objects.select_for_update(no_key=True).filter(pk__in=set(user_ids)).order_by("-role", "pk")
     list(rows.values_list("pk"))

@@ -1,4 +1,4 @@
-"""Proposals and their answers."""
+"""Answers to offers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from common.errors import ValidationFailed
 from events.outbox import emit
-from nebengjek.errors import ValidationFailed
 from rides.events import MatchAccepted, MatchConfirmed, MatchRejected, RidePickup
-from rides.fares import current_tariff
+from rides.fares.tariff import current_tariff
 from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, MatchStatus, Ride
-from rides.positions import positions
 from rides.services.locking import lock_affairs
-from rides.snapshots import match_fields
-from users.models import User
+from rides.services.offers import offer_answered, offer_ignored
+from rides.services.patience import refuse_restless_driver
+from rides.services.pins import pin_make
+from rides.snapshots import match_fields, people_of, pickup_fields
+from users.models import Driver, User
 
 Reason = Literal["declined", "expired", "taken", "cancelled"]
 NOT_YOURS = "There is no such match of yours."
@@ -26,7 +28,9 @@ NOT_YOURS = "There is no such match of yours."
 
 @transaction.atomic
 def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
-    """Accept or decline a proposal for one side; when both sides have accepted, the ride exists.
+    """Accept or decline an offer for one side; when both sides have accepted, the ride exists.
+
+    A search with `auto_accept` has accepted for its passenger beforehand.
 
     Raises `ValidationFailed` for a match that is not the user's, has been decided or has expired, or that the user has
     accepted before, and when either side has a current ride.
@@ -36,10 +40,17 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
     match.refresh_from_db()
     now = timezone.now()
     _refuse_decided(match, now)
+    by_driver = user_id == match.driver_id
+    if by_driver:
+        offer_answered(match, now)
     if not accepted:
         match_reject(match, "declined")
         return
-    status = _status_after(match, by_driver=user_id == match.driver_id)
+    status = _status_after(match, by_driver=by_driver)
+    if by_driver and match.finder.auto_accept:
+        status = MatchStatus.ACCEPTED
+    if by_driver:
+        refuse_restless_driver(user_id, now)
     if status == MatchStatus.ACCEPTED:
         _accept(match, now)
     else:
@@ -55,7 +66,7 @@ def match_reject(match: Match, reason: Reason) -> bool:
     if not row.update(status=MatchStatus.REJECTED, reason=reason, decided_at=now):
         return False
     emit(MatchRejected(match_id=match.pk, driver_id=match.driver_id, passenger_id=match.passenger_id, reason=reason))
-    _let_finder_go_on(match.finder_id, now)
+    _wake_finder(match.finder_id, now)
     return True
 
 
@@ -70,7 +81,11 @@ def match_expire(*, match_id: UUID) -> bool:
     """Close a match whose time is over; return False when it was answered in time after all."""
     match = Match.objects.get(pk=match_id)
     lock_affairs(match.driver_id, match.passenger_id)
-    return match_reject(match, "expired")
+    match.refresh_from_db()
+    if not match_reject(match, "expired"):
+        return False
+    offer_ignored(match, timezone.now())
+    return True
 
 
 def _own_match(user_id: UUID, match_id: UUID) -> Match:
@@ -99,12 +114,30 @@ def _status_after(match: Match, *, by_driver: bool) -> MatchStatus:
 
 
 def _accept(match: Match, now: datetime) -> None:
-    """Book the ride; the database refuses a second current ride of either side."""
+    """Book the ride, and reject all other open matches of both sides."""
     if User.objects.filter(pk__in=(match.driver_id, match.passenger_id), is_active=False).exists():
         raise ValidationFailed("The other side is not available any more.", field="match_id")
+    ride = _book(match, now)
+    match.status = MatchStatus.ACCEPTED
+    match.decided_at = now
+    match.save(update_fields=["status", "decided_at"])
+    Finder.objects.filter(pk=match.finder_id).update(status=FinderStatus.MATCHED, ended_at=now)
+    emit(MatchAccepted(**match_fields(match), **people_of(ride)))
+    rivals = Match.objects.filter(status__in=OPEN_MATCH).exclude(pk=match.pk)
+    matches_reject(rivals.filter(driver_id=match.driver_id), "taken")
+    matches_reject(rivals.filter(passenger_id=match.passenger_id), "taken")
+    emit(RidePickup(**pickup_fields(ride, match)))
+
+
+def _book(match: Match, now: datetime) -> Ride:
+    """Create the ride; the database refuses a second current ride of either side."""
     tariff = current_tariff()
+    vehicle = Driver.objects.filter(pk=match.driver_id).first()
     ride = Ride(
         match=match,
+        pin=pin_make(),
+        vehicle_type=vehicle.vehicle_type if vehicle else "",
+        vehicle_plate=vehicle.vehicle_plate if vehicle else "",
         driver_id=match.driver_id,
         passenger_id=match.passenger_id,
         rate_per_km=tariff.rate_per_km,
@@ -116,25 +149,7 @@ def _accept(match: Match, now: datetime) -> None:
             ride.save(force_insert=True)
     except IntegrityError as exc:
         raise ValidationFailed(_who_is_busy(match), field="match_id") from exc
-    match.status = MatchStatus.ACCEPTED
-    match.decided_at = now
-    match.save(update_fields=["status", "decided_at"])
-    Finder.objects.filter(pk=match.finder_id).update(status=FinderStatus.MATCHED, ended_at=now)
-    emit(MatchAccepted(**match_fields(match)))
-    rivals = Match.objects.filter(status__in=OPEN_MATCH).exclude(pk=match.pk)
-    matches_reject(rivals.filter(driver_id=match.driver_id), "taken")
-    matches_reject(rivals.filter(passenger_id=match.passenger_id), "taken")
-    place = positions().last(match.driver_id)
-    emit(
-        RidePickup(
-            ride_id=ride.pk,
-            match_id=match.pk,
-            driver_id=match.driver_id,
-            passenger_id=match.passenger_id,
-            driver_location=place.point if place else match.driver_location,
-            timestamp=now,
-        )
-    )
+    return ride
 
 
 def _who_is_busy(match: Match) -> str:
@@ -145,7 +160,7 @@ def _who_is_busy(match: Match) -> str:
     return "The match has been decided already."
 
 
-def _let_finder_go_on(finder_id: UUID, now: datetime) -> None:
-    """When the last open proposal of an attempt is gone, the next drivers need not wait for its end."""
+def _wake_finder(finder_id: UUID, now: datetime) -> None:
+    """Begin the next attempt at once when the last open offer has been answered."""
     if not Match.objects.filter(finder_id=finder_id, status__in=OPEN_MATCH).exists():
         Finder.objects.filter(pk=finder_id, status=FinderStatus.OPEN).update(due_at=now, attempt_ends_at=now)

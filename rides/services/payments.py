@@ -8,8 +8,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from common.errors import ValidationFailed
 from events.outbox import emit
-from nebengjek.errors import ValidationFailed
 from rides.events import PaymentProcessed, RideCompleted
 from rides.models import Payment, PaymentStatus, RideStatus
 from rides.services.rides import own_ride, require_status

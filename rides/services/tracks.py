@@ -13,7 +13,8 @@ from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
-from rides.fares import Booking, Tariff, TrackReport, TrackState, advance, full_units, recompute, refusal, remainder
+from rides.fares.meter import TrackReport, TrackState, advance, recompute, refusal
+from rides.fares.tariff import Booking, Tariff, full_units, remainder
 from rides.geo import GeoPoint
 from rides.models import LedgerEntry, Ride, RideStatus, TrackPoint
 

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
+from devservers.patience import TIMEOUT as PATIENCE
+from devservers.web import ServerProcess
 from tests.browser.chromium import MISSING, find_browser, launch_options
 from tests.browser.looking import Complaints
 from tests.e2e.conftest import StartServer, start_server
-from tests.e2e.server import ServerProcess
 
 __all__ = ["start_server"]
 
-TIMEOUT = 30_000
+TIMEOUT = 1000 * PATIENCE
 """Milliseconds that a page may take for what is waited for."""
 
 NARROW: ViewportSize = {"width": 360, "height": 740}
@@ -79,11 +82,10 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def site(tmp_path_factory: pytest.TempPathFactory, template_database: Path) -> Iterator[ServerProcess]:
     """One server for all tests of a process that only look, or bring people of their own; nobody restarts it."""
     server = ServerProcess(tmp_path_factory.mktemp("site"), RIDES_MAX_SPEED_KMH="0")
-    done = server.manage("migrate", "--verbosity", "0")
-    assert done.returncode == 0, done.stderr
+    shutil.copy(template_database, server.database)
     yield server.start()
     server.stop()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.server import ServerProcess
+from devservers.web import ServerProcess
 
 RIDE = 90_000
 """Milliseconds for a whole ride."""
@@ -67,7 +67,7 @@ def logged(page: Page, role: str) -> list[tuple[int, str]]:
 def published(server: ServerProcess, user_id: str) -> list[tuple[int, str]]:
     """What the server has had to tell a user, with the numbers that this must have."""
     query = "SELECT type FROM events_outboxevent WHERE audience LIKE ? AND type != '' ORDER BY id"
-    with closing(sqlite3.connect(server.folder / "e2e.sqlite3")) as database:
+    with closing(sqlite3.connect(server.database)) as database:
         types = database.execute(query, [f'%"{user_id}"%']).fetchall()
     return [(seq, kind) for seq, (kind,) in enumerate(types, 1)]
 

@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
+from devservers.web import ServerProcess
 from nebengjek.settings import BASE_DIR
 from tests.browser.chromium import MISSING, find_browser, launch_options
-from tests.e2e.server import ServerProcess
 
 FOLDER = BASE_DIR / "docs" / "images"
 MOST_BYTES = 250_000
@@ -98,7 +98,7 @@ def wait_until_it_lives(server: ServerProcess) -> None:
     done = server.manage("simulate", "--rides", "8", "--speed", "60", "--url", server.url)
     assert done.returncode == 0, done.stderr
     deadline = time.monotonic() + TIMEOUT / 1000
-    with closing(sqlite3.connect(server.folder / "e2e.sqlite3")) as database:
+    with closing(sqlite3.connect(server.database)) as database:
         while time.monotonic() < deadline:
             if database.execute("SELECT 1 FROM rides_ride WHERE status = 'ONGOING'").fetchone():
                 return

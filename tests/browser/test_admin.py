@@ -8,10 +8,11 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage, Run
 from tests.browser.looking import accessible
 from tests.e2e.client import PLACE, Client, ride_to_pickup
-from tests.e2e.server import ServerProcess
+from users.phone import masked
 
 PASSWORD = "a long password"
 NORTH = 0.0009
@@ -48,8 +49,8 @@ def log_in(open_page: OpenPage, site: ServerProcess, clerk: str, **looks: bool) 
 
 async def drive(site: ServerProcess, driver_token: str, passenger_token: str) -> tuple[Client, Client, str]:
     """A ride a hundred metres from its start, with a point that does not count."""
-    driver = await Client.open(site.url, driver_token)
-    passenger = await Client.open(site.url, passenger_token)
+    driver = await Client.connect(site.url, driver_token)
+    passenger = await Client.connect(site.url, passenger_token)
     ride_id = await ride_to_pickup(driver, passenger)
     await driver.do("location_update", **PLACE)
     assert (await driver.do("ride_start", ride_id=ride_id))["type"] == "ack"
@@ -67,9 +68,8 @@ def ride_of(site: ServerProcess, run: Run) -> tuple[Client, Client, str, str]:
     return (*people, passenger)
 
 
-def test_a_ride_is_found_by_a_number_read_and_cancelled_with_a_reason(
-    open_page: OpenPage, site: ServerProcess, clerk: str, run: Run
-) -> None:
+def test_support_cancels_a_ride(open_page: OpenPage, site: ServerProcess, clerk: str, run: Run) -> None:
+    """Support finds a ride by a phone number, reads its time line and cancels it with a reason."""
     driver, passenger, ride_id, msisdn = ride_of(site, run)
     page = log_in(open_page, site, clerk)
     expect(page.locator('[data-figure="ONGOING"]')).not_to_have_text("0")
@@ -86,20 +86,20 @@ def test_a_ride_is_found_by_a_number_read_and_cancelled_with_a_reason(
     expect(region.locator(".map-track")).to_have_count(1)
     region.locator(".ride-map-refused").hover()
     expect(page.get_by_role("tooltip")).to_contain_text("inaccurate")
-    expect(page.get_by_text("ride.started, delivered after")).to_be_visible()
+    expect(page.get_by_text("ride.started, handed to the event bus after")).to_be_visible()
     page.goto(f"/admin/rides/ride/?q={ride_id}")
     page.locator("input.action-select").check()
     page.get_by_label("Action:").select_option("cancel")
     page.get_by_role("button", name="Run").or_(page.get_by_role("button", name="Go")).click()
-    expect(page.get_by_text("driver and passenger are told")).to_be_visible()
+    expect(page.get_by_text("driver and passenger are notified")).to_be_visible()
     expect(page.get_by_role("listitem").filter(has_text=ride_id)).to_be_visible()
     page.get_by_label("Reason").fill("The chain is broken.")
     page.get_by_role("button", name="Yes: Cancel rides").click()
     expect(page.get_by_text(f"Ride {ride_id} is cancelled.")).to_be_visible()
     for person in (driver, passenger):
-        told = run(person.next("ride_cancelled"))
+        told = run(person.data_of("ride_cancelled"))
         assert (told["cancelled_by"], told["reason"]) == ("staff", "The chain is broken.")
-        run(person.close())
+        run(person.hang_up())
     page.goto(f"/admin/rides/ride/{ride_id}/history/")
     expect(page.get_by_text("Cancelled by support: The chain is broken.")).to_be_visible()
 
@@ -111,47 +111,46 @@ def end(page: Page, msisdn: str, action: str, label: str) -> None:
     page.get_by_label("Phone number, name or user id").fill(msisdn)
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_text("1 connection, over all processes.")).to_be_visible()
-    page.get_by_label(f"Choose {msisdn}").check()
+    page.get_by_label(f"Choose {masked(msisdn)}").check()
     page.get_by_label("Of the chosen ones:").select_option(action)
     page.get_by_role("button", name="Go").click()
-    expect(page.get_by_role("listitem").filter(has_text=msisdn)).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text=masked(msisdn))).to_be_visible()
     page.get_by_role("button", name=f"Yes: {label}").click()
 
 
-def test_somebody_connected_is_seen_and_disconnected(
-    open_page: OpenPage, site: ServerProcess, clerk: str, run: Run
-) -> None:
+def test_support_disconnects_somebody(open_page: OpenPage, site: ServerProcess, clerk: str, run: Run) -> None:
+    """Support sees who is connected and ends the connection."""
     msisdn = number()
-    client = run(Client.open(site.url, site.log_in(msisdn)))
-    run(client.next("session_ready"))
+    client = run(Client.connect(site.url, site.log_in(msisdn)))
+    run(client.data_of("session_ready"))
     page = log_in(open_page, site, clerk)
     end(page, msisdn, "disconnect", "Disconnect")
     expect(page.get_by_text("Disconnected by support: 1 of 1.")).to_be_visible()
-    assert run(client.next("server_restarting")) == {"reconnect_after": 0}
-    assert run(client.closed()) == 1012
+    assert run(client.data_of("server_restarting")) == {"reconnect_after": 0}
+    assert run(client.closed_with()) == 1012
     page.reload()
     expect(page.get_by_text("Nobody is connected.")).to_be_visible()
 
 
-def test_a_driver_hears_that_his_beacon_is_off_and_is_logged_out(
-    open_page: OpenPage, site: ServerProcess, clerk: str, run: Run
-) -> None:
+def test_support_switches_a_beacon_off(open_page: OpenPage, site: ServerProcess, clerk: str, run: Run) -> None:
+    """A driver is notified when support switches the beacon off, and closed when logged out."""
     msisdn = number()
     token = site.log_in(msisdn, driver=True)
-    client = run(Client.open(site.url, token))
+    client = run(Client.connect(site.url, token))
     run(client.do("beacon_update", is_active=True, **PLACE))
-    assert run(client.next("beacon_update"))["is_active"] is True
+    assert run(client.data_of("beacon_update"))["is_active"] is True
     page = log_in(open_page, site, clerk)
     end(page, msisdn, "beacon_off", "Switch the beacon off")
     expect(page.get_by_text("Beacon switched off by support: 1 of 1.")).to_be_visible()
-    assert run(client.next("beacon_update"))["is_active"] is False
+    assert run(client.data_of("beacon_update"))["is_active"] is False
     end(page, msisdn, "log_out", "Log out everywhere")
     expect(page.get_by_text("Logged out everywhere by support: 1 of 1.")).to_be_visible()
-    assert run(client.closed()) == 4401
+    assert run(client.closed_with()) == 4401
     assert site.get("/api/me/", token).status_code == 401
 
 
-def test_support_is_refused_money_staff_and_rights(open_page: OpenPage, site: ServerProcess, clerk: str) -> None:
+def test_support_is_refused_rights(open_page: OpenPage, site: ServerProcess, clerk: str) -> None:
+    """Support can change neither payments nor staff nor permissions."""
     page = log_in(open_page, site, clerk)
     for path in ("rides/payment/add/", "auth/group/", "auth/group/add/", "users/user/add/", "rides/ride/add/"):
         assert page.request.get(f"{site.url}/admin/{path}").status == 403, path
@@ -163,9 +162,10 @@ def test_support_is_refused_money_staff_and_rights(open_page: OpenPage, site: Se
 
 
 @pytest.mark.parametrize("looks", [{}, {"dark": True}, {"narrow": True}, {"narrow": True, "dark": True}])
-def test_nobody_is_kept_out(
+def test_the_admin_is_accessible(
     open_page: OpenPage, site: ServerProcess, clerk: str, run: Run, looks: dict[str, bool]
 ) -> None:
+    """Pages of the admin have no violations of WCAG in light, dark, wide and narrow."""
     driver, passenger, ride_id, msisdn = ride_of(site, run)
     page = log_in(open_page, site, clerk, **looks)
 
@@ -194,4 +194,4 @@ def test_nobody_is_kept_out(
     expect(page.get_by_label("Reason")).to_be_visible()
     look("cancel", "main")
     for person in (driver, passenger):
-        run(person.close())
+        run(person.hang_up())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage, Run
 from tests.browser.looking import accessible
 from tests.browser.test_admin import clerk, log_in, ride_of
-from tests.e2e.server import ServerProcess
 
 __all__ = ["clerk"]
 
@@ -20,9 +20,10 @@ PAGES = (
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_every_page_that_support_sees_can_be_used_by_all(
+def test_support_pages_are_accessible(
     open_page: OpenPage, site: ServerProcess, clerk: str, run: Run, dark: bool
 ) -> None:
+    """Every page that support sees has no violations of WCAG."""
     driver, passenger, ride_id, _ = ride_of(site, run)
     page = log_in(open_page, site, clerk, dark=dark)
     for path in (*PAGES, f"rides/ride/{ride_id}/change/", f"rides/ride/{ride_id}/history/"):
@@ -30,10 +31,11 @@ def test_every_page_that_support_sees_can_be_used_by_all(
         page.wait_for_load_state("networkidle")
         accessible(page)
     for client in (driver, passenger):
-        run(client.close())
+        run(client.hang_up())
 
 
-def test_a_ride_is_cancelled_from_its_own_page(open_page: OpenPage, site: ServerProcess, clerk: str, run: Run) -> None:
+def test_a_ride_page_cancels(open_page: OpenPage, site: ServerProcess, clerk: str, run: Run) -> None:
+    """A ride is cancelled from its own page, and the passenger is notified."""
     driver, passenger, ride_id, _ = ride_of(site, run)
     page = log_in(open_page, site, clerk)
     page.goto(f"/admin/rides/ride/{ride_id}/change/")
@@ -41,17 +43,16 @@ def test_a_ride_is_cancelled_from_its_own_page(open_page: OpenPage, site: Server
     page.get_by_label("Reason").fill("The chain is broken.")
     page.get_by_role("button", name="Yes: Cancel rides").click()
     expect(page.get_by_text(f"Ride {ride_id} is cancelled.")).to_be_visible()
-    assert run(passenger.next("ride_cancelled"))["reason"] == "The chain is broken."
+    assert run(passenger.data_of("ride_cancelled"))["reason"] == "The chain is broken."
     page.goto(f"/admin/rides/ride/{ride_id}/change/")
     expect(page.get_by_text("ride.cancelled, ")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel this ride")).to_have_count(0)
     for client in (driver, passenger):
-        run(client.close())
+        run(client.hang_up())
 
 
-def test_whoever_is_logged_out_everywhere_is_out(
-    open_page: OpenPage, site: ServerProcess, clerk: str, run: Run
-) -> None:
+def test_log_out_everywhere(open_page: OpenPage, site: ServerProcess, clerk: str, run: Run) -> None:
+    """The action "Log out everywhere" closes the sockets of the chosen users with 4401."""
     driver, passenger, _, msisdn = ride_of(site, run)
     page = log_in(open_page, site, clerk)
     page.goto("/admin/users/user/")
@@ -62,5 +63,5 @@ def test_whoever_is_logged_out_everywhere_is_out(
     page.get_by_role("button", name="Go").or_(page.get_by_role("button", name="Run")).click()
     page.get_by_role("button", name="Yes: Log out everywhere").click()
     expect(page.get_by_text("Logged out everywhere: 1 of 1 users.")).to_be_visible()
-    assert run(passenger.closed()) == 4401
-    run(driver.close())
+    assert run(passenger.closed_with()) == 4401
+    run(driver.hang_up())

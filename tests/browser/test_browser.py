@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
+from devservers.web import ServerProcess
 from tests.browser.chromium import PROGRAMS, find_browser, launch_options
 from tests.browser.conftest import NARROW, OpenPage, Run
 from tests.browser.looking import Complaints, accessible
 from tests.e2e.client import Client
-from tests.e2e.server import ServerProcess
 
 Complain = Callable[[str], list[str]]
 
@@ -67,7 +67,8 @@ def complaints_of(browser: Browser, other: ThreadingHTTPServer) -> Complain:
     return complaints_of
 
 
-def test_a_good_page_has_no_complaints(complaints_of: Complain) -> None:
+def test_good_pages_have_no_complaints(complaints_of: Complain) -> None:
+    """A page that does nothing wrong has no complaints."""
     assert complaints_of(GOOD) == []
 
 
@@ -80,11 +81,13 @@ def test_a_good_page_has_no_complaints(complaints_of: Complain) -> None:
         ('<img src="/gone.png">', "404"),
     ],
 )
-def test_a_page_that_does_wrong_is_found_out(complaints_of: Complain, body: str, complaint: str) -> None:
+def test_bad_pages_are_found(complaints_of: Complain, body: str, complaint: str) -> None:
+    """Errors, failed requests and calls to other hosts are complaints."""
     assert any(complaint in found for found in complaints_of(GOOD + body))
 
 
-def test_what_keeps_people_out_is_said_in_words(browser: Browser) -> None:
+def test_violations_are_described(browser: Browser) -> None:
+    """A violation of WCAG is described in words."""
     with browser.new_context() as context:
         page = context.new_page()
         page.set_content(GOOD)
@@ -100,7 +103,8 @@ def width(page: Page) -> int:
     return int(page.evaluate("window.innerWidth"))
 
 
-def test_pages_are_seen_light_dark_wide_and_narrow(open_page: OpenPage, site: ServerProcess) -> None:
+def test_pages_have_looks(open_page: OpenPage, site: ServerProcess) -> None:
+    """Pages are opened light or dark, wide or narrow."""
     is_dark = "matchMedia('(prefers-color-scheme: dark)').matches"
     address = f"{site.url}/admin/login/"
     light, dark = open_page(address), open_page(address, dark=True, narrow=True)
@@ -108,20 +112,18 @@ def test_pages_are_seen_light_dark_wide_and_narrow(open_page: OpenPage, site: Se
     assert width(light) > width(dark) == NARROW["width"]
 
 
-def test_sockets_live_in_another_thread_while_pages_are_looked_at(
-    open_page: OpenPage, site: ServerProcess, run: Run
-) -> None:
-    client = run(Client.open(site.url, site.log_in("+6281200000003")))
+def test_sockets_live_beside_pages(open_page: OpenPage, site: ServerProcess, run: Run) -> None:
+    """Sockets live in another thread while pages are looked at."""
+    client = run(Client.connect(site.url, site.log_in("+6281200000003")))
     page = open_page(f"{site.url}/admin/login/")
-    assert run(client.next("session_ready"))["role"] == "passenger"
+    assert run(client.data_of("session_ready"))["role"] == "passenger"
     assert urlsplit(page.url).path == "/admin/login/"
     assert asyncio.get_running_loop()  # Playwright's, in this thread: which is why `run` has another
-    run(client.close())
+    run(client.hang_up())
 
 
-def test_a_browser_is_found_by_name_on_the_path_or_where_playwright_has_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_browsers_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A browser is found by CHROMIUM, on the PATH, or where Playwright keeps its own."""
     own = tmp_path / "own"
     monkeypatch.delenv("CHROMIUM", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -136,6 +138,7 @@ def test_a_browser_is_found_by_name_on_the_path_or_where_playwright_has_it(
 
 
 @pytest.mark.parametrize("user", [0, 1000])
-def test_only_root_does_without_the_sandbox(monkeypatch: pytest.MonkeyPatch, user: int) -> None:
+def test_only_root_has_no_sandbox(monkeypatch: pytest.MonkeyPatch, user: int) -> None:
+    """The sandbox is only switched off for root."""
     monkeypatch.setattr("os.geteuid", lambda: user)
     assert ("--no-sandbox" in launch_options("x")["args"]) == (user == 0)

@@ -12,10 +12,10 @@ import jwt
 import pytest
 from playwright.sync_api import Page
 
+from devservers.web import ServerProcess
 from nebengjek.settings import DEVELOPMENT_SECRET
 from tests.browser.conftest import OpenPage
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import ServerProcess
 
 pytestmark = pytest.mark.e2e
 
@@ -85,11 +85,12 @@ def run(page: Page, script: str, argument: Any = None) -> Any:
 
 def rows(server: ServerProcess, query: str) -> list[Any]:
     """Ask the server's database."""
-    with closing(sqlite3.connect(server.folder / "e2e.sqlite3")) as database:
+    with closing(sqlite3.connect(server.database)) as database:
         return database.execute(query).fetchall()
 
 
-def test_the_state_that_it_keeps_is_that_of_the_server(page: Page) -> None:
+def test_its_state_equals_the_servers(page: Page) -> None:
+    """After each frame the state that the client keeps equals the one that the server would send."""
     differences = run(
         page,
         """
@@ -149,7 +150,8 @@ def test_the_state_that_it_keeps_is_that_of_the_server(page: Page) -> None:
     assert differences == []
 
 
-def test_commands_without_a_network_wait_and_are_each_sent_once_and_in_order(page: Page, server: ServerProcess) -> None:
+def test_offline_commands_wait_in_order(page: Page, server: ServerProcess) -> None:
+    """Commands given offline are sent once each and in order when the network is back."""
     sent = run(
         page,
         """
@@ -174,7 +176,8 @@ def test_commands_without_a_network_wait_and_are_each_sent_once_and_in_order(pag
     assert len(rows(server, "SELECT id FROM rides_finder")) == 2
 
 
-def test_who_drives_through_a_tunnel_is_paid_for_it(start_server: StartServer, open_page: OpenPage) -> None:
+def test_a_tunnel_is_paid(start_server: StartServer, open_page: OpenPage) -> None:
+    """Positions collected offline count for the fare."""
     server = start_server(DEMO="true", TRACK_FLUSH_INTERVAL="60s")  # so nothing is booked that nobody asks for
     page = open_page(f"{server.url}/", patient=True)
     run(
@@ -237,7 +240,8 @@ def test_who_drives_through_a_tunnel_is_paid_for_it(start_server: StartServer, o
     assert set(result["again"]) == {"sync"}
 
 
-def test_a_driver_s_positions_are_confirmed_now_and_then(server: ServerProcess, open_page: OpenPage) -> None:
+def test_positions_are_confirmed(server: ServerProcess, open_page: OpenPage) -> None:
+    """The client asks for an answer to a position now and then."""
     frames = run(
         open_page(f"{server.url}/"),
         """
@@ -257,7 +261,8 @@ def test_a_driver_s_positions_are_confirmed_now_and_then(server: ServerProcess, 
     assert moments == sorted(set(moments))
 
 
-def test_a_command_whose_answer_was_lost_is_sent_again_and_carried_out_once(page: Page, server: ServerProcess) -> None:
+def test_lost_answers_are_repeated(page: Page, server: ServerProcess) -> None:
+    """A command whose answer was lost is sent again and carried out once."""
     result = run(
         page,
         """
@@ -288,7 +293,8 @@ def test_a_command_whose_answer_was_lost_is_sent_again_and_carried_out_once(page
     assert len(rows(server, "SELECT id FROM rides_finder")) == 1
 
 
-def test_what_was_missed_comes_once_and_in_order(page: Page) -> None:
+def test_missed_events_come_once(page: Page) -> None:
+    """What was missed offline comes once and in order."""
     result = run(
         page,
         """
@@ -331,9 +337,8 @@ def test_what_was_missed_comes_once_and_in_order(page: Page) -> None:
     assert result["proposals"] == []
 
 
-def test_a_server_that_was_restarted_is_found_again_with_its_state(
-    start_server: StartServer, open_page: OpenPage
-) -> None:
+def test_a_restarted_server_is_found(start_server: StartServer, open_page: OpenPage) -> None:
+    """After a restart the client reconnects and takes the new state."""
     server = start_server(DEMO="true")
     page = open_page(f"{server.url}/", patient=True)  # a browser reports every refused connection
     run(
@@ -359,7 +364,8 @@ def test_a_server_that_was_restarted_is_found_again_with_its_state(
     assert ready == {"recovered": False, "finder": True}
 
 
-def test_tokens_are_renewed_before_they_end(start_server: StartServer, open_page: OpenPage) -> None:
+def test_tokens_are_renewed_in_time(start_server: StartServer, open_page: OpenPage) -> None:
+    """Tokens are renewed before they end, on the open connection."""
     server = start_server(DEMO="true", JWT_EXPIRATION="1", WS_TOKEN_NOTICE="58s")
     result = run(
         open_page(f"{server.url}/"),
@@ -387,7 +393,8 @@ def test_tokens_are_renewed_before_they_end(start_server: StartServer, open_page
 
 
 @pytest.mark.parametrize("what", ["expired", "refused"])
-def test_a_token_that_is_no_good_is_renewed_once(server: ServerProcess, open_page: OpenPage, what: str) -> None:
+def test_bad_tokens_are_renewed_once(server: ServerProcess, open_page: OpenPage, what: str) -> None:
+    """A token that the server refuses is renewed once."""
     page = open_page(f"{server.url}/", patient=what == "refused")  # the browser complains about a 401
     session = run(page, "return await logIn();")
     claims = {"user_id": session["user"]["id"], "role": "passenger", "ver": 7 if what == "refused" else 0}
@@ -407,7 +414,8 @@ def test_a_token_that_is_no_good_is_renewed_once(server: ServerProcess, open_pag
     assert ("disconnected" in result["types"]) == (what == "refused")
 
 
-def test_without_a_good_token_a_login_is_needed(server: ServerProcess, open_page: OpenPage) -> None:
+def test_a_login_is_demanded(server: ServerProcess, open_page: OpenPage) -> None:
+    """Without a valid token and refresh token the client demands a login."""
     page = open_page(f"{server.url}/", patient=True)
     result = run(
         page,
@@ -422,7 +430,8 @@ def test_without_a_good_token_a_login_is_needed(server: ServerProcess, open_page
     assert result == ["LoginRequired", "LoginRequired", "closed"]
 
 
-def test_a_dead_network_is_not_taken_for_a_bad_token(page: Page) -> None:
+def test_dead_networks_are_no_refusals(page: Page) -> None:
+    """A dead network is not taken for a bad token."""
     result = run(
         page,
         """
@@ -441,7 +450,8 @@ def test_a_dead_network_is_not_taken_for_a_bad_token(page: Page) -> None:
     assert all(0 < pause <= 2 for pause in result["pauses"])
 
 
-def test_who_is_replaced_does_not_come_back(page: Page) -> None:
+def test_replaced_clients_stay_away(page: Page) -> None:
+    """A client that was replaced does not reconnect."""
     result = run(
         page,
         """
@@ -459,7 +469,8 @@ def test_who_is_replaced_does_not_come_back(page: Page) -> None:
     assert result == ["Replaced", False, True, 0]
 
 
-def test_refusals_have_their_class_and_name_the_field(server: ServerProcess, open_page: OpenPage) -> None:
+def test_refusals_name_the_field(server: ServerProcess, open_page: OpenPage) -> None:
+    """Refusals have a class of their own and name the field."""
     page = open_page(f"{server.url}/", patient=True)  # the browser complains about the 404
     result = run(
         page,
@@ -488,7 +499,8 @@ def test_refusals_have_their_class_and_name_the_field(server: ServerProcess, ope
     ]
 
 
-def test_too_many_commands_are_sent_again_when_the_server_says_so(page: Page, server: ServerProcess) -> None:
+def test_rate_limited_commands_are_repeated(page: Page, server: ServerProcess) -> None:
+    """Commands over the limit are sent again after `retry_after`."""
     result = run(
         page,
         """
@@ -501,7 +513,8 @@ def test_too_many_commands_are_sent_again_when_the_server_says_so(page: Page, se
     assert set(result) == {"RATE_LIMIT"}
 
 
-def test_the_queue_has_an_end_in_number_and_age_and_commands_can_be_withdrawn(page: Page) -> None:
+def test_the_queue_is_bounded(page: Page) -> None:
+    """The queue is bounded in number and age, and commands can be withdrawn."""
     result = run(
         page,
         """
@@ -522,6 +535,7 @@ def test_the_queue_has_an_end_in_number_and_age_and_commands_can_be_withdrawn(pa
 
 
 def test_events_can_be_iterated_over(page: Page) -> None:
+    """Events can be read with `for await`."""
     result = run(
         page,
         """

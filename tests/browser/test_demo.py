@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage
 from tests.browser.phones import (
     RIDE,
@@ -18,12 +19,12 @@ from tests.browser.phones import (
     remembered,
     watch,
 )
-from tests.e2e.server import ServerProcess
 
 pytestmark = pytest.mark.e2e
 
 
-def test_two_people_take_a_ride_by_clicking(demo: ServerProcess, open_page: OpenPage) -> None:
+def test_a_ride_by_clicking(demo: ServerProcess, open_page: OpenPage) -> None:
+    """Driver and passenger take and pay a ride by clicking."""
     page = open_page(demo.url)
     driver, passenger = log_in(page, "driver"), log_in(page, "passenger")
     driver.get_by_role("combobox", name="You are at").select_option("Gambir")
@@ -37,7 +38,7 @@ def test_two_people_take_a_ride_by_clicking(demo: ServerProcess, open_page: Open
     driver.get_by_role("button", name="Accept").click()
     expect(passenger.locator(".proposals")).to_contain_text("The driver accepts.")
     passenger.get_by_role("button", name="Accept").click()
-    expect(headline(page, "passenger")).to_have_text("Your driver is on his way.")
+    expect(headline(page, "passenger")).to_have_text("Your driver is on the way.")
     expect(passenger.get_by_role("button", name="Cancel")).to_be_enabled()
     driver.get_by_role("button", name="Start the ride").click()
 
@@ -63,7 +64,8 @@ def test_two_people_take_a_ride_by_clicking(demo: ServerProcess, open_page: Open
     expect(passenger.get_by_role("button", name="Find a driver")).to_be_enabled()
 
 
-def test_a_ride_can_be_cancelled_and_a_proposal_declined(demo: ServerProcess, open_page: OpenPage) -> None:
+def test_rides_and_offers_are_refused(demo: ServerProcess, open_page: OpenPage) -> None:
+    """An offer can be declined and a ride cancelled."""
     page = open_page(demo.url)
     begin_with(page, SHORT_RIDE)
     driver, passenger = log_in(page, "driver"), log_in(page, "passenger")
@@ -81,7 +83,8 @@ def test_a_ride_can_be_cancelled_and_a_proposal_declined(demo: ServerProcess, op
         expect(headline(page, role)).to_have_text("The ride was cancelled.")
 
 
-def test_one_button_shows_a_whole_ride(demo: ServerProcess, open_page: OpenPage) -> None:
+def test_one_button_shows_a_ride(demo: ServerProcess, open_page: OpenPage) -> None:
+    """The button "Watch a ride" lets the bots take a whole ride."""
     page = open_page(demo.url)
     watch(page)
     expect_to_be_paid(page)

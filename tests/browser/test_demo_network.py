@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage
 from tests.browser.phones import (
     RIDE,
@@ -17,13 +18,13 @@ from tests.browser.phones import (
     phone,
     watch,
 )
-from tests.e2e.server import ServerProcess
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.mark.parametrize("role", ["passenger", "driver"])
-def test_a_phone_without_a_network_misses_nothing(demo: ServerProcess, open_page: OpenPage, role: str) -> None:
+def test_offline_phones_miss_nothing(demo: ServerProcess, open_page: OpenPage, role: str) -> None:
+    """A phone that was offline gets everything once and in order."""
     page = open_page(demo.url)
     begin_with(page, SHORT_RIDE)
     watch(page)
@@ -37,7 +38,7 @@ def test_a_phone_without_a_network_misses_nothing(demo: ServerProcess, open_page
     if role == "passenger":  # what he says waits until the network is back
         expect(phone(page, role).locator(".network")).to_have_text("No network · 1 command waits")
     else:  # the other side goes on without him
-        expect(headline(page, other)).to_have_text("Your driver is on his way.")
+        expect(headline(page, other)).to_have_text("Your driver is on the way.")
     phone(page, "passenger").get_by_role("switch", name="Bot").check()
     cut.uncheck()
     expect(headline(page, "passenger")).to_have_text("The ride is paid. Thank you!", timeout=RIDE)
@@ -47,7 +48,8 @@ def test_a_phone_without_a_network_misses_nothing(demo: ServerProcess, open_page
         expect(resumed.filter(has_text="ride_pickup")).to_contain_text("missed, resumed")
 
 
-def test_a_reload_in_the_middle_goes_on_where_it_was(demo: ServerProcess, open_page: OpenPage) -> None:
+def test_a_reload_resumes(demo: ServerProcess, open_page: OpenPage) -> None:
+    """After a reload the page goes on where it was."""
     page = open_page(demo.url)
     begin_with(page, SHORT_RIDE)
     watch(page)
@@ -57,7 +59,8 @@ def test_a_reload_in_the_middle_goes_on_where_it_was(demo: ServerProcess, open_p
     expect_to_be_paid(page)
 
 
-def test_a_second_tab_takes_over_and_the_first_says_so(demo: ServerProcess, open_page: OpenPage) -> None:
+def test_a_second_tab_takes_over(demo: ServerProcess, open_page: OpenPage) -> None:
+    """A second tab takes over, and the first says so."""
     page = open_page(demo.url)
     log_in(page, "driver")
     log_in(page, "passenger")

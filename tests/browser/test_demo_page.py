@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage
 from tests.browser.phones import (
     GAMBIR,
@@ -21,12 +22,12 @@ from tests.browser.phones import (
     watch,
 )
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import ServerProcess
 
 pytestmark = pytest.mark.e2e
 
 
-def test_nobody_is_locked_out_by_the_limit_of_codes(demo: ServerProcess, open_page: OpenPage) -> None:
+def test_new_people_get_codes(demo: ServerProcess, open_page: OpenPage) -> None:
+    """A new person has a new number, so the hourly limit of codes locks nobody out."""
     page = open_page(demo.url)
     seen = set()
     for _ in range(5):
@@ -37,7 +38,8 @@ def test_nobody_is_locked_out_by_the_limit_of_codes(demo: ServerProcess, open_pa
     assert len(seen) == 5
 
 
-def test_the_log_is_filtered_paused_and_cleared(demo: ServerProcess, open_page: OpenPage) -> None:
+def test_the_log_is_controlled(demo: ServerProcess, open_page: OpenPage) -> None:
+    """The log of frames is filtered, paused and cleared."""
     page = open_page(demo.url)
     log_in(page, "driver")
     frames = page.locator(".frame-list li")
@@ -61,6 +63,7 @@ def test_the_log_is_filtered_paused_and_cleared(demo: ServerProcess, open_page: 
 
 
 def test_the_keyboard_alone_is_enough(demo: ServerProcess, open_page: OpenPage) -> None:
+    """A driver logs in, registers and goes online with the keyboard."""
     page = open_page(demo.url)
     phone(page, "driver").get_by_label("Phone number").focus()
     page.keyboard.press("Enter")
@@ -77,7 +80,8 @@ def test_the_keyboard_alone_is_enough(demo: ServerProcess, open_page: OpenPage) 
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 900), ("light", 360)])
-def test_nobody_is_kept_out(demo: ServerProcess, open_page: OpenPage, scheme: str, width: int) -> None:
+def test_the_demo_is_accessible(demo: ServerProcess, open_page: OpenPage, scheme: str, width: int) -> None:
+    """The page has no violations of WCAG in light, dark, wide and narrow."""
     page = open_page(demo.url, color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce")
     begin_with(page, SHORT_RIDE)
     page.get_by_text("What you see").click()
@@ -92,11 +96,12 @@ def test_nobody_is_kept_out(demo: ServerProcess, open_page: OpenPage, scheme: st
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), moment
 
 
-def test_drivers_of_the_town_come_too(start_server: StartServer, open_page: OpenPage) -> None:
+def test_drivers_of_the_town_come(start_server: StartServer, open_page: OpenPage) -> None:
+    """On `serve --demo` a passenger of the page gets a driver of the town."""
     server = start_server("manage.py", "serve", "--demo", "--port", "0")
     page = open_page(server.url)
     begin_with(page, {"passenger": {"pickup": GAMBIR, "target": NEAR_GAMBIR}})
     passenger = log_in(page, "passenger")
     passenger.get_by_role("switch", name="Bot").check()
-    expect(headline(page, "passenger")).to_have_text("Your driver is on his way.", timeout=RIDE)
+    expect(headline(page, "passenger")).to_have_text("Your driver is on the way.", timeout=RIDE)
     expect(passenger.locator("[data-part=coming]")).to_contain_text("A driver of the town")

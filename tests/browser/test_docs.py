@@ -8,9 +8,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import ServerProcess
 
 pytestmark = pytest.mark.e2e
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}}
@@ -28,7 +28,8 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
-def test_the_protocol_can_be_read_by_everybody(server: ServerProcess, open_page: OpenPage) -> None:
+def test_the_protocol_is_accessible(server: ServerProcess, open_page: OpenPage) -> None:
+    """The protocol page has no violations of WCAG."""
     for reader in READERS:
         page = open_page(f"{server.url}/docs/", **reader)
         assert fits(page)
@@ -36,9 +37,8 @@ def test_the_protocol_can_be_read_by_everybody(server: ServerProcess, open_page:
         assert found.violations_count == 0, found.generate_report()
 
 
-def test_a_message_is_found_by_keyboard_and_a_table_stays_one_on_a_phone(
-    server: ServerProcess, open_page: OpenPage
-) -> None:
+def test_messages_are_found(server: ServerProcess, open_page: OpenPage) -> None:
+    """A message is found by keyboard, and tables stay tables on a phone."""
     page = open_page(f"{server.url}/docs/")
     page.get_by_role("navigation", name="Contents").get_by_role("link", name="ride_arrived").last.focus()
     page.keyboard.press("Enter")
@@ -52,7 +52,8 @@ def test_a_message_is_found_by_keyboard_and_a_table_stays_one_on_a_phone(
     expect(row.get_by_role("cell").nth(1)).to_have_text("-90 to 90")
 
 
-def test_the_rest_calls_can_be_read_and_tried(server: ServerProcess, open_page: OpenPage) -> None:
+def test_rest_calls_can_be_tried(server: ServerProcess, open_page: OpenPage) -> None:
+    """The REST page shows the calls and lets a reader try them."""
     for reader in READERS:
         page = open_page(f"{server.url}/api/docs/", **reader)
         call = page.locator("#operations-login-requestCode")

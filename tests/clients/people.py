@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from devservers.web import ServerProcess
 from nebengjek_client import Client, Frame, Location, Login, Rest
-from tests.e2e.server import ServerProcess
 
 DEWI, PUTRI = "+6281200000001", "+6281200000003"
 PLACE: Location = {"latitude": -6.1754, "longitude": 106.8272}

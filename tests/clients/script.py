@@ -11,7 +11,6 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-TIMEOUT = 10
 LIMITS = {"max_message_size": 512, "command_rate": 0, "command_burst": 30, "location_rate": 0}
 SESSION: dict[str, Any] = {
     "user_id": "u",
@@ -117,10 +116,3 @@ async def http_server(*answers: Any) -> AsyncIterator[HttpAnswers]:
     async with await asyncio.start_server(script.handle, "127.0.0.1", 0) as listening:
         script.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         yield script
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(TIMEOUT):
-        while not condition():
-            await asyncio.sleep(0.01)

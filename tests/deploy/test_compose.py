@@ -14,9 +14,9 @@ import yaml
 from django.conf import settings
 from django.core.management import get_commands, load_command_class
 
-from nebengjek.env import _period
+from common.env import _period
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
-from realtime.server import CLOSE_GRACE
+from realtime.server.websocket_protocol import CLOSE_GRACE
 
 TEXT = (BASE_DIR / "compose.yaml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
@@ -48,28 +48,32 @@ def assert_is_a_command(words: list[str]) -> None:
 
 
 def test_it_is_the_whole_system() -> None:
+    """Compose runs every process and server of the system."""
     assert sorted(OURS) == ["bridge", "dispatcher", "migrate", "web-1", "web-2"]
     assert set(SERVICES) - set(OURS) == {"proxy", "postgres", "valkey", "nats"}
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_every_process_runs_a_command_that_exists(name: str) -> None:
+def test_every_command_exists(name: str) -> None:
+    """Every process runs a command that exists."""
     assert_is_a_command(SERVICES[name]["command"])
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_variable_is_a_setting(name: str) -> None:
+    """Compose sets no variable that the settings do not know."""
     assert set(SERVICES[name]["environment"]) <= set(DECLARED_VARIABLES)
 
 
-def test_what_must_be_set_is_asked_for_and_listed() -> None:
+def test_required_variables_are_listed() -> None:
+    """Variables without a default are demanded by Compose and listed in the example."""
     used = re.findall(VARIABLE, TEXT)
     assert all(required for _, required in used)
     assert {name for name, _ in used} == set(EXAMPLE)
     assert TEXT.count("${") == len(used)
 
 
-def test_the_settings_agree_with_what_compose_sets() -> None:
+def test_the_settings_are_consistent() -> None:
     """With secrets and a way to send codes, the system checks of production have nothing to say."""
     values = {name: value or "x" * 40 for name, value in EXAMPLE.items()}
     values["SMS_BACKEND"] = "tests.deploy.test_compose.SilentSMS"
@@ -84,42 +88,48 @@ def test_the_settings_agree_with_what_compose_sets() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_only_the_proxy_can_be_reached_from_outside() -> None:
+def test_only_the_proxy_is_public() -> None:
+    """Only the proxy publishes ports."""
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
     assert COMPOSE["networks"]["back"]["internal"] is True
     on_front = {name for name, service in SERVICES.items() if "front" in service["networks"]}
     assert on_front == {"proxy", *WEB}
 
 
-def test_the_proxys_address_is_the_one_that_is_believed() -> None:
+def test_the_proxy_is_trusted() -> None:
+    """The address of the proxy is the one in TRUSTED_PROXIES."""
     address = SERVICES["proxy"]["networks"]["front"]["ipv4_address"]
     subnet = COMPOSE["networks"]["front"]["ipam"]["config"][0]["subnet"]
     assert ipaddress.ip_address(address) in ipaddress.ip_network(subnet)
     assert {SERVICES[name]["environment"]["TRUSTED_PROXIES"] for name in WEB} == {address}
 
 
-def test_everything_is_started_again_and_looked_after() -> None:
+def test_everything_restarts() -> None:
+    """Every service has a restart policy, and a health check where it lives on."""
     assert all("restart" in service for service in SERVICES.values())
     without_health = {name for name, service in SERVICES.items() if "healthcheck" not in service}
     assert without_health == {"proxy", "migrate"}
 
 
 @pytest.mark.parametrize("name", ["bridge", "dispatcher"])
-def test_the_health_of_workers_is_a_command_that_exists(name: str) -> None:
+def test_worker_health_commands_exist(name: str) -> None:
+    """The health checks of bridge and dispatcher are commands that exist."""
     kind, python, manage, *words = SERVICES[name]["healthcheck"]["test"]
     assert (kind, python, manage) == ("CMD", "python", "manage.py")
     assert_is_a_command(words)
 
 
 @pytest.mark.parametrize("name", WEB)
-def test_the_health_of_the_web_is_valid_python_that_asks_whether_it_is_ready(name: str) -> None:
+def test_web_health_asks_for_readiness(name: str) -> None:
+    """The health check of the web process is valid Python and asks `/health/ready`."""
     kind, python, option, code = SERVICES[name]["healthcheck"]["test"]
     assert (kind, python, option) == ("CMD", "python", "-c")
     compile(code, "healthcheck", "exec")
     assert "http://localhost:8000/health/ready" in code
 
 
-def test_nobody_waits_for_the_health_of_what_has_none() -> None:
+def test_dependencies_have_health_checks() -> None:
+    """Whatever others wait for has a health check."""
     for service in SERVICES.values():
         for name, needed in service.get("depends_on", {}).items():
             if needed["condition"] == "service_healthy":
@@ -128,21 +138,24 @@ def test_nobody_waits_for_the_health_of_what_has_none() -> None:
                 assert name == "migrate"
 
 
-def test_the_tables_are_there_before_anything_uses_them() -> None:
+def test_migrations_come_first() -> None:
+    """Every process waits for the migrations."""
     for name in OURS:
         if name != "migrate":
             assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_process_has_the_time_to_finish_what_it_has_in_hand(name: str) -> None:
+def test_grace_periods_are_long_enough(name: str) -> None:
+    """Each grace period is longer than the shutdown of its process."""
     notice = _period(SERVICES[name].get("environment", {}).get("SHUTDOWN_NOTICE", "0s"))
     needed = notice.total_seconds() + settings.SHUTDOWN_TIMEOUT.total_seconds() + CLOSE_GRACE
     assert _period(SERVICES[name]["stop_grace_period"]).total_seconds() > needed
 
 
 @pytest.mark.parametrize("name", WEB)
-def test_a_web_process_that_stops_listens_until_the_proxy_has_noticed(name: str) -> None:
+def test_shutdown_notice_covers_the_proxy(name: str) -> None:
+    """SHUTDOWN_NOTICE is longer than the proxy needs to notice."""
     notice = _period(SERVICES[name]["environment"]["SHUTDOWN_NOTICE"]).total_seconds()
     interval, timeout = (
         _period(found).total_seconds() for found in re.findall(r"health_(?:interval|timeout) (\w+)", CADDYFILE)
@@ -151,14 +164,16 @@ def test_a_web_process_that_stops_listens_until_the_proxy_has_noticed(name: str)
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_our_processes_may_do_as_little_as_possible(name: str) -> None:
+def test_processes_are_restricted(name: str) -> None:
+    """Our processes have a read-only file system, no capabilities and no new privileges."""
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_everything_that_is_kept_is_in_a_volume() -> None:
+def test_data_is_in_volumes() -> None:
+    """All data that is kept is in a volume."""
     named = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
     assert named == {*COMPOSE["volumes"], "./deploy/Caddyfile"}
     assert SERVICES["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]  # since 18; /data before
@@ -166,21 +181,24 @@ def test_everything_that_is_kept_is_in_a_volume() -> None:
 
 
 def test_the_proxy_knows_every_web_process() -> None:
+    """The proxy lists every web process."""
     ports = {SERVICES[name]["command"][-1] for name in WEB}
     assert ports == {"8000"}
     assert re.findall(r"\{\$WEB_\d:(\S+)\}", CADDYFILE) == [f"{name}:8000" for name in WEB]
     assert set(re.findall(r"\{\$(\w+)", CADDYFILE)) - {"WEB_1", "WEB_2"} == set(SERVICES["proxy"]["environment"])
 
 
-def test_the_image_has_the_code_and_nothing_else() -> None:
+def test_the_image_has_only_the_code() -> None:
+    """The image contains the code and nothing else."""
     named = {
         line[1:] for line in (BASE_DIR / ".dockerignore").read_text().splitlines() if line.startswith("!")
     }  # fmt: skip
     apps = {name for name in settings.INSTALLED_APPS if (BASE_DIR / name).is_dir()}
-    assert named == {*apps, "manage.py", "requirements.txt", "clients/python"}
+    assert named == {*apps, "simulation", "manage.py", "requirements.txt", "clients/python", "clients/javascript"}
 
 
-def test_the_image_runs_one_process_as_nobody_in_particular() -> None:
+def test_the_image_runs_without_root() -> None:
+    """The image runs one process, not as root."""
     steps = [line for line in DOCKERFILE.splitlines() if re.match(r"[A-Z]+ ", line)]
     install = steps.index("RUN pip install -r requirements.txt")
     assert install < steps.index("COPY . .")

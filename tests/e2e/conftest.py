@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.server import ServerProcess
+from devservers.web import ServerProcess
 
 StartServer = Callable[..., ServerProcess]
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[StartServer]:
+def start_server(tmp_path: Path, template_database: Path) -> Iterator[StartServer]:
     """Start servers on one fresh database; what still runs at the end is stopped, by its pid."""
     started: list[ServerProcess] = []
 
     def start(*command: str, url: str = "", **env: str) -> ServerProcess:
         server = ServerProcess(tmp_path, *command, **env)
         if not started:
-            done = server.manage("migrate", "--verbosity", "0")
-            assert done.returncode == 0, done.stderr
+            shutil.copy(template_database, server.database)
         started.append(server)
         return server.start(url)
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import time
 from contextlib import closing
-from typing import Any
 
 import httpx
 import pytest
 
+from devservers.web import ServerProcess
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import TIMEOUT, ServerProcess
+from tests.patience import TIMEOUT, until_true
 
 pytestmark = pytest.mark.e2e
 DEMO = ("manage.py", "serve", "--demo", "--port", "0")
@@ -20,17 +19,13 @@ DEMO = ("manage.py", "serve", "--demo", "--port", "0")
 
 def wait_for_rides(server: ServerProcess, status: str, count: int) -> None:
     """Wait until the database has so many rides of a status."""
-    deadline = time.monotonic() + TIMEOUT
-    with closing(sqlite3.connect(server.folder / "e2e.sqlite3")) as database:
-        while time.monotonic() < deadline:
-            found: Any = database.execute("SELECT count(*) FROM rides_ride WHERE status = ?", [status]).fetchone()
-            if found[0] >= count:
-                return
-            time.sleep(0.2)
-    raise AssertionError("".join(server.output))
+    query = "SELECT count(*) FROM rides_ride WHERE status = ?"
+    with closing(sqlite3.connect(server.database)) as database:
+        until_true(lambda: database.execute(query, [status]).fetchone() >= (count,), f"There are not {count} {status}.")
 
 
-def test_rides_come_by_themselves_and_staff_can_look_at_them(start_server: StartServer) -> None:
+def test_rides_come_by_themselves(start_server: StartServer) -> None:
+    """The demo town takes rides, and its staff account can see them in the admin."""
     server = start_server(*DEMO)
     wait_for_rides(server, "PICKUP", 1)
     found = re.search(r"Staff: \S+ with (\S+) and (\S+) \(", "".join(server.output))
@@ -44,12 +39,13 @@ def test_rides_come_by_themselves_and_staff_can_look_at_them(start_server: Start
     assert "Traceback" not in "".join(server.output)
 
 
-def test_a_town_that_was_killed_lives_on_from_where_it_was(start_server: StartServer) -> None:
+def test_a_killed_town_lives_on(start_server: StartServer) -> None:
+    """After SIGKILL and a restart the town cancels the rides that were left and takes new ones."""
     server = start_server(*DEMO)
     wait_for_rides(server, "PICKUP", 2)
     server.kill()
     server = start_server(*DEMO)
-    wait_for_rides(server, "CANCELLED", 2)  # what was left over is called off, by either side
+    wait_for_rides(server, "CANCELLED", 2)  # what was left over is cancelled by either side
     wait_for_rides(server, "PICKUP", 1)
     assert "Traceback" not in "".join(server.output)
 
@@ -61,9 +57,8 @@ def test_a_town_that_was_killed_lives_on_from_where_it_was(start_server: StartSe
         ("0.0.0.0", {}, "A demo listens on the loopback address only, not on 0.0.0.0"),
     ],
 )
-def test_where_a_town_would_be_a_danger_there_is_none(
-    start_server: StartServer, host: str, env: dict[str, str], reason: str
-) -> None:
+def test_unsafe_demos_are_refused(start_server: StartServer, host: str, env: dict[str, str], reason: str) -> None:
+    """`serve --demo` refuses to run in production or on an address that others can reach."""
     server = start_server()
     secrets = {"SECRET_KEY": "s" * 40, "JWT_SECRET": "j" * 40, "SMS_BACKEND": "users.sms.MemorySMS"}
     server.env.update(secrets | env)

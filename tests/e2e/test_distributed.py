@@ -13,10 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from bench.faults import unacknowledged
+from devservers.topology import Topology
+from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, TARGET, Client, ride_to_pickup
-from tests.e2e.server import TIMEOUT, ServerProcess
-from tests.e2e.topology import Topology
+from tests.patience import TIMEOUT
+from tests.stress.faults import unacknowledged
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER = "+6281200000001", "+6281200000003"
@@ -33,54 +34,58 @@ async def pair(topology: Topology) -> tuple[Client, Client]:
     """A driver on one web process and a passenger on the other."""
     one, other = topology.webs
     tokens = one.log_in(DRIVER, driver=True), other.log_in(PASSENGER)
-    return await Client.open(one.url, tokens[0]), await Client.open(other.url, tokens[1])
+    return await Client.connect(one.url, tokens[0]), await Client.connect(other.url, tokens[1])
 
 
 async def finish(driver: Client, passenger: Client, ride_id: str) -> None:
     """Drive a short way, arrive and pay."""
     assert (await driver.do("ride_start", ride_id=ride_id))["type"] == "ack"
-    await passenger.next("ride_start")
+    await passenger.data_of("ride_start")
     assert (await driver.do("ride_arrived", ride_id=ride_id))["type"] == "ack"
-    bill = await passenger.next("payment_process")
+    bill = await passenger.data_of("payment_process")
     await passenger.do("payment_process", ride_id=ride_id, total_cost=bill["total_cost"], status="ACCEPTED")
     for person in (driver, passenger):
-        assert (await person.next("ride_completed"))["ride"]["status"] == "COMPLETED"
+        assert (await person.data_of("ride_completed"))["ride"]["status"] == "COMPLETED"
         assert person.numbers == list(range(person.numbers[0], person.numbers[0] + len(person.numbers)))
 
 
-async def test_two_people_on_two_processes_take_a_ride(topology: Topology) -> None:
+async def test_a_ride_spans_two_processes(topology: Topology) -> None:
+    """A driver and a passenger who are connected to different web processes complete a ride."""
     driver, passenger = await pair(topology)
     ride_id = await ride_to_pickup(driver, passenger)
     await driver.do("location_update", **PLACE)
-    assert (await passenger.next("location_update"))["ride_id"] == ride_id
+    assert (await passenger.data_of("location_update"))["ride_id"] == ride_id
     await finish(driver, passenger, ride_id)
     assert not await unacknowledged(topology.nats.url)
-    await driver.close()
-    await passenger.close()
+    await driver.hang_up()
+    await passenger.hang_up()
 
 
-async def test_a_user_has_one_session_over_all_processes(topology: Topology) -> None:
+async def test_one_session_per_user(topology: Topology) -> None:
+    """A newer connection closes the older one with 4409, whichever processes they are on."""
     token = topology.webs[0].log_in(DRIVER, driver=True)
-    sockets = [await Client.open(web.url, token) for web in (*topology.webs, *topology.webs)]
+    sockets = [await Client.connect(web.url, token) for web in (*topology.webs, *topology.webs)]
     for socket in sockets[:-1]:
-        assert await socket.closed() == 4409
+        assert await socket.closed_with() == 4409
     assert (await sockets[-1].do("sync"))["type"] == "ack"
-    await sockets[-1].close()
+    await sockets[-1].hang_up()
 
 
-async def test_a_logout_on_one_process_closes_the_socket_on_another(topology: Topology) -> None:
+async def test_logout_closes_sockets_elsewhere(topology: Topology) -> None:
+    """A logout on one process closes the socket on another with 4401."""
     one, other = topology.webs
     async with httpx.AsyncClient(base_url=one.url, timeout=TIMEOUT) as client:
         await client.post("/api/auth/otp/", json={"msisdn": PASSENGER})
         code = await asyncio.to_thread(one.wait_for, rf"SMS to {re.escape(PASSENGER)}: (\d{{6}})")
         session = (await client.post("/api/auth/token/", json={"msisdn": PASSENGER, "otp": code})).json()
-        socket = await Client.open(other.url, session["access"])
-        await socket.next("session_ready")
+        socket = await Client.connect(other.url, session["access"])
+        await socket.data_of("session_ready")
         assert (await client.post("/api/auth/logout/", json={"refresh": session["refresh"]})).status_code == 204
-    assert await socket.closed() == 4401
+    assert await socket.closed_with() == 4401
 
 
-async def test_after_redis_came_back_empty_everybody_has_the_state_and_drivers_are_found(topology: Topology) -> None:
+async def test_an_empty_redis_is_recovered(topology: Topology) -> None:
+    """After Redis lost everything, clients get the state again and drivers are found."""
     driver, passenger = await pair(topology)
     assert (await driver.do("beacon_update", is_active=True, **PLACE))["type"] == "ack"
     epoch = (await driver.find(lambda frame: frame["type"] == "session_ready"))["data"]["epoch"]
@@ -99,15 +104,16 @@ async def test_after_redis_came_back_empty_everybody_has_the_state_and_drivers_a
     pickup = await passenger.find(lambda frame: frame["type"] == "ride_pickup")
     await driver.do("location_update", **PLACE)
     await finish(driver, passenger, pickup["data"]["ride_id"])
-    await driver.close()
-    await passenger.close()
+    await driver.hang_up()
+    await passenger.hang_up()
 
 
 def _is_new_state(frame: dict[str, Any], epoch: str) -> bool:
     return bool(frame["type"] == "session_ready" and frame["data"]["epoch"] != epoch)
 
 
-async def test_what_is_due_is_done_by_one_of_many(topology: Topology) -> None:
+async def test_searches_end_beside_a_dispatcher(topology: Topology) -> None:
+    """With the timers in a dispatcher, a search that is switched off ends with a numbered event."""
     driver, passenger = await pair(topology)
     await driver.do("beacon_update", is_active=False)
     await passenger.do("finder_update", is_active=True, location=PLACE, target_location=TARGET)
@@ -115,11 +121,12 @@ async def test_what_is_due_is_done_by_one_of_many(topology: Topology) -> None:
     ended = await passenger.find(lambda frame: frame["type"] == "finder_update" and not frame["data"]["is_active"])
     assert "seq" in ended
     assert topology.dispatcher.is_alive
-    await driver.close()
-    await passenger.close()
+    await driver.hang_up()
+    await passenger.hang_up()
 
 
-def test_a_bridge_that_is_told_to_stop_says_what_it_did(topology: Topology) -> None:
+def test_a_stopped_bridge_reports_counts(topology: Topology) -> None:
+    """While it is active `--once` leaves the work to it; on SIGTERM it logs its counts."""
     bridge = topology.bridges[0]
     again = _bridge(topology, "--once")
     assert "Another bridge is active" in again.stdout, again.stdout + again.stderr

@@ -8,8 +8,9 @@ import os
 import httpx
 import pytest
 
+from devservers.web import ServerProcess
 from tests.e2e.client import Client
-from tests.e2e.server import ServerProcess
+from tests.patience import TIMEOUT
 
 pytestmark = pytest.mark.e2e
 
@@ -18,10 +19,11 @@ def shake_hands(server: ServerProcess, path: str = "/ws/", **headers: str) -> ht
     """Ask for an upgrade, and return the answer to it."""
     key = base64.b64encode(os.urandom(16)).decode()
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key}
-    return httpx.get(server.url + path, headers={**upgrade, **headers}, timeout=10)
+    return httpx.get(server.url + path, headers={**upgrade, **headers}, timeout=TIMEOUT)
 
 
-def test_refusals_are_http_answers_before_any_upgrade(server: ServerProcess) -> None:
+def test_refusals_come_before_the_upgrade(server: ServerProcess) -> None:
+    """A handshake that is refused gets 401, 403 or 404 and no socket."""
     body = {"code": "UNAUTHORIZED", "message": "Authentication required"}
     for headers in ({}, {"Authorization": "Bearer x"}, {"Sec-WebSocket-Protocol": "bearer, x"}):
         answer = shake_hands(server, **headers)
@@ -32,18 +34,19 @@ def test_refusals_are_http_answers_before_any_upgrade(server: ServerProcess) -> 
     assert "ERROR" not in "".join(server.output)
 
 
-async def test_the_close_codes_of_the_contract_arrive(server: ServerProcess) -> None:
+async def test_close_codes_arrive(server: ServerProcess) -> None:
+    """Clients see 4409 when replaced, 1009 for a message that is too large and 1012 at a restart."""
     token = server.log_in("+6281200000003")
-    first = await Client.open(server.url, token)
-    await first.next("session_ready")
-    second = await Client.open(server.url, token)
-    await second.next("session_ready")
-    assert await first.closed() == 4409
-    await second.socket.send("x" * 513)
-    assert await second.closed() == 1009
-    third = await Client.open(server.url, token)
-    await third.next("session_ready")
+    first = await Client.connect(server.url, token)
+    await first.data_of("session_ready")
+    second = await Client.connect(server.url, token)
+    await second.data_of("session_ready")
+    assert await first.closed_with() == 4409
+    await second.send("x" * 513)
+    assert await second.closed_with() == 1009
+    third = await Client.connect(server.url, token)
+    await third.data_of("session_ready")
     assert server.stop() in (0, -15)
-    restarting = await third.next("server_restarting")
+    restarting = await third.data_of("server_restarting")
     assert 0 <= restarting["reconnect_after"] <= 5
-    assert await third.closed() == 1012
+    assert await third.closed_with() == 1012

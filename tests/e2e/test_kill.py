@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from contextlib import closing
 
 import httpx
 import pytest
 
+from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, TARGET, Client, ride_to_pickup
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import ServerProcess
+from tests.patience import until
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER = "+6281200000001", "+6281200000003"
@@ -20,15 +20,16 @@ NEVER = "1m"
 
 def waiting(server: ServerProcess) -> list[str]:
     """The subjects that are in the outbox and have not been delivered."""
-    with closing(sqlite3.connect(server.folder / "e2e.sqlite3")) as database:
+    with closing(sqlite3.connect(server.database)) as database:
         rows = database.execute("SELECT subject FROM events_outboxevent WHERE published_at IS NULL ORDER BY id")
         return [subject for (subject,) in rows]
 
 
-async def test_what_was_committed_is_delivered_after_a_kill(start_server: StartServer) -> None:
+async def test_commits_survive_a_kill(start_server: StartServer) -> None:
+    """An event whose process died right after the commit is delivered by the next server."""
     server = start_server()
     tokens = server.log_in(DRIVER, driver=True), server.log_in(PASSENGER)
-    driver, passenger = [await Client.open(server.url, token) for token in tokens]
+    driver, passenger = [await Client.connect(server.url, token) for token in tokens]
     ride_id = await ride_to_pickup(driver, passenger)
     server.kill()
     # A process that commits and is gone before anything is delivered: it has no relay at all.
@@ -40,55 +41,54 @@ async def test_what_was_committed_is_delivered_after_a_kill(start_server: StartS
     assert server.manage("shell", "--no-imports", "-c", code).returncode == -9
     assert waiting(server)[-1] == "ride.cancelled"
     server = start_server()
-    back = await Client.open(server.url, tokens[1])
-    state = (await back.next("session_ready"))["state"]
+    back = await Client.connect(server.url, tokens[1])
+    state = (await back.data_of("session_ready"))["state"]
     assert (state["ride"], state["last_ride"]["ride_id"], state["last_ride"]["status"]) == (None, ride_id, "CANCELLED")
-    async with asyncio.timeout(10):
-        while waiting(server):
-            await asyncio.sleep(0.05)
-    await back.close()
+    await until(lambda: not waiting(server))
+    await back.hang_up()
 
 
-async def test_what_another_process_commits_reaches_open_sockets_as_a_frame(start_server: StartServer) -> None:
+async def test_other_processes_reach_open_sockets(start_server: StartServer) -> None:
+    """What a management command commits reaches connected clients."""
     server = start_server()
     tokens = server.log_in(DRIVER, driver=True), server.log_in(PASSENGER)
-    driver, passenger = [await Client.open(server.url, token) for token in tokens]
+    driver, passenger = [await Client.connect(server.url, token) for token in tokens]
     ride_id = await ride_to_pickup(driver, passenger)
     code = f"from rides.services.rides import ride_cancel_by_staff as c; c(ride_id='{ride_id}', reason='test')"
     assert server.manage("shell", "--no-imports", "-c", code).returncode == 0
     for person in (driver, passenger):
-        assert (await person.next("ride_cancelled"))["cancelled_by"] == "staff"
-        await person.close()
+        assert (await person.data_of("ride_cancelled"))["cancelled_by"] == "staff"
+        await person.hang_up()
 
 
-async def test_a_server_that_is_killed_before_its_relay_has_run_delivers_after_its_restart(
+async def test_an_answered_command_survives(
     start_server: StartServer,
 ) -> None:
+    """What was answered before SIGKILL is in the state afterwards, and its repetition is answered too."""
     server = start_server()
     tokens = server.log_in(DRIVER, driver=True), server.log_in(PASSENGER)
-    driver, passenger = [await Client.open(server.url, token) for token in tokens]
+    driver, passenger = [await Client.connect(server.url, token) for token in tokens]
     await driver.do("beacon_update", is_active=True, **PLACE)
     await passenger.do("finder_update", is_active=True, location=PLACE, target_location=TARGET)
-    match_id = (await driver.next("match_proposal"))["match_id"]
+    match_id = (await driver.data_of("match_proposal"))["match_id"]
     for person in (driver, passenger):
         await person.say("match_confirm", "yes", match_id=match_id, accepted=True)
     await driver.find(lambda frame: frame.get("id") == "yes")
     server.kill()
     server = start_server()
-    back = await Client.open(server.url, tokens[0])
-    state = (await back.next("session_ready"))["state"]
+    back = await Client.connect(server.url, tokens[0])
+    state = (await back.data_of("session_ready"))["state"]
     answer = await back.do("match_confirm", match_id=match_id, accepted=True)
     confirmed = state["ride"] is not None or state["proposals"][0]["match_status"] in ("DRIVER_CONFIRMED",)
     assert confirmed or answer["type"] == "ack"
     await back.say("match_confirm", "yes", match_id=match_id, accepted=True)
     assert (await back.find(lambda frame: frame.get("id") == "yes"))["type"] == "ack"
-    async with asyncio.timeout(10):
-        while waiting(server):
-            await asyncio.sleep(0.05)
-    await back.close()
+    await until(lambda: not waiting(server))
+    await back.hang_up()
 
 
 def test_a_second_server_does_not_start(server: ServerProcess) -> None:
+    """On SQLite a second `serve` refuses to run, and the first goes on."""
     done = server.manage("serve", "--port", "0")
     assert done.returncode != 0
     assert "Another server runs on" in done.stderr + done.stdout
@@ -96,10 +96,11 @@ def test_a_second_server_does_not_start(server: ServerProcess) -> None:
     assert httpx.get(f"{server.url}/health/ready").json()["status"] == "ok"
 
 
-async def test_what_was_reported_is_booked_when_the_server_stops(start_server: StartServer) -> None:
+async def test_positions_are_saved_on_stop(start_server: StartServer) -> None:
+    """Positions that were not written yet are in the track after a stop."""
     server = start_server(TRACK_FLUSH_INTERVAL=NEVER)
     tokens = server.log_in(DRIVER, driver=True), server.log_in(PASSENGER)
-    driver, passenger = [await Client.open(server.url, token) for token in tokens]
+    driver, passenger = [await Client.connect(server.url, token) for token in tokens]
     ride_id = await ride_to_pickup(driver, passenger)
     await driver.do("ride_start", ride_id=ride_id)
     await driver.do("location_update", **PLACE)

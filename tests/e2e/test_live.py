@@ -14,14 +14,14 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
+from devservers.topology import Topology
+from devservers.web import ServerProcess
 from tests.e2e.client import PLACE, Client, ride_to_pickup
-from tests.e2e.server import ServerProcess
-from tests.e2e.topology import Topology
+from tests.patience import TIMEOUT, within
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER, STAFF = "+6281200000001", "+6281200000003", "+6281200000006"
 PASSWORD = "a password for tests only"
-TIMEOUT = 30
 
 Items = dict[str, dict[str, Any]]
 
@@ -50,7 +50,7 @@ def look_at(server: ServerProcess, cookie: str, origin: str | None = None) -> co
 async def until(socket: ClientConnection, is_so: Callable[[Items, Any], object]) -> tuple[Items, Any]:
     """Look until something is so of the drivers and the figures."""
     drivers: Items = {}
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while True:
             data = json.loads(await socket.recv())["data"]
             for item in data["drivers"]["set"]:
@@ -60,7 +60,8 @@ async def until(socket: ClientConnection, is_so: Callable[[Items, Any], object])
                 return drivers, data["figures"]
 
 
-async def test_strangers_get_an_http_answer_and_staff_the_town(server: ServerProcess) -> None:
+async def test_only_staff_see_the_town(server: ServerProcess) -> None:
+    """The live map refuses strangers with 403, serves staff, and closes with 4401 when they are staff no longer."""
     cookie = await asyncio.to_thread(cookie_of_staff, server)
     for attempt in (look_at(server, "nonsense"), look_at(server, cookie, "https://evil.example.com")):
         with pytest.raises(InvalidStatus) as refused:
@@ -70,7 +71,7 @@ async def test_strangers_get_an_http_answer_and_staff_the_town(server: ServerPro
         await until(socket, lambda drivers, figures: figures["processes"] == {})
         shut_out = "from users.models import User; User.objects.update(is_staff=False)"
         await asyncio.to_thread(server.manage, "shell", "-c", shut_out)
-        async with asyncio.timeout(TIMEOUT):
+        async with within():
             await socket.wait_closed()
         assert socket.close_code == 4401
     assert "ERROR" not in "".join(server.output)
@@ -84,10 +85,11 @@ def topology() -> Iterator[Topology]:
 
 
 async def test_many_processes_are_one_town(topology: Topology) -> None:
+    """Each process shows the drivers, rides and connections of all processes."""
     one, other = topology.webs
     cookie = await asyncio.to_thread(cookie_of_staff, one)
-    driver = await Client.open(one.url, one.log_in(DRIVER, driver=True))
-    passenger = await Client.open(other.url, other.log_in(PASSENGER))
+    driver = await Client.connect(one.url, one.log_in(DRIVER, driver=True))
+    passenger = await Client.connect(other.url, other.log_in(PASSENGER))
     async with look_at(other, cookie) as socket:
         ride_id = await ride_to_pickup(driver, passenger)
         await driver.do("location_update", **PLACE)
@@ -98,5 +100,5 @@ async def test_many_processes_are_one_town(topology: Topology) -> None:
         assert figures["connections"] == {"passenger": 1, "driver": 1}
         assert sorted(figures["processes"].values()) == [1, 1]
     for person in (driver, passenger):
-        await person.close()
+        await person.hang_up()
     assert "ERROR" not in topology.output()

@@ -12,10 +12,11 @@ from tests.e2e.conftest import StartServer
 pytestmark = pytest.mark.e2e
 
 
-async def test_no_token_no_code_and_no_position_is_logged(start_server: StartServer) -> None:
+async def test_no_secrets_are_logged(start_server: StartServer) -> None:
+    """Logs contain neither tokens nor codes nor positions, and name the connection of each line."""
     server = start_server(LOG_FORMAT="json")
     tokens = server.log_in("+6281200000001", driver=True), server.log_in("+6281200000003")
-    driver, passenger = [await Client.open(server.url, token) for token in tokens]
+    driver, passenger = [await Client.connect(server.url, token) for token in tokens]
     await ride_to_pickup(driver, passenger)
     for person in (driver, passenger):
         await person.do("location_update", **PLACE)
@@ -23,8 +24,8 @@ async def test_no_token_no_code_and_no_position_is_logged(start_server: StartSer
     await driver.do("token_refresh", token=tokens[1])  # somebody else's
     await driver.do("ride_start", ride_id="x")
     await driver.do("nonsense", **PLACE)
-    await driver.close()
-    await passenger.close()
+    await driver.hang_up()
+    await passenger.hang_up()
     server.stop()
     codes = [line.split(": ")[1][:6] for line in server.output if line.startswith("SMS to ")]
     assert len(codes) == 2
@@ -42,6 +43,6 @@ async def test_no_token_no_code_and_no_position_is_logged(start_server: StartSer
     assert len(refusals) == 1
     assert refusals[0]["frame"] == "ride_start"
     connected = next(line for line in lines if line["message"] == "Connected.")
-    assert len(connected["connection"]) == len(connected["user"]) == 36
+    assert len(connected["connection"]) == len(connected["user_id"]) == 36
     assert refusals[0]["connection"] == connected["connection"]
     assert [line["frame"] for line in lines if line["message"].startswith("Bad frame")] == ["unknown"]

@@ -9,17 +9,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import httpx
 import pytest
 
-from deploy.process import free_port
+from devservers.process import free_port
+from devservers.topology import Topology
+from devservers.web import ServerProcess
+from tests import patience
 from tests.e2e.client import PLACE, Client, ride_to_pickup
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import TIMEOUT, ServerProcess
-from tests.e2e.topology import Topology
 from tests.metrics import Samples, read_metrics, value_of
+from tests.patience import TIMEOUT
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER, THIRD = "+6281200000001", "+6281200000003", "+6281200000004"
@@ -37,10 +38,9 @@ def scrape(server: ServerProcess) -> Samples:
     return read_metrics(answer.text)
 
 
-async def until(done: Callable[[], Any]) -> None:
-    async with asyncio.timeout(TIMEOUT):
-        while not await asyncio.to_thread(done):
-            await asyncio.sleep(0.05)
+async def until(done: Callable[[], object]) -> None:
+    """Wait until something is so that is asked for over HTTP."""
+    await patience.until(lambda: asyncio.to_thread(done))
 
 
 def received(clients: Iterable[Client]) -> Counter[str]:
@@ -60,17 +60,17 @@ async def take_a_ride(driver: Client, passenger: Client) -> None:
         await driver.do("location_update", **PLACE)
     assert (await driver.do("ride_start", ride_id=ride_id))["type"] == "ack"
     assert (await driver.do("ride_arrived", ride_id=ride_id))["type"] == "ack"
-    bill = await passenger.next("payment_process")
+    bill = await passenger.data_of("payment_process")
     await passenger.do("payment_process", ride_id=ride_id, total_cost=bill["total_cost"], status="ACCEPTED")
-    await driver.next("ride_completed")
-    await passenger.next("ride_completed")
+    await driver.data_of("ride_completed")
+    await passenger.data_of("ride_completed")
 
 
 async def misbehave(client: Client) -> None:
     """Send 3 frames that are not of the contract, and one that is refused."""
     for kind in ("nonsense", "more nonsense"):
         assert (await client.do(kind))["data"]["code"] == "INVALID_FORMAT"
-    await client.socket.send("{")
+    await client.send("{")
     assert (await client.do("location_update", latitude=91, longitude=0))["data"]["code"] == "VALIDATION_FAILED"
     await client.find(lambda frame: "not valid JSON" in frame["data"].get("message", ""))
 
@@ -89,10 +89,12 @@ def check_figures(samples: Samples, clients: Iterable[Client]) -> None:
     assert value_of(samples, "outbox_backlog") == 0
 
 
-async def test_the_figures_of_one_process_are_what_was_sent(start_server: StartServer) -> None:
+async def test_figures_match_the_frames(start_server: StartServer) -> None:
+    """Counts of frames, errors, closes and connections equal what clients sent and received."""
     server = start_server(METRICS_TOKEN=TOKEN)
-    driver = await Client.open(server.url, server.log_in(DRIVER, driver=True))
-    passenger = await Client.open(server.url, server.log_in(PASSENGER))
+    driver = await Client.connect(server.url, server.log_in(DRIVER, driver=True))
+    token = server.log_in(PASSENGER)
+    passenger = await Client.connect(server.url, token)
     await take_a_ride(driver, passenger)
     await misbehave(driver)
     await until(lambda: value_of(scrape(server), "outbox_backlog") == 0)
@@ -104,27 +106,28 @@ async def test_the_figures_of_one_process_are_what_was_sent(start_server: StartS
     samples = await asyncio.to_thread(scrape, server)
     assert value_of(samples, "http_answers_total", status="4xx") == 1
     assert value_of(samples, "http_answers_total", status="2xx") == good + 1  # the scrape before
-    newer = await Client.open(server.url, server.log_in(PASSENGER))
-    assert await passenger.closed() == 4409
-    await driver.close()
+    newer = await Client.connect(server.url, token)
+    assert await passenger.closed_with() == 4409
+    await driver.hang_up()
     await until(lambda: value_of(scrape(server), "closed_total", code="4409") == 1)
     await until(lambda: value_of(scrape(server), "closed_total", code="1000") == 1)
     await until(lambda: value_of(scrape(server), "connections", role="driver") == 0)
     assert value_of(scrape(server), "connections", role="passenger") == 1
     health = get(f"{server.url}/health/detailed")
     assert (health.status_code, health.json()["connections"]) == (200, {"ok": True, "total": 1, "stale": 0})
-    await newer.close()
+    await newer.hang_up()
 
 
-async def test_a_rate_limit_that_was_met_is_counted(start_server: StartServer) -> None:
+async def test_rate_limits_are_counted(start_server: StartServer) -> None:
+    """Each refusal with RATE_LIMIT is counted."""
     server = start_server(WS_COMMAND_RATE="1", WS_COMMAND_BURST="2")
-    client = await Client.open(server.url, server.log_in(PASSENGER))
+    client = await Client.connect(server.url, server.log_in(PASSENGER))
     answers = Counter([(await client.do("sync"))["type"] for _ in range(10)])
     samples = scrape(server)
     assert answers["error"] >= 1
     assert value_of(samples, "rate_limited_total", limit="command") == answers["error"]
     assert value_of(samples, "errors_total", code="RATE_LIMIT") == answers["error"]
-    await client.close()
+    await client.hang_up()
 
 
 class Many(Topology):
@@ -154,17 +157,18 @@ def many() -> Iterator[Many]:
         yield running
 
 
-async def test_whichever_worker_is_asked_answers_for_all(many: Many) -> None:
+async def test_any_worker_answers_for_all(many: Many) -> None:
+    """With several workers every scrape has the sums of all of them."""
     web = many.web
-    driver = await Client.open(web.url, web.log_in(DRIVER, driver=True))
-    passenger = await Client.open(web.url, web.log_in(PASSENGER))
+    driver = await Client.connect(web.url, web.log_in(DRIVER, driver=True))
+    passenger = await Client.connect(web.url, web.log_in(PASSENGER))
     third = web.log_in(THIRD)
     others = []
     for _ in range(8):  # of one user: each evicts the one before
-        others.append(await Client.open(web.url, third))
-        await others[-1].next("session_ready")
+        others.append(await Client.connect(web.url, third))
+        await others[-1].data_of("session_ready")
     for other in others[:-1]:
-        assert await other.closed() == 4409
+        assert await other.closed_with() == 4409
     await take_a_ride(driver, passenger)
     await misbehave(driver)
     clients = [driver, passenger, *others]
@@ -181,14 +185,15 @@ async def test_whichever_worker_is_asked_answers_for_all(many: Many) -> None:
         assert value_of(samples, "connections", role="passenger") == 2
         assert value_of(samples, "bridge_active") == 1
     for client in (driver, passenger, others[-1]):
-        await client.close()
+        await client.hang_up()
     await until(lambda: value_of(scrape(web), "connections", role="passenger") == 0)
 
 
-async def test_a_worker_that_was_killed_leaves_no_connections_and_no_gap_in_what_was_counted(many: Many) -> None:
+async def test_a_killed_worker_keeps_its_counts(many: Many) -> None:
+    """A killed worker has no connections any more, but what it counted stays."""
     web = many.web
     token = web.log_in(DRIVER, driver=True)
-    client = await Client.open(web.url, token)
+    client = await Client.connect(web.url, token)
     await client.do("sync")
     before = scrape(web)
     pids = [line.rsplit(" ", 1)[1].rstrip(".\n") for line in web.output if "has the pid" in line]
@@ -209,7 +214,8 @@ def _scrape_or_none(server: ServerProcess) -> Samples | None:
         return None
 
 
-async def test_bridge_and_dispatcher_show_theirs(many: Many) -> None:
+async def test_bridge_and_dispatcher_are_scraped(many: Many) -> None:
+    """Bridge and dispatcher serve metrics of their own."""
     bridge = many.of(many.bridge_port)
     assert value_of(bridge, "bridge_active") == 1
     assert value_of(bridge, "bridge_messages_total", result="delivered") >= 8
@@ -217,13 +223,14 @@ async def test_bridge_and_dispatcher_show_theirs(many: Many) -> None:
     assert value_of(many.of(many.dispatcher_port), "outbox_backlog") == 0
 
 
-async def test_statistics_and_health_are_over_all_processes(many: Many) -> None:
+async def test_health_covers_all_processes(many: Many) -> None:
+    """Statistics and detailed health count the connections of all processes."""
     web = many.web
     staff = _staff_token(web)
     tokens = [web.log_in(DRIVER, driver=True), web.log_in(PASSENGER), web.log_in(THIRD)]
-    clients = [await Client.open(web.url, token) for token in tokens]
+    clients = [await Client.connect(web.url, token) for token in tokens]
     for client in clients:
-        await client.next("session_ready")
+        await client.data_of("session_ready")
     stats = f"{web.url}/api/realtime/stats/"
 
     def counted() -> bool:
@@ -241,10 +248,11 @@ async def test_statistics_and_health_are_over_all_processes(many: Many) -> None:
         "database", "background", "serving", "outbox", "connections", "redis", "nats", "bridge",
     }  # fmt: skip
     for client in clients:
-        await client.close()
+        await client.hang_up()
 
 
-async def test_without_a_bridge_the_health_says_so(many: Many) -> None:
+async def test_health_reports_a_missing_bridge(many: Many) -> None:
+    """Detailed health is 503 without an active bridge, and 200 when one is back."""
     many.bridges[0].stop()
     await until(lambda: get(f"{many.web.url}/health/detailed").json()["bridge"]["active"] is False)
     assert get(f"{many.web.url}/health/detailed").status_code == 503

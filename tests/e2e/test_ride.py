@@ -11,12 +11,12 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
+from devservers.web import ServerProcess
 from nebengjek_client import Client, Subscription, ValidationFailed
 from tests.clients.people import PLACE, TARGET, Told, book, log_in
-from tests.clients.script import TIMEOUT, until
 from tests.e2e.client import Client as RawClient
 from tests.e2e.conftest import StartServer
-from tests.e2e.server import ServerProcess
+from tests.patience import until, within
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER = "+6281200000001", "+6281200000003"
@@ -29,14 +29,15 @@ def metres(degrees: float) -> float:
 
 async def next_of(frames: Subscription, kind: str) -> dict[str, Any]:
     """The data of the next frame of a type; those before it are read over."""
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         async for frame in frames:
             if frame.type == kind:
                 return frame.data
     raise AssertionError("The client was closed.")
 
 
-async def test_two_people_take_a_ride_from_login_to_payment(server: ServerProcess) -> None:
+async def test_a_ride_from_login_to_payment(server: ServerProcess) -> None:
+    """Two people log in, meet, ride, pay, and the fare is that of the track."""
     logins = await log_in(server, DRIVER, driver=True), await log_in(server, PASSENGER)
     driver, passenger = [Client(server.url, login["access"], login["refresh"]) for login in logins]
     told = [Told(person) for person in (driver, passenger)]
@@ -79,42 +80,45 @@ async def test_two_people_take_a_ride_from_login_to_payment(server: ServerProces
     assert httpx.get(bill["qr_code_url"].replace("http://127.0.0.1:8000", server.url)).status_code == 200
 
 
-async def test_a_phone_that_lost_its_network_gets_what_it_missed(server: ServerProcess) -> None:
-    driver = await RawClient.open(server.url, server.log_in(DRIVER, driver=True))
+async def test_a_lost_phone_resumes(server: ServerProcess) -> None:
+    """A client that comes back with `resume` gets exactly what it missed."""
+    driver = await RawClient.connect(server.url, server.log_in(DRIVER, driver=True))
     token = server.log_in(PASSENGER)
-    passenger = await RawClient.open(server.url, token)
-    ready = await passenger.next("session_ready")
+    passenger = await RawClient.connect(server.url, token)
+    ready = await passenger.data_of("session_ready")
     assert (await driver.do("beacon_update", is_active=True, **PLACE))["type"] == "ack"
     await passenger.do("finder_update", is_active=True, location=PLACE, target_location=TARGET)
-    match_id = (await passenger.next("match_proposal"))["match_id"]
+    match_id = (await passenger.data_of("match_proposal"))["match_id"]
     seen = passenger.numbers[-1]
-    passenger.cut()
+    passenger.lose_network()
     await driver.do("match_confirm", match_id=match_id, accepted=True)
     await driver.next("match_confirm")
-    back = await RawClient.open(server.url, token, f"?resume={ready['epoch']}:{seen}")
-    ready = await back.next("session_ready")
+    back = await RawClient.connect(server.url, token, f"?resume={ready['epoch']}:{seen}")
+    ready = await back.data_of("session_ready")
     assert (ready["recovered"], ready["seq"]) == (True, seen)
-    assert (await back.next("match_confirm"))["match_status"] == "DRIVER_CONFIRMED"
+    assert (await back.data_of("match_confirm"))["match_status"] == "DRIVER_CONFIRMED"
     assert back.numbers == [seen + 1]
-    await driver.close()
-    await back.close()
+    await driver.hang_up()
+    await back.hang_up()
 
 
-async def test_a_proposal_that_nobody_answers_expires_and_the_search_ends(start_server: StartServer) -> None:
+async def test_unanswered_offers_expire(start_server: StartServer) -> None:
+    """An offer that nobody answers expires, and the search ends with `no_driver`."""
     server = start_server(MATCH_RESPONSE_TIMEOUT="300ms", MATCH_SEARCH_INTERVAL="100ms", TIMERS_INTERVAL="50ms")
-    driver = await RawClient.open(server.url, server.log_in(DRIVER, driver=True))
-    passenger = await RawClient.open(server.url, server.log_in(PASSENGER))
+    driver = await RawClient.connect(server.url, server.log_in(DRIVER, driver=True))
+    passenger = await RawClient.connect(server.url, server.log_in(PASSENGER))
     await driver.do("beacon_update", is_active=True, **PLACE)
     await passenger.do("finder_update", is_active=True, location=PLACE, target_location=TARGET)
-    assert (await driver.next("match_rejected"))["reason"] == "expired"
+    assert (await driver.data_of("match_rejected"))["reason"] == "expired"
     await passenger.next("match_rejected")
-    ended = await passenger.next("finder_update")
+    ended = await passenger.data_of("finder_update")
     assert (ended["is_active"], ended["reason"]) == (False, "no_driver")
-    await driver.close()
-    await passenger.close()
+    await driver.hang_up()
+    await passenger.hang_up()
 
 
-async def test_a_browser_connects_with_a_subprotocol(server: ServerProcess) -> None:
+async def test_browsers_connect_with_a_subprotocol(server: ServerProcess) -> None:
+    """A browser passes its token as the subprotocol pair `bearer, <token>`."""
     token = server.log_in(PASSENGER)
     address = server.url.replace("http", "ws", 1) + "/ws/"
     async with connect(address, subprotocols=["bearer", token], origin=server.url) as socket:  # type: ignore[list-item, arg-type]

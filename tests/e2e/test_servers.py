@@ -22,7 +22,8 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize("name", ["daphne", "runserver"])
-async def test_a_ride_is_booked_and_timers_run_on_daphne_too(start_server: StartServer, name: str) -> None:
+async def test_daphne_and_runserver_work(start_server: StartServer, name: str) -> None:
+    """Under Daphne and runserver a ride is booked and the timers run."""
     port = str(free_port())
     commands = {
         "daphne": ("-m", "daphne", "-p", port, "nebengjek.asgi:application"),
@@ -31,19 +32,20 @@ async def test_a_ride_is_booked_and_timers_run_on_daphne_too(start_server: Start
     url = f"http://127.0.0.1:{port}"
     server = start_server(*commands[name], url=url, MATCH_RESPONSE_TIMEOUT="4s", MATCH_MAX_ATTEMPTS="1")
     tokens = server.log_in("+6281200000001", driver=True), server.log_in("+6281200000003")
-    driver, passenger = [await Client.open(server.url, token) for token in tokens]
+    driver, passenger = [await Client.connect(server.url, token) for token in tokens]
     ride_id = await ride_to_pickup(driver, passenger)
     assert (await passenger.do("ride_cancel", ride_id=ride_id))["type"] == "ack"
-    assert (await driver.next("ride_cancelled"))["ride_id"] == ride_id
+    assert (await driver.data_of("ride_cancelled"))["ride_id"] == ride_id
     place = {"latitude": 0.0, "longitude": 0.0}
     await passenger.do("finder_update", is_active=True, location=place, target_location=place)
     await passenger.find(lambda frame: frame["data"].get("reason") == "no_driver")
     assert httpx.get(f"{server.url}/health/ready").json()["background"] is True
-    await driver.close()
-    await passenger.close()
+    await driver.hang_up()
+    await passenger.hang_up()
 
 
-async def test_what_daphne_does_with_the_limits_is_what_the_table_says(start_server: StartServer) -> None:
+async def test_daphne_limits_are_as_documented(start_server: StartServer) -> None:
+    """Daphne closes and refuses with the codes that the table of servers gives."""
     port = str(free_port())
     server = start_server(
         "-m", "daphne", "-p", port, "nebengjek.asgi:application", url=f"http://127.0.0.1:{port}",
@@ -59,16 +61,16 @@ async def test_what_daphne_does_with_the_limits_is_what_the_table_says(start_ser
     bearer = f"Bearer {token}"
     assert await refused() == 403  # 401 with `serve`
     assert await refused(Authorization=bearer, Origin="https://evil.example") == 403
-    client = await Client.open(server.url, token)
-    await client.socket.send("x" * 513)
-    assert await client.closed() == 1011
-    client = await Client.open(server.url, token)
+    client = await Client.connect(server.url, token)
+    await client.send("x" * 513)
+    assert await client.closed_with() == 1011
+    client = await Client.connect(server.url, token)
     answers = [(await client.do("sync"))["data"].get("code") for _ in range(4)]
     assert answers[:2] == [None, None]
     assert "RATE_LIMIT" in answers
     for _ in range(10):
         await client.say("sync")
-    assert await client.closed() == 4429
+    assert await client.closed_with() == 4429
     codes = [await refused() for _ in range(8)]
     assert set(codes) == {403}  # the last of them because of WS_CONNECT_RATE
     assert "Handshake refused: too many from 127.0.0.1" in "".join(server.output)

@@ -11,7 +11,8 @@ from tests.e2e.conftest import StartServer
 pytestmark = pytest.mark.e2e
 
 
-def test_rides_are_taken_to_the_end_with_right_fares(start_server: StartServer) -> None:
+def test_simulated_rides_are_completed(start_server: StartServer) -> None:
+    """`manage.py simulate` completes its rides with the right fares."""
     server = start_server(RIDES_MAX_SPEED_KMH="0")
     args = ("--rides", "4", "--drivers", "2", "--passengers", "2", "--speed", "200", "--url", server.url)
     done = server.manage("simulate", *args)
@@ -22,7 +23,8 @@ def test_rides_are_taken_to_the_end_with_right_fares(start_server: StartServer) 
     assert "2 of 2 rides completed" in again.stdout, again.stdout + again.stderr
 
 
-def test_frames_are_shown_in_the_order_of_a_ride(start_server: StartServer) -> None:
+def test_frames_are_shown_in_order(start_server: StartServer) -> None:
+    """`simulate --show-frames` prints the frames of a ride in order."""
     server = start_server(RIDES_MAX_SPEED_KMH="0")
     args = ("--rides", "1", "--drivers", "1", "--passengers", "1", "--speed", "200", "--show-frames")
     done = server.manage("simulate", *args, "--url", server.url)
@@ -31,7 +33,8 @@ def test_frames_are_shown_in_the_order_of_a_ride(start_server: StartServer) -> N
     assert [shown.index(step) for step in steps] == sorted(shown.index(step) for step in steps)
 
 
-def test_a_server_that_is_not_there_is_said_so(start_server: StartServer) -> None:
+def test_a_missing_server_is_reported(start_server: StartServer) -> None:
+    """`simulate` without a server ends with a message instead of a traceback."""
     server = start_server()
     done = server.manage("simulate", "--url", "http://127.0.0.1:1")
     assert done.returncode == 1

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,12 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js.api import DiscardPolicy
 
+from common.nats import connect_to_nats
+from devservers.servers import NatsServer
 from events.buses import jetstream as module
-from events.buses.base import BusUnavailable
+from events.buses.base import BusUnavailable, Refused
 from events.buses.jetstream import JetStreamBus, headers_of, rounds
 from events.models import OutboxEvent
 from events.stream import ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, ensure_stream
+from tests.patience import until
 
 
 def event(subject: str = "match.found", *hearers: str, key: str = "k", **data: Any) -> OutboxEvent:
@@ -173,3 +178,64 @@ async def test_without_a_connection_the_bus_is_not_available(nats_client: Client
     for subject in ("match.found", "user.beacon"):
         with pytest.raises(BusUnavailable, match="NATS: "):
             await desk.bus.publish([event(subject)])
+
+
+async def with_stream(client: Client, **config: Any) -> None:
+    """Let the operator have set limits on our stream."""
+    await ensure_stream(client.jetstream())
+    info = await client.jetstream().stream_info(STREAM)
+    await client.jetstream().update_stream(info.config.evolve(**config))
+
+
+async def test_an_event_that_the_stream_never_takes_is_refused(nats_client: Client) -> None:
+    """The reason is said, and the others of its round are in the stream."""
+    await with_stream(nats_client, max_msg_size=1000)
+    desk = Desk(nats_client)
+    with pytest.raises(Refused, match=r"refuses the event of 2008 bytes: message size exceeds maximum allowed"):
+        await desk.bus.publish(
+            [event("match.found", "dewi", x="x" * 2000), event("match.found", "putri", key="l", n=1)]
+        )
+    assert [json.loads(message.data) for message in await stream_of(nats_client)] == [{"n": 1}]
+
+
+async def test_an_event_that_no_server_takes_is_refused(nats_client: Client) -> None:
+    await ensure_stream(nats_client.jetstream())
+    with pytest.raises(Refused, match="larger than NATS allows"):
+        await Desk(nats_client).bus.publish([event("match.found", x="x" * 2_000_000)])
+
+
+async def test_a_full_stream_is_waited_for_and_says_so(nats_client: Client) -> None:
+    """It is no fault of an event, and no time-out."""
+    await with_stream(nats_client, max_msgs=1, discard=DiscardPolicy.NEW)
+    desk = Desk(nats_client)
+    await desk.bus.publish([event(n=1)])
+    with pytest.raises(BusUnavailable, match="maximum messages exceeded"):
+        await desk.bus.publish([event(n=2)])
+
+
+async def test_a_subject_of_another_stream_is_waited_for(nats_client: Client) -> None:
+    await nats_client.jetstream().add_stream(name="OTHER", subjects=["match.*"])
+    try:
+        with pytest.raises(BusUnavailable, match=r"another stream has the subject match\.found"):
+            await Desk(nats_client).bus.publish([event()])
+    finally:
+        await nats_client.jetstream().delete_stream("OTHER")
+
+
+async def test_while_it_is_not_connected_nothing_is_buffered(tmp_path: Path, settings: Any) -> None:
+    """However often it is tried, afterwards everything is published once, and there is room for it."""
+    with NatsServer(tmp_path) as server:
+        settings.NATS_URL = server.url
+        client = await connect_to_nats("bridge")
+        await ensure_stream(client.jetstream())
+        desk = Desk(client)
+        server.kill()
+        await until(lambda: not client.is_connected)
+        for _ in range(5000):  # nats-py gives 4,000 places for answers, and has a buffer of 2 MB
+            with pytest.raises(BusUnavailable, match="not connected"):
+                await desk.bus.publish([event(x="x" * 1000)])
+        server.start()
+        await until(lambda: client.is_connected)
+        await desk.bus.publish([event(n=1)])
+        assert [json.loads(message.data) for message in await stream_of(client)] == [{"n": 1}]
+        await client.close()

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from common.threads import in_write_thread
 from events import relay as relay_module
+from events.buses.base import Refused
 from events.buses.memory import MemoryBus
 from events.models import OutboxEvent
+from events.outbox import outbox_events_retry
 from events.relay import Relay
-from nebengjek.threads import in_write_thread
 from tests.events.test_outbox import Happened, emit
+from tests.patience import within
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,7 +59,7 @@ async def test_the_relay_is_woken_by_a_commit(settings: Any) -> None:
     task = asyncio.create_task(Relay(MemoryBus(recorder)).run())
     await asyncio.sleep(0.1)
     await happen(1)
-    async with asyncio.timeout(5):
+    async with within():
         await recorder.arrived.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -67,9 +70,9 @@ async def test_what_another_process_left_is_found_anyway(settings: Any, monkeypa
     recorder = Recorder()
     task = asyncio.create_task(Relay(MemoryBus(recorder)).run())
     await asyncio.sleep(0.1)
-    monkeypatch.setattr("events.outbox.nudge", lambda: None)
+    monkeypatch.setattr("events.outbox.wake_relay", lambda: None)
     await happen(1)
-    async with asyncio.timeout(5):
+    async with within():
         await recorder.arrived.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -83,6 +86,18 @@ async def test_what_is_out_of_date_is_not_handed_out() -> None:
     assert await Relay(MemoryBus(recorder)).drain() == 2
     assert recorder.numbers == [2]
     assert (await outbox_of(1)).published_at is not None
+
+
+async def test_the_clock_of_the_database_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay whose clock is an hour fast must not drop every offer."""
+    recorder = Recorder()
+    await happen(1)
+    valid = OutboxEvent.objects.filter(data__number=1)
+    now = timezone.now()
+    await in_write_thread(valid.update, valid_until=now + timedelta(minutes=1))
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now + timedelta(hours=1))
+    assert await Relay(MemoryBus(recorder)).drain() == 1
+    assert recorder.numbers == [1]
 
 
 async def test_an_event_that_always_fails_is_given_up_and_blocks_nobody(
@@ -111,3 +126,31 @@ async def test_nothing_overtakes_an_event_that_may_still_be_handed_out(monkeypat
     recorder.refused = set()
     assert await task == 2
     assert recorder.numbers == [1, 2]
+
+
+class Choosy:
+    """Refuses one number for good."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    async def publish(self, events: Sequence[OutboxEvent]) -> None:
+        if any(event.data["number"] == 2 for event in events):
+            raise Refused("too large")
+        self.numbers += [event.data["number"] for event in events]
+
+
+async def test_what_is_refused_for_good_blocks_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """It is given up at once, with the reason; support may let it be tried again."""
+    await happen(1, 2, 3)
+    bus, counted = Choosy(), list[int]()
+    assert await Relay(bus, counted.append).drain() == 3
+    assert (bus.numbers, sum(counted)) == ([1, 3], 3)
+    refused = await outbox_of(2)
+    assert (refused.attempts, refused.error, refused.published_at) == (1, "too large", None)
+    assert "was given up: too large" in caplog.text
+    assert await in_write_thread(outbox_events_retry, ids=[refused.pk]) == 1
+    assert await in_write_thread(outbox_events_retry, ids=[refused.pk]) == 0
+    recorder = Recorder()
+    assert await Relay(MemoryBus(recorder)).drain() == 1
+    assert recorder.numbers == [2]

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 import pytest
 from nats.aio.client import Client
 
+from common.threads import in_read_thread, in_write_thread
 from events import relay as relay_module
 from events.buses.base import BusUnavailable
 from events.buses.jetstream import JetStreamBus
 from events.models import OutboxEvent
 from events.relay import Relay
 from events.stream import STREAM, ensure_stream
-from nebengjek.threads import in_read_thread, in_write_thread
 from tests.events.test_relay import happen, outbox_of
-from tests.realtime.bridge.conftest import until
+from tests.patience import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,13 +33,22 @@ async def delivered(sequence: int) -> None:
 
 
 async def test_while_nats_is_away_events_wait_and_no_attempt_is_counted(
-    nats_client: Client, caplog: pytest.LogCaptureFixture
+    nats_client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await happen(*range(5))
     await in_write_thread(OutboxEvent.objects.update, subject="match.found")
-    relay = Relay(JetStreamBus(nats_client, deliver, delivered, newest=0))
+    bus, tries = JetStreamBus(nats_client, deliver, delivered, newest=0), list[int]()
+    publish = bus.publish
+
+    async def counted(events: Sequence[OutboxEvent]) -> None:
+        tries.append(len(events))
+        await publish(events)
+
+    monkeypatch.setattr(bus, "publish", counted)
+    relay = Relay(bus)
     draining = asyncio.create_task(relay.drain())
-    await until(lambda: sum("5 events wait: NATS: " in record.getMessage() for record in caplog.records) >= 10)
+    await until(lambda: len(tries) >= 10)
+    assert caplog.text.count("5 events are waiting: NATS: ") == 1
     assert not await in_read_thread(OutboxEvent.objects.filter(published_at__isnull=False).exists)
     await ensure_stream(nats_client.jetstream())
     assert await draining == 5

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
-from deploy.servers import NatsServer
+from devservers.servers import NatsServer
 from nebengjek.settings import BASE_DIR
 
 CONFIG = Path(BASE_DIR) / "examples" / "nats-server.conf"

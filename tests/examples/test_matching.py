@@ -15,15 +15,15 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from devservers.web import ServerProcess
 from events.stream import ID_HEADER, STREAM, ensure_stream
 from rides.geo import GeoPoint, distance_km
 from tests.cast import BLOK_M, MONAS, north_of
-from tests.e2e.server import ServerProcess
 from tests.examples.conftest import settle
+from tests.patience import within
 
 pytestmark = pytest.mark.e2e
 
-TIMEOUT = 15
 DEWI, JOKO, PUTRI, SARI = (str(UUID(int=number)) for number in range(1, 5))
 
 
@@ -73,7 +73,7 @@ class Town:
 
     async def found(self) -> dict[str, Any]:
         """Return the next `match.found`."""
-        async with asyncio.timeout(TIMEOUT):
+        async with within():
             return await self._found.get()
 
     async def proposal(self) -> tuple[str, str]:
@@ -116,7 +116,8 @@ async def service(town: Town) -> ServerProcess:
     return town.start()
 
 
-async def test_the_nearest_driver_is_asked_and_after_a_refusal_the_next(town: Town, service: ServerProcess) -> None:
+async def test_the_nearest_is_asked_first(town: Town, service: ServerProcess) -> None:
+    """The nearest driver is asked, and after a refusal the next."""
     await town.stand_by(DEWI, 1000)
     await town.stand_by(JOKO, 300)
     await town.look(PUTRI)
@@ -140,7 +141,8 @@ async def test_the_nearest_driver_is_asked_and_after_a_refusal_the_next(town: To
     assert await town.proposal() == (newcomer, PUTRI)
 
 
-async def test_who_is_too_far_or_has_no_beacon_on_is_not_asked(town: Town, service: ServerProcess) -> None:
+async def test_unavailable_drivers_are_not_asked(town: Town, service: ServerProcess) -> None:
+    """Drivers who are too far away or have their beacon off are not asked."""
     await town.stand_by(DEWI, 5100)
     await town.stand_by(JOKO, 100)
     await town.say("user.beacon", user_id=JOKO, is_active=False)
@@ -150,7 +152,8 @@ async def test_who_is_too_far_or_has_no_beacon_on_is_not_asked(town: Town, servi
     assert await town.proposal() == (DEWI, PUTRI)
 
 
-async def test_who_gave_up_or_has_a_driver_is_forgotten(town: Town, service: ServerProcess) -> None:
+async def test_finished_searches_are_forgotten(town: Town, service: ServerProcess) -> None:
+    """A passenger who gave up or has a driver is forgotten."""
     await town.stand_by(DEWI, 100)
     await town.stand_by(JOKO, 200)
     for passenger in (PUTRI, SARI):
@@ -167,7 +170,8 @@ async def test_who_gave_up_or_has_a_driver_is_forgotten(town: Town, service: Ser
     assert await town.proposal() == (JOKO, PUTRI)
 
 
-async def test_a_driver_who_rides_is_asked_when_that_is_over(town: Town, service: ServerProcess) -> None:
+async def test_riding_drivers_are_asked_later(town: Town, service: ServerProcess) -> None:
+    """A driver on a ride is asked when it is over."""
     await town.stand_by(DEWI, 100)
     for passenger, end in ((SARI, "ride.arrived"), (PUTRI, "ride.cancelled")):
         await town.look(passenger)
@@ -186,7 +190,8 @@ async def test_a_driver_who_rides_is_asked_when_that_is_over(town: Town, service
         await town.give_up(waiting)
 
 
-async def test_a_proposal_that_nobody_answers_gives_way_to_the_next(town: Town) -> None:
+async def test_unanswered_offers_give_way(town: Town) -> None:
+    """An offer that nobody answers gives way to the next driver."""
     await ensure_stream(town.client.jetstream())
     town.start(MATCHING_PATIENCE="0.2")
     await town.look(PUTRI)
@@ -195,7 +200,8 @@ async def test_a_proposal_that_nobody_answers_gives_way_to_the_next(town: Town) 
         assert await town.proposal() == (driver, PUTRI)
 
 
-async def test_a_search_that_is_said_twice_is_one_and_a_new_one_begins_anew(town: Town, service: ServerProcess) -> None:
+async def test_repeated_searches_are_one(town: Town, service: ServerProcess) -> None:
+    """A search that is announced twice is one; a new one asks everybody again."""
     await town.stand_by(DEWI, 100)
     await town.stand_by(JOKO, 200)
     await town.look(PUTRI, event_id="a")
@@ -209,7 +215,8 @@ async def test_a_search_that_is_said_twice_is_one_and_a_new_one_begins_anew(town
     assert await town.proposal() == (JOKO, PUTRI)
 
 
-async def test_without_a_stream_it_tries_again_and_the_stream_has_each_proposal_once(town: Town) -> None:
+async def test_missing_streams_are_retried(town: Town) -> None:
+    """Without a stream it tries again, and the stream has each offer once."""
     await town.listen_no_more()
     service = town.start()
     await town.say("user.beacon", user_id=DEWI, is_active=True, **as_data(MONAS))
@@ -221,7 +228,7 @@ async def test_without_a_stream_it_tries_again_and_the_stream_has_each_proposal_
     await town.look(SARI)
     await settle(town.client)
     match_ids.append(service.wait_for(rf"Proposing: match=(\S+) driver={DEWI} passenger={SARI}"))
-    async with asyncio.timeout(TIMEOUT):
+    async with within():
         while (await context.stream_info(STREAM)).state.messages < 2:
             await asyncio.sleep(0.02)
     messages = [await context.get_msg(STREAM, number) for number in (1, 2)]
@@ -229,14 +236,16 @@ async def test_without_a_stream_it_tries_again_and_the_stream_has_each_proposal_
     assert sorted((message.headers or {})[ID_HEADER] for message in messages) == sorted(match_ids)
 
 
-async def test_what_makes_no_sense_stops_nothing(town: Town, service: ServerProcess) -> None:
+async def test_nonsense_stops_nothing(town: Town, service: ServerProcess) -> None:
+    """Messages that make no sense are passed over."""
     for subject in ("user.beacon", "user.finder", "location.update", "match.accepted", "match.rejected"):
         for payload in (b"", b"[]", b"{}", b'{"user_id": "x", "is_active": true, "latitude": "n", "longitude": "e"}'):
             await town.client.publish(subject, payload)
     await town.stand_by(DEWI, 100)
 
 
-async def test_it_stops_when_told_to_also_amid_a_search(town: Town, service: ServerProcess) -> None:
+async def test_sigterm_stops_it(town: Town, service: ServerProcess) -> None:
+    """SIGTERM ends it, also during a search."""
     await town.stand_by(DEWI, 100)
     for passenger in (PUTRI, SARI):
         await town.look(passenger)

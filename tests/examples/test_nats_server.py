@@ -11,10 +11,10 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from deploy.servers import NatsServer
+from devservers.servers import NatsServer
 from events.stream import OUTBOX_SUBJECT
-from realtime.bridge.inbound import events_by_subject
-from realtime.link import LOCATION_SUBJECT
+from realtime.bridge.reading import events_by_subject
+from realtime.socket.nats_publisher import LOCATION_SUBJECT
 from rides.events import EVENTS
 from tests.examples.conftest import USERS, settle, url_of
 
@@ -87,13 +87,15 @@ def lowered(subjects: set[str]) -> list[str]:
     return sorted(subject.lower() for subject in subjects)
 
 
-def test_every_subject_of_the_contract_is_asked_for() -> None:
+def test_all_subjects_are_covered() -> None:
+    """Every subject of the contract is tried by one of the users."""
     assert set(events_by_subject()) | {"user.beacon", "user.finder"} == SUBJECTS
     assert set(USERS) == MAY_SAY.keys() == MAY_HEAR.keys()
 
 
 @pytest.mark.parametrize("user", USERS)
-async def test_a_user_says_what_he_may_and_nothing_else(guarded_nats: NatsServer, user: str) -> None:
+async def test_publishing_is_restricted(guarded_nats: NatsServer, user: str) -> None:
+    """Each user of NATS can publish its own subjects and no others."""
     async with connected(guarded_nats, user) as (client, forbidden):
         for subject in SAYABLE:
             await client.publish(subject, b"{}")
@@ -102,7 +104,9 @@ async def test_a_user_says_what_he_may_and_nothing_else(guarded_nats: NatsServer
 
 
 @pytest.mark.parametrize("user", USERS)
-async def test_a_user_hears_what_he_may_and_nothing_else(guarded_nats: NatsServer, user: str) -> None:
+async def test_subscribing_is_restricted(guarded_nats: NatsServer, user: str) -> None:
+    """Each user of NATS can subscribe to its own subjects and no others."""
+
     async def hear(message: Msg) -> None:
         raise AssertionError(message)
 
@@ -114,7 +118,8 @@ async def test_a_user_hears_what_he_may_and_nothing_else(guarded_nats: NatsServe
 
 
 @pytest.mark.parametrize("who", ["", "web:wrong@", "web:@", "matching@", "stranger:secret-of-web@"])
-async def test_who_does_not_know_a_password_is_not_let_in(guarded_nats: NatsServer, who: str) -> None:
+async def test_wrong_passwords_are_refused(guarded_nats: NatsServer, who: str) -> None:
+    """Whoever does not know a password is not let in."""
     errors: list[Exception] = []
 
     async def note(error: Exception) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import nats
 import pytest
 
-from deploy.servers import NatsServer, ValkeyServer
+from devservers.servers import NatsServer, ValkeyServer
+from devservers.web import ServerProcess
 from rides.geo import GeoPoint
 from tests.cast import BLOK_M, MONAS, north_of
 from tests.e2e.client import Client
-from tests.e2e.server import ServerProcess
 from tests.examples.conftest import url_of
 from tests.realtime.bridge.conftest import all_is_delivered
 
@@ -61,12 +61,12 @@ class System:
     @asynccontextmanager
     async def phone_of(self, msisdn: str, *, driver: bool = False) -> AsyncIterator[tuple[Client, str]]:
         """Give a person's connection, and who he is."""
-        client = await Client.open(self.web.url, self.web.log_in(msisdn, driver=driver))
+        client = await Client.connect(self.web.url, self.web.log_in(msisdn, driver=driver))
         self._clients.append(client)
         try:
-            yield client, (await client.next("session_ready"))["user_id"]
+            yield client, (await client.data_of("session_ready"))["user_id"]
         finally:
-            await client.close()
+            await client.hang_up()
 
     async def check(self) -> None:
         """Check that all run and all was delivered, and that NATS has forbidden nothing to anybody."""
@@ -107,31 +107,33 @@ def at(point: GeoPoint) -> dict[str, float]:
     return {"latitude": point.latitude, "longitude": point.longitude}
 
 
-async def test_a_driver_and_a_passenger_come_to_a_ride(system: System) -> None:
+async def test_a_match_becomes_a_ride(system: System) -> None:
+    """With matching outside of the server, a driver and a passenger come to a ride."""
     async with system.phone_of(DEWI, driver=True) as (dewi, dewi_id), system.phone_of(PUTRI) as (putri, putri_id):
         await succeed(dewi, "beacon_update", is_active=True)
         await succeed(dewi, "location_update", **at(north_of(MONAS, 500)))
         await look_for_a_driver(putri)
-        proposal = await putri.next("match_proposal")
-        assert proposal == await dewi.next("match_proposal")
+        proposal = await putri.data_of("match_proposal")
+        assert proposal == await dewi.data_of("match_proposal")
         assert (proposal["driver_id"], proposal["passenger_id"]) == (dewi_id, putri_id)
         assert proposal["distance_km"] == pytest.approx(0.5, abs=0.01)
         for person in (dewi, putri):
             await succeed(person, "match_confirm", match_id=proposal["match_id"], accepted=True)
-        pickup = await putri.next("ride_pickup")
-        assert pickup == await dewi.next("ride_pickup")
+        pickup = await putri.data_of("ride_pickup")
+        assert pickup == await dewi.data_of("ride_pickup")
         assert pickup["match_id"] == proposal["match_id"]
         await succeed(putri, "sync")
-        state = (await putri.next("session_ready"))["state"]
+        state = (await putri.data_of("session_ready"))["state"]
         assert (state["ride"]["ride_id"], state["ride"]["status"]) == (pickup["ride_id"], "PICKUP")
         assert (state["ride"]["location"], state["ride"]["target_location"]) == (at(MONAS), at(BLOK_M))
         await succeed(putri, "ride_cancel", ride_id=pickup["ride_id"])
-        await dewi.next("ride_cancelled")
+        await dewi.data_of("ride_cancelled")
         await succeed(dewi, "beacon_update", is_active=False)
     await system.check()
 
 
-async def test_when_the_nearest_declines_the_next_is_asked(system: System) -> None:
+async def test_the_next_driver_is_asked(system: System) -> None:
+    """When the nearest driver declines, the next is asked."""
     async with (
         system.phone_of(DEWI, driver=True) as (dewi, dewi_id),
         system.phone_of(JOKO, driver=True) as (joko, joko_id),
@@ -140,24 +142,24 @@ async def test_when_the_nearest_declines_the_next_is_asked(system: System) -> No
         await succeed(dewi, "beacon_update", is_active=True, **at(north_of(MONAS, 200)))
         await succeed(joko, "beacon_update", is_active=True, **at(north_of(MONAS, 400)))
         await look_for_a_driver(sari)
-        first = await sari.next("match_proposal")
-        assert first == await dewi.next("match_proposal")
+        first = await sari.data_of("match_proposal")
+        assert first == await dewi.data_of("match_proposal")
         assert first["driver_id"] == dewi_id
         await succeed(dewi, "match_confirm", match_id=first["match_id"], accepted=False)
-        assert (await sari.next("match_rejected"))["match_id"] == first["match_id"]
-        second = await sari.next("match_proposal")
-        assert second == await joko.next("match_proposal")
+        assert (await sari.data_of("match_rejected"))["match_id"] == first["match_id"]
+        second = await sari.data_of("match_proposal")
+        assert second == await joko.data_of("match_proposal")
         assert second["driver_id"] == joko_id
         for person in (joko, sari):
             await succeed(person, "match_confirm", match_id=second["match_id"], accepted=True)
-        ride_id = (await joko.next("ride_pickup"))["ride_id"]
+        ride_id = (await joko.data_of("ride_pickup"))["ride_id"]
         await succeed(sari, "ride_cancel", ride_id=ride_id)
         for driver in (dewi, joko):
             await succeed(driver, "beacon_update", is_active=False)
     await system.check()
 
 
-async def test_the_bridge_does_all_its_work_under_its_own_user(system: System) -> None:
+async def test_the_bridge_has_enough_rights(system: System) -> None:
     """It makes its consumer anew after a restart, gives up what cannot be read, and publishes that again when told."""
     assert system.bridge.stop() == 0
     client = await nats.connect(url_of(system.nats_server, "matching"), inbox_prefix="_INBOX_matching")

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from nebengjek import asgi
-from realtime.background import Background, background
+from realtime.server.background import Background, background
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -17,17 +17,19 @@ async def run_lifespan() -> tuple[asyncio.Task[None], asyncio.Queue[Any], asynci
     return task, incoming, outgoing
 
 
-async def test_the_background_work_lives_as_long_as_the_server() -> None:
+async def test_background_lives_with_the_server() -> None:
+    """The background work starts and stops with the lifespan."""
     task, incoming, outgoing = await run_lifespan()
     assert await outgoing.get() == {"type": "lifespan.startup.complete"}
-    assert background.is_running
+    assert background().is_running
     await incoming.put({"type": "lifespan.shutdown"})
     assert await outgoing.get() == {"type": "lifespan.shutdown.complete"}
     await task
-    assert not background.is_running
+    assert not background().is_running
 
 
-async def test_a_server_that_cannot_start_says_why() -> None:
+async def test_failed_starts_say_why() -> None:
+    """A startup that fails is reported to the server with its reason."""
     other = Background()
     other.ensure_started()
     task, _, outgoing = await run_lifespan()
@@ -38,7 +40,8 @@ async def test_a_server_that_cannot_start_says_why() -> None:
     await other.stop()
 
 
-async def test_without_a_lifespan_the_first_request_starts_the_background_work() -> None:
+async def test_the_first_request_starts_background() -> None:
+    """Without a lifespan the first request starts the background work."""
     sent: list[Any] = []
 
     requests = iter([{"type": "http.request", "body": b"", "more_body": False}])
@@ -58,5 +61,5 @@ async def test_without_a_lifespan_the_first_request_starts_the_background_work()
     }  # fmt: skip
     await asgi.application(scope, receive, send)
     assert sent[0]["status"] == 200
-    assert background.is_running
-    await background.stop()
+    assert background().is_running
+    await background().stop()

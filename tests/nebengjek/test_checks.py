@@ -20,11 +20,14 @@ def every_check() -> list[Any]:
         checks.check_countries,
         checks.check_backends,
         checks.check_periods,
+        checks.check_matching,
+        checks.check_origins,
     )
     return [problem for check in found for problem in check()]
 
 
 def test_the_development_settings_are_fine(settings: Any) -> None:
+    """The defaults raise no check."""
     settings.DEBUG = True
     assert every_check() == []
 
@@ -36,6 +39,7 @@ def test_the_development_settings_are_fine(settings: Any) -> None:
         ({"JWT_SECRET": "short"}, "nebengjek.E002"),
         ({"SMS_BACKEND": "no.such.Class"}, "nebengjek.E004"),
         ({"PAYMENT_GATEWAY": "rides.gateways.NoSuchClass"}, "nebengjek.E005"),
+        ({"ETA_BACKEND": "rides.eta.NoSuchClass"}, "nebengjek.E014"),
         ({"OTP_COUNTRIES": ["Indonesia"]}, "nebengjek.E006"),
         ({"OTP_COUNTRIES": []}, "nebengjek.E006"),
         ({"REDIS_URL": "redis://localhost"}, "nebengjek.E007"),
@@ -45,17 +49,50 @@ def test_the_development_settings_are_fine(settings: Any) -> None:
         ({"DISTRIBUTED": True}, "nebengjek.W002"),
         ({"WS_PING_PERIOD": timedelta(seconds=60)}, "nebengjek.E008"),
         ({"SHUTDOWN_SPREAD": timedelta(seconds=15)}, "nebengjek.E012"),
+        ({"WS_ALLOWED_ORIGINS": ["https://app.example/path"]}, "nebengjek.E015"),
+        ({"WS_ALLOWED_ORIGINS": ["app.example"]}, "nebengjek.E015"),
+        ({"WS_ALLOWED_ORIGINS": ["https://*.example"]}, "nebengjek.E015"),
+        ({"WS_ALLOWED_ORIGINS": ["https://App.example"]}, "nebengjek.E015"),
         ({"RIDES_MIN_DISTANCE_KM": Decimal("0.1234567891")}, "nebengjek.E009"),
-        ({"MATCH_RESPONSE_TIMEOUT": timedelta(seconds=1)}, "nebengjek.W001"),
+        ({"MATCH_SEARCH_INTERVAL": timedelta(seconds=31)}, "nebengjek.W001"),
+        ({"OFFER_RECEIPT_TIMEOUT": timedelta(seconds=30)}, "nebengjek.W003"),
+        ({"MATCH_MAX_RADIUS_KM": Decimal(4)}, "nebengjek.W004"),
+        ({"RIDE_SILENCE_TIMEOUT": timedelta(seconds=60)}, "nebengjek.W005"),
     ],
 )
-def test_each_mistake_has_an_id_and_a_hint(settings: Any, change: dict[str, Any], identifier: str) -> None:
+def test_mistakes_have_ids_and_hints(settings: Any, change: dict[str, Any], identifier: str) -> None:
+    """Each mistake has an id and a hint."""
     settings.DEBUG = True
     for name, value in change.items():
         setattr(settings, name, value)
     assert ids(every_check()) == [identifier]
 
 
-def test_development_defaults_are_refused_with_debug_off(settings: Any) -> None:
+def test_production_refuses_development_defaults(settings: Any) -> None:
+    """Development defaults are errors with DEBUG off."""
     settings.DEBUG = False
     assert ids(every_check()) == ["nebengjek.E001", "nebengjek.E002", "nebengjek.E003"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("WS_PING_PERIODE", "WS_PING_PERIOD"),
+        ("MATCH_MAX_DRIVER", "MATCH_MAX_DRIVERS"),
+        ("ALLOWED_HOST", "ALLOWED_HOSTS"),
+        ("OTP_MAX_PER_HOURS", "OTP_MAX_PER_HOUR"),
+    ],
+)
+def test_misspelt_settings_are_named(monkeypatch: pytest.MonkeyPatch, wrong: str, right: str) -> None:
+    """A variable that is nearly one of ours is said at the start, with the one that was meant."""
+    monkeypatch.setenv(wrong, "1")
+    [problem] = checks.check_spelling()
+    assert problem.id == "nebengjek.W006"
+    assert f"did you mean {right}?" in problem.msg
+
+
+@pytest.mark.parametrize("name", ["NATS_PORT", "REDIS_SERVICE_HOST", "HOME", "PATH", "WS_MAX_MESSAGE_SIZE", "DATABASE"])
+def test_other_variables_are_none_of_ours(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """What a shell or Kubernetes sets, and what is spelt right, is no mistake."""
+    monkeypatch.setenv(name, "1")
+    assert checks.check_spelling() == []

@@ -25,7 +25,8 @@ def manage(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_example_lists_every_variable_with_its_default_and_its_meaning() -> None:
+def test_the_example_is_complete() -> None:
+    """`settings.example.env` lists every variable with its default and its meaning."""
     lines = EXAMPLE.read_text().splitlines()
     listed = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z]", line))
     assert listed == DECLARED_VARIABLES
@@ -38,7 +39,8 @@ def test_the_example_lists_every_variable_with_its_default_and_its_meaning() -> 
     "name",
     ["WS_READ_BUFFER_SIZE", "WS_WRITE_BUFFER_SIZE", "WS_MAX_MESSAGE_SIZE", "WS_HANDSHAKE_TIMEOUT", "WS_PING_PERIOD"],
 )
-def test_the_names_and_defaults_of_the_contract_are_kept(name: str) -> None:
+def test_the_contract_is_kept(name: str) -> None:
+    """Names and defaults of the contract are kept."""
     defaults = {
         "WS_READ_BUFFER_SIZE": "1024",
         "WS_WRITE_BUFFER_SIZE": "1024",
@@ -60,7 +62,8 @@ def test_the_names_and_defaults_of_the_contract_are_kept(name: str) -> None:
         ("DATABASE_URL", "nonsense", "sqlite"),
     ],
 )
-def test_nonsense_stops_the_start_with_one_line(variable: str, value: str, allowed: str) -> None:
+def test_nonsense_is_one_line(variable: str, value: str, allowed: str) -> None:
+    """A wrong value ends the start with one line."""
     done = manage("check", **{variable: value})
     assert done.returncode == 1
     assert done.stderr.startswith("Configuration error: ")
@@ -69,7 +72,8 @@ def test_nonsense_stops_the_start_with_one_line(variable: str, value: str, allow
     assert done.stderr.count("\n") == 1
 
 
-def test_no_secret_has_a_usable_default_when_debug_is_off(tmp_path: Path) -> None:
+def test_production_needs_secrets(tmp_path: Path) -> None:
+    """With DEBUG off no secret has a usable default."""
     done = manage("check", DEBUG="0")
     assert done.returncode == 1
     for identifier in ("nebengjek.E001", "nebengjek.E002", "nebengjek.E003"):
@@ -78,7 +82,8 @@ def test_no_secret_has_a_usable_default_when_debug_is_off(tmp_path: Path) -> Non
     assert manage("check", DEBUG="0", **good).returncode == 0
 
 
-def test_serve_refuses_what_cannot_work(tmp_path: Path) -> None:
+def test_serve_refuses_impossible_settings(tmp_path: Path) -> None:
+    """`serve` refuses settings that cannot work."""
     empty = f"sqlite:///{tmp_path}/empty.sqlite3"
     for args, words in (
         (("--workers", "2"), "--workers must be 1"),

@@ -8,11 +8,11 @@ from django.test import Client
 
 from events.models import OutboxEvent
 from realtime.admin import PER_PAGE
-from realtime.presence import Presence, presence
 from rides.models import Beacon
 from rides.services.beacons import beacon_update
-from tests.realtime.test_live import note
+from tests.realtime.operations.test_live_connections import note
 from users.models import User
+from users.presence import Presence, presence
 
 pytestmark = pytest.mark.django_db
 URL = "/admin/realtime/liveconnection/"
@@ -52,9 +52,8 @@ def test_it_shows_who_is_connected_and_finds_them(staff: Client, dewi: User, put
 def test_thousands_come_in_pages_with_the_same_few_queries(
     staff: Client, dewi: User, django_assert_max_num_queries: Any
 ) -> None:
-    presence().note(
-        Presence(uuid4(), dewi.pk, "driver", "host:1", "198.51.100.7", n, n, 10**10) for n in range(3 * PER_PAGE)
-    )
+    people = User.objects.bulk_create(User(msisdn=f"+62877{n:08d}", password="!") for n in range(3 * PER_PAGE))
+    presence().note([Presence(connection_id=uuid4(), user_id=user.pk, role="driver") for user in people])
     with django_assert_max_num_queries(5):
         page = staff.get(URL, {"p": "2"}).content.decode()
     assert "Page 2 of 3" in page

@@ -2,12 +2,14 @@ import re
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.test import Client, override_settings
 
+from common.process import process
 from rides.services.payments import payment_process
 from tests.cast import arrive
-from tests.realtime.test_live import note
+from tests.realtime.operations.test_live_connections import note
 from users.models import User
 from users.support import support_add
 
@@ -66,12 +68,10 @@ def test_the_start_page_costs_a_few_queries(
 
 
 def test_while_redis_is_away_the_rest_is_shown(client: Client) -> None:
-    from realtime.presence import presence
-
     client.force_login(support_add(msisdn="+6281200000098"))
-    away = {"PRESENCE_STORE": "realtime.presence.RedisPresence", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    away = {"BACKENDS": settings.DISTRIBUTED_BACKENDS, "REDIS_URL": "redis://127.0.0.1:1/0"}
     with override_settings(**away):
-        presence.cache_clear()
+        process.reset()
         page = client.get("/admin/").content.decode()
     assert "not known: Redis is away" in page
     assert shown(page)["COMPLETED"] == 0

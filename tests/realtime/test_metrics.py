@@ -6,14 +6,14 @@ from uuid import UUID
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from nebengjek.errors import DomainError, ErrorCode, RateLimited, Unauthorized
-from realtime import metrics, protocol
-from realtime.exposition import Counted
-from realtime.messages import ServerRestarting
+from common.errors import DomainError, ErrorCode, RateLimited, Unauthorized
+from common.metric_files import worker_ended
+from realtime import metrics
+from realtime.commands.routes import ROUTES
+from realtime.contract import frames as protocol
+from realtime.contract.frames import CloseCode
 from realtime.metrics import BUCKETS, FAMILIES, OTHER
-from realtime.protocol import CloseCode
-from realtime.routes import ROUTES
-from realtime.workers import worker_ended
+from realtime.operations.prometheus import Counted
 from tests.metrics import Samples, read_metrics, value_of
 
 A = UUID(int=1)
@@ -32,19 +32,19 @@ def value(name: str, **labels: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("frame", "kind"),
+    ("sent", "kind"),
     [
-        (protocol.ack("x"), "ack"),
-        (protocol.unnumbered(ServerRestarting(reconnect_after=1)), "server_restarting"),
-        (protocol.numbered(protocol.notification_head("ride_pickup", b"{}"), 7), "ride_pickup"),
-        (protocol.error(DomainError("no"), "x"), "error"),
-        (protocol.reply({"type": "ack", "data": {"n": 1}}, None), "ack"),
-        (protocol.reply({"type": "something new", "data": {}}, None), OTHER),
-        ("{}", OTHER),
+        ("ack", "ack"),
+        ("server_restarting", "server_restarting"),
+        ("ride_pickup", "ride_pickup"),
+        ("error", "error"),
+        ("something new", OTHER),
+        ("", OTHER),
     ],
 )
-def test_a_frame_is_counted_by_its_type(frame: str, kind: str) -> None:
-    metrics.sent(frame)
+def test_a_frame_is_counted_by_its_type(sent: str, kind: str) -> None:
+    """What is sent is counted by its type, and what nobody knows together."""
+    metrics.sent(sent)
     assert value("frames_total", direction="out", type=kind) == 1
 
 
@@ -58,9 +58,9 @@ def test_a_frame_is_counted_by_its_type(frame: str, kind: str) -> None:
 )
 def test_an_error_is_counted_by_its_code_with_and_without_an_id(error: DomainError, code: str) -> None:
     for command_id in (None, "x"):
-        metrics.sent(protocol.error(error, command_id))
+        metrics.refused(protocol.error(error, command_id)["data"]["code"])
     stored: dict[str, Any] = {"type": "error", "data": {**protocol.error_data(error), "code": str(code)}}
-    metrics.sent(protocol.reply(stored, "y"))
+    metrics.refused(stored["data"]["code"])
     assert value("errors_total", code=code) == 3
     assert value("errors_total", code=OTHER) == 0
 
@@ -78,7 +78,7 @@ def test_types_that_nobody_knows_make_no_series() -> None:
     before = set(shown())
     for number in range(100):
         metrics.handled(f"kind-{number}", 0.0)
-        metrics.sent(protocol.reply({"type": f"kind-{number}", "data": {}}, None))
+        metrics.sent(f"kind-{number}")
         metrics.closed(3000 + number)
     metrics.handled("", 0.0)
     assert set(shown()) == before
@@ -124,9 +124,10 @@ def test_everything_else_is_counted_by_its_label() -> None:
 def test_totals_tell_frames_in_and_out_and_the_errors_among_them() -> None:
     metrics.handled("location_update", time.perf_counter())
     metrics.handled("nonsense", time.perf_counter())
-    metrics.sent(protocol.ack("x"))
-    metrics.sent(protocol.error(DomainError("no"), None))
-    metrics.sent(protocol.reply({"type": "something new", "data": {}}, None))
+    metrics.sent("ack")
+    metrics.sent("error")
+    metrics.refused("INTERNAL_ERROR")
+    metrics.sent("something new")
     assert metrics.totals() == metrics.Totals(frames_in=2, frames_out=3, errors=1)
 
 
@@ -143,7 +144,7 @@ def test_the_tables_of_all_workers_are_added_up(tmp_path: Path, settings: Any, m
         monkeypatch.setattr("realtime.metrics.os.getpid", lambda pid=pid: pid)
         monkeypatch.setattr(metrics, "cells", metrics._open_cells())
         metrics.joined("driver")
-        metrics.sent(protocol.ack("x"))
+        metrics.sent("ack")
     (tmp_path / "14.live").touch()  # begins just now
     assert value("connections", role="driver") == value("frames_total", direction="out", type="ack") == 3
     worker_ended(tmp_path, 12)

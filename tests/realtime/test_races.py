@@ -12,16 +12,16 @@ import pytest
 from django.db import connections, transaction
 from django.db.models import Sum
 
-from nebengjek.errors import DomainError
-from realtime.dispatch import execute
-from realtime.protocol import decode_frame, encode
-from realtime.routes import ROUTES
+from common.errors import DomainError
+from realtime.commands.dispatch import execute
+from realtime.commands.routes import ROUTES
+from realtime.contract.frames import decode_frame, encode
 from rides.models import Finder, LedgerEntry, Match, Payment, Ride
 from rides.services.matches import match_confirm, match_expire
 from rides.services.registration import driver_register
 from rides.services.rides import ride_cancel_by_staff
 from tests.cast import BLOK_M, MONAS, arrive, book, propose, stand_by, start, told_types
-from tests.realtime.test_dispatch import claims_of
+from tests.realtime.commands.test_dispatch import claims_of
 from users.models import User
 from users.services import user_deactivate
 
@@ -33,6 +33,12 @@ PLACES = {
     "location": {"latitude": MONAS.latitude, "longitude": MONAS.longitude},
     "target_location": {"latitude": BLOK_M.latitude, "longitude": BLOK_M.longitude},
 }
+
+
+@pytest.fixture(autouse=True)
+def _offers_may_overlap(settings: Any) -> None:
+    """Let two passengers hold an offer of the same driver: that is what races here."""
+    settings.MATCH_MAX_OPEN_OFFERS = 0
 
 
 def command(user: User, frame_type: str, **data: Any) -> Act:

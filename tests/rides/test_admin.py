@@ -86,8 +86,8 @@ def test_staff_cancel_a_ride_and_both_are_told(staff: Client, dewi: User, putri:
 def test_a_ride_is_not_cancelled_before_somebody_says_why(staff: Client, dewi: User, putri: User) -> None:
     ride = book(dewi, putri)
     asked = cancel(staff, ride).content.decode()
-    assert "driver and passenger are told" in asked
-    assert "PICKUP: Dewi (+6281200000001) with Putri (+6281200000003), booked" in asked
+    assert "driver and passenger are notified" in asked
+    assert "PICKUP: Dewi (+6281•••••0001) with Putri (+6281•••••0003), booked" in asked
     assert "This field is required" in cancel(staff, ride, confirmed="yes", reason="  ").content.decode()
     assert "at most 200 characters" in cancel(staff, ride, confirmed="yes", reason="x" * 201).content.decode()
     ride.refresh_from_db()

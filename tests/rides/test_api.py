@@ -1,13 +1,15 @@
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from rides.models import Ride
 from tests.api import as_user
 from tests.cast import arrive, book, propose
-from users.models import User
+from users.models import TokenAnswer, User
 
 
 def test_a_passenger_registers_a_vehicle_and_gets_tokens_of_a_driver(putri: User) -> None:
@@ -18,6 +20,19 @@ def test_a_passenger_registers_a_vehicle_and_gets_tokens_of_a_driver(putri: User
     assert body["user"]["driver"] == {"vehicle_type": "car", "vehicle_plate": "B 1234 XYZ"}
     me = Client().get("/api/me/", headers={"Authorization": f"Bearer {body['access']}"})
     assert me.json()["role"] == "driver"
+
+
+def test_a_lost_registration_is_asked_for_again(putri: User) -> None:
+    """The same call with the token that it ended gets the same answer, for a minute; another call does not."""
+    me, vehicle = as_user(putri), {"vehicle_type": "car", "vehicle_plate": "B 1 X"}
+    first = me.post("/api/drivers/", vehicle)
+    again = me.post("/api/drivers/", vehicle)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert me.post("/api/drivers/", {**vehicle, "vehicle_plate": "B 2 X"}).status_code == 401
+    assert me.get("/api/me/").status_code == 401
+    assert as_user(User.objects.get()).post("/api/drivers/", vehicle).status_code == 409
+    TokenAnswer.objects.update(answered_at=timezone.now() - timedelta(seconds=61))
+    assert me.post("/api/drivers/", vehicle).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -79,6 +94,21 @@ def test_a_ride_is_shown_to_its_parties_and_to_nobody_else(dewi: User, putri: Us
     assert Client().get(f"/api/rides/{ride.pk}/").status_code == 401
 
 
+def test_a_ride_shows_its_people_until_they_are_forgotten(dewi: User, putri: User) -> None:
+    """In the list and in detail, to both; gone after `CARD_RETENTION`."""
+    ride = arrive(dewi, putri)
+    for user in (dewi, putri):
+        client = as_user(user)
+        [listed] = client.get("/api/rides/").json()["results"]
+        detail = client.get(f"/api/rides/{ride.pk}/").json()
+        for body in (listed, detail):
+            assert body["driver"] == {"full_name": "Dewi", "vehicle_type": "motorcycle", "vehicle_plate": "B 1234 XYZ"}
+            assert body["passenger"] == {"full_name": "Putri"}
+    Ride.objects.update(arrived_at=timezone.now() - timedelta(days=8))
+    assert not {"driver", "passenger"} & set(as_user(putri).get(f"/api/rides/{ride.pk}/").json())
+    assert not {"driver", "passenger"} & set(as_user(putri).get("/api/rides/").json()["results"][0])
+
+
 def test_the_qr_code_of_a_payment_is_a_picture(dewi: User, putri: User) -> None:
     ride = arrive(dewi, putri, tracked_km=1)
     answer = Client().get(f"/api/payments/{ride.payment.pk}/qr.svg")
@@ -86,3 +116,25 @@ def test_the_qr_code_of_a_payment_is_a_picture(dewi: User, putri: User) -> None:
     assert b'xmlns="http://www.w3.org/2000/svg"' in answer.content
     assert Client().get(f"/api/payments/{uuid4()}/qr.svg").status_code == 404
     assert Client().post(f"/api/payments/{ride.payment.pk}/qr.svg").status_code == 405
+
+
+def test_a_driver_changes_and_leaves_by_rest(dewi: User, putri: User) -> None:
+    """Another vehicle with the same tokens; then a passenger again, with a new login."""
+    client = as_user(dewi)
+    answer = client.put("/api/drivers/", {"vehicle_type": "van", "vehicle_plate": " b 2 y "}, "application/json")
+    assert answer.status_code == 200
+    assert answer.json()["driver"] == {"vehicle_type": "van", "vehicle_plate": "B 2 Y"}
+    assert client.delete("/api/drivers/").status_code == 204
+    assert client.get("/api/me/").status_code == 401
+    assert as_user(dewi).get("/api/me/").json()["role"] == "passenger"
+
+
+@pytest.mark.parametrize("method", ["put", "delete"])
+def test_changing_and_leaving_is_refused_on_a_ride_and_to_passengers(dewi: User, putri: User, method: str) -> None:
+    """409 with the body of an error."""
+    book(dewi, putri)
+    for user in (dewi, putri):
+        body = {"vehicle_type": "van", "vehicle_plate": "B 2 Y"}
+        answer = getattr(as_user(user), method)("/api/drivers/", body, "application/json")
+        assert (answer.status_code, answer.json()["code"]) == (409, "VALIDATION_FAILED")
+    assert Client().delete("/api/drivers/").status_code == 401

@@ -28,7 +28,9 @@ CONTRACT = {
 
 
 def test_every_subject_has_the_type_of_the_contract() -> None:
-    assert {event.subject: event.type for event in EVENTS} == CONTRACT
+    found = {event.subject: event.type for event in EVENTS}
+    assert len(found) == len(EVENTS)
+    assert found.items() >= CONTRACT.items()
 
 
 @pytest.mark.parametrize("event", EVENTS)

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from nebengjek.errors import ValidationFailed
+from common.errors import ValidationFailed
+from common.process import process
 from rides.models import Finder, Match, Payment, Ride
-from rides.positions import positions
 from rides.services.beacons import beacon_update
 from rides.services.finders import finder_continue, finder_update
 from rides.services.matches import match_confirm, match_expire
@@ -43,7 +43,7 @@ class Town(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.savepoint = transaction.savepoint()
-        positions.cache_clear()
+        process.reset()
         self.drivers = [make_driver(f"+628120000001{n}", f"Driver {n}") for n in range(2)]
         self.passengers = [make_user(f"+628120000002{n}", f"Passenger {n}") for n in range(2)]
         for driver in self.drivers:
@@ -215,10 +215,11 @@ class Town(RuleBasedStateMachine):
                 self.matches[match] = "REJECTED"
 
     def expect_proposals(self, passenger: UUID) -> None:
-        """Every free driver who was not asked in this search has a new proposal, and nobody else."""
+        """Every free driver without an open offer, or one of this search, has a new offer, and nobody else."""
         finder = Finder.objects.get(passenger=passenger, status="OPEN")
         known = {d for m, (d, _) in self.parties.items() if m in self.matches and m in self.of_finder(finder)}
-        free = {d for d, on in self.beacons.items() if on and not self.busy("driver", d)} - known
+        asked = {self.parties[match][0] for match, status in self.matches.items() if status in OPEN}
+        free = {d for d, on in self.beacons.items() if on and not self.busy("driver", d)} - known - asked
         fresh = [m for m in Match.objects.filter(finder=finder) if m.pk not in self.matches]
         assert {m.driver_id for m in fresh} == free
         order = [driver.pk for driver in self.drivers]  # not that of random ids: a replay must meet the same

@@ -2,8 +2,8 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
+from common.admin import MOST_AT_ONCE
 from events.models import OutboxEvent
-from nebengjek.admin import MOST_AT_ONCE
 from users.models import User
 
 
@@ -133,3 +133,22 @@ def test_nobody_learns_a_password_by_asking_for_it(staff: Client, putri: User) -
         answer = staff.get("/admin/users/user/", {lookup: "x"})
         assert answer.status_code == 400, lookup
     assert staff.get("/admin/users/user/", {"role__exact": "passenger"}).status_code == 200
+
+
+def test_numbers_are_hidden_from_those_who_may_not_see_them(client: Client, putri: User) -> None:
+    """On the list, the page, the search and the filters."""
+    clerk = User.objects.create_user("+6281200000098", "a long password", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_user"))
+    client.force_login(clerk)
+    pages = ("/admin/users/user/", f"/admin/users/user/{putri.pk}/change/")
+    for page in pages:
+        content = client.get(page).content.decode()
+        assert "+6281•••••0003" in content
+        assert putri.msisdn not in content
+    assert "1 user" in client.get(pages[0], {"q": "081200000003"}).content.decode()
+    assert "0 users" in client.get(pages[0], {"q": "00000003"}).content.decode()
+    assert client.get(pages[0], {"msisdn__startswith": "+62812"}).status_code == 400
+    clerk.user_permissions.add(Permission.objects.get(codename="view_msisdn"))
+    for page in pages:
+        assert putri.msisdn in client.get(page).content.decode()
+    assert "1 user" in client.get(pages[0], {"q": "00000003"}).content.decode()

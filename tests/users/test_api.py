@@ -3,7 +3,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from rides.services.rides import ride_cancel
 from tests.api import ApiClient, as_user
+from tests.cast import book
 from users.codes import code_create
 from users.models import User
 from users.tokens import tokens_issue
@@ -41,7 +43,9 @@ def test_a_wrong_code_is_401_in_the_words_of_the_contract() -> None:
         ("/api/auth/otp/", {"msisdn": "+14155552671"}, "msisdn"),
         ("/api/auth/token/", {"msisdn": NUMBER}, "otp"),
         ("/api/auth/token/", {"msisdn": NUMBER, "otp": "12345"}, "otp"),
-        ("/api/auth/token/", {"msisdn": NUMBER, "otp": "\uff11" * 6}, "otp"),
+        ("/api/auth/token/", {"msisdn": NUMBER, "otp": "\u00b9" * 6}, "otp"),
+        ("/api/auth/otp/", {"msisdn": "0809 1 234567"}, "msisdn"),
+        ("/api/auth/otp/", {"msisdn": "+62811000117 x12"}, "msisdn"),
         ("/api/auth/refresh/", {"refresh": None}, "refresh"),
         ("/api/auth/logout/", {}, "refresh"),
     ],
@@ -81,10 +85,33 @@ def test_refresh_and_logout(putri: User) -> None:
     pair = tokens_issue(putri)
     fresh = ANYBODY.post("/api/auth/refresh/", {"refresh": pair["refresh"]})
     assert set(fresh.json()) == {"access", "refresh"}
-    assert ANYBODY.post("/api/auth/refresh/", {"refresh": pair["refresh"]}).status_code == 401
+    assert ANYBODY.post("/api/auth/refresh/", {"refresh": pair["refresh"]}).json() == fresh.json()
     assert ANYBODY.post("/api/auth/logout/", {"refresh": fresh.json()["refresh"]}).status_code == 204
     me = Client().get("/api/me/", headers={"Authorization": f"Bearer {fresh.json()['access']}"})
     assert me.status_code == 401
+
+
+def test_a_new_owner_of_a_number_sees_nothing_of_the_old_one(putri: User) -> None:
+    """Name and rides stay hidden until the name is confirmed; the profile says that it is not."""
+    code = code_create(msisdn=putri.msisdn)
+    session = ANYBODY.post("/api/auth/token/", {"msisdn": putri.msisdn, "otp": code}).json()
+    assert (session["user"]["full_name"], session["user"]["name_confirmed"]) == ("", False)
+    me = ApiClient(headers={"Authorization": f"Bearer {session['access']}"})
+    assert "Putri" not in me.get("/api/me/").content.decode()
+    profile = me.patch("/api/me/", {"full_name": "putri"}).json()
+    assert (profile["full_name"], "name_confirmed" in profile) == ("putri", False)
+
+
+def test_an_account_ends_with_its_data(dewi: User, putri: User) -> None:
+    """204 once; the token has ended with it. During a ride it is 409, and nothing changes."""
+    ride = book(dewi, putri)
+    answer = as_user(putri).delete("/api/me/")
+    assert (answer.status_code, answer.json()["code"]) == (409, "VALIDATION_FAILED")
+    ride_cancel(user_id=putri.pk, ride_id=ride.pk)
+    me = as_user(putri)
+    assert me.delete("/api/me/").status_code == 204
+    assert me.delete("/api/me/").status_code == 401
+    assert not User.objects.filter(msisdn=putri.msisdn).exists()
 
 
 def test_only_the_name_of_a_profile_can_be_written(putri: User) -> None:

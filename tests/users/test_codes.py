@@ -6,13 +6,18 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from nebengjek.errors import RateLimited
-from users.codes import code_create, code_use, purge_codes
-from users.models import OneTimeCode
+from common.errors import RateLimited
+from users.codes import CodesCapped, code_check, code_create, code_take, codes_of_the_hour, purge_codes
+from users.models import KnownAddress, OneTimeCode, User
 
 pytestmark = pytest.mark.django_db
 NUMBER = "+6281200000001"
 HOME, ELSEWHERE = "203.0.113.7", "198.51.100.1"
+
+
+def code_use(*, msisdn: str, code: str, address: str = "") -> bool:
+    row = code_check(msisdn=msisdn, code=code, address=address)
+    return row is not None and code_take(row)
 
 
 def other(code: str) -> str:
@@ -54,11 +59,23 @@ def test_a_code_expires() -> None:
     assert not code_use(msisdn=NUMBER, code=code)
 
 
-def test_a_new_code_ends_the_one_before() -> None:
-    first = code_create(msisdn=NUMBER)
-    second = code_create(msisdn=NUMBER)
-    assert first == second or not code_use(msisdn=NUMBER, code=first)
-    assert code_use(msisdn=NUMBER, code=second)
+@pytest.mark.parametrize("typed", [1, 2])
+def test_the_last_two_codes_work(settings: Any, typed: int) -> None:
+    """Either of the last two codes logs in, once, and ends the other; the one before them has ended."""
+    settings.OTP_MAX_TRIES = 10
+    codes = [code_create(msisdn=NUMBER, limit=0) for _ in range(3)]
+    assert codes[0] in codes[1:] or not code_use(msisdn=NUMBER, code=codes[0])
+    assert code_use(msisdn=NUMBER, code=codes[typed])
+    assert not any(code_use(msisdn=NUMBER, code=code) for code in codes)
+
+
+def test_two_codes_do_not_double_the_tries() -> None:
+    """A guess is a try at both codes."""
+    codes = [code_create(msisdn=NUMBER) for _ in range(2)]
+    wrong = next(code for code in map("{:06d}".format, range(9)) if code not in codes)
+    for _ in range(5):
+        assert not code_use(msisdn=NUMBER, code=wrong)
+    assert not any(code_use(msisdn=NUMBER, code=code) for code in codes)
 
 
 def test_the_code_itself_is_not_kept() -> None:
@@ -130,6 +147,52 @@ def test_one_address_cannot_flood_many_numbers(settings: Any) -> None:
         code_create(msisdn=NUMBER, address=HOME)
     code_create(msisdn=NUMBER, address=ELSEWHERE)
     settings.OTP_MAX_PER_ADDRESS = 0
+    code_create(msisdn=NUMBER, address=HOME)
+
+
+def log_in_from(address: str) -> User:
+    user = User.objects.create_user(NUMBER)
+    KnownAddress.objects.create(user=user, address=address, last_login_at=timezone.now())
+    return user
+
+
+def test_nobody_locks_an_owner_out_of_a_known_address(settings: Any) -> None:
+    """No limit that strangers use up counts where the owner logged in before."""
+    settings.OTP_MAX_PER_HOUR, settings.OTP_MAX_PER_ADDRESS, settings.OTP_MAX_PER_HOUR_OVERALL = 3, 5, 10
+    for host in range(9):
+        code_create(msisdn=NUMBER, address=f"198.51.100.{host}")
+    for last in range(5):
+        code_create(msisdn=f"+628120000010{last}", address=HOME, limit=0)
+    with pytest.raises(RateLimited):
+        code_create(msisdn=NUMBER, address=HOME)
+    log_in_from(HOME)
+    for _ in range(3):
+        code = code_create(msisdn=NUMBER, address=HOME)
+    with pytest.raises(RateLimited, match="At most 3 codes"):
+        code_create(msisdn=NUMBER, address=HOME)
+    assert code_use(msisdn=NUMBER, code=code, address=HOME)
+
+
+def test_strangers_tries_leave_the_owner_theirs_at_a_known_address() -> None:
+    """An owner who asks on the mobile network and types the code at home is not locked out by guesses."""
+    code = code_create(msisdn=NUMBER, address="192.0.2.1")
+    log_in_from(HOME)
+    for _ in range(5):
+        assert not code_use(msisdn=NUMBER, code=other(code), address=ELSEWHERE)
+    assert code_use(msisdn=NUMBER, code=code, address=HOME)
+
+
+def test_all_codes_together_are_capped(settings: Any) -> None:
+    """Fraud with message fees ends at the cap, for numbers and addresses without end."""
+    settings.OTP_MAX_PER_HOUR, settings.OTP_MAX_PER_HOUR_OVERALL = 3, 4
+    for last in range(4):
+        code_create(msisdn=f"+628120000010{last}", address=f"198.51.100.{last}")
+    with pytest.raises(CodesCapped) as caught:
+        code_create(msisdn=NUMBER, address=HOME)
+    assert "4" not in caught.value.message
+    assert 3590 < caught.value.retry_after <= 3600
+    assert codes_of_the_hour() == 4
+    settings.OTP_MAX_PER_HOUR_OVERALL = 0
     code_create(msisdn=NUMBER, address=HOME)
 
 

@@ -1,7 +1,9 @@
 from uuid import UUID
 
+import pytest
+
 from users.models import User
-from users.selectors import users_missing
+from users.selectors import people_found, users_missing
 
 NOBODY = UUID(int=9)
 
@@ -15,3 +17,34 @@ def test_of_some_ids_those_are_missing_that_no_user_has(dewi: User, putri: User)
 def test_who_is_deactivated_is_still_a_user(tono: User) -> None:
     User.objects.update(is_active=False)
     assert users_missing([tono.pk]) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["081570000009", "+62 815-7000-0009", "6281570000009", "62 815 7000 0009", "+62 (0)815.7000.0009", "7000-0009",
+     "\u202a+62 815-7000-0009\u202c", "\u0660\u0668\u0661\u0665\u0667\u0660\u0660\u0660\u0660\u0660\u0660\u0669",
+     "ayu wul", "Wulan  AYU"],
+)  # fmt: skip
+def test_people_are_found_however_they_are_written(putri: User, text: str) -> None:
+    """A number in any spelling, a part of it, and the words of a name find the same person."""
+    ayu = User.objects.create_user("+6281570000009", full_name="Ayu Wulandari")
+    assert list(people_found(text, by_parts=True)) == [ayu]
+    assert list(people_found(f" {ayu.pk} ", by_parts=False)) == [ayu]
+
+
+@pytest.mark.parametrize("text", ["00000099", "Nobody", str(NOBODY), "+", "()", "0815 7000 0009 x3", "\u0000"])
+def test_nobody_is_found_by_what_fits_nobody(putri: User, text: str) -> None:
+    """Text that names nobody finds nobody, and raises nothing."""
+    assert list(people_found(text, by_parts=True)) == []
+
+
+def test_empty_text_finds_everybody(putri: User, sari: User) -> None:
+    """An empty search box shows the whole list."""
+    assert set(people_found("  ", by_parts=False)) == {putri, sari}
+
+
+def test_parts_of_numbers_are_for_those_who_may_see_them(putri: User) -> None:
+    """Whole numbers find their owner, parts do not."""
+    assert list(people_found("0812 0000 0003", by_parts=False)) == [putri]
+    for part in ("0000 0003", "200000003", "+62812"):
+        assert not people_found(part, by_parts=False).exists()

@@ -10,7 +10,19 @@ def test_numbers_are_normalised_on_the_way_in() -> None:
     assert request.validated_data == {"msisdn": "+6281200000001"}
 
 
-@pytest.mark.parametrize("otp", ["12345", "1234567", "12345a", "", None, ["1"] * 6])
+@pytest.mark.parametrize(
+    "otp",
+    ["123456", " 123 456\n", "123-456", "\uff11\uff12\uff13\uff14\uff15\uff16", "\u0661\u0662\u0663 \u0664\u0665\u0666",
+     "\u200e123\u2011456", 123456],
+)  # fmt: skip
+def test_a_code_is_read_however_it_is_typed(otp: object) -> None:
+    """Spaces, hyphens, invisible marks and other scripts do not make a code wrong."""
+    request = LoginRequest(data={"msisdn": "+6281200000001", "otp": otp})
+    assert request.is_valid()
+    assert request.validated_data["otp"] == "123456"
+
+
+@pytest.mark.parametrize("otp", ["12345", "1234567", "12345a", "", None, ["1"] * 6, "12.34.56", "\u00b9" * 6, "1" * 40])
 def test_a_code_is_six_digits(otp: object) -> None:
     assert not LoginRequest(data={"msisdn": "+6281200000001", "otp": otp}).is_valid()
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from users.sms import last_message, send_sms
+from users.sms import forget_messages, last_message, send_sms
 
 SENT: list[tuple[str, str]] = []
 
@@ -34,5 +34,7 @@ def test_the_last_message_is_kept_for_the_demo_only(settings: Any) -> None:
     send_sms("+6281200000001", "second")
     send_sms("+6281200000002", "other")
     assert last_message("+6281200000001") == "second"
+    forget_messages("+6281200000002")
+    assert last_message("+6281200000002") == ""
     settings.DEMO = False
     assert last_message("+6281200000001") == ""

@@ -11,15 +11,15 @@ from django.core.management import CommandError, call_command
 from django.db import models
 from django.test import Client
 
+from common.errors import Conflict
 from events.dead_letters import dead_letters_keep
 from events.models import DeadLetter
-from nebengjek.errors import Conflict
 from rides.models import Payment, Ride, TrackPoint
 from tests.cast import arrive
 from tests.events.test_dead_letters import dead
 from users.models import User
 from users.selectors import may_act_on
-from users.support import GRANTED, SUPPORT, support_add, support_group_update
+from users.support import SUPPORT, support_add, support_group_update, support_permissions
 
 pytestmark = pytest.mark.django_db
 NOT_SHOWN = {Group}
@@ -162,8 +162,8 @@ def test_the_group_has_what_is_granted_and_loses_what_was_added(clerk: User) -> 
     group.permissions.add(Permission.objects.get(codename="change_user"))
     support_group_update()
     have = {f"{one.content_type.app_label}.{one.codename}" for one in group.permissions.select_related("content_type")}
-    assert have == set(GRANTED)
-    assert not {name for name in GRANTED if ".add_" in name or ".change_" in name or ".delete_" in name}
+    assert have == support_permissions()
+    assert not {name for name in have if ".add_" in name or ".change_" in name or ".delete_" in name}
 
 
 def test_somebody_becomes_support_once_and_keeps_his_password(clerk: User) -> None:

@@ -7,7 +7,7 @@ import jwt
 import pytest
 from django.conf import settings
 
-from nebengjek.errors import Unauthorized
+from common.errors import Unauthorized
 from tests.tokens import make_token
 from users.models import User
 from users.tokens import authenticate, tokens_issue

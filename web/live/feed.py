@@ -9,8 +9,8 @@ from functools import cache
 
 from django.conf import settings
 
-from nebengjek.threads import in_read_thread
-from realtime.loops import Loops, every
+from common.background_tasks import Loops, every
+from common.threads import in_read_thread
 from web.live.picture import NOTHING, Painter, Picture, frame
 from web.live.staff import staff_sessions
 
@@ -21,8 +21,8 @@ CHECK_INTERVAL = 2.0
 class Viewer:
     """One socket that looks.
 
-    He gets the next frame when he has drawn the last one, and then of the latest picture: what was in between is kept
-    for nobody, however slow his line, his browser, or what lies between.
+    They get the next frame when they have drawn the last one, and then that of the latest picture: nothing is queued
+    for a slow line or browser.
     """
 
     def __init__(self, session_key: str) -> None:
@@ -34,7 +34,7 @@ class Viewer:
         self._drawn.set()
 
     async def next_frame(self, feed: Feed) -> str | None:
-        """Return what this viewer needs for the latest picture, once there is one; `None` when he must go."""
+        """Return what this viewer needs for the latest picture, once there is one; `None` when they must go."""
         await self._drawn.wait()
         while not self._is_shut_out and feed.picture.number == self._has.number:
             self._news.clear()
@@ -114,7 +114,7 @@ class Feed:
 
     async def _check(self) -> None:
         """Send away who is no longer staff."""
-        viewers = list(self._viewers)  # who comes meanwhile was looked at as he came
+        viewers = list(self._viewers)  # a viewer who joins meanwhile was checked when joining
         good = await in_read_thread(staff_sessions, {viewer.session_key for viewer in viewers})
         for viewer in viewers:
             if viewer.session_key not in good:

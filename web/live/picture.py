@@ -14,12 +14,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from realtime.metrics import Totals, totals
-from realtime.presence import presence
 from rides.geo import GeoPoint, distance_km
 from rides.models import RideStatus
-from rides.overview import OnDuty, Overview, Point, Search, UnderWay, overview
 from rides.positions import Position, positions
+from rides.staff.overview import OnDuty, Overview, Point, Search, UnderWay, overview
 from users.models import Role
+from users.presence import presence
 
 SETTLING = 3.0
 LATE = 5000
@@ -179,7 +179,7 @@ def _drivers(duty: Mapping[UUID, OnDuty], town: Overview, places: Mapping[UUID, 
 
 
 def _state(ride: UnderWay | None, *, is_asked: bool, is_here: bool) -> str:
-    """Name what a driver does; `away` has his beacon on, but is not connected or has not said where he is lately."""
+    """Return what a driver is doing; `away` is beacon on, but not connected or without a recent position."""
     if ride is not None:
         return "pickup" if ride.status == RideStatus.PICKUP else "riding"
     if not is_here:

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http import parse_cookie
 
-from nebengjek.errors import SECURITY_MESSAGE, ErrorCode
-from nebengjek.threads import in_read_thread
-from realtime.loops import end
-from realtime.middleware import App, Receive, Scope, Send, headers_of, is_of_site, refuse
-from realtime.protocol import CloseCode
+from common.background_tasks import end
+from common.errors import SECURITY_MESSAGE, ErrorCode
+from common.threads import in_read_thread
+from realtime.contract.frames import CloseCode
+from realtime.socket.handshake import App, Receive, Scope, Send, headers_of, is_of_site, refuse
 from web.live.feed import Viewer, feed
 from web.live.staff import staff_sessions
 
@@ -66,7 +66,7 @@ def is_own_origin(origins: list[str], hosts: list[str]) -> bool:
 
 
 async def live_socket(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one viewer: a snapshot, and after each frame that he says he has drawn, what has changed since."""
+    """Serve one viewer: a snapshot, and after each frame that they have drawn, what has changed since."""
     await receive()  # websocket.connect
     await send({"type": "websocket.accept"})
     async with feed().viewer(scope["session_key"]) as viewer:
@@ -82,13 +82,13 @@ async def live_socket(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _read(receive: Receive, viewer: Viewer) -> None:
-    """Take whatever the viewer says for `I have drawn it`, until he has gone."""
+    """Take any frame of the viewer as `I have drawn it`, until they disconnect."""
     while (await receive())["type"] == "websocket.receive":
         viewer.has_drawn()
 
 
 async def _write(send: Send, viewer: Viewer) -> None:
-    """Send a frame whenever the viewer can have one, until he has gone or must go."""
+    """Send a frame whenever the viewer is ready for one, until they disconnect or lose the right to look."""
     message: dict[str, Any] = {}
     while message.get("type") != "websocket.close":
         text = await viewer.next_frame(feed())
@@ -98,5 +98,5 @@ async def _write(send: Send, viewer: Viewer) -> None:
             message = {"type": "websocket.close", "code": int(CloseCode.UNAUTHORIZED)}
         try:
             await send(message)
-        except (OSError, RuntimeError):  # he has gone, which `receive` says too
+        except (OSError, RuntimeError):  # the viewer disconnected, which `receive` reports too
             return

@@ -1,4 +1,4 @@
-"""`manage.py replay_dead_letters`: publish messages again that could not be delivered, after a fix."""
+"""`manage.py replay_dead_letters`: publish messages that could not be delivered once more, after a fix."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Command(BaseCommand):
     help = "Ask the bridge to publish dead letters once more; without ids, list them."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Say which."""
+        """Take ids, or `--all`."""
         parser.add_argument("ids", nargs="*", type=int, help="numbers of letters, as in the list")
         parser.add_argument("--all", action="store_true", help="all that were never replayed")
 
     def handle(self, *args: Any, ids: list[int], **options: Any) -> None:
-        """Ask, or list what there is."""
+        """Request the replay, or list the letters."""
         if not ids and not options["all"]:
             for letter in DeadLetter.objects.filter(replayed_at__isnull=True).order_by("id"):
                 self.stdout.write(

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from nebengjek.db import read_snapshot
-from rides.audit import audit, rides_with_a_fare
+from common.db import read_snapshot
+from rides.staff.audit import audit, rides_with_a_fare
 
 
 class Command(BaseCommand):

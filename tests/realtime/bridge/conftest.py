@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import pytest
 from nats.aio.client import Client
+from nats.js.errors import NotFoundError
 
+from common.nats import connect_to_nats
+from common.threads import in_read_thread
+from events.models import DeadLetter
 from events.stream import DURABLE, STREAM
-from nebengjek.nats import connect_to_nats
 from realtime.bridge.bridge import Bridge
-from realtime.history import Place, history
-
-TIMEOUT = 15.0
+from realtime.delivery.history import Cursor, history
+from tests.patience import until
+from users.models import User
 
 
 @asynccontextmanager
@@ -26,37 +29,28 @@ async def running_bridge() -> AsyncIterator[Bridge]:
     client = await connect_to_nats("bridge")
     bridge = Bridge(client)
     work = asyncio.create_task(bridge.run())
-    yield bridge
-    bridge.stop()
-    await work
-    await client.close()
+    try:
+        yield bridge
+    finally:
+        bridge.stop()
+        await work
+        await client.close()
 
 
 @pytest.fixture
-async def bridge(distributed: None, transactional_db: None) -> AsyncIterator[Bridge]:
+async def bridge(distributed: None, transactional_db: None, nats_client: Client) -> AsyncIterator[Bridge]:
     """A running bridge."""
     async with running_bridge() as running:
-        await until_async(lambda: has_consumer(running))
+        await until(lambda: has_consumer(nats_client))
         yield running
 
 
-async def has_consumer(bridge: Bridge) -> bool:
-    """Tell whether the bridge has asked for messages."""
-    return bool(bridge._stream_id) and bool(await bridge._context.consumers_info(STREAM))
-
-
-async def until(done: Callable[[], bool]) -> None:
-    """Wait until something is true."""
-    async with asyncio.timeout(TIMEOUT):
-        while not done():
-            await asyncio.sleep(0.01)
-
-
-async def until_async(done: Callable[[], Any]) -> None:
-    """Wait until something is true that has to be asked for."""
-    async with asyncio.timeout(TIMEOUT):
-        while not await done():
-            await asyncio.sleep(0.02)
+async def has_consumer(client: Client) -> bool:
+    """Tell whether a bridge has asked for messages."""
+    try:
+        return bool(await client.jetstream().consumers_info(STREAM))
+    except NotFoundError:
+        return False
 
 
 async def all_is_delivered(client: Client) -> None:
@@ -72,14 +66,29 @@ async def all_is_delivered(client: Client) -> None:
             and (info.ack_floor.stream_seq if info.ack_floor else 0) >= newest
         )
 
-    await until_async(done)
+    await until(done)
 
 
 async def told(user_id: UUID) -> list[dict[str, Any]]:
     """Return the frames of a user's history, in the order of their numbers."""
     epoch = (await history().read(user_id)).epoch
-    missed = (await history().read(user_id, Place(epoch, 0))).missed
+    missed = (await history().read(user_id, Cursor(epoch, 0))).missed
     assert missed is not None
     frames = [json.loads(item.frame) for item in missed]
     assert [frame["seq"] for frame in frames] == list(range(1, len(frames) + 1))
     return frames
+
+
+async def say(client: Client, subject: str, **data: Any) -> None:
+    """Publish as another service does: bare JSON, without JetStream's answer."""
+    await client.publish(subject, json.dumps(data, default=str).encode())
+
+
+async def letters() -> list[DeadLetter]:
+    """Return the dead letters, in the order in which they died."""
+    return await in_read_thread(list, DeadLetter.objects.order_by("id"))
+
+
+async def has(user: User, count: int) -> bool:
+    """Tell whether so many notifications of a user are in the history."""
+    return (await history().read(user.pk)).head >= count

@@ -7,12 +7,12 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
 
+from common.redis import async_redis
+from common.threads import in_read_thread
 from events.stream import DURABLE, STREAM, ensure_stream
-from nebengjek.redis import async_redis
-from nebengjek.threads import in_read_thread
 from realtime.bridge.bridge import Bridge
 from realtime.bridge.status import Status, position_key, read_status, report_status, stream_id
-from tests.realtime.bridge.conftest import until_async
+from tests.patience import until
 
 
 async def test_nothing_is_known_before_a_bridge_was_at_work(distributed: None, nats_client: Client) -> None:
@@ -48,7 +48,7 @@ async def test_a_bridge_at_work_says_so_and_that_it_has_delivered_all(bridge: Br
     async def is_done() -> bool:
         return await in_read_thread(read_status) == Status(is_active=True, lag=0)
 
-    await until_async(is_done)
+    await until(is_done)
 
 
 def test_a_stream_that_was_made_anew_is_another_one() -> None:

@@ -1,16 +1,20 @@
 """The contract of every position store, run over that of one process and that of many."""
 
+from itertools import count
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.conf import settings
 
-from nebengjek.redis import AWAY, sync_redis
+from common.redis import AWAY, sync_redis
 from rides.geo import GeoPoint
 from rides.positions.base import PositionStore
 from rides.positions.memory import MemoryPositions
 from rides.positions.redis import RedisPositions
 from tests.cast import MONAS, north_of
+from users.presence import Presence, presence
 
 A, B, C = (UUID(int=n) for n in (1, 2, 3))
 
@@ -20,8 +24,24 @@ def store(request: pytest.FixtureRequest) -> PositionStore:
     """An empty store."""
     if request.param is RedisPositions:
         request.getfixturevalue("redis_url")
+        request.getfixturevalue("settings").BACKENDS = settings.DISTRIBUTED_BACKENDS
     store: PositionStore = request.param()
     return store
+
+
+SESSIONS = count(1)
+
+
+def connect(user_id: UUID) -> Presence:
+    """Let somebody be connected."""
+    made = Presence(connection_id=uuid4(), user_id=user_id, role="driver", session=next(SESSIONS))
+    presence().note([made])
+    return made
+
+
+def disconnect(connection: Presence) -> None:
+    """End a connection."""
+    async_to_sync(presence().release)(connection)
 
 
 def test_the_last_position_is_remembered(store: PositionStore) -> None:
@@ -36,7 +56,7 @@ def test_the_last_position_is_remembered(store: PositionStore) -> None:
 def test_the_last_positions_of_many_are_read_at_once(store: PositionStore) -> None:
     store.report(A, MONAS, 10.0, driver=True)
     store.report(B, north_of(MONAS, 5), 11.0, driver=False)
-    store.connected(B, 1)
+    connect(B)
     found = store.last_of([A, B, C])
     assert {user_id: (last.point, last.received_at, last.online) for user_id, last in found.items()} == {
         A: (MONAS, 10.0, False),
@@ -73,56 +93,50 @@ def test_a_place_near_the_pole_is_kept_as_it_is(store: PositionStore) -> None:
     assert [p.user_id for _, p in store.drivers_near(GeoPoint(89.98, 106.8), 3.0, received_after=0)] == [A]
 
 
-def test_only_the_end_of_the_newest_connection_makes_a_user_offline(store: PositionStore) -> None:
+def test_connected_drivers_are_online(store: PositionStore) -> None:
+    """Whether a driver is online is what the store of connections says."""
     store.report(A, MONAS, 10.0, driver=True)
-    store.connected(A, 1)
-    store.connected(A, 2)
-    store.disconnected(A, 1)
-    assert store.drivers_near(MONAS, 1, received_after=0)[0][1].online
-    store.disconnected(A, 2)
     assert not store.drivers_near(MONAS, 1, received_after=0)[0][1].online
+    connection = connect(A)
+    assert store.drivers_near(MONAS, 1, received_after=0)[0][1].online
+    disconnect(connection)
+    assert not store.drivers_near(MONAS, 1, received_after=0)[0][1].online
+
+
+@pytest.mark.parametrize("latitude", [86, 89, 89.999, 90, -88, -90])
+def test_drivers_at_poles_are_found(store: PositionStore, latitude: float) -> None:
+    """Beyond the index of Redis, and over a pole, distance decides, not longitude."""
+    store.report(A, GeoPoint(latitude, -179.9999), 10.0, driver=True)
+    store.report(B, GeoPoint(latitude - 1 if latitude > 0 else latitude + 1, 0), 10.0, driver=True)
+    across = 179.9999 if abs(latitude) < 89.9 else 0.0
+    assert [p.user_id for _, p in store.drivers_near(GeoPoint(latitude, across), 3.0, received_after=0)] == [A]
+
+
+def test_drivers_come_back_from_a_pole(store: PositionStore) -> None:
+    """A driver is found where they are now, whichever index they were on before."""
+    for place in (GeoPoint(89, 10), MONAS, GeoPoint(-89, 10), MONAS):
+        store.report(A, place, 10.0, driver=True)
+        assert [p.user_id for _, p in store.drivers_near(place, 1, received_after=0)] == [A]
+    assert store.drivers_near(GeoPoint(89, 10), 1, received_after=0) == []
 
 
 def test_those_who_were_heard_long_ago_are_forgotten(store: PositionStore) -> None:
     store.report(A, MONAS, 10.0, driver=True)
     store.report(B, MONAS, 11.0, driver=True)
-    store.settle()
+    store.flush()
     assert store.forget(received_before=11) == 1
     assert [p.user_id for _, p in store.drivers_near(MONAS, 1, received_after=0)] == [B]
 
 
-def test_who_is_still_connected_stays_so(store: PositionStore) -> None:
-    store.report(A, MONAS, 10.0, driver=True)
-    store.connected(A, 5)
-    store.keep_online({A: 5, B: 1})
-    store.keep_online({A: 4})  # of an older connection, which has not heard that it was replaced
-    store.disconnected(A, 4)
-    assert store.drivers_near(MONAS, 1, received_after=0)[0][1].online
-    store.keep_online({})
-    store.disconnected(A, 5)
-    assert not store.drivers_near(MONAS, 1, received_after=0)[0][1].online
-
-
 @pytest.mark.usefixtures("redis_url")
-def test_processes_see_what_was_settled(settings: Any) -> None:
+def test_processes_see_what_was_flushed(settings: Any) -> None:
     one, other = RedisPositions(), RedisPositions()
     one.report(A, MONAS, 10.0, driver=True)
-    one.connected(A, 1)
     assert other.last(A) is None
-    one.settle()
+    one.flush()
     seen = other.last(A)
     assert seen is not None
-    assert (seen.point, seen.received_at, seen.online) == (MONAS, 10.0, True)
-
-
-@pytest.mark.usefixtures("redis_url")
-def test_a_process_that_died_leaves_nobody_online(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rides.positions.redis.ONLINE_TTL", 0.001)
-    store = RedisPositions()
-    store.report(A, MONAS, 10.0, driver=True)
-    store.connected(A, 1)
-    while store.drivers_near(MONAS, 1, received_after=0)[0][1].online:
-        pass
+    assert (seen.point, seen.received_at) == (MONAS, 10.0)
 
 
 @pytest.mark.usefixtures("redis_url")
@@ -130,15 +144,28 @@ def test_while_redis_is_away_nothing_is_forgotten(settings: Any) -> None:
     url = settings.REDIS_URL
     store = RedisPositions()
     store.report(A, MONAS, 10.0, driver=True)
-    store.connected(A, 1)
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     sync_redis.cache_clear()
     for _ in range(2):
         with pytest.raises(AWAY):
-            store.settle()
+            store.flush()
     store.report(A, north_of(MONAS, 5), 11.0, driver=True)
     settings.REDIS_URL = url
     sync_redis.cache_clear()
     last = store.last(A)
     assert last is not None
-    assert (last.point, last.online) == (north_of(MONAS, 5), True)
+    assert last.point == north_of(MONAS, 5)
+
+
+@pytest.mark.parametrize("latitude", [MONAS.latitude, 89])
+def test_a_position_is_erased(store: PositionStore, latitude: float) -> None:
+    """Of one person, flushed or not, also at a pole."""
+    place = GeoPoint(latitude, 10)
+    store.report(A, place, 10.0, driver=True)
+    store.report(B, place, 10.0, driver=True)
+    store.flush()
+    store.report(A, place, 11.0, driver=True)
+    store.erase(A)
+    store.flush()
+    assert store.last(A) is None
+    assert [position.user_id for _, position in store.drivers_near(place, 1, 0)] == [B]

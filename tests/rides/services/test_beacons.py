@@ -1,6 +1,6 @@
 import pytest
 
-from nebengjek.errors import ValidationFailed
+from common.errors import ValidationFailed
 from rides.models import Beacon, Match
 from rides.positions import positions
 from rides.services.beacons import beacon_update

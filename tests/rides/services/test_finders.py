@@ -1,16 +1,30 @@
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
 
-from nebengjek.errors import ValidationFailed
+from common.errors import ValidationFailed
 from rides.models import Candidate, Finder, FinderStatus, Match
 from rides.services.beacons import beacon_update
 from rides.services.finders import finder_continue, finder_update
-from rides.services.matches import match_confirm
-from tests.cast import BLOK_M, MONAS, arrive, book, make_driver, north_of, open_finder, propose, stand_by, told
-from users.models import User
+from rides.services.matches import match_confirm, match_expire
+from tests.cast import (
+    BLOK_M,
+    MONAS,
+    arrive,
+    book,
+    connect,
+    disconnect,
+    make_driver,
+    north_of,
+    open_finder,
+    propose,
+    stand_by,
+    told,
+)
+from users.models import Driver, User
 
 
 def look(passenger: User) -> Finder:
@@ -71,11 +85,8 @@ def test_who_is_not_available_is_not_asked_and_it_is_noted_why(dewi: User, joko:
 
 
 def test_a_driver_who_is_not_connected_is_not_asked(dewi: User, putri: User) -> None:
-    from rides.positions import positions
-
     stand_by(dewi)
-    positions().connected(dewi.pk, 10**9)
-    positions().disconnected(dewi.pk, 10**9)
+    disconnect(connect(dewi))
     look(putri)
     assert asked(putri) == []
     assert Candidate.objects.get().outcome == "not_connected"
@@ -150,7 +161,7 @@ def test_switching_on_what_is_on_or_off_what_is_off_changes_nothing(putri: User)
 
 @pytest.mark.parametrize("missing", ["location", "target_location"])
 def test_both_places_are_needed(putri: User, missing: str) -> None:
-    places = {"location": MONAS, "target_location": BLOK_M}
+    places: dict[str, Any] = {"location": MONAS, "target_location": BLOK_M}
     del places[missing]
     with pytest.raises(ValidationFailed) as caught:
         finder_update(user_id=putri.pk, is_active=True, **places)
@@ -189,4 +200,105 @@ def test_an_attempt_lasts_as_long_as_its_proposals(dewi: User, putri: User) -> N
     match = Match.objects.get()
     assert asked(putri) == [str(dewi.pk)]
     assert finder.attempts == 1
-    assert finder.attempt_ends_at == finder.due_at == match.expires_at
+    assert finder.attempt_ends_at == match.expires_at
+
+
+def offers(passenger: User, **fields: Any) -> dict[str, tuple[str, str]]:
+    """The offers of a passenger by the driver's name: status and reason."""
+    rows = Match.objects.filter(passenger=passenger, **fields).values_list("driver__full_name", "status", "reason")
+    return {name: (status, reason) for name, status, reason in rows}
+
+
+def test_moving_the_pin_moves_the_search(dewi: User, joko: User, putri: User) -> None:
+    """Open offers are withdrawn, and drivers are asked from the new place; those around the old one may be again."""
+    stand_by(dewi)
+    first = look(putri)
+    stand_by(joko)
+    place = north_of(MONAS, 500)
+    finder_update(user_id=putri.pk, is_active=True, location=place, target_location=BLOK_M)
+    second = open_finder(putri)
+    first.refresh_from_db()
+    assert (first.status, second.origin) == (FinderStatus.MOVED, first)
+    assert first.ended_at is not None
+    assert offers(putri, finder=first) == {"Dewi": ("REJECTED", "cancelled")}
+    assert offers(putri, finder=second) == {"Dewi": ("PENDING", ""), "Joko": ("PENDING", "")}
+    assert [kind for kind, _ in told(dewi)] == ["match_proposal", "match_rejected", "match_proposal"]
+    kinds = [(kind, data.get("is_active")) for kind, data in told(putri)]
+    assert kinds == [
+        ("finder_update", True),
+        ("match_proposal", None),
+        ("match_rejected", None),
+        ("finder_update", True),
+        ("match_proposal", None),
+        ("match_proposal", None),
+    ]
+    assert told(putri)[3][1]["location"] == {"latitude": place.latitude, "longitude": place.longitude}
+
+
+@pytest.mark.parametrize("how", ["declined", "lapsed", "declined by the passenger"])
+def test_who_refused_is_not_asked_after_a_move_either(dewi: User, joko: User, putri: User, how: str) -> None:
+    """However often the pin moves, a driver who declined or let lapse has peace."""
+    stand_by(dewi)
+    look(putri)
+    match = Match.objects.get()
+    if how == "lapsed":
+        match_expire(match_id=match.pk)
+    else:
+        match_confirm(user_id=(putri if "passenger" in how else dewi).pk, match_id=match.pk, accepted=False)
+    stand_by(joko)
+    for metres in (100, 200):
+        finder_update(user_id=putri.pk, is_active=True, location=north_of(MONAS, metres), target_location=BLOK_M)
+        assert offers(putri, finder=open_finder(putri)) == {"Joko": ("PENDING", "")}
+    assert Candidate.objects.get(finder=open_finder(putri), driver=dewi).outcome == "asked_before"
+
+
+def test_a_new_search_asks_everybody_again(dewi: User, putri: User) -> None:
+    """Peace lasts as long as the search."""
+    stand_by(dewi)
+    look(putri)
+    match_confirm(user_id=dewi.pk, match_id=Match.objects.get().pk, accepted=False)
+    finder_update(user_id=putri.pk, is_active=False)
+    assert offers(putri, finder=look(putri)) == {"Dewi": ("PENDING", "")}
+
+
+def test_another_target_or_vehicle_moves_the_search_too(dewi: User, putri: User) -> None:
+    """What the driver decides by has changed, so the driver is asked anew."""
+    stand_by(dewi)
+    look(putri)
+    finder_update(user_id=putri.pk, is_active=True, location=MONAS, target_location=MONAS)
+    finder_update(user_id=putri.pk, is_active=True, location=MONAS, target_location=MONAS, vehicle_type="motorcycle")
+    assert Finder.objects.count() == 3
+    assert Match.objects.filter(status="PENDING").count() == 1
+
+
+def test_what_is_no_matter_to_drivers_withdraws_no_offer(dewi: User, putri: User) -> None:
+    """Auto-accept and the quote change in place."""
+    quote = UUID(int=7)
+    finder = look(putri)
+    finder_update(
+        user_id=putri.pk, is_active=True, location=MONAS, target_location=BLOK_M, auto_accept=True, quote_id=quote
+    )
+    finder.refresh_from_db()
+    assert (finder.status, finder.auto_accept, finder.quote_id) == ("OPEN", True, quote)
+    kind, data = told(putri)[-1]
+    assert kind == "finder_update"
+    assert (data["is_active"], data["auto_accept"], data["quote_id"]) == (True, True, str(quote))
+
+
+def test_only_the_vehicle_that_was_asked_for_comes(dewi: User, joko: User, putri: User) -> None:
+    """A passenger who needs a car is not offered to motorcycles."""
+    Driver.objects.filter(user=joko).update(vehicle_type="car")
+    stand_by(dewi)
+    stand_by(joko, north_of(MONAS, 300))
+    finder_update(user_id=putri.pk, is_active=True, location=MONAS, target_location=BLOK_M, vehicle_type="car")
+    finder = open_finder(putri)
+    assert offers(putri) == {"Joko": ("PENDING", "")}
+    assert Candidate.objects.get(finder=finder, driver=dewi).outcome == "other_vehicle"
+    assert told(putri)[0][1]["vehicle_type"] == "car"
+
+
+def test_nobody_is_asked_for_a_vehicle_that_nobody_has(dewi: User, putri: User) -> None:
+    """No van, no offer."""
+    stand_by(dewi)
+    finder_update(user_id=putri.pk, is_active=True, location=MONAS, target_location=BLOK_M, vehicle_type="van")
+    assert offers(putri) == {}

@@ -1,10 +1,11 @@
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
-from nebengjek.errors import ValidationFailed
+from common.errors import ValidationFailed
 from rides.models import Finder, FinderStatus, Match, Ride
 from rides.services.finders import finder_update
 from rides.services.matches import match_confirm, match_expire
@@ -42,7 +43,10 @@ def test_both_confirm_and_the_ride_exists(dewi: User, putri: User, driver_first:
     assert Finder.objects.get().status == FinderStatus.MATCHED
 
 
-def test_an_accepted_match_ends_all_other_proposals_of_both(dewi: User, joko: User, putri: User, sari: User) -> None:
+def test_an_accepted_match_ends_all_other_proposals_of_both(
+    dewi: User, joko: User, putri: User, sari: User, settings: Any
+) -> None:
+    settings.MATCH_MAX_OPEN_OFFERS = 0
     stand_by(dewi)
     stand_by(joko)
     for passenger in (putri, sari):
@@ -149,3 +153,56 @@ def test_nobody_gets_a_ride_with_somebody_who_was_shut_out(dewi: User, putri: Us
     with pytest.raises(ValidationFailed, match="not available any more"):
         yes(other, match)
     assert not Ride.objects.exists()
+
+
+def test_one_press_makes_a_ride(dewi: User, putri: User) -> None:
+    """With auto-accept the driver's yes is enough, while the passenger's app sleeps."""
+    stand_by(dewi)
+    finder_update(user_id=putri.pk, is_active=True, location=MONAS, target_location=BLOK_M, auto_accept=True)
+    match = Match.objects.get()
+    yes(dewi, match)
+    match.refresh_from_db()
+    assert match.status == "ACCEPTED"
+    assert Ride.objects.get().status == "PICKUP"
+    assert told_types(putri) == ["finder_update", "match_proposal", "match_confirm", "ride_pickup"]
+    assert told(putri)[2][1]["match_status"] == "ACCEPTED"
+
+
+def test_auto_accept_takes_the_first_of_two_drivers(dewi: User, joko: User, putri: User) -> None:
+    """The second yes comes too late, and says so."""
+    stand_by(dewi)
+    stand_by(joko)
+    finder_update(user_id=putri.pk, is_active=True, location=MONAS, target_location=BLOK_M, auto_accept=True)
+    first, second = Match.objects.get(driver=joko), Match.objects.get(driver=dewi)
+    yes(joko, first)
+    with pytest.raises(ValidationFailed, match="taken"):
+        yes(dewi, second)
+    assert Ride.objects.get().driver == joko
+
+
+def test_auto_accept_is_the_passengers_word_only(dewi: User, putri: User) -> None:
+    """The driver decides for themself; a passenger who confirms anyway waits for that."""
+    stand_by(dewi)
+    finder_update(user_id=putri.pk, is_active=True, location=MONAS, target_location=BLOK_M, auto_accept=True)
+    match = Match.objects.get()
+    yes(putri, match)
+    match.refresh_from_db()
+    assert match.status == "PASSENGER_CONFIRMED"
+    match_confirm(user_id=dewi.pk, match_id=match.pk, accepted=False)
+    assert not Ride.objects.exists()
+
+
+def test_who_comes_is_said_when_both_have_confirmed(dewi: User, putri: User) -> None:
+    """Nobody is named in an offer; with the ride both are."""
+    book(dewi, putri)
+    events = dict(told(putri))
+    assert not {"driver", "passenger"} & set(events["match_proposal"])
+    for kind in ("match_confirm", "ride_pickup"):
+        assert events[kind]["driver"] == {
+            "full_name": "Dewi",
+            "vehicle_type": "motorcycle",
+            "vehicle_plate": "B 1234 XYZ",
+        }
+        assert events[kind]["passenger"] == {"full_name": "Putri"}
+    confirmed = [data for kind, data in told(dewi) if kind == "match_confirm"]
+    assert ["driver" in data for data in confirmed] == [False, True]

@@ -2,7 +2,7 @@ from uuid import uuid4
 
 import pytest
 
-from nebengjek.errors import ValidationFailed
+from common.errors import ValidationFailed
 from rides.models import Payment, Ride
 from rides.services.payments import payment_process
 from tests.cast import arrive, start, told, told_types

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from rides.fares import TrackReport
+from rides.fares.meter import TrackReport
 from rides.models import LedgerEntry, Ride, TrackPoint
 from rides.services.rides import ride_arrived
 from rides.services.tracks import ReceivedReport, ledger_recompute, tracks_record

@@ -8,12 +8,12 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from realtime import metrics
-from realtime.presence import Presence, presence
 from rides.models import TrackPoint
 from rides.positions import positions
 from rides.services.finders import finder_update
-from tests.cast import BLOK_M, MONAS, backdate, book, make_user, north_of, propose, stand_by, start
+from tests.cast import BLOK_M, MONAS, backdate, book, connect, disconnect, make_user, north_of, propose, stand_by, start
 from users.models import User
+from users.presence import Presence, presence
 from web.live import picture
 from web.live.picture import NOTHING, Painter, Picture, frame
 
@@ -60,7 +60,7 @@ def test_a_driver_under_way_is_riding_even_when_nothing_is_heard_of_him(dewi: Us
 def test_a_driver_with_an_old_place_without_a_connection_or_never_seen_is_away(dewi: User, joko: User) -> None:
     stand_by(dewi, age=61)
     stand_by(joko)
-    positions().disconnected(joko.pk, 10**9)
+    disconnect(connect(joko))
     assert state(dewi) == "away"
     positions().forget(time.time() + 1)
     assert state(joko) == "away"
@@ -142,14 +142,14 @@ def test_points_that_are_committed_late_are_not_missed(
 
 
 def test_the_figures_tell_connections_by_process_and_what_is_done_a_second(dewi: User, putri: User) -> None:
-    now = time.time()
     for number, (user, process) in enumerate([(dewi, "web-1"), (putri, "web-1"), (putri, "web-2")]):
         one = make_user(f"+62812000001{number}", "X").pk
-        presence().note([Presence(one, user.pk, user.role, process, "", now, now, now)])
+        presence().note([Presence(connection_id=one, user_id=one, role=user.role, process=process)])
     painter = Painter()
     assert painter.paint().figures["rates"] == {"frames_in": 0, "frames_out": 0, "errors": 0}
     for _ in range(1000):
-        metrics.sent('{"type":"error","data":{"code":"RATE_LIMIT"}}')
+        metrics.sent("error")
+        metrics.refused("RATE_LIMIT")
     figures = painter.paint().figures
     assert figures["connections"] == {"passenger": 2, "driver": 1}
     assert figures["processes"] == {"web-1": 2, "web-2": 1}

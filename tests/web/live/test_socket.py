@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 
-from nebengjek.threads import in_write_thread
-from realtime.background import Background
+from common.threads import in_write_thread
+from realtime.server.background import Background
 from rides.positions import positions
 from rides.services.rides import ride_start
 from tests.cast import MONAS, book, make_driver, north_of, propose, stand_by
-from tests.realtime.phone import Phone
-from tests.web.live.watcher import HOST, ORIGIN, Watcher, headers_of, logged_in, refused
+from tests.realtime.phone import Headers, Phone, refused
+from tests.web.live.watcher import HOST, ORIGIN, Watcher, headers_of, logged_in
 from users.models import User
 from web.live.feed import feed
 from web.live.socket import is_own_origin
@@ -27,20 +27,24 @@ async def session_of(user: User) -> str:
     return await in_write_thread(logged_in, user)
 
 
+async def refused_viewer(headers: Headers) -> tuple[int, Any]:
+    return await refused(headers, "/live/ws/")
+
+
 async def test_only_staff_gets_in(tono: User) -> None:
-    assert await refused(headers_of(None)) == NOT_STAFF
-    assert await refused(headers_of("nonsense")) == NOT_STAFF
-    assert await refused(headers_of(await session_of(tono))) == NOT_STAFF
+    assert await refused_viewer(headers_of(None)) == NOT_STAFF
+    assert await refused_viewer(headers_of("nonsense")) == NOT_STAFF
+    assert await refused_viewer(headers_of(await session_of(tono))) == NOT_STAFF
 
 
 @pytest.mark.parametrize("origin", [None, "https://evil.example.com", f"http://{HOST}:8001", "null", f"{ORIGIN}.evil"])
 async def test_only_pages_of_the_site_itself_get_in(rina: User, origin: str | None) -> None:
-    assert await refused(headers_of(await session_of(rina), origin)) == NOT_OURS
+    assert await refused_viewer(headers_of(await session_of(rina), origin)) == NOT_OURS
 
 
 async def test_an_origin_that_apps_may_use_is_no_page_of_the_site(rina: User, settings: Any) -> None:
     settings.WS_ALLOWED_ORIGINS = ["https://app.example.com"]
-    assert await refused(headers_of(await session_of(rina), "https://app.example.com")) == NOT_OURS
+    assert await refused_viewer(headers_of(await session_of(rina), "https://app.example.com")) == NOT_OURS
 
 
 @pytest.mark.parametrize(
@@ -118,14 +122,14 @@ async def test_a_slow_viewer_gets_no_frame_until_the_last_is_drawn_and_then_the_
     await in_write_thread(stand_by, dewi)
     key = await session_of(rina)
     async with Watcher(key) as slow, Watcher(key) as quick:
-        first = await slow.read()
+        first = await slow.next()
         for metres in (100, 200, 300):
             positions().report(dewi.pk, north_of(MONAS, metres), time.time(), driver=True)
             here = round(north_of(MONAS, metres).latitude, 5)
             await quick.until(lambda town: town["drivers"][str(dewi.pk)]["place"][0] == here)  # noqa: B023
-        assert await slow.socket.receive_nothing()
+        assert await slow.hears_nothing(0.1)
         await slow.drawn()
-        frame = await slow.read()
+        frame = await slow.next()
         assert frame["type"] == "delta"
         assert frame["data"]["number"] > first["data"]["number"] + 1
         assert frame["data"]["drivers"]["set"][0]["place"] == [here, MONAS.longitude]
@@ -142,10 +146,9 @@ async def test_who_is_staff_no_longer_is_sent_away_while_he_looks(rina: User, ch
 async def test_who_logs_out_is_sent_away_even_if_he_draws_nothing_and_the_others_stay(rina: User) -> None:
     gone, stays = await session_of(rina), await session_of(rina)
     async with Watcher(gone) as leaver, Watcher(stays) as stayer:
-        await leaver.read()
+        await leaver.next()
         await in_write_thread(SessionStore(gone).flush)
-        message = await leaver.socket.receive_output(5)
-        assert (message["type"], message["code"]) == ("websocket.close", 4401)
+        assert await leaver.closed_with() == 4401
         number = (await stayer.look())["data"]["number"]
         while (await stayer.look())["data"]["number"] < number + 5:
             pass
@@ -173,8 +176,8 @@ async def test_a_town_is_shown_whoever_does_what_meanwhile(rina: User, joko: Use
     async with Watcher(await session_of(rina)) as viewer:
         await viewer.look()
         for driver in drivers:
-            await in_write_thread(stand_by, driver)
-        await in_write_thread(propose, joko, sari)
+            await in_write_thread(stand_by, driver, north_of(MONAS, 500))
+        await in_write_thread(propose, joko, sari)  # the nearest
         await viewer.until(lambda town: len(town["drivers"]) == 6 and len(town["searches"]) == 1)
 
 

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Callable
 from typing import Any
 
-from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 
-from nebengjek.asgi import websocket_application
+from tests.patience import within
+from tests.realtime.phone import Headers, InProcessClient
 from users.models import User
 
-TIMEOUT = 5
-DEADLINE = 30
 HOST = "testserver"
 ORIGIN = f"http://{HOST}"
-
-Headers = list[tuple[bytes, bytes]]
 
 
 def logged_in(user: User) -> str:
@@ -43,44 +37,27 @@ def headers_of(session_key: str | None, origin: str | None = ORIGIN, host: str =
     return headers
 
 
-async def refused(headers: Headers) -> tuple[int, Any]:
-    """Status and body of a handshake that is refused before the upgrade."""
-    socket = WebsocketCommunicator(websocket_application, "/live/ws/", headers=headers)
-    socket.scope["extensions"] = {"websocket.http.response": {}}
-    await socket.send_input({"type": "websocket.connect"})
-    start = await socket.receive_output(TIMEOUT)
-    body = await socket.receive_output(TIMEOUT)
-    await socket.wait()
-    return start["status"], json.loads(body["body"])
-
-
-class Watcher:
-    """One viewer; `town` is what his page would show."""
+class Watcher(InProcessClient):
+    """One viewer; `town` is what their page would show."""
 
     def __init__(self, session_key: str) -> None:
-        self.socket = WebsocketCommunicator(websocket_application, "/live/ws/", headers=headers_of(session_key))
+        super().__init__("/live/ws/", headers_of(session_key))
         self.town: dict[str, Any] = {}
 
     async def __aenter__(self) -> Watcher:
-        connected, _ = await self.socket.connect(TIMEOUT)
-        assert connected
+        await self.connect()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.socket.disconnect(timeout=TIMEOUT)
-
-    async def read(self) -> dict[str, Any]:
-        """The next frame."""
-        frame: dict[str, Any] = json.loads(await self.socket.receive_from(TIMEOUT))
-        return frame
+        await self.hang_up()
 
     async def drawn(self) -> None:
         """Say that the last frame is drawn."""
-        await self.socket.send_to(text_data="{}")
+        await self.send("{}")
 
     async def look(self) -> dict[str, Any]:
         """Take the next frame into `town`, as the page does, and say that it is drawn."""
-        frame = await self.read()
+        frame = await self.next()
         data = frame["data"]
         if frame["type"] == "snapshot":
             self.town = {"drivers": {}, "searches": {}, "rides": {}, "tracks": {}}
@@ -97,15 +74,7 @@ class Watcher:
 
     async def until(self, is_so: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Look until something is so, and return the town."""
-        async with asyncio.timeout(DEADLINE):
+        async with within():
             while not self.town or not is_so(self.town):
                 await self.look()
         return self.town
-
-    async def closed_with(self) -> int:
-        """The code with which the server closes; frames before are read over."""
-        while True:
-            message = await self.socket.receive_output(TIMEOUT)
-            if message["type"] == "websocket.close":
-                return int(message["code"])
-            await self.drawn()

@@ -1,4 +1,4 @@
-"""`manage.py support`: the group of support staff, and who is in it."""
+"""`manage.py support`: the group of support staff and its members."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from nebengjek.errors import DomainError
-from users.support import GRANTED, SUPPORT, support_add, support_group_update
+from common.errors import DomainError
+from users.support import SUPPORT, support_add, support_group_update
 
 
 class Command(BaseCommand):
-    """Make the group, and let people in."""
+    """Create or update the group, and add members."""
 
     help = (
-        f'Make the group "{SUPPORT}" or bring it up to date, and let the owners of phone numbers log in to the admin '
-        "as support. May be run again, and should be after an upgrade."
+        f'Create the group "{SUPPORT}" or update its permissions, and let the owners of these phone numbers log in to '
+        "the admin as support. Run it again after each upgrade."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take phone numbers."""
+        """Accept phone numbers."""
         parser.add_argument("msisdn", nargs="*", help="a phone number, such as +6281200000098")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it, and say what is left to do."""
+        """Update the group, add the members, and say who still needs a password."""
         try:
-            support_group_update()
+            group = support_group_update()
             for msisdn in options["msisdn"]:
                 user = support_add(msisdn=msisdn)
                 self.stdout.write(f"{user.msisdn} is support.")
@@ -34,4 +34,4 @@ class Command(BaseCommand):
                     self.stdout.write(f"Set a password: manage.py changepassword {user.msisdn}")
         except (DomainError, ValueError) as exc:
             raise CommandError(str(exc)) from exc
-        self.stdout.write(f'The group "{SUPPORT}" has {len(GRANTED)} permissions.')
+        self.stdout.write(f'The group "{SUPPORT}" has {group.permissions.count()} permissions.')

@@ -21,6 +21,7 @@ NebengJekError
 """
 
 from nebengjek_client.client import Client
+from nebengjek_client.contract import Limits, Location, Match, Payment, Ride, Session, State
 from nebengjek_client.errors import (
     ClientClosed,
     CommandDropped,
@@ -41,7 +42,7 @@ from nebengjek_client.errors import (
     Unreachable,
     ValidationFailed,
 )
-from nebengjek_client.frames import Data, Frame, Limits, Location, Match, Payment, Ride, Session, State
+from nebengjek_client.frames import Data, Frame
 from nebengjek_client.listeners import Subscription
 from nebengjek_client.rest import Login, Page, Rest, Tokens
 

@@ -11,8 +11,9 @@ from typing import Self
 
 from nebengjek_client.commands import Commands
 from nebengjek_client.connection import ConnectionLost, Trace
+from nebengjek_client.contract import Limits, Session, State
 from nebengjek_client.errors import ClientClosed, ConnectFailed, ConnectionEnded, server_error
-from nebengjek_client.frames import Data, Frame, Limits, Session, State, given
+from nebengjek_client.frames import Data, Frame, given
 from nebengjek_client.link import Link
 from nebengjek_client.listeners import Callback, Listeners, Subscription
 from nebengjek_client.queue import QUEUE_MAX, QUEUE_MAX_AGE, CommandQueue

@@ -12,9 +12,10 @@ from typing import Any, NoReturn, cast
 
 from nebengjek_client.backoff import Backoff
 from nebengjek_client.connection import Connection, ConnectionLost, Trace
+from nebengjek_client.contract import Session
 from nebengjek_client.delivery import deliver
 from nebengjek_client.errors import LoginRequired, ServerError, Unreachable
-from nebengjek_client.frames import Data, Frame, Session, encode
+from nebengjek_client.frames import Data, Frame, encode
 from nebengjek_client.queue import CommandQueue
 from nebengjek_client.reconnect import Reconnect
 from nebengjek_client.tokens import TokenKeeper

@@ -10,8 +10,9 @@ from typing import Any, Self, TypedDict
 import httpx
 
 from nebengjek_client.backoff import retry_after
+from nebengjek_client.contract import Ride
 from nebengjek_client.errors import Unreachable, server_error
-from nebengjek_client.frames import Data, Ride
+from nebengjek_client.frames import Data
 
 REST_TIMEOUT = 30.0
 """Seconds that an answer over HTTP may take."""

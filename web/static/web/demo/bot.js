@@ -77,7 +77,7 @@ function passengerStep(phone) {
   return match ? () => phone.answer(match.match_id, true) : null;
 }
 
-/** Whether the phone beside it is about to be a driver who waits: it is worth waiting for him. @param {Phone | null} partner */
+/** Whether the phone beside it is about to be a driver who waits: it is worth waiting for. @param {Phone | null} partner */
 function isComing(partner) {
   return Boolean(partner?.get("bot") && !partner.network.isCut && partner.stage !== "ended" && !partner.state?.beacon?.is_active);
 }

@@ -1,4 +1,4 @@
-/** A phone: who uses it, his client, where he is and what he wants. What it shows is in `view.js`. */
+/** A phone: its user, client, place and plans. What it shows is in `view.js`. */
 
 import { Client, LoginRequired, Replaced, Rest } from "../nebengjek.js";
 import { Drive } from "./drive.js";

@@ -115,7 +115,7 @@ export class PhoneView {
     this.#focus();
   }
 
-  /** Who works by keyboard is not left in the void when what he pressed has gone. */
+  /** Keep the keyboard focus in the phone when the pressed button is gone. */
   #focus() {
     setTimeout(() => {
       if (document.activeElement !== document.body) return;

@@ -38,7 +38,7 @@ function driverHeadline(phone) {
 function passengerHeadline(phone) {
   const { ride, payment, finder, proposals } = phone.state;
   if (payment) return payment.status === "REJECTED" ? gettext("You refused to pay. Try again.") : gettext("You are there. Please pay.");
-  if (ride?.status === "PICKUP") return gettext("Your driver is on his way.");
+  if (ride?.status === "PICKUP") return gettext("Your driver is on the way.");
   if (ride) return gettext("You are on your way.");
   if (finder.is_active) return proposals.length ? gettext("Drivers near you are asked.") : gettext("Looking for drivers …");
   return phone.noDriver ? gettext("No driver could come. Try again.") : gettext("Where do you want to go?");

@@ -5,7 +5,7 @@
 import { colourOf, onColoursChanged, prefersStillness } from "../map.js";
 import { bearing } from "../map/markers.js";
 
-/** Milliseconds that a driver takes to his new place: about as long as until the next one comes. */
+/** Milliseconds that a driver takes to the new place: about as long as until the next one comes. */
 const GLIDE = 1000;
 
 /** Milliseconds between two pictures on the way: a driver moves a pixel or two in the meantime. */

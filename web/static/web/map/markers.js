@@ -1,4 +1,4 @@
-/** Who and what is on the map: a driver with his heading, a passenger, the pick-up and the target. */
+/** Who and what is on the map: a driver with a heading, a passenger, the pick-up and the target. */
 import { svg } from "./svg.js";
 
 /** @typedef {"driver" | "passenger" | "pickup" | "target"} Kind */
@@ -6,7 +6,7 @@ import { svg } from "./svg.js";
 /** Metres: what moves further jumps, since nobody drove there. */
 const FARTHEST_GLIDE = 2000;
 
-/** Metres: who moves less keeps his heading. */
+/** Metres: below this distance the heading is kept. */
 const LEAST_TURN = 2;
 
 /** The shapes, in a box of 32 by 32: those of people around its middle, those of places standing on their point. */

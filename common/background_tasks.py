@@ -1,0 +1,113 @@
+"""Tasks: loops that run until they are stopped whatever goes wrong in them, and waiting for one task of several."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from common.db import AWAY as DATABASE_AWAY
+from common.errors import brief
+from common.redis import AWAY as REDIS_AWAY
+from common.retrying import Errors, Repetition
+
+R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
+
+Work = Callable[[], Awaitable[None]]
+
+CANCEL_AGAIN = 0.5
+"""Seconds after which a task that has not ended is cancelled once more."""
+
+RESTART_DELAY = 1.0
+"""Seconds before a loop that failed goes on."""
+
+UNAVAILABLE = (*REDIS_AWAY, *DATABASE_AWAY)
+"""Redis or the database is unavailable: worth a line, but no traceback."""
+
+
+class Loops:
+    """A set of named loops."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def are_running(self) -> bool:
+        """Whether everything that was started still runs."""
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
+    def start(self, loops: Mapping[str, Work]) -> None:
+        """Run these loops until `stop`."""
+        self._tasks = [asyncio.create_task(keep_running(name, loop), name=name) for name, loop in loops.items()]
+
+    async def stop(self) -> None:
+        """Stop all of them."""
+        await end(*self._tasks)
+        self._tasks = []
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks until they have ended: in Python 3.11 `asyncio.wait_for`, which libraries use, may swallow that."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def every(seconds: float, work: Work) -> Work:
+    """Return a loop that does some work, waits so long, and so on."""
+
+    async def loop() -> None:
+        while True:
+            await work()
+            await asyncio.sleep(seconds)
+
+    return loop
+
+
+async def keep_running(
+    name: str,
+    loop: Work,
+    *,
+    unavailable: Errors = UNAVAILABLE,
+    ends_with: Errors = (),
+    delay: float | None = None,
+) -> None:
+    """Run a loop again after every error, except those of `ends_with`, which are raised."""
+    repetition = Repetition()
+    while True:
+        try:
+            await loop()
+        except ends_with:
+            raise
+        except unavailable as exc:
+            if repetition.is_new(reason := brief(exc)):
+                logger.warning("The %s is waiting: %s", name, reason)
+        except Exception:
+            logger.exception("The %s failed, restarting.", name)
+        await asyncio.sleep(RESTART_DELAY if delay is None else delay)
+
+
+async def first_of(*tasks: asyncio.Task[Any]) -> None:
+    """Return when the first of these tasks has ended; raises what it raised."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+
+
+async def unless_stopped(stopping: asyncio.Event, work: Coroutine[Any, Any, R]) -> R | None:
+    """Return what `work` returns; None, having cancelled it, when `stopping` is set before it is done."""
+    if stopping.is_set():
+        work.close()
+        return None
+    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        await end(task, stopped)

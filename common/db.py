@@ -1,0 +1,72 @@
+"""What the ORM does not offer: reading several things as of one moment, holding a name, deleting in steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import Q, QuerySet
+
+AWAY = (OperationalError, InterfaceError)
+"""What is raised while the database is unavailable."""
+
+DELETED_AT_ONCE = 200
+"""Rows that one transaction deletes."""
+
+
+@contextmanager
+def read_snapshot() -> Iterator[None]:
+    """Let all queries within see one state of the database, without waiting for writers or holding them up.
+
+    Django begins transactions on SQLite with the write lock here (see `settings`), which a reader does not want; so the
+    transaction is begun by hand. Within a transaction there is nothing to do.
+    """
+    if connection.in_atomic_block:
+        yield
+    elif connection.vendor == "sqlite":
+        connection.ensure_connection()
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN DEFERRED")
+            try:
+                yield
+            finally:
+                cursor.execute("COMMIT")
+    else:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+
+
+def hold_name(name: str) -> None:
+    """Wait until no other transaction holds this name, and hold it until the end of ours.
+
+    For what must be counted before a row exists that could be locked. On SQLite writers wait for each other anyway.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
+def delete_steps(rows: QuerySet[Any]) -> Iterator[None]:
+    """Delete rows a few hundred at a time, each in a transaction of its own; yield between them.
+
+    One DELETE of many rows would hold SQLite's only lock for as long as it takes: 1.3 s for 100,000 rows.
+    """
+    while keys := list(rows.values_list("pk", flat=True)[:DELETED_AT_ONCE]):
+        rows.model._base_manager.filter(pk__in=keys).delete()
+        yield
+
+
+def delete_old_steps(rows: QuerySet[Any], due: Q) -> Iterator[None]:
+    """Delete the oldest rows that are `due`, in the same way.
+
+    For large tables without an index on the time: their rows were written in the order of time, so that it ends at the
+    first batch in which none is due.
+    """
+    while True:
+        oldest = list(rows.order_by("pk").values_list("pk", flat=True)[:DELETED_AT_ONCE])
+        if not rows.model._base_manager.filter(due, pk__in=oldest).delete()[0]:
+            return
+        yield

@@ -1,0 +1,129 @@
+"""The errors of the contract, the same on the WebSocket and on REST.
+
+DomainError                an error that is answered to the client, with one of the codes of `ErrorCode`
+├── ValidationFailed       a wrong field or range, a state that does not allow the request, an id of somebody else
+│   └── Conflict           the same, answered with 409 on REST
+├── InvalidFormat          not JSON, not the envelope, an unknown type
+├── Unauthorized           a security matter: the client only reads `Authentication required`
+└── RateLimited            too many requests; has the seconds after which to try again
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+import msgspec
+from msgspec import Meta
+
+
+class ErrorCode(StrEnum):
+    """The codes a client may see in `error.data.code` or in the body of a REST error."""
+
+    meaning: str
+    """When the code is used, in a sentence for the documents."""
+
+    def __new__(cls, code: str, meaning: str = "") -> Self:
+        """Make a member that is its code and has a meaning."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    INVALID_FORMAT = (
+        "INVALID_FORMAT",
+        "The frame is binary, is not JSON, is not the envelope, has a bad `id` or an unknown type "
+        "(`unknown message type: <type>`).",
+    )
+    VALIDATION_FAILED = (
+        "VALIDATION_FAILED",
+        "A field is missing or out of range, the current state does not allow the command, or the id does not exist or "
+        "belongs to somebody else.",
+    )
+    UNAUTHORIZED = (
+        "UNAUTHORIZED",
+        "The token is not valid or the role may not do this. The message is always `Authentication required`.",
+    )
+    RATE_LIMIT = (
+        "RATE_LIMIT",
+        "Too many commands. Send the command again after `retry_after` seconds, with the same `id`.",
+    )
+    INTERNAL_ERROR = (
+        "INTERNAL_ERROR",
+        "The server failed and nothing was changed. The command may be sent again with the same `id`.",
+    )
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body with which a REST call, or a handshake, is refused."""
+
+    code: Annotated[ErrorCode, Meta(description="The kind of mistake.")]
+    message: Annotated[str, Meta(description="The reason, for people.")]
+    fields: Annotated[dict[str, list[str]] | None, Meta(description="What is wrong with single fields, by name.")] = (
+        None
+    )
+
+
+SECURITY_MESSAGE = "Authentication required"
+SERVER_MESSAGE = "Internal server error"
+
+
+class DomainError(Exception):
+    """A request that cannot be carried out, for a reason that is sent to the client.
+
+    `message` is the whole reason, `field` the name of the input it is about, where there is one.
+    """
+
+    code = ErrorCode.INTERNAL_ERROR
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+    @property
+    def client_message(self) -> str:
+        """The `message` that is sent to the client."""
+        return self.message
+
+
+class ValidationFailed(DomainError):
+    """The input, or the state of a match or ride, does not allow the request."""
+
+    code = ErrorCode.VALIDATION_FAILED
+
+
+class Conflict(ValidationFailed):
+    """The present state does not allow the request (409 on REST)."""
+
+
+class InvalidFormat(DomainError):
+    """The request does not have the form that the contract requires."""
+
+    code = ErrorCode.INVALID_FORMAT
+
+
+class Unauthorized(DomainError):
+    """The client is not allowed to do this; the reason is logged, and never sent to the client."""
+
+    code = ErrorCode.UNAUTHORIZED
+
+    @property
+    def client_message(self) -> str:
+        """The same sentence for all security matters."""
+        return SECURITY_MESSAGE
+
+
+class RateLimited(DomainError):
+    """Too many requests; `retry_after` is in seconds."""
+
+    code = ErrorCode.RATE_LIMIT
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+def brief(exc: BaseException) -> str:
+    """Return the first line of an exception's message, or its class name where there is none."""
+    return str(exc).partition("\n")[0] or type(exc).__name__

@@ -1,0 +1,57 @@
+"""What every log line carries beside its message: the connection, its user and role, the frame, and an error's code.
+
+The consumer sets them once for its tasks, and they follow the work into the database threads. A refusal adds `code`.
+With `LOG_FORMAT=json` the fields are keys of their own. Tokens, codes and positions are never logged at INFO and above.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+FIELDS = ("connection", "user_id", "role", "frame", "code")
+
+_context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
+
+
+def log_about(**fields: object) -> None:
+    """Add these of `FIELDS` to every line that this task, and what it starts, logs from now on."""
+    _context.set({**(_context.get() or {}), **{name: str(value) for name, value in fields.items()}})
+
+
+class ContextFilter(logging.Filter):
+    """Adds the fields of `log_about` to each record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through, with its context."""
+        for name, value in (_context.get() or {}).items():
+            setattr(record, name, value)
+        return True
+
+
+class LineFormatter(logging.Formatter):
+    """A line for people, with the context at its end."""
+
+    def __init__(self) -> None:
+        super().__init__("{asctime} {levelname} {name}: {message}", style="{")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """Return the message with the context in brackets, where there is any."""
+        context = " ".join(f"{name}={getattr(record, name)}" for name in FIELDS if hasattr(record, name))
+        line = super().formatMessage(record)
+        return f"{line} [{context}]" if context else line
+
+
+class JSONFormatter(JsonFormatter):
+    """A line for machines: one JSON object, with the context as keys, and the time in RFC 3339."""
+
+    def __init__(self) -> None:
+        super().__init__("{levelname}{name}{message}", style="{", timestamp=True, rename_fields={"levelname": "level"})
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        """Leave out what asyncio adds."""
+        super().add_fields(log_data, record, message_dict)
+        log_data.pop("taskName", None)

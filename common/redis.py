@@ -1,0 +1,129 @@
+"""Connections to Redis or Valkey; only used where `REDIS_URL` is set.
+
+Our keys begin with `PREFIX`. Scripts build the names of their keys themselves, so it must be one server (or one with
+replicas), not a cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import redis
+import redis.asyncio
+from django.conf import settings
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+PREFIX = "nebengjek:"
+
+CONNECT_TIMEOUT = 2.0
+ANSWER_TIMEOUT = 5.0
+"""Seconds."""
+
+RETRIES = 1
+"""Reconnect once; callers that can wait longer retry themselves."""
+
+
+class NotNow(redis.ResponseError):
+    """The server answers, and refuses for a reason that passes; redis-py has no class of its own for these."""
+
+
+AWAY = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.MasterDownError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.TryAgainError,
+    NotNow,
+)
+"""What is raised while the server is unavailable: not reachable, still loading, out of memory, a replica …"""
+
+_NOT_NOW = {"BUSY": NotNow, "MISCONF": NotNow, "NOREPLICAS": NotNow}
+"""By the first word of the answer: an endless script runs, a save has failed, too few replicas are connected."""
+
+
+class _Parser(redis.connection.DefaultParser):  # type: ignore[misc,valid-type]  # a variable of its module
+    EXCEPTION_CLASSES = redis.connection.DefaultParser.EXCEPTION_CLASSES | _NOT_NOW
+
+
+class _AsyncParser(redis.asyncio.connection.DefaultParser):  # type: ignore[misc,valid-type]
+    EXCEPTION_CLASSES = redis.asyncio.connection.DefaultParser.EXCEPTION_CLASSES | _NOT_NOW
+
+
+def async_options() -> dict[str, Any]:
+    """Return the options of a connection from an event loop; after READONLY another server may have the address."""
+    return {
+        "socket_connect_timeout": CONNECT_TIMEOUT,
+        "socket_timeout": ANSWER_TIMEOUT,
+        "retry": AsyncRetry(ExponentialBackoff(), RETRIES),
+        "retry_on_error": [redis.exceptions.ReadOnlyError],
+        "parser_class": _AsyncParser,
+    }
+
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = WeakKeyDictionary()
+
+
+@cache
+def sync_redis() -> redis.Redis:
+    """Return the client for the threads of this process."""
+    client: redis.Redis = redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=ANSWER_TIMEOUT,
+        retry=Retry(ExponentialBackoff(), RETRIES),
+        retry_on_error=[redis.exceptions.ReadOnlyError],
+        parser_class=_Parser,
+    )
+    return client
+
+
+def async_redis() -> redis.asyncio.Redis:
+    """Return the client for the running event loop."""
+    loop = asyncio.get_running_loop()
+    client = _clients.get(loop)
+    if client is None:
+        client = _clients[loop] = redis.asyncio.Redis.from_url(settings.REDIS_URL, **async_options())
+    return client
+
+
+async def close_async_redis() -> None:
+    """Close the connections of the running event loop."""
+    client = _clients.pop(asyncio.get_running_loop(), None)
+    if client is not None:
+        await client.aclose()
+
+
+async def eviction_policy() -> str:
+    """Return the server's `maxmemory-policy`; empty where it does not say (managed services hide it)."""
+    memory = await async_redis().info("memory")
+    return str(memory.get("maxmemory_policy", ""))
+
+
+class Script:
+    """A Lua script in files, which is sent once and then called by its hash.
+
+    The files are joined in their order, so that a script may begin with another one's local functions. `await` a call
+    on the running event loop; `text` is for pipelines.
+    """
+
+    def __init__(self, *files: Path) -> None:
+        self.text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+        self._sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(self, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
+        """Return what the script returns; a server that has forgotten it is sent the text."""
+        client: Any = async_redis()
+        try:
+            return await client.evalsha(self._sha, len(keys), *keys, *args)
+        except redis.exceptions.NoScriptError:
+            return await client.eval(self.text, len(keys), *keys, *args)

@@ -1,0 +1,141 @@
+"""What REST calls have in common in the OpenAPI document: refusals, tokens, bodies that are structs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.utils import Direction, OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+
+from common.errors import SECURITY_MESSAGE, SERVER_MESSAGE, ErrorBody, ErrorCode
+from common.examples import example_of
+from common.schemas import Schema, components
+
+Call = TypeVar("Call", bound=Callable[..., Any])
+
+RETRY_AFTER = OpenApiParameter(
+    "Retry-After", int, OpenApiParameter.HEADER, required=True, response=[429], description="Seconds to wait."
+)
+
+BEARER = OpenApiParameter(
+    "WWW-Authenticate", str, OpenApiParameter.HEADER, required=True, response=[401], description="Always `Bearer`."
+)
+
+
+def _body(code: ErrorCode, message: str, **fields: list[str]) -> dict[str, Any]:
+    body: dict[str, Any] = msgspec.to_builtins(ErrorBody(code=code, message=message, fields=fields or None))
+    return body
+
+
+REFUSALS: dict[int, tuple[str, dict[str, dict[str, Any]]]] = {
+    400: (
+        "The body is not valid.",
+        {
+            "A wrong field": _body(
+                ErrorCode.VALIDATION_FAILED, "otp: This must be six digits.", otp=["This must be six digits."]
+            ),
+            "No JSON": _body(ErrorCode.INVALID_FORMAT, "JSON parse error - Expecting value: line 1 column 1 (char 0)"),
+        },
+    ),
+    401: (
+        "No valid token, or a wrong code. The reason is not given.",
+        {"Unauthorized": _body(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)},
+    ),
+    403: ("The user may not do this.", {"Not staff": _body(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)}),
+    404: (
+        "It does not exist, or belongs to somebody else.",
+        {"Not found": _body(ErrorCode.VALIDATION_FAILED, "Not found.")},
+    ),
+    406: (
+        "Only JSON responses are available.",
+        {
+            "Another format is wanted": _body(
+                ErrorCode.VALIDATION_FAILED, "Could not satisfy the request Accept header."
+            )
+        },
+    ),
+    409: (
+        "The current state does not allow it.",
+        {"A driver already": _body(ErrorCode.VALIDATION_FAILED, "You are registered as a driver already.")},
+    ),
+    415: (
+        "The body is not `application/json`.",
+        {"A form": _body(ErrorCode.VALIDATION_FAILED, 'Unsupported media type "text/plain" in request.')},
+    ),
+    429: (
+        "Too many requests. Try again after `Retry-After`.",
+        {"Too many": _body(ErrorCode.RATE_LIMIT, "Too many requests.")},
+    ),
+    500: ("The server failed.", {"A fault": _body(ErrorCode.INTERNAL_ERROR, SERVER_MESSAGE)}),
+}
+"""The statuses of refusals: what each means, and examples."""
+
+
+def documented(
+    name: str,
+    summary: str,
+    description: str,
+    answers: Mapping[Any, OpenApiResponse],
+    *,
+    refusals: Iterable[int] = (),
+    tag: str,
+    request: Any = None,
+    example: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Callable[[Call], Call]:
+    """Return what documents a call: what it answers, with which statuses it may refuse, and an example of its body."""
+    refused = {*refusals, 406, 429, 500, *([400, 415] if request else [])}
+    decorator: Callable[[Call], Call] = extend_schema(
+        operation_id=name,
+        summary=summary,
+        description=description,
+        tags=[tag],
+        request=request,
+        examples=[OpenApiExample("example", example, summary=summary, request_only=True)] if example else None,
+        parameters=[RETRY_AFTER, *([BEARER] if 401 in refused else []), *more.pop("parameters", [])],
+        responses={**answers, **{status: refusal(status) for status in sorted(refused)}},
+        **more,
+    )
+    return decorator
+
+
+def refusal(status: int) -> OpenApiResponse:
+    """Return how a call is refused with a status."""
+    text, bodies = REFUSALS[status]
+    examples = [
+        OpenApiExample(f"example{n}", body, summary=name, response_only=True)
+        for n, (name, body) in enumerate(bodies.items(), 1)
+    ]
+    return OpenApiResponse(ErrorBody, text, examples)
+
+
+def answer(kind: Any, text: str, example: Any = None) -> OpenApiResponse:
+    """Return what a call answers, with an example; that of a struct is made of its fields."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        example = example_of(kind)
+    examples = [OpenApiExample("example", example, summary=text, response_only=True)] if example is not None else []
+    return OpenApiResponse(kind, text, examples)
+
+
+class StructExtension(OpenApiSerializerExtension):
+    """Structs as they are on the wire: errors, rides, statistics."""
+
+    target_class: Any = msgspec.Struct
+    match_subclasses = True
+
+    def get_name(self, auto_schema: AutoSchema, direction: Direction) -> str:
+        """Return the name of the struct."""
+        return str(self.target.__name__)
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
+        """Return the schema of the struct, and put those of its parts beside it."""
+        schemas = components([self.target])
+        own = schemas.pop(self.target.__name__)
+        for name, schema in schemas.items():
+            part = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, schema=schema, object=name)
+            auto_schema.registry.register_on_missing(part)
+        return own

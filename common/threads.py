@@ -1,0 +1,70 @@
+"""The threads in which the database is used.
+
+The event loop never waits for the database: services and selectors are plain functions that run here. Writes on SQLite
+have one thread, because SQLite lets one writer in at a time and makes the others poll; reads have a few of their own
+and never wait for a writer (WAL). Each thread keeps its connection, so a process has `DB_WRITE_THREADS +
+DB_READ_THREADS` connections open beside those of HTTP requests. A connection is closed after an error; on a database
+server it is checked before use, because the server may have restarted meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
+from functools import cache, partial
+from typing import ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import Error, connection, connections
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@cache
+def _writers() -> Executor:
+    return ThreadPoolExecutor(settings.DB_WRITE_THREADS, thread_name_prefix="db-write", initializer=_keep_no_log)
+
+
+@cache
+def _readers() -> Executor:
+    return ThreadPoolExecutor(settings.DB_READ_THREADS, thread_name_prefix="db-read", initializer=_keep_no_log)
+
+
+def _keep_no_log() -> None:
+    """Keep no log of queries in this thread: with `DEBUG` on Django keeps one, and clears it only for HTTP requests.
+
+    It would hold the last 9,000 statements of each thread, and quote their parameters with another statement for each.
+    """
+    if settings.LOG_LEVEL != "DEBUG":
+        connection.make_debug_cursor = connection.make_cursor  # type: ignore[assignment,method-assign]
+
+
+async def in_write_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run `function`, which may write to the database, off the event loop."""
+    return await _run(_writers(), partial(function, *args, **kwargs))
+
+
+async def in_read_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run `function`, which only reads from the database, off the event loop."""
+    return await _run(_readers(), partial(function, *args, **kwargs))
+
+
+async def _run(threads: Executor, call: Callable[[], R]) -> R:
+    def work() -> R:
+        _drop_dead_connection()
+        try:
+            return call()
+        except Error:
+            connections.close_all()
+            raise
+
+    return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, work)
+
+
+def _drop_dead_connection() -> None:
+    is_remote = connection.vendor != "sqlite"
+    if is_remote and connection.connection is not None and not connection.is_usable():
+        connection.close()

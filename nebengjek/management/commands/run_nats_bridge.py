@@ -1,0 +1,96 @@
+"""`manage.py run_nats_bridge`: relay the outbox to NATS, and deliver the stream to the users."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from common.background_tasks import unless_stopped
+from common.nats import connect_to_nats
+from common.redis import close_async_redis
+from events.stream import STREAM, SUBJECTS, StreamMismatch
+from realtime.bridge.bridge import Bridge
+from realtime.bridge.counts import Counts
+from realtime.bridge.reading import events_by_subject
+from realtime.operations.prometheus import Done, serve_metrics
+
+
+class Command(BaseCommand):
+    """Relay the outbox to the stream, and deliver the stream to the users."""
+
+    help = "Bridge NATS and the sockets: one process is active, others stand by."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take `--once` and `--metrics-port`."""
+        parser.add_argument("--once", action="store_true", help="relay and deliver what is pending, and exit")
+        parser.add_argument("--metrics-port", type=int, help="serve metrics on this port of 127.0.0.1")
+
+    def handle(self, *args: Any, once: bool, metrics_port: int | None, **options: Any) -> None:
+        """Run until SIGTERM or Ctrl-C, then finish the batch in hand."""
+        if not settings.DISTRIBUTED:
+            raise CommandError("Set REDIS_URL and NATS_URL: without them `manage.py serve` does all of this itself.")
+        self._counts = Counts()
+        self.stdout.write(f"Bridging the stream {STREAM} ({', '.join(SUBJECTS)}) and the sockets:")
+        for subject, event in events_by_subject().items():
+            self.stdout.write(f"  {subject:18} -> {event.type}")
+        self.stdout.flush()
+        if metrics_port is not None:
+            serve_metrics(metrics_port, Done(self._done))
+        try:
+            asyncio.run(self._run(once=once))
+        except StreamMismatch as exc:
+            raise CommandError(str(exc)) from exc
+
+    def _done(self) -> dict[str, int]:
+        """Return the counts over all connections to NATS."""
+        return msgspec.structs.asdict(self._counts)
+
+    async def _run(self, *, once: bool) -> None:
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        while not stopping.is_set():
+            await self._with_one_connection(stopping, once=once)
+            if once:
+                return
+
+    async def _with_one_connection(self, stopping: asyncio.Event, *, once: bool) -> None:
+        """Bridge over one connection to NATS, until `stopping` is set or the library gives the connection up."""
+        bridge: Bridge | None = None
+
+        async def lost() -> None:
+            if bridge is not None:
+                bridge.connection_was_lost()
+
+        async def closed() -> None:
+            if bridge is not None:
+                bridge.stop()
+
+        connecting = connect_to_nats("bridge", disconnected_cb=lost, closed_cb=closed)
+        client = await unless_stopped(stopping, connecting)
+        if client is None:
+            return
+        bridge = Bridge(client, self._counts)
+        try:
+            await self._work(bridge, stopping, once=once)
+        finally:
+            self.stdout.write(f"Done: {bridge.counts}")
+            self.stdout.flush()
+            await client.close()
+            await close_async_redis()
+
+    async def _work(self, bridge: Bridge, stopping: asyncio.Event, *, once: bool) -> None:
+        stopped = asyncio.create_task(stopping.wait())
+        stopped.add_done_callback(lambda _: bridge.stop())
+        try:
+            if not once:
+                await bridge.run()
+            elif not await bridge.run_once():
+                self.stdout.write("Another bridge is active and does this.")
+        finally:
+            stopped.cancel()

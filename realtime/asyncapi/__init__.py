@@ -1,1 +1,0 @@
-"""The wire contract as an AsyncAPI document, made from the classes that define it."""

@@ -1,0 +1,46 @@
+"""From the outbox to the stream; what is in no stream goes from here to the users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nats.aio.msg import Msg
+
+from events.buses.jetstream import JetStreamBus
+from events.models import OutboxEvent
+from events.relay import Relay
+from events.stream import OUTBOX_SUBJECT
+from realtime.bridge.turn import Turn
+from realtime.delivery.deliver import deliver
+
+
+class Outbound:
+    """Relays the outbox; `newest` is the last sequence of the stream when it begins."""
+
+    def __init__(self, turn: Turn, *, newest: int) -> None:
+        self._turn = turn
+        bus = JetStreamBus(turn.client, self._deliver, turn.position.wait_for, newest=newest)
+        self._relay = Relay(bus, self._count, turn.watchdog.step)
+
+    async def run(self) -> None:
+        """Relay until cancelled; woken by a message on `OUTBOX_SUBJECT`."""
+        subscription = await self._turn.client.subscribe(OUTBOX_SUBJECT, cb=self._wake)
+        try:
+            await self._relay.run()
+        finally:
+            if self._turn.client.is_connected:
+                await subscription.unsubscribe()
+
+    async def drain(self) -> None:
+        """Relay everything that waits."""
+        await self._relay.drain()
+
+    def _count(self, relayed: int) -> None:
+        self._turn.counts.relayed += relayed
+
+    async def _wake(self, _message: Msg) -> None:
+        self._relay.wake()
+
+    async def _deliver(self, events: Sequence[OutboxEvent]) -> None:
+        """Deliver events that are in no stream."""
+        await deliver(events, self._turn.fence())

@@ -1,0 +1,152 @@
+"""Reading a message of the stream: it becomes a delivery, or there is a reason why it cannot.
+
+Our own messages have their type and id in headers. Those of other services are bare: flat JSON on the subjects of the
+contract. Their fields go to the clients unchanged, unknown ones included; known ones are checked by type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+from uuid import UUID
+
+import msgspec
+from nats.aio.msg import Msg
+
+from events.base import Event, Moment
+from events.stream import ID_HEADER, MAX_PAYLOAD, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
+from realtime.delivery.deliveries import Delivery
+from rides.events import EVENTS
+from rides.geo import GeoPoint
+
+
+class Unreadable(Exception):
+    """A message that can never be delivered; the text says why."""
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """The two people whom another service's message may name; what every such message is read as, at least."""
+
+    driver_id: UUID | msgspec.UnsetType = msgspec.UNSET
+    passenger_id: UUID | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def people(self) -> list[UUID]:
+        """Those of the two who are named, at the top or, for a completed ride, within `ride`."""
+        ride = getattr(self, "ride", None)
+        others = ride.people if isinstance(ride, Pair) else []
+        own = [user_id for user_id in (self.driver_id, self.passenger_id) if user_id is not msgspec.UNSET]
+        return list(dict.fromkeys([*own, *others]))
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """A message that can be delivered. `fields` are those of its event, each of which may be `UNSET`."""
+
+    message: Msg
+    delivery: Delivery
+    is_ours: bool
+    fields: Pair
+
+    @property
+    def subject(self) -> str:
+        """The subject on which it came."""
+        return self.message.subject
+
+
+def read_message(message: Msg, stream_id: str) -> Incoming | None:
+    """Return what a message says; None where its subject is not bridged. Raises `Unreadable`.
+
+    A bare message is identified by the stream (`stream_id` tells it from an earlier one of the same name), its sequence
+    and its moment: a stream that has lost its end gives the same sequences to other messages.
+    """
+    event = events_by_subject().get(message.subject)
+    if event is None:
+        return None
+    if len(message.data) > MAX_PAYLOAD:
+        raise Unreadable(f"the payload has {len(message.data)} bytes; at most {MAX_PAYLOAD} are delivered")
+    try:
+        incoming = _read(message, event, stream_id)
+    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError, ValueError) as exc:
+        raise Unreadable(f"not of the contract: {exc}") from exc
+    if not incoming.delivery.audience:
+        raise Unreadable("no audience: neither driver_id nor passenger_id")
+    return incoming
+
+
+def _read(message: Msg, event: type[Event], stream_id: str) -> Incoming:
+    headers: Mapping[str, str] = message.headers or {}
+    is_ours = TYPE_HEADER in headers and _is_event_id(headers.get(ID_HEADER, ""))
+    message.data.decode()  # unknown fields are not looked at by the decoder, but sent as text
+    fields = _decoder(event).decode(message.data)
+    at = message.metadata.timestamp.timestamp()
+    delivery = Delivery(
+        event_id=headers[ID_HEADER] if is_ours else f"{stream_id}:{message.metadata.sequence.stream}:{at:.6f}",
+        type=event.type,
+        data=message.data,
+        audience=(is_ours and _views(headers)) or dict.fromkeys(fields.people),
+        at=at,
+        valid_until=_valid_until(headers),
+    )
+    return Incoming(message, delivery, is_ours, fields)
+
+
+@cache
+def events_by_subject() -> dict[str, type[Event]]:
+    """Return the event of each subject that is bridged."""
+    return {event.subject: event for event in EVENTS if is_streamed(event.subject)}
+
+
+def _views(headers: Mapping[str, str]) -> dict[UUID, bytes | None]:
+    if VIEWS_HEADER not in headers:
+        return {}
+    views = msgspec.json.decode(headers[VIEWS_HEADER], type=dict[UUID, msgspec.Raw])
+    if not all(bytes(view) == b"null" or bytes(view).startswith(b"{") for view in views.values()):
+        raise ValueError(f"{VIEWS_HEADER}: each must be an object or null")
+    return {user_id: None if bytes(view) == b"null" else bytes(view) for user_id, view in views.items()}
+
+
+def _is_event_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _valid_until(headers: Mapping[str, str]) -> float | None:
+    if VALID_UNTIL_HEADER not in headers:
+        return None
+    return float(msgspec.convert(headers[VALID_UNTIL_HEADER], Moment).timestamp())
+
+
+@cache
+def _decoder(event: type[Event]) -> msgspec.json.Decoder[Pair]:
+    return msgspec.json.Decoder(_loose(event))
+
+
+def _loose(kind: type[msgspec.Struct]) -> type[Pair]:
+    """Return a struct like `kind` in which every field may be missing, and ids and enumerations may be any text."""
+    fields: list[Any] = [
+        (field.name, Union[_loose_type(field.type), msgspec.UnsetType], msgspec.UNSET)  # noqa: UP007
+        for field in msgspec.structs.fields(kind)
+        if field.name not in Pair.__struct_fields__
+    ]
+    loose: Any = msgspec.defstruct(f"Loose{kind.__name__}", fields, bases=(Pair,), frozen=True)
+    return cast("type[Pair]", loose)
+
+
+def _loose_type(kind: Any) -> Any:
+    """Return the type that a field of another service must have: what JSON can tell, and moments as moments."""
+    origin = get_origin(kind)
+    if origin is Annotated:  # meanings and ranges are dropped where the type itself becomes looser
+        inner = get_args(kind)[0]
+        return kind if _loose_type(inner) == inner else _loose_type(inner)
+    if origin in (Union, UnionType):
+        return Union[tuple(_loose_type(option) for option in get_args(kind))]  # noqa: UP007
+    if kind is UUID or origin is Literal:
+        return str
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind is not GeoPoint:
+        return _loose(kind)
+    return kind

@@ -1,0 +1,40 @@
+"""What a channel layer delivers: events for people, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from realtime.delivery.fence import Fence
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """An event on its way to its audience: `data` is encoded, and so is what single recipients see instead of it.
+
+    `at` is when it happened, in seconds since 1970; 0 where that is not known. After `valid_until`, by the clock of the
+    store, it is not delivered any more.
+    """
+
+    event_id: str
+    type: str
+    data: bytes
+    audience: Mapping[UUID, bytes | None]
+    at: float = 0
+    valid_until: float | None = None
+
+
+class DeliveringLayer(Protocol):
+    """A channel layer that also numbers notifications and keeps them for those who are not connected."""
+
+    async def deliver_batch(
+        self, deliveries: Sequence[Delivery], fence: Fence | None = None, *, after_gap: bool = False
+    ) -> int:
+        """Number, keep and send each event in turn; one that comes again keeps its number and is sent again.
+
+        Return how many were not delivered because they had expired. With `after_gap` notifications before these are
+        lost: a new epoch begins, so that all clients get the state. Raises `Fenced`, having
+        delivered nothing more, when the lease of the `fence` is not held any more.
+        """

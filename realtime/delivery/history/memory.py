@@ -1,0 +1,96 @@
+"""Histories in the memory of the one process of the embedded default."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+
+from realtime.contract.frames import numbered
+from realtime.delivery.history.base import EVENT_ID_TTL, Cursor, Notification, Reading
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    notification: Notification
+    at: float
+
+
+class _UserHistory:
+    """One user's numbers and kept frames."""
+
+    __slots__ = ("frames", "head", "numbers")
+
+    def __init__(self, maximum: int) -> None:
+        self.head = 0
+        self.frames: deque[_Stored] = deque(maxlen=maximum)
+        self.numbers: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+
+class MemoryHistory:
+    """A dict of histories. Their epoch ends with the process."""
+
+    def __init__(self) -> None:
+        self.begin_epoch()
+        self._users: dict[UUID, _UserHistory] = {}
+
+    def begin_epoch(self) -> None:
+        """Begin a new epoch: clients of another one get the state."""
+        self.epoch = secrets.token_urlsafe(9)
+
+    def append(self, user_id: UUID, event_id: str, frame_head: str) -> Notification:
+        """Number and keep a frame for a user; an event that comes again keeps its number."""
+        history = self._users.get(user_id)
+        if history is None:
+            history = self._users[user_id] = _UserHistory(settings.HISTORY_MAX)
+        known = history.numbers.get(event_id)
+        if known is not None:
+            return Notification(known[0], numbered(frame_head, known[0]))
+        history.head += 1
+        item = Notification(history.head, numbered(frame_head, history.head))
+        now = time.monotonic()
+        history.frames.append(_Stored(item, now))
+        history.numbers[event_id] = (item.seq, now)
+        return item
+
+    async def read(self, user_id: UUID, cursor: Cursor | None = None) -> Reading:
+        """Return the newest number of a user, and the notifications after `cursor`, where they are all kept."""
+        history = self._users.get(user_id)
+        head = history.head if history else 0
+        missed = self._since(history, head, cursor.seq) if cursor and cursor.epoch == self.epoch else None
+        return Reading(self.epoch, head, missed)
+
+    async def heads(self, user_ids: Sequence[UUID]) -> tuple[str, list[int]]:
+        """Return the epoch and the number of each user's newest notification; 0 before the first."""
+        histories = (self._users.get(user_id) for user_id in user_ids)
+        return self.epoch, [history.head if history else 0 for history in histories]
+
+    def erase(self, user_id: UUID) -> None:
+        """Forget the notifications of a user; for any thread."""
+        self._users.pop(user_id, None)
+
+    def purge(self) -> None:
+        """Forget frames and event ids whose time is over; the numbers go on."""
+        now = time.monotonic()
+        oldest_frame = now - settings.HISTORY_TTL.total_seconds()
+        for history in self._users.values():
+            while history.frames and history.frames[0].at < oldest_frame:
+                history.frames.popleft()
+            while history.numbers and next(iter(history.numbers.values()))[1] < now - EVENT_ID_TTL:
+                history.numbers.popitem(last=False)
+
+    @staticmethod
+    def _since(history: _UserHistory | None, head: int, seq: int) -> list[Notification] | None:
+        if seq > head or seq < 0:
+            return None
+        if history is None or seq == head:
+            return []
+        oldest = time.monotonic() - settings.HISTORY_TTL.total_seconds()
+        kept = [stored.notification for stored in history.frames if stored.at >= oldest]
+        if not kept or kept[0].seq > seq + 1:
+            return None
+        return [item for item in kept if item.seq > seq]

@@ -1,0 +1,95 @@
+"""Whether everything that a server stands on is well, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from common.errors import brief
+from common.redis import AWAY, sync_redis
+from events.outbox import backlog
+from realtime.bridge.status import read_status
+from realtime.server.background import background
+from realtime.server.drain import drain
+from realtime.socket.nats_publisher import link
+from users.presence import presence
+
+Check = dict[str, Any]
+"""`{"ok": bool, …}`: figures that say more, or the `error`."""
+
+FAULTS = (*AWAY, DatabaseError)
+
+
+def readiness() -> dict[str, bool]:
+    """Return whether sockets can be served: what is asked, and whether it is well."""
+    checks = {"database": _database, "background": _background, "serving": _serving}
+    if settings.DISTRIBUTED:
+        checks["redis"] = _redis
+    return {name: _carefully(check)["ok"] for name, check in checks.items()}
+
+
+def details() -> dict[str, Check]:
+    """Return how each dependency is."""
+    checks = {
+        "database": _database,
+        "background": _background,
+        "serving": _serving,
+        "outbox": _outbox,
+        "connections": _connections,
+    }
+    if settings.DISTRIBUTED:
+        checks |= {"redis": _redis, "nats": _nats, "bridge": _bridge}
+    return {name: _carefully(check) for name, check in checks.items()}
+
+
+def _carefully(check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except FAULTS as exc:
+        return {"ok": False, "error": brief(exc)}
+
+
+def _database() -> Check:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return {"ok": True}
+
+
+def _background() -> Check:
+    return {"ok": background().is_running}
+
+
+def _serving() -> Check:
+    """Whether new sockets are served: not while the server stops."""
+    return {"ok": not drain().has_begun}
+
+
+def _redis() -> Check:
+    return {"ok": bool(sync_redis().ping())}
+
+
+def _nats() -> Check:
+    return {"ok": link().is_connected}
+
+
+def _outbox() -> Check:
+    waiting = backlog()
+    good = waiting.age <= settings.HEALTH_MAX_OUTBOX_AGE.total_seconds()
+    return {"ok": good, "backlog": waiting.events, "age": round(waiting.age, 3)}
+
+
+def _bridge() -> Check:
+    """A bridge must be at work, and not far behind; `lag` is null when no bridge runs at all."""
+    status = read_status()
+    near = status.lag is not None and status.lag <= settings.HEALTH_MAX_BRIDGE_LAG
+    return {"ok": status.is_active and near, "active": status.is_active, "lag": status.lag}
+
+
+def _connections() -> Check:
+    """Not more than half of the connections may be stale: heard of last longer ago than `WS_READ_TIMEOUT`."""
+    everyone = presence().everyone()
+    stale = sum(one.is_stale for one in everyone)
+    return {"ok": 2 * stale <= len(everyone), "total": len(everyone), "stale": stale}

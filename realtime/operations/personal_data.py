@@ -1,0 +1,93 @@
+"""What the sockets keep of people: stored answers, numbered notifications, keys in Redis, messages in the stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
+
+from common.db import delete_steps
+from common.nats import ANSWER_TIMEOUT, connect_to_nats
+from common.redis import PREFIX, sync_redis
+from events.stream import DURABLE, STREAM
+from realtime.delivery.history import history
+from realtime.models import CommandReceipt
+from users.models import User
+from users.personal_data.base import Steps
+from users.presence import presence
+
+FETCHED_AT_ONCE = 500
+
+
+class RealtimeData:
+    """Stored answers, histories, and what Redis and NATS keep."""
+
+    def check(self, user: User) -> None:
+        """Nothing stands against it."""
+
+    def erase(self, user: User) -> None:
+        """Nothing: the event that ends the tokens closes the sockets."""
+
+    def erase_rest(self, user_id: UUID) -> Steps:
+        """Remove stored answers, the history, keys in Redis that name the person, and delivered messages."""
+        yield from delete_steps(CommandReceipt.objects.filter(user_id=user_id))
+        history().erase(user_id)
+        if settings.DISTRIBUTED:
+            yield
+            _erase_keys(user_id)
+            yield
+            asyncio.run(_erase_messages(user_id))
+
+    def expire(self) -> Steps:
+        """Nothing: all of it has a time of its own, the longest is `NATS_STREAM_MAX_AGE`."""
+        return iter(())
+
+    def export(self, user: User) -> dict[str, Any]:
+        """Return the present connection; notifications are among the events."""
+        found = [one for one in presence().everyone() if one.user_id == user.pk]
+        return {"connection": {"address": found[0].address, "since": found[0].since} if found else None}
+
+
+def _erase_keys(user_id: UUID) -> None:
+    """Delete all keys with the user's id in their name: history, connection, limits. There is no index of them."""
+    redis = sync_redis()
+    for key in redis.scan_iter(match=f"{PREFIX}*{user_id}*", count=FETCHED_AT_ONCE):
+        redis.delete(key)
+
+
+async def _erase_messages(user_id: UUID) -> None:
+    """Delete the messages of the stream that name a user and that the bridge has delivered."""
+    client = await connect_to_nats("nebengjek-erase")
+    try:
+        context = client.jetstream(timeout=ANSWER_TIMEOUT)
+        try:
+            delivered = (await context.consumer_info(STREAM, DURABLE)).ack_floor
+        except NotFoundError:
+            return  # no bridge has ever run, or it begins again from the start
+        async for sequence, payload in _messages(context, delivered.stream_seq if delivered else 0):
+            if str(user_id).encode() in payload:
+                await context.delete_msg(STREAM, sequence)
+    finally:
+        await client.close()
+
+
+async def _messages(context: JetStreamContext, last: int) -> AsyncIterator[tuple[int, bytes]]:
+    """Yield the number and the payload (with the views of single recipients) of each message up to a number."""
+    config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL, ack_policy=AckPolicy.NONE, inactive_threshold=30.0)
+    reader = await context.pull_subscribe("", stream=STREAM, config=config)
+    at = 0
+    while at < last:
+        try:
+            batch = await reader.fetch(FETCHED_AT_ONCE, timeout=1.0)
+        except TimeoutError:
+            return
+        for message in batch:
+            at = message.metadata.sequence.stream
+            if at <= last:
+                yield at, message.data + str(message.headers or "").encode()

@@ -1,0 +1,216 @@
+"""What runs beside the sockets in a server process, and what is due, in a server or a process of its own.
+
+In a server it starts with the server (ASGI lifespan), or with the first request where the server sends no lifespan
+(Daphne). With Redis and NATS, the relay and the deliveries are the bridge's (`manage.py run_nats_bridge`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
+from django.db import connections as databases
+from django.db.backends.base.base import BaseDatabaseWrapper
+from filelock import FileLock, Timeout
+
+from common.background_tasks import Loops, Work, every
+from common.process import process
+from common.redis import close_async_redis
+from common.threads import in_read_thread, in_write_thread
+from events.buses.memory import MemoryBus
+from events.outbox import purge_published
+from events.relay import Relay
+from realtime.commands.dispatch import purge_receipts
+from realtime.delivery.deliver import deliver
+from realtime.delivery.history import history
+from realtime.socket.connections import connections
+from realtime.socket.nats_publisher import link
+from realtime.socket.position_intake import track_buffer
+from realtime.socket.rate_limits import purge_limits
+from realtime.socket.receipts import flush_interval, receipt_buffer
+from rides.positions import positions
+from rides.timers import close_deactivated, run_due
+from users.codes import purge_codes
+from users.services import erasure_steps, expiry_steps, purge_tokens
+
+R = TypeVar("R")
+
+_END = object()
+
+PURGE_INTERVAL = 60.0
+"""Seconds between two rounds of cleaning."""
+
+SERVER_LOCK = 0x6E656265
+"""Our number among the advisory locks of a PostgreSQL database."""
+
+
+class Background:
+    """The background work of one server process."""
+
+    def __init__(self) -> None:
+        self._loops = Loops()
+        self._lock: OnlyServer | None = None
+        self._started = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether everything that was started still runs."""
+        return self._loops.are_running
+
+    def ensure_started(self) -> None:
+        """Start, unless that has happened. Raises `ImproperlyConfigured` when another server has this database."""
+        if self._started:
+            return
+        loops: dict[str, Work] = {
+            "heartbeat": every(settings.WS_HEARTBEAT.total_seconds(), connections().heartbeat),
+            "tracks": every(settings.TRACK_FLUSH_INTERVAL.total_seconds(), track_buffer().flush_all),
+            "receipts": every(flush_interval(), receipt_buffer().flush),
+            "tokens": every(settings.WS_TOKEN_CHECK.total_seconds(), connections().check_tokens),
+            "memory": every(PURGE_INTERVAL, purge_memory),
+        }
+        if settings.DISTRIBUTED:
+            loops["link"] = link().run
+            loops["positions"] = every(settings.POSITIONS_INTERVAL.total_seconds(), flush_positions)
+        else:
+            self._lock = OnlyServer()
+            loops["relay"] = Relay(MemoryBus(deliver)).run
+        if settings.SERVE_TIMERS:
+            loops |= due_loops()
+        self._loops.start(loops)
+        self._started = True
+
+    async def stop(self) -> None:
+        """Stop everything, and book what was reported until now."""
+        await self._loops.stop()
+        self._started = False
+        await track_buffer().flush_all()
+        await receipt_buffer().flush()
+        if settings.DISTRIBUTED:
+            await flush_positions()
+            await close_async_redis()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+def background() -> Background:
+    """Return the background work of this process."""
+    return process.one(Background, Background)
+
+
+class Dispatcher:
+    """What is due, in a process of its own."""
+
+    def __init__(self) -> None:
+        self._loops = Loops()
+
+    def start(self) -> None:
+        """Run what is due until `stop`; with NATS, wake the relay after each commit."""
+        self._loops.start(
+            {**due_loops(), **({"link": lambda: link().run("dispatcher")} if settings.DISTRIBUTED else {})}
+        )
+
+    async def stop(self) -> None:
+        """Stop."""
+        await self._loops.stop()
+
+
+def due_loops() -> dict[str, Work]:
+    """Return the loops that any number of processes may run, because each thing that is due is done by one."""
+    return {
+        "timers": every(settings.TIMERS_INTERVAL.total_seconds(), run_timers),
+        "database": every(PURGE_INTERVAL, purge_database),
+    }
+
+
+async def run_timers() -> None:
+    """Do what is due now."""
+    while await in_write_thread(run_due):
+        pass
+
+
+async def flush_positions() -> None:
+    """Let other processes see the positions that were reported to this one."""
+    await in_read_thread(positions().flush)
+
+
+async def purge_memory() -> None:
+    """Forget what this process keeps, or Redis does not forget by itself, and nobody needs any more."""
+    history().purge()
+    purge_limits()
+    await in_read_thread(positions().forget, time.time() - settings.HISTORY_TTL.total_seconds())
+
+
+async def purge_database() -> None:
+    """Delete the rows that nobody needs any more, in small transactions."""
+    await in_write_thread(purge_receipts)
+    await in_write_thread(purge_codes)
+    await in_write_thread(purge_tokens)
+    await in_write_thread(purge_published, settings.OUTBOX_RETENTION)
+    await in_write_thread(close_deactivated)
+    for steps in (expiry_steps(), erasure_steps()):
+        while await in_write_thread(next, steps, _END) is not _END:
+            pass
+
+
+class OnlyServer:
+    """The lock that makes this process the only server of its database: without a bus, events stay within a process.
+
+    It is a file beside an SQLite database, and an advisory lock in PostgreSQL, on a connection of its own.
+    """
+
+    def __init__(self) -> None:
+        self._file: FileLock | None = None
+        self._session: BaseDatabaseWrapper | None = None
+        database = settings.DATABASES["default"]
+        is_file = "sqlite" in database["ENGINE"]
+        taken = self._lock_file(database["NAME"]) if is_file else off_loop(self._lock_session)
+        if not taken:
+            name = Path(str(database["NAME"])).name
+            text = f"Another server runs on {name}; without REDIS_URL and NATS_URL there can be one."
+            raise ImproperlyConfigured(text)
+
+    def release(self) -> None:
+        """Let another process be the server."""
+        if self._file is not None:
+            self._file.release()
+        if self._session is not None:
+            off_loop(self._unlock_session)
+
+    def _lock_file(self, database: object) -> bool:
+        self._file = FileLock(Path(f"{database}.server-lock"))
+        try:
+            self._file.acquire(timeout=0)
+        except Timeout:
+            return False
+        return True
+
+    def _lock_session(self) -> bool:
+        self._session = databases.create_connection("default")
+        self._session.inc_thread_sharing()  # opened and closed by different threads, never used by two at once
+        with self._session.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [SERVER_LOCK])
+            taken = bool(cursor.fetchone()[0])
+        if not taken:
+            self._session.close()
+        return taken
+
+    def _unlock_session(self) -> None:
+        assert self._session is not None
+        # PostgreSQL notices a closed connection a moment later: until then the next server would be refused.
+        with suppress(DatabaseError), self._session.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock_all()")
+        self._session.close()
+
+
+def off_loop(call: Callable[[], R]) -> R:
+    """Call something that waits for the database, as a server may when it begins and ends."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(call).result()

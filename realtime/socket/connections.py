@@ -1,0 +1,107 @@
+"""The connections of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from typing import Protocol
+
+from common.process import process
+from common.threads import in_read_thread
+from realtime import metrics
+from realtime.delivery.history import history
+from users.presence import Presence, presence
+from users.tokens import token_versions
+
+CHECK_BATCH = 500
+"""Users whose tokens are checked by one query."""
+
+HEARTBEAT_BATCH = 1000
+"""Connections that are noted and compared by one call to each store."""
+
+
+class Connection(Protocol):
+    """What a connection is to those who look after all of them; hashable by identity."""
+
+    presence: Presence
+
+    @property
+    def restarting(self) -> bool:
+        """Whether the client knows that the server restarts."""
+
+    def silence(self) -> float:
+        """Return for how many seconds nothing came from the client."""
+
+    async def heartbeat(self, *, newest: int, epoch: str, head: int) -> None:
+        """Compare the user's newest session, and the end of their stream, with what this connection knows."""
+
+    async def notice_version(self, version: int) -> None:
+        """Compare the user's current token version with that of the token in use."""
+
+    async def restart(self, reconnect_after: float) -> None:
+        """Tell the client when to come back (seconds), and close."""
+
+
+class Connections:
+    """Who is connected here; used from the event loop only."""
+
+    def __init__(self) -> None:
+        self._live: dict[Connection, None] = {}  # in the order in which they came
+        self._nobody = asyncio.Event()
+        self._nobody.set()
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def add(self, connection: Connection) -> None:
+        """Look after a new connection."""
+        metrics.joined(connection.presence.role)
+        self._nobody.clear()
+        self._live[connection] = None
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection that has ended."""
+        if connection in self._live:
+            del self._live[connection]
+            metrics.left(connection.presence.role)
+        if not self._live:
+            self._nobody.set()
+
+    async def wait_until_all_have_gone(self) -> None:
+        """Wait for the end of the last connection."""
+        await self._nobody.wait()
+
+    async def heartbeat(self) -> None:
+        """Note every connection again, and let each see whether it missed something."""
+        live = list(self._live)
+        for start in range(0, len(live), HEARTBEAT_BATCH):
+            await self._heartbeat(live[start : start + HEARTBEAT_BATCH])
+
+    async def _heartbeat(self, batch: list[Connection]) -> None:
+        now = time.time()
+        for connection in batch:
+            connection.presence.heard, connection.presence.noted = now - connection.silence(), now
+        records = [connection.presence for connection in batch]
+        sessions = await presence().beat(records)
+        epoch, heads = await history().heads([record.user_id for record in records])
+        for connection, newest, head in zip(batch, sessions, heads, strict=True):
+            await connection.heartbeat(newest=newest, epoch=epoch, head=head)
+
+    async def check_tokens(self) -> None:
+        """Let connections end whose user was deactivated or whose token was revoked, where that news got lost."""
+        by_user = {connection.presence.user_id: connection for connection in tuple(self._live)}
+        user_ids = list(by_user)
+        for start in range(0, len(user_ids), CHECK_BATCH):
+            versions = await in_read_thread(token_versions, user_ids[start : start + CHECK_BATCH])
+            for user_id, version in versions.items():
+                await by_user[user_id].notice_version(version)
+
+    def not_told(self, count: int) -> list[Connection]:
+        """Return some that do not know yet that the server restarts."""
+        return list(itertools.islice((one for one in self._live if not one.restarting), count))
+
+
+def connections() -> Connections:
+    """Return the connections of this process."""
+    return process.one(Connections, Connections)

@@ -1,0 +1,192 @@
+"""Positions from a client: to the position store, to the other party, and to the track of a ride.
+
+The points of a ride's driver are collected here and written every `TRACK_FLUSH_INTERVAL`, those of many rides in one
+transaction. They are written at once before the driver's next command, before a position with an `id` is acknowledged,
+and when the connection ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.utils import timezone
+
+from common.db import AWAY as DATABASE_AWAY
+from common.process import process
+from common.retrying import all_or_each
+from common.threads import in_read_thread, in_write_thread
+from realtime.contract.frames import LocationUpdate, text_of, unnumbered
+from realtime.contract.messages import LocationRelayed
+from realtime.delivery.layer_messages import RELAY, group_of
+from realtime.socket.nats_publisher import LOCATION_SUBJECT, link
+from realtime.socket.rate_limits import TokenBucket
+from rides.fares.meter import TrackReport
+from rides.geo import GeoPoint
+from rides.models import RideStatus
+from rides.positions import positions
+from rides.selectors import CurrentRide, ride_under_way
+from rides.services.tracks import ReceivedReport, tracks_record
+
+logger = logging.getLogger(__name__)
+
+FLUSH_BATCH = 200
+"""Rides whose reports are written in one transaction."""
+
+
+class TrackBuffer:
+    """Reports that are not in the database yet, by ride; used from one event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: defaultdict[UUID, list[ReceivedReport]] = defaultdict(list)
+        self._lock = asyncio.Lock()  # held while reports are neither here nor in the database
+
+    def add(self, ride_id: UUID, report: ReceivedReport) -> None:
+        """Take a report of a ride's driver."""
+        self._waiting[ride_id].append(report)
+
+    async def flush_all(self) -> None:
+        """Write what was collected of all rides, many in one transaction.
+
+        Where the reports of one ride cannot be written, those of the others are.
+        """
+        ride_ids = list(self._waiting)
+        for start in range(0, len(ride_ids), FLUSH_BATCH):
+            batch = ride_ids[start : start + FLUSH_BATCH]
+            await all_or_each(
+                batch,
+                lambda some: self._flush(*some),
+                self._flush_alone,
+                passing=DATABASE_AWAY,
+                log=logger,
+                what="tracks",
+            )
+
+    async def flush(self, ride_id: UUID) -> None:
+        """Write what was collected of a ride; return when it is in the database."""
+        await self._flush(ride_id)
+
+    async def _flush_alone(self, ride_id: UUID) -> bool:
+        with contextlib.suppress(Exception):  # the reports stay in the buffer
+            await self._flush(ride_id)
+        return True
+
+    async def _flush(self, *ride_ids: UUID) -> None:
+        """Write the reports of these rides.
+
+        What cannot be written now goes back to the front of the buffer, and the error is raised. A write that has begun
+        goes on when its caller is cancelled.
+        """
+        await asyncio.shield(asyncio.ensure_future(self._write(ride_ids)))
+
+    async def _write(self, ride_ids: Sequence[UUID]) -> None:
+        async with self._lock:
+            reports = {ride_id: self._waiting.pop(ride_id) for ride_id in ride_ids if ride_id in self._waiting}
+            if not reports:
+                return
+            try:
+                await in_write_thread(tracks_record, reports=reports)
+            except BaseException:
+                for ride_id, own in reports.items():
+                    self._waiting[ride_id][:0] = own
+                raise
+
+
+def track_buffer() -> TrackBuffer:
+    """Return the buffer of this process."""
+    return process.one(TrackBuffer, TrackBuffer)
+
+
+def position_data(user_id: UUID, point: GeoPoint, when: datetime) -> dict[str, Any]:
+    """Return a position as the contract writes it."""
+    return {"user_id": user_id, "latitude": point.latitude, "longitude": point.longitude, "timestamp": when}
+
+
+class PositionIntake:
+    """Takes the positions of one connection. Its ride is read once, and again when something may have changed."""
+
+    def __init__(self, user_id: UUID, *, driver: bool) -> None:
+        self._user_id = user_id
+        self._driver = driver
+        self._ride: CurrentRide | None = None
+        self._ride_is_known = False
+        self._bucket = TokenBucket(settings.WS_LOCATION_RATE, max(1, settings.WS_LOCATION_RATE))
+        self._latest: tuple[str, dict[str, Any]] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._sending: asyncio.Task[None] | None = None
+
+    def reset(self) -> None:
+        """Read the ride again before the next position is handled, and drop the pending relay."""
+        self._ride_is_known = False
+        self._latest = None
+
+    async def report(self, update: LocationUpdate) -> None:
+        """Take a position: for the store, for the track of a ride under way, and for the other party."""
+        now = timezone.now()
+        point = GeoPoint(update.latitude, update.longitude)
+        when = update.timestamp.astimezone(UTC) if update.timestamp else now
+        positions().report(self._user_id, point, now.timestamp(), driver=self._driver)
+        await link().publish(LOCATION_SUBJECT, position_data(self._user_id, point, when))
+        ride = await self._current_ride()
+        if ride is None:
+            return
+        if ride.is_driver and ride.status == RideStatus.ONGOING:
+            report = TrackReport(point, when, update.accuracy, update.known_speed, update.known_heading)
+            track_buffer().add(ride.ride_id, ReceivedReport(report, now))
+        await self._relay(ride, point, when)
+
+    async def flush(self) -> None:
+        """Flush the track to the database and drop the pending relay."""
+        self._latest = None
+        await self.flush_track()
+
+    async def flush_track(self) -> None:
+        """Write everything that the driver reported, on this connection and on an earlier one, to the database."""
+        ride = await self._current_ride() if self._driver else None
+        if ride is not None:
+            await track_buffer().flush(ride.ride_id)
+
+    async def _current_ride(self) -> CurrentRide | None:
+        while not self._ride_is_known:
+            self._ride_is_known = True  # before the read: a change during it makes us read again
+            try:
+                self._ride = await in_read_thread(ride_under_way, self._user_id)
+            except BaseException:
+                self._ride_is_known = False
+                raise
+        return self._ride
+
+    def stop(self) -> None:
+        """Send nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def _relay(self, ride: CurrentRide, point: GeoPoint, when: datetime) -> None:
+        """Show the position to the other party; over `WS_LOCATION_RATE` only the latest, when its time has come."""
+        frame = text_of(unnumbered(LocationRelayed(ride_id=ride.ride_id, **position_data(self._user_id, point, when))))
+        self._latest = (group_of(ride.other_id), {"type": RELAY, "latest": str(self._user_id), "frame": frame})
+        if self._timer is not None:
+            return
+        if wait := self._bucket.take():
+            self._timer = asyncio.get_running_loop().call_later(wait, self._send_later)
+        else:
+            await self._send_latest()
+
+    async def _send_latest(self) -> None:
+        if self._latest is not None:
+            group, message = self._latest
+            self._latest = None
+            await get_channel_layer().group_send(group, message)
+
+    def _send_later(self) -> None:
+        self._timer = None
+        self._bucket.take()
+        self._sending = asyncio.create_task(self._send_latest())

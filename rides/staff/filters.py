@@ -1,0 +1,42 @@
+"""Admin filters whose choices come from the code instead of a query over all rows."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from django.contrib.admin import SimpleListFilter
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from rides.models import Candidate, CandidateOutcome, Ride, RideStatus
+from rides.services.rides import Side
+
+
+class CancelledByFilter(SimpleListFilter):
+    """Who cancelled rides."""
+
+    title = "cancelled by"
+    parameter_name = "cancelled_by"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the sides."""
+        return [(side, side) for side in get_args(Side)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Ride]) -> QuerySet[Ride]:
+        """Return the rides that the chosen side cancelled."""
+        return queryset.filter(status=RideStatus.CANCELLED, cancelled_by=self.value()) if self.value() else queryset
+
+
+class OutcomeFilter(SimpleListFilter):
+    """Why drivers were or were not offered a ride."""
+
+    title = "outcome"
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the possible outcomes."""
+        return CandidateOutcome.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Candidate]) -> QuerySet[Candidate]:
+        """Return the candidates with the chosen outcome."""
+        return queryset.filter(outcome=self.value()) if self.value() else queryset

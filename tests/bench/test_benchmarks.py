@@ -1,0 +1,63 @@
+"""Every benchmark starts, measures something tiny and ends well."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from nebengjek.settings import BASE_DIR
+from tests.browser.chromium import find_browser
+from tests.patience import FACTOR
+
+pytestmark = pytest.mark.e2e
+
+LIBRARIES = {"database", "burst", "process", "report"}
+"""Modules of `bench` that measure nothing by themselves."""
+
+TINY = {
+    "admin": ("--rides 30 --points 2 --long 20", "30 rides, 60 track points"),
+    "bridge": ("--users 4 --rounds 3 --bursts 1", "12 notifications, all told"),
+    "crowd": ("--users 6 --riding 4 --every 0.5 --seconds 1", "errors: 0"),
+    "dispatch": ("--frames 20", "one frame and its answer: stock"),
+    "layer": ("--share 0.01", "100 users: stock"),
+    "tracks": ("--rides 1 --kind bends --seed 2", "no noise"),
+    "writers": ("--seconds 2 --rate 20", "0 times a database was locked; 0 errors"),
+}
+"""Of each benchmark: options, and what it must print."""
+
+
+def run(name: str, options: str) -> str:
+    """Run a benchmark as the documentation says, and return what it prints."""
+    command = [sys.executable, "-m", f"bench.{name}", *options.split()]
+    done = subprocess.run(command, cwd=BASE_DIR, capture_output=True, text=True, timeout=180 * FACTOR, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_benchmark_measures(name: str) -> None:
+    """A benchmark starts by its documented command and prints a figure."""
+    options, expected = TINY[name]
+    assert expected in run(name, options)
+
+
+@pytest.mark.browser
+def test_the_live_map_benchmark_measures() -> None:
+    """The benchmark of the live map looks at it with a browser."""
+    with sync_playwright() as playwright:
+        program = find_browser(playwright.chromium.executable_path)
+    if program is None:
+        pytest.skip("There is no browser.")
+    said = run("live", f"--drivers 9 --seconds 1 --browser {program}")
+    assert "9 drivers, 3 rides, 900 points of tracks" in said
+    assert "main thread busy" in said
+
+
+def test_no_benchmark_is_left_out() -> None:
+    """Each module of `bench` is run here or used by one that is."""
+    modules = {path.stem for path in (BASE_DIR / "bench").glob("[a-z]*.py")}
+    assert modules == {*TINY, "live", *LIBRARIES}

@@ -1,0 +1,115 @@
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import redis
+from django.db import DatabaseError
+from django.utils import timezone
+
+from common.redis import sync_redis
+from events.models import OutboxEvent
+from realtime.bridge import status
+from realtime.bridge.lease import KEY as LEASE
+from realtime.operations import health
+from realtime.operations.health import details, readiness
+from realtime.server.background import Background
+from realtime.socket.nats_publisher import Link
+from users.presence import Presence, presence
+
+
+class Broken:
+    """What is away."""
+
+    def cursor(self) -> None:
+        raise DatabaseError("gone\nwith a second line")
+
+    def ping(self) -> None:
+        raise redis.ConnectionError("refused")
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Background, "is_running", True)
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Link, "is_connected", True)
+
+
+def test_one_process_names_what_it_stands_on(db: None, running: None) -> None:
+    assert details() == {
+        "database": {"ok": True},
+        "background": {"ok": True},
+        "serving": {"ok": True},
+        "outbox": {"ok": True, "backlog": 0, "age": 0.0},
+        "connections": {"ok": True, "total": 0, "stale": 0},
+    }
+
+
+def test_one_of_many_names_more(db: None, distributed: None, running: None, connected: None) -> None:
+    sync_redis().mset({LEASE: "somebody", status._KEY: 3})
+    found = details()
+    assert found["redis"] == found["nats"] == {"ok": True}
+    assert found["bridge"] == {"ok": True, "active": True, "lag": 3}
+    assert all(check["ok"] for check in found.values())
+
+
+def test_without_nats_it_is_not_well(db: None, distributed: None) -> None:
+    assert details()["nats"] == {"ok": False}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, {"ok": False, "active": False, "lag": None}),
+        ({status._KEY: 0}, {"ok": False, "active": False, "lag": 0}),
+        ({LEASE: "x"}, {"ok": False, "active": True, "lag": None}),
+        ({LEASE: "x", status._KEY: 11}, {"ok": False, "active": True, "lag": 11}),
+        ({LEASE: "x", status._KEY: 10}, {"ok": True, "active": True, "lag": 10}),
+    ],
+)
+def test_a_bridge_must_be_at_work_and_near(
+    db: None, distributed: None, settings: Any, said: dict[Any, Any], expected: dict[str, Any]
+) -> None:
+    settings.HEALTH_MAX_BRIDGE_LAG = 10
+    if said:
+        sync_redis().mset(said)
+    assert details()["bridge"] == expected
+
+
+def test_an_event_must_not_wait_too_long(db: None, settings: Any) -> None:
+    settings.HEALTH_MAX_OUTBOX_AGE = timedelta(seconds=30)
+    OutboxEvent.objects.create(key="k", type="t", subject="s", data={}, audience={})
+    assert details()["outbox"]["ok"] is True
+    OutboxEvent.objects.update(created_at=timezone.now() - timedelta(seconds=31))
+    found = details()["outbox"]
+    assert (found["ok"], found["backlog"]) == (False, 1)
+    assert found["age"] >= 31
+
+
+@pytest.mark.parametrize(("stale", "good"), [(0, True), (2, True), (3, False), (4, False)])
+def test_not_more_than_half_of_the_connections_may_be_stale(db: None, settings: Any, *, stale: int, good: bool) -> None:
+    connections = [Presence(connection_id=UUID(int=n), user_id=UUID(int=n), role="driver") for n in range(4)]
+    for one in connections[:stale]:
+        one.heard -= settings.WS_READ_TIMEOUT.total_seconds() + 1
+    presence().note(connections)
+    assert details()["connections"] == {"ok": good, "total": 4, "stale": stale}
+
+
+def test_what_is_away_is_named_with_the_reason_and_hides_nothing_else(
+    db: None, distributed: None, monkeypatch: pytest.MonkeyPatch, running: None
+) -> None:
+    monkeypatch.setattr(health, "connection", Broken())
+    found = details()
+    assert found["database"] == {"ok": False, "error": "gone"}
+    assert found["redis"] == {"ok": True}
+    assert readiness() == {"database": False, "background": True, "serving": True, "redis": True}
+    monkeypatch.setattr(health, "sync_redis", Broken)
+    assert details()["redis"] == {"ok": False, "error": "refused"}
+    assert readiness()["redis"] is False
+
+
+def test_redis_counts_only_where_it_is_used(db: None) -> None:
+    assert set(readiness()) == {"database", "background", "serving"}

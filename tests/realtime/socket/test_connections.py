@@ -1,0 +1,82 @@
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from channels.layers import get_channel_layer
+
+from common.threads import in_write_thread
+from realtime.delivery.deliveries import Delivery
+from realtime.delivery.history import history
+from realtime.socket.connections import Connections
+from users.models import User
+from users.presence import Presence, presence
+from users.services import user_deactivate
+
+
+class Socket:
+    """Records what a connection is asked to do."""
+
+    def __init__(self, user_id: Any) -> None:
+        self.presence = Presence(connection_id=uuid4(), user_id=user_id, role="driver", session=7)
+        self.restarting = False
+        self.silent_for = 0.0
+        self.versions: list[int] = []
+        self.beats: list[dict[str, Any]] = []
+
+    async def heartbeat(self, **beat: Any) -> None:
+        self.beats.append(beat)
+
+    def silence(self) -> float:
+        return self.silent_for
+
+    async def restart(self, reconnect_after: float) -> None:
+        self.restarting = True
+
+    async def notice_version(self, version: int) -> None:
+        self.versions.append(version)
+
+
+def live(*sockets: Socket) -> Connections:
+    connections = Connections()
+    for socket in sockets:
+        connections.add(socket)
+    return connections
+
+
+async def test_everybody_hears_the_heartbeat_until_he_leaves() -> None:
+    first, second = Socket(uuid4()), Socket(uuid4())
+    connections = live(first, second)
+    await connections.heartbeat()
+    connections.remove(second)
+    await connections.heartbeat()
+    assert (len(first.beats), len(second.beats), len(connections)) == (2, 1, 1)
+
+
+async def test_heartbeats_bring_sessions_and_stream_ends() -> None:
+    """Each connection learns its user's newest session and the end of their stream."""
+    first, second = Socket(uuid4()), Socket(uuid4())
+    newer = Presence(connection_id=uuid4(), user_id=first.presence.user_id, role="driver")
+    await presence().take(newer)
+    await get_channel_layer().deliver_batch([Delivery("e", "t", b"{}", {second.presence.user_id: None})])
+    epoch = (await history().read(newer.user_id)).epoch
+    await live(first, second).heartbeat()
+    assert first.beats == [{"newest": newer.session, "epoch": epoch, "head": 0}]
+    assert second.beats == [{"newest": 7, "epoch": epoch, "head": 1}]
+
+
+async def test_heartbeats_note_when_clients_were_heard() -> None:
+    """The record says when the last bytes came."""
+    silent, other = Socket(uuid4()), Socket(uuid4())
+    silent.silent_for = 30.0
+    await live(silent, other).heartbeat()
+    assert silent.presence.noted - silent.presence.heard == 30.0
+    assert other.presence.noted == other.presence.heard
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_each_learns_the_token_version_that_is_asked_of_him(dewi: User, putri: User) -> None:
+    await in_write_thread(user_deactivate, user_id=putri.pk)
+    stays, gone, never_was = Socket(dewi.pk), Socket(putri.pk), Socket(uuid4())
+    await live(stays, gone, never_was).check_tokens()
+    assert stays.versions == [0]
+    assert gone.versions == never_was.versions == [2**31]

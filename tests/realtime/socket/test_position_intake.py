@@ -1,0 +1,208 @@
+import asyncio
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from channels.layers import get_channel_layer
+from django.db import OperationalError
+from django.utils import timezone
+
+from common.threads import in_read_thread, in_write_thread
+from realtime.contract.frames import LocationUpdate
+from realtime.delivery.layer_messages import group_of
+from realtime.socket import position_intake as tracking
+from realtime.socket.position_intake import PositionIntake, TrackBuffer, track_buffer
+from rides.fares.meter import TrackReport
+from rides.models import TrackPoint
+from rides.positions import positions
+from rides.services.rides import ride_arrived, ride_start
+from rides.services.tracks import ReceivedReport, tracks_record
+from tests.cast import MONAS, book, start
+from tests.patience import within
+from users.models import User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HERE = LocationUpdate(latitude=MONAS.latitude, longitude=MONAS.longitude)
+
+
+def report() -> ReceivedReport:
+    return ReceivedReport(TrackReport(MONAS, timezone.now()), timezone.now())
+
+
+async def points() -> int:
+    return await in_read_thread(TrackPoint.objects.count)
+
+
+async def test_what_is_collected_is_written(dewi: User, putri: User) -> None:
+    ride = await in_write_thread(start, dewi, putri)
+    buffer = TrackBuffer()
+    buffer.add(ride.pk, report())
+    buffer.add(uuid4(), report())
+    await buffer.flush_all()
+    assert await points() == 2
+    assert not buffer._waiting
+    await buffer.flush(ride.pk)
+    assert await points() == 2
+
+
+async def test_what_cannot_be_written_stays_in_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded: list[int] = []
+
+    def broken(*, reports: dict[UUID, list[ReceivedReport]]) -> None:
+        recorded.append(sum(map(len, reports.values())))
+        if len(recorded) == 1:
+            raise RuntimeError("no database")
+
+    monkeypatch.setattr(tracking, "tracks_record", broken)
+    buffer, ride_id = TrackBuffer(), uuid4()
+    buffer.add(ride_id, report())
+    with pytest.raises(RuntimeError):
+        await buffer.flush(ride_id)
+    buffer.add(ride_id, report())
+    await buffer.flush(ride_id)
+    assert recorded == [1, 2]
+
+
+async def test_a_ride_that_cannot_be_booked_does_not_hold_up_the_others(
+    dewi: User, putri: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ride = await in_write_thread(start, dewi, putri)
+    bad = uuid4()
+
+    def record(*, reports: dict[UUID, list[ReceivedReport]]) -> None:
+        if bad in reports:
+            raise ValueError("a bug")
+        tracks_record(reports=reports)
+
+    monkeypatch.setattr(tracking, "tracks_record", record)
+    buffer = TrackBuffer()
+    for ride_id in (bad, ride.pk):
+        buffer.add(ride_id, report())
+    await buffer.flush_all()
+    assert await points() == 2
+    assert list(buffer._waiting) == [bad]
+    assert "A batch of 2 tracks failed" in caplog.text
+
+
+async def test_without_a_database_the_rides_are_not_tried_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def record(*, reports: dict[UUID, list[ReceivedReport]]) -> None:
+        tried.append(len(reports))
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(tracking, "tracks_record", record)
+    buffer = TrackBuffer()
+    for _ in range(3):
+        buffer.add(uuid4(), report())
+    with pytest.raises(OperationalError):
+        await buffer.flush_all()
+    assert (tried, len(buffer._waiting)) == ([3], 3)
+
+
+async def test_a_write_goes_on_when_nobody_waits_for_it_any_more(dewi: User, putri: User) -> None:
+    ride = await in_write_thread(start, dewi, putri)
+    buffer = TrackBuffer()
+    buffer.add(ride.pk, report())
+    task = asyncio.create_task(buffer.flush(ride.pk))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await buffer.flush(ride.pk)
+    assert await points() == 2
+
+
+async def test_a_position_is_remembered_also_without_a_ride(dewi: User) -> None:
+    intake = PositionIntake(dewi.pk, driver=True)
+    await intake.report(HERE)
+    last = positions().last(dewi.pk)
+    assert last is not None
+    assert last.point == MONAS
+    assert not track_buffer()._waiting
+
+
+async def test_the_ride_is_read_again_when_it_may_have_changed(dewi: User, putri: User) -> None:
+    intake = PositionIntake(dewi.pk, driver=True)
+    await intake.report(HERE)
+    ride = await in_write_thread(book, dewi, putri)
+    intake.reset()
+    await intake.report(HERE)
+    assert not track_buffer()._waiting
+    await in_write_thread(ride_start, user_id=dewi.pk, ride_id=ride.pk)
+    intake.reset()
+    await intake.report(HERE)
+    assert list(track_buffer()._waiting) == [ride.pk]
+    await intake.flush()
+    assert await points() == 2
+    await in_write_thread(ride_arrived, user_id=dewi.pk, ride_id=ride.pk)
+    intake.reset()
+    await intake.report(HERE)
+    assert not track_buffer()._waiting
+
+
+async def test_what_is_booked_on_the_way_is_shown_all_the_same(dewi: User, putri: User, settings: Any) -> None:
+    settings.WS_LOCATION_RATE = 5
+    await in_write_thread(start, dewi, putri)
+    channel = await get_channel_layer().new_channel()
+    await get_channel_layer().group_add(group_of(putri.pk), channel)
+    intake = PositionIntake(dewi.pk, driver=True)
+    for latitude in range(10):
+        await intake.report(LocationUpdate(latitude=latitude, longitude=0))
+    await intake.flush_track()
+    assert await points() == 11
+    shown = -1
+    async with within():
+        while shown != 9:
+            shown = json.loads((await get_channel_layer().receive(channel))["frame"])["data"]["latitude"]
+
+
+async def test_a_ride_that_could_not_be_read_is_read_again(
+    dewi: User, putri: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await in_write_thread(start, dewi, putri)
+    intake = PositionIntake(dewi.pk, driver=True)
+
+    def broken(_user_id: UUID) -> None:
+        raise RuntimeError("no database")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking, "ride_under_way", broken)
+        with pytest.raises(RuntimeError):
+            await intake.report(HERE)
+    await intake.report(HERE)
+    assert len(track_buffer()._waiting) == 1
+
+
+async def test_over_the_rate_only_the_latest_position_is_shown(dewi: User, putri: User, settings: Any) -> None:
+    settings.WS_LOCATION_RATE = 1
+    await in_write_thread(start, dewi, putri)
+    channel = await get_channel_layer().new_channel()
+    await get_channel_layer().group_add(group_of(putri.pk), channel)
+    intake = PositionIntake(dewi.pk, driver=True)
+    seen = []
+    for n in range(30):
+        await intake.report(LocationUpdate(latitude=n, longitude=0))
+        while get_channel_layer()._mailboxes[channel].messages:
+            seen.append(json.loads((await get_channel_layer().receive(channel))["frame"])["data"]["latitude"])
+    assert seen == [0]
+    async with within():
+        last = json.loads((await get_channel_layer().receive(channel))["frame"])
+    assert last["data"]["latitude"] == 29
+    assert len(next(iter(track_buffer()._waiting.values()))) == 30
+
+
+async def test_nothing_is_shown_after_the_end(dewi: User, putri: User, settings: Any) -> None:
+    settings.WS_LOCATION_RATE = 10
+    await in_write_thread(start, dewi, putri)
+    channel = await get_channel_layer().new_channel()
+    await get_channel_layer().group_add(group_of(putri.pk), channel)
+    intake = PositionIntake(dewi.pk, driver=True)
+    for n in range(12):
+        await intake.report(LocationUpdate(latitude=n, longitude=0))
+        if get_channel_layer()._mailboxes[channel].messages:
+            await get_channel_layer().receive(channel)
+    intake.reset()
+    await asyncio.sleep(0.2)
+    assert not get_channel_layer()._mailboxes[channel].messages
+    intake.stop()

@@ -1,0 +1,183 @@
+"""What the distributed system loses when a plug is pulled during a burst: nothing.
+
+    python -m tests.stress.faults [--users 200] [--rounds 100] [--only bridge …]
+
+Starts PostgreSQL, Valkey, NATS, two web processes, two bridges and a dispatcher on this machine, connects the users to
+both web processes, and lets another service publish a message to each pair of users in every round, so each user is
+told of as many notifications as there are rounds. Meanwhile one thing is killed, and started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import nats
+
+from bench.burst import SETTLE_TIMEOUT, Crowd, Faults, make_tokens
+from devservers.topology import Topology
+
+STREAM, DURABLE = "NEBENGJEK", "bridge"
+COLUMNS = ("published", "told", "by state", "resets", "reconnects", "lost", "doubled", "disordered", "unacked")
+PAUSE = 4.5
+"""Seconds; the lease ends after 3."""
+
+OUTAGE = 1.0
+"""Seconds for which what was killed stays away."""
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """How a burst went. `covered` are notifications that a fresh state stood in for."""
+
+    told: int
+    covered: int
+    resets: int
+    reconnects: int
+    faults: Faults
+    pending: int
+    seconds: float
+
+
+def kill_bridge(topology: Topology) -> None:
+    """Kill the active bridge; the other one takes over, and it comes back to stand by."""
+    bridge = topology.active_bridge()
+    bridge.kill()
+    bridge.output.clear()
+    bridge.launch()
+
+
+def pause_bridge(topology: Topology) -> None:
+    """Stop the active bridge for longer than its lease; when it goes on, it must not disturb the one that took over."""
+    bridge = topology.active_bridge()
+    assert bridge.process is not None
+    bridge.process.send_signal(signal.SIGSTOP)
+    time.sleep(PAUSE)
+    bridge.process.send_signal(signal.SIGCONT)
+    bridge.output.clear()
+
+
+def kill_web(topology: Topology) -> None:
+    """Kill a web process; its clients come back to the other one."""
+    web = topology.webs[0]
+    web.kill()
+    time.sleep(OUTAGE)
+    web.launch()
+    web.wait_until_it_answers()
+
+
+def restart(topology: Topology, server: str, *, empty: bool = False) -> None:
+    """Kill a server and start it again, on its data or without."""
+    process: Any = getattr(topology, server)
+    process.kill()
+    if empty:
+        process.wipe()
+    time.sleep(OUTAGE)
+    process.start()
+
+
+def nothing(_: Topology) -> None:
+    """Pull no plug."""
+
+
+FAULTS: dict[str, Callable[[Topology], None]] = {
+    "nothing": nothing,
+    "bridge": kill_bridge,
+    "bridge-paused": pause_bridge,
+    "web": kill_web,
+    "nats": partial(restart, server="nats"),
+    "valkey": partial(restart, server="valkey"),
+    "valkey-empty": partial(restart, server="valkey", empty=True),
+    "postgres": partial(restart, server="postgres"),
+}
+
+
+async def pull(topology: Topology, tokens: dict[UUID, str], fault: str, *, rounds: int) -> Outcome:
+    """Publish so many rounds while a plug is pulled in their midst, and return what everybody was told."""
+    began = time.monotonic()
+    async with Crowd(tokens, topology.urls) as crowd:
+        crowd.published = first = int(began * 1000)  # numbers of their own for each burst
+        burst = asyncio.create_task(crowd.publish(topology.nats.url, rounds, pause=0.02))
+        await asyncio.sleep(0.02 * rounds / 4)
+        await asyncio.to_thread(FAULTS[fault], topology)
+        await burst
+        if not await crowd.all_is_told(SETTLE_TIMEOUT):  # some were given the state instead: the stream goes on for all
+            await crowd.publish(topology.nats.url, 1)
+            assert await crowd.all_is_told(SETTLE_TIMEOUT)
+        pending = await unacknowledged(topology.nats.url)
+        rounds = crowd.published - first
+        faults = [listener.check(first, rounds) for listener in crowd.listeners]
+        told = sum(len(set(listener.numbers)) for listener in crowd.listeners)
+        return Outcome(
+            told=told,
+            covered=sum(rounds - len(set(listener.numbers)) for listener in crowd.listeners if listener.resets),
+            resets=sum(len(listener.resets) for listener in crowd.listeners),
+            reconnects=sum(listener.reconnects for listener in crowd.listeners),
+            faults=Faults(
+                sum(fault.lost for fault in faults),
+                sum(fault.doubled for fault in faults),
+                sum(fault.out_of_order for fault in faults),
+            ),
+            pending=pending,
+            seconds=time.monotonic() - began,
+        )
+
+
+async def unacknowledged(url: str) -> int:
+    """Return how many messages the stream still has for the bridge; waits a little for the last acknowledgements."""
+    client = await nats.connect(url)
+    try:
+        for _ in range(100):
+            info = await client.jetstream().consumer_info(STREAM, DURABLE)
+            pending = (info.num_pending or 0) + (info.num_ack_pending or 0)
+            if not pending:
+                break
+            await asyncio.sleep(0.1)
+        return pending
+    finally:
+        await client.close()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Pull each plug in turn and print a table; return 1 where anything was lost, doubled or out of order."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.stress.faults", description="What is lost when a plug is pulled."
+    )
+    parser.add_argument("--users", type=int, default=200, help="sockets, on two web processes (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=100, help="notifications to each of them (%(default)s)")
+    parser.add_argument("--only", nargs="*", choices=list(FAULTS), default=list(FAULTS), help="which plugs (all)")
+    options = parser.parse_args(arguments)
+    good = True
+    write = sys.stdout.write
+    with tempfile.TemporaryDirectory(prefix="bench-faults-") as folder, Topology(Path(folder)) as topology:
+        tokens = make_tokens(topology, options.users)
+        write(f"{'plug':13}{' '.join(f'{name:>10}' for name in COLUMNS)}\n")
+        for fault in options.only:
+            outcome = asyncio.run(pull(topology, tokens, fault, rounds=options.rounds))
+            faults = outcome.faults
+            cells = (
+                options.users * options.rounds, outcome.told, outcome.covered, outcome.resets, outcome.reconnects,
+                faults.lost, faults.doubled, faults.out_of_order, outcome.pending,
+            )  # fmt: skip
+            write(f"{fault:13}{' '.join(f'{cell:10}' for cell in cells)}\n")
+            sys.stdout.flush()
+            good &= faults == Faults() and not outcome.pending
+        audit = topology.webs[0].manage("audit")
+        write(audit.stdout + audit.stderr)
+        good &= audit.returncode == 0
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nebengjek.settings")
+    sys.exit(main(sys.argv[1:]))

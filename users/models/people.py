@@ -1,0 +1,135 @@
+"""Users and drivers."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models import Q
+from django.utils.crypto import salted_hmac
+
+from users.phone import masked, normalise_msisdn
+
+SESSION_SALT = "users.User.session"
+
+
+class Role(models.TextChoices):
+    """The side of a user in rides; it decides which commands are allowed."""
+
+    PASSENGER = "passenger"
+    DRIVER = "driver"
+
+
+class UserManager(BaseUserManager["User"]):
+    """Creates users from phone numbers."""
+
+    def create_user(self, msisdn: str, password: str | None = None, **fields: Any) -> User:
+        """Create a user; without a password the user can only log in with one-time codes."""
+        user = self.model(msisdn=normalise_msisdn(msisdn), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, msisdn: str, password: str | None = None, **fields: Any) -> User:
+        """Create a member of staff with all permissions."""
+        return self.create_user(msisdn, password, **{"is_staff": True, "is_superuser": True, **fields})
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """Return the user who logs in to the admin with any spelling of the number."""
+        try:
+            return self.get(msisdn=normalise_msisdn(username or ""))
+        except ValueError as exc:
+            raise User.DoesNotExist(str(exc)) from exc
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person with a phone number.
+
+    `token_version` is written into every token (`ver`); raising it ends all tokens that were issued before.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    msisdn = models.CharField("phone number", max_length=16, unique=True, help_text="E.164, such as +6281200000001.")
+    full_name = models.CharField(max_length=150, blank=True)
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.PASSENGER)
+    name_confirmed = models.BooleanField(
+        default=True,
+        db_default=True,  # for servers of the version before
+        help_text="Off after a login by code, until the person confirms that they are who they were.",
+    )
+    owner_since = models.DateTimeField(null=True, blank=True, help_text="When the number came to its present owner.")
+    history_from = models.DateTimeField(null=True, blank=True, help_text="Older rides are not shown to the person.")
+    erased_at = models.DateTimeField(null=True, blank=True, help_text="When the account ended, with its data.")
+    token_version = models.PositiveIntegerField(default=0)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField("staff", default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    USERNAME_FIELD = "msisdn"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        ordering = ("-created_at",)
+        permissions = (
+            ("shut_out_user", "Can deactivate, reactivate and log out users who are not staff"),
+            ("view_msisdn", "Can see whole phone numbers"),
+        )
+        constraints = (
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="user_role_known"),
+            models.CheckConstraint(condition=Q(msisdn__startswith="+"), name="user_msisdn_e164"),
+        )
+
+    def __str__(self) -> str:
+        """Return name and number for lists and logs: the number is masked (`users.view_msisdn` shows it)."""
+        return f"{self.full_name} ({self.masked_msisdn})" if self.full_name else self.masked_msisdn
+
+    @property
+    def shown_name(self) -> str:
+        """The name that people may see: none until the person at the number has confirmed it."""
+        return self.full_name if self.name_confirmed else ""
+
+    @property
+    def masked_msisdn(self) -> str:
+        """The number for those who may not see it whole."""
+        return masked(self.msisdn)
+
+    def get_session_auth_hash(self) -> str:
+        """Return the hash that binds admin sessions to password and token version: they end when either changes."""
+        return salted_hmac(SESSION_SALT, f"{self.password}:{self.token_version}", algorithm="sha256").hexdigest()
+
+    def get_full_name(self) -> str:
+        """Return the name that the admin greets staff with."""
+        return self.full_name or self.msisdn
+
+    def get_short_name(self) -> str:
+        """Return the name that the admin greets staff with."""
+        return self.get_full_name()
+
+
+class VehicleType(models.TextChoices):
+    """The kinds of vehicles."""
+
+    MOTORCYCLE = "motorcycle"
+    CAR = "car"
+    VAN = "van"
+
+
+class Driver(models.Model):
+    """The vehicle of a user with the role `driver`."""
+
+    user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="driver")
+    vehicle_type = models.CharField(max_length=16, choices=VehicleType.choices)
+    vehicle_plate = models.CharField(max_length=16)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(vehicle_type__in=VehicleType.values), name="driver_vehicle_known"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.vehicle_plate}"

@@ -1,0 +1,76 @@
+"""The accounts themselves: number, name, vehicle, codes, tokens, known addresses."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.forms.models import model_to_dict
+from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+from common.db import delete_steps
+from common.errors import Conflict
+from users.models import Driver, KnownAddress, OneTimeCode, Role, TokenAnswer, User
+from users.personal_data.base import Steps
+from users.services.revocation import revoke_tokens
+from users.sms import forget_messages
+
+ERASED = "erased"
+
+
+class UsersData:
+    """The tables of the users app."""
+
+    def check(self, user: User) -> None:
+        """Refuse for staff: a superuser takes their rights first."""
+        if user.is_staff or user.is_superuser:
+            raise Conflict("Accounts of staff cannot be deleted.")
+
+    def erase(self, user: User) -> None:
+        """Take number, name and vehicle away; the row stays, because rides and payments refer to it."""
+        revoke_tokens(user.pk)
+        OneTimeCode.objects.filter(msisdn=user.msisdn).delete()
+        forget_messages(user.msisdn)
+        User.objects.filter(pk=user.pk).update(
+            msisdn=f"+{ERASED}{secrets.token_hex(4)}",
+            full_name="",
+            role=Role.PASSENGER,
+            is_active=False,
+            erased_at=timezone.now(),
+            last_login=None,
+            password="",
+        )
+        Driver.objects.filter(user=user).delete()
+        for model in (KnownAddress, TokenAnswer, OutstandingToken):
+            model._base_manager.filter(user=user).delete()
+        log = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(User), object_id=str(user.pk))
+        log.update(object_repr=ERASED)
+
+    def erase_rest(self, user_id: UUID) -> Steps:
+        """Nothing is left."""
+        return iter(())
+
+    def expire(self) -> Steps:
+        """Forget addresses of logins after `ADDRESS_RETENTION`."""
+        oldest = timezone.now() - settings.ADDRESS_RETENTION
+        yield from delete_steps(KnownAddress.objects.filter(last_login_at__lt=oldest))
+
+    def export(self, user: User) -> dict[str, Any]:
+        """Return the profile, the vehicle, and traces of logins."""
+        driver = Driver.objects.filter(user=user).first()
+        tokens = OutstandingToken.objects.filter(user=user)
+        return {
+            "profile": {
+                "id": user.pk,
+                "created_at": user.created_at,
+                **model_to_dict(user, ["msisdn", "full_name", "role", "is_active", "is_staff", "last_login"]),
+            },
+            "vehicle": model_to_dict(driver, exclude=["user"]) if driver else None,
+            "logins": list(KnownAddress.objects.filter(user=user).values("address", "last_login_at")),
+            "sessions": list(tokens.order_by("pk").values("created_at", "expires_at")),
+        }
