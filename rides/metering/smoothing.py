@@ -12,7 +12,7 @@ one banded system of linear equations for the whole ride. What is added:
   reweighted least squares for a Student's t distribution: Lange, Little and Taylor, JASA 84, 1989). Straight roads are
   smoothed over many fixes, corners over few.
 - What smoothing rounds off is put back by smoothing the smoothed track once more and adding the difference ("twicing":
-  Tukey, Exploratory Data Analysis, 1977), and again.
+  Tukey, Exploratory Data Analysis, 1977).
 - What is left of the noise makes each leg longer; how much is known from the noise, and taken off.
 """
 
@@ -44,8 +44,6 @@ QUANTILE, OF_NORMAL = 0.3, 0.3853
 """The deviations below which 30 % lie are those of straight roads; of a normal distribution that is 0.3853 sigma."""
 DIFFERENCES = {2: (-0.5, 1.0, -0.5), 4: (1 / 6, -4 / 6, 1.0, -4 / 6, 1 / 6)}
 """A fix against its neighbours: the second difference is blind to straight roads, the fourth also to bends."""
-LAGS = (1, 2, 4)
-"""How many fixes away the neighbours are with which a fix is compared."""
 CORRELATIONS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.87, 0.92, 0.95, 0.97, 0.98, 0.99, 0.997)
 FADES_S = 3.0
 """Seconds in which an error usually falls to a third, as far as a ride does not tell."""
@@ -188,8 +186,7 @@ def settle(track: Track, sigmas: Sequence[float], noise: Noise) -> Smoothed:
         weights = _doubted(track, smoothed, sigmas)
     once = smooth(track, weights, noise.persistence, agilities)
     twice = smooth(once, weights, noise.persistence, agilities)
-    thrice = smooth(twice, weights, noise.persistence, agilities)
-    places = [3 * a - 3 * b + c for a, b, c in zip(once.places, twice.places, thrice.places, strict=True)]
+    places = [2 * a - b for a, b in zip(once.places, twice.places, strict=True)]
     liveliness = [a / b for a, b in zip(agilities, fully, strict=True)]
     return Smoothed(Track(track.times, places), weights, liveliness, _left(noise, liveliness))
 
@@ -208,7 +205,7 @@ def _by_pace(calm: Track, around: int) -> list[float]:
 def _left(noise: Noise, liveliness: Sequence[float]) -> list[float]:
     """Return the variance that noise leaves in the speed of each leg, to the nearest octave of liveliness."""
     octaves = range(-6, 12)
-    table = [speed_noise(noise, AGILITY * 2.0**octave, lambda gain: 1 - (1 - gain) ** 3) for octave in octaves]
+    table = [speed_noise(noise, AGILITY * 2.0**octave, lambda gain: 2 * gain - gain * gain) for octave in octaves]
     nearest = [round(math.log2((a + b) / 2)) for a, b in pairwise(liveliness)]
     return [table[min(max(octave - octaves.start, 0), len(table) - 1)] for octave in nearest]
 
@@ -236,12 +233,12 @@ def _doubted(track: Track, smoothed: Track, sigmas: Sequence[float]) -> list[flo
 def estimate(track: Track, accuracy: float | None) -> Noise:
     """Return the noise that best explains how fixes deviate from their neighbours, sideways, on straight roads.
 
-    How far fixes deviate from neighbours that are near and further away is compared with what each strength and
+    How far fixes deviate from their nearest and from their next neighbours is compared with what each strength and
     correlation would give. Where the vehicle itself may explain a deviation, it counts less. `accuracy` is what the
     phone says, believed within a factor: 68 % radius, standard deviation or guess, phones differ.
     """
     gap = sorted(track.gaps())[(len(track.times) - 2) // 2]
-    seen = [least for lag in LAGS if (least := _least_observed(track, lag, gap)) is not None]
+    seen = [least for lag in (1, 2) if (least := _least_observed(track, lag, gap)) is not None]
     prior = Prior(accuracy, 0.35, gap) if accuracy else Prior(UNKNOWN_SIGMA_M, 0.8, gap)
     candidates = [(prior.sigma * 1.2**power, n) for n in range(len(CORRELATIONS)) for power in range(-24, 9)]
     sigma, n = min(candidates, key=lambda c: _misfit(c[0], c[1], seen, prior))
@@ -276,7 +273,7 @@ def _observe(track: Track, order: int, lag: int, gap: float) -> Observation | No
     if len(deviations) < 6:
         return None
     typical = max(deviations[int(QUANTILE * len(deviations))] / OF_NORMAL, 0.01)
-    by_motion = 3 / order * (lag * gap) ** 2  # metres that a turn at 3 m/s2 takes a vehicle off the line
+    by_motion = 1.5 * (lag * gap) ** 2  # metres that a turn at 3 m/s2 takes a vehicle off the line
     tolerance = max(0.1, 2.2 / math.sqrt(len(deviations)))  # how well such a quantile is known, from simulations
     return Observation(typical, 1 / (1 + (by_motion / typical) ** 4), tolerance, _EXPECTED[order, lag])
 
@@ -300,9 +297,7 @@ def _misfit(sigma: float, n: int, seen: Sequence[Observation], prior: Prior) -> 
     misfit = (math.log(sigma / prior.sigma) / prior.spread) ** 2 + _surprise(CORRELATIONS[n], prior.gap)
     for one in seen:
         off = math.log(sigma * one.expected[n] / one.deviation) / one.tolerance
-        by_chance = off * off
-        by_motion = one.weight * by_chance / (1 + by_chance / 25)  # a vehicle may have caused any larger deviation
-        misfit += by_motion if off < 0 else by_chance
+        misfit += off * off * (one.weight if off < 0 else 1.0)  # less noise than deviation: that may be the vehicle
     return misfit
 
 
@@ -318,7 +313,7 @@ def _spread(order: int, lag: int, correlation: float) -> float:
     return math.sqrt(sum(a * b * correlation ** (steps * lag) for a, b, steps in pairs))
 
 
-_EXPECTED = {(order, lag): [_spread(order, lag, c) for c in CORRELATIONS] for order in DIFFERENCES for lag in LAGS}
+_EXPECTED = {(order, lag): [_spread(order, lag, c) for c in CORRELATIONS] for order in DIFFERENCES for lag in (1, 2)}
 
 
 def is_silent(track: Track, noise: Noise) -> bool:
