@@ -44,7 +44,7 @@ def test_noise_is_taken_off(rho: float) -> None:
     smoothed = settle(track, [10.0] * 600, Noise(10, rho, 1)).track
     length = sum(abs(leg) for leg in smoothed.legs())
     assert sum(abs(leg) for leg in track.legs()) > 6300
-    assert length == pytest.approx(5990, rel=0.03)
+    assert length == pytest.approx(5990, rel=0.02)
 
 
 @pytest.mark.parametrize("accuracy", [None, 1.0, 1.5])
