@@ -160,8 +160,8 @@ def figures(count: int, seed: int) -> str:
         f"The same by road: median / p99 of the error's size. The last column is by how much the straight lines\n"
         f"between true places, 15 s apart, are shorter than the road.\n\n{by_road(outcomes)}\n"
         f"The same ride (3 to 10 m) reported every 15 s against every second, in percent:\n\n{intervals}\n"
-        f"The most that an hour on the spot is billed, over intervals of 1, 2, 5 and 15 s and noise correlated by 0 to\n"
-        f"0.98 a second:\n\n{stands}\n"
+        f"The most that an hour on the spot is billed, over intervals of 1, 2, 5 and 15 s and noise correlated by 0\n"
+        f"to 0.98 a second:\n\n{stands}\n"
         f"Honest rides of all these and {count * 60} short ones that raise a doubt: {doubted.doubted} of "
         f"{doubted.rides}.\n"
     )
