@@ -24,6 +24,7 @@ from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment,
 from rides.personal_data import keeps_track
 from rides.services.rides import STAFF_CANCELS, ride_cancel_by_staff
 from rides.services.tracks import ledger_recompute
+from rides.staff.explanation import explain
 from rides.staff.filters import CancelledByFilter, OutcomeFilter
 from rides.staff.timeline import timeline
 from rides.staff.trackmap import track_on_map
@@ -79,29 +80,6 @@ class BeaconAdmin(PeopleAdmin[Beacon]):
     list_select_related = ("driver",)
 
 
-class CandidateInline(ReadOnlyInline[Candidate, Finder]):
-    """The drivers that a search considered, and why each was or was not offered the ride."""
-
-    model = Candidate
-    fields = ("attempt", "driver", "distance_km", "position_age_s", "outcome", "considered_at")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Candidate]:
-        """Fetch the drivers with one query."""
-        return super().get_queryset(request).select_related("driver")
-
-
-class MatchInline(ReadOnlyInline[Match, Finder]):
-    """The offers that a search has made."""
-
-    model = Match
-    fields = ("driver", "status", "reason", "distance_km", "created_at", "expires_at", "decided_at")
-    show_change_link = True
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Match]:
-        """Fetch the drivers with one query."""
-        return super().get_queryset(request).select_related("driver")
-
-
 @admin.register(Finder)
 class FinderAdmin(PeopleAdmin[Finder]):
     """Searches for a driver."""
@@ -111,7 +89,19 @@ class FinderAdmin(PeopleAdmin[Finder]):
     date_hierarchy = "created_at"
     people = ("passenger",)
     list_select_related = ("passenger",)
-    inlines = (CandidateInline, MatchInline)
+
+    def render_change_form(  # noqa: PLR0917  # the signature is Django's
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Finder | None = None,
+    ) -> HttpResponse:
+        """Say on the page why somebody came, or nobody."""
+        context["explanation"] = explain(obj) if obj else None
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
 
 @admin.register(Candidate)

@@ -408,3 +408,21 @@ class NotificationReceipt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.key}"
+
+
+class SearchAttempt(models.Model):
+    """An attempt of a search: what was configured then, and how many drivers were too far. Kept for support staff."""
+
+    finder = models.ForeignKey(Finder, models.CASCADE, related_name="attempt_records")
+    number = models.PositiveSmallIntegerField()
+    begun_at = models.DateTimeField()
+    radius_km = models.FloatField()
+    configured = models.JSONField(help_text="The settings that decided; times in seconds.")
+    too_far = models.JSONField(default=list, help_text="Rings beyond the radius: from km, to km, available drivers.")
+
+    class Meta:
+        ordering = ("number",)
+        constraints = (models.UniqueConstraint(fields=("finder", "number"), name="one_record_per_attempt"),)
+
+    def __str__(self) -> str:
+        return f"{self.number} within {self.radius_km:g} km"

@@ -27,6 +27,7 @@ from rides.models import (
     NotificationReceipt,
     Payment,
     Ride,
+    SearchAttempt,
     TrackPoint,
 )
 from rides.positions import positions
@@ -77,7 +78,8 @@ class RidesData:
         for model in (DeviceReceipt, NotificationReceipt):
             yield from delete_steps(model._base_manager.filter(user_id=user_id))
         yield from delete_steps(Candidate.objects.filter(driver_id=user_id))
-        yield from delete_steps(Candidate.objects.filter(finder__passenger_id=user_id))
+        for trace in (Candidate, SearchAttempt):
+            yield from delete_steps(trace._base_manager.filter(finder__passenger_id=user_id))
         yield from _coarsen_all(Finder.objects.filter(passenger_id=user_id))
         yield from _coarsen_all(Match.objects.filter(Q(passenger_id=user_id) | Q(driver_id=user_id)))
         _rides_of(user_id).exclude(cancel_reason="").update(cancel_reason="")
@@ -88,7 +90,9 @@ class RidesData:
         over = ~Q(ride__status__in=PASSENGER_BUSY)
         old = Q(ride__created_at__lt=now - settings.TRACK_RETENTION)
         yield from delete_old_steps(TrackPoint.objects.all(), over & old)
-        yield from delete_old_steps(Candidate.objects.all(), Q(considered_at__lt=now - settings.TRACE_RETENTION))
+        oldest = now - settings.TRACE_RETENTION
+        yield from delete_old_steps(Candidate.objects.all(), Q(considered_at__lt=oldest))
+        yield from delete_old_steps(SearchAttempt.objects.all(), Q(begun_at__lt=oldest))
         for model in PLACES:
             yield from _coarsen_until(model, now - settings.PLACE_RETENTION)
 

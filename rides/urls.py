@@ -1,10 +1,12 @@
 from django.urls import path
 
 from rides import api
+from rides.staff.api import ExplanationView
 
 urlpatterns = [
     path("drivers/", api.DriverView.as_view()),
     path("rides/", api.RideListView.as_view()),
     path("rides/<uuid:ride_id>/", api.RideDetailView.as_view()),
+    path("searches/<uuid:finder_id>/", ExplanationView.as_view(), name="explain_search"),
     path("payments/<uuid:payment_id>/qr.svg", api.qr_code),
 ]

@@ -44,7 +44,7 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
     if by_driver:
         offer_answered(match, now)
     if not accepted:
-        match_reject(match, "declined")
+        match_reject(match, "declined", now)
         return
     status = _status_after(match, by_driver=by_driver)
     if by_driver and match.finder.auto_accept:
@@ -59,9 +59,9 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
         emit(MatchConfirmed(**match_fields(match)))
 
 
-def match_reject(match: Match, reason: Reason) -> bool:
+def match_reject(match: Match, reason: Reason, now: datetime | None = None) -> bool:
     """Close an open match within the caller's transaction; return False when it was closed already."""
-    now = timezone.now()
+    now = now or timezone.now()
     row = Match.objects.filter(pk=match.pk, status__in=OPEN_MATCH)
     if not row.update(status=MatchStatus.REJECTED, reason=reason, decided_at=now):
         return False

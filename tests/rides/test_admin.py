@@ -64,7 +64,7 @@ def test_money_and_states_cannot_be_edited(staff: Client, dewi: User, putri: Use
 def test_a_search_is_shown_with_its_candidates(staff: Client, dewi: User, putri: User) -> None:
     match = propose(dewi, putri)
     page = staff.get(f"/admin/rides/finder/{match.finder_id}/change/").content.decode()
-    assert "asked" in page
+    assert "has not answered yet" in page
     assert "Dewi" in page
 
 
