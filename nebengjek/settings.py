@@ -357,6 +357,15 @@ TRACE_RETENTION = env.duration("TRACE_RETENTION", "30d", low="1h")
 PLACE_RETENTION = env.duration("PLACE_RETENTION", "365d", low="1d")
 PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY", "rides.gateways.QRLinkGateway")
 
+PUSH_BACKEND = env.text("PUSH_BACKEND", "rides.push.console.ConsolePush")
+PUSH_TIMEOUT = env.duration("PUSH_TIMEOUT", "5s", low="100ms", high="1m")
+VAPID_PRIVATE_KEY = env.text("VAPID_PRIVATE_KEY")
+VAPID_SUBJECT = env.text("VAPID_SUBJECT")
+WEBPUSH_HOSTS = env.words(
+    "WEBPUSH_HOSTS", "fcm.googleapis.com,push.services.mozilla.com,notify.windows.com,push.apple.com"
+)
+DEVICE_RETENTION = env.duration("DEVICE_RETENTION", "90d", low="1d")
+
 # --- Stopping ---------------------------------------------------------------------------------------------------------
 
 SHUTDOWN_NOTICE = env.duration("SHUTDOWN_NOTICE", "0s", low="0s", high="5m")

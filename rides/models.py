@@ -426,3 +426,28 @@ class SearchAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number} within {self.radius_km:g} km"
+
+
+class DeviceKind(models.TextChoices):
+    """Whose push service wakes a device."""
+
+    WEB_PUSH = "webpush", "Web Push"
+    FCM = "fcm", "Firebase Cloud Messaging"
+    APNS = "apns", "Apple Push Notification service"
+
+
+class Device(models.Model):
+    """Where a push service wakes a user. The token is a secret of the device and of no interest to staff."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="devices")
+    kind = models.CharField(max_length=16, choices=DeviceKind.choices)
+    token = models.CharField(max_length=2048, unique=True, help_text="For Web Push the address of the subscription.")
+    keys = models.JSONField(default=dict)
+    registered_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=Q(kind__in=DeviceKind.values), name="device_kind_known"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.user_id}"

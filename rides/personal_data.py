@@ -19,6 +19,7 @@ from rides.models import (
     PASSENGER_BUSY,
     Beacon,
     Candidate,
+    Device,
     DeviceReceipt,
     Finder,
     FinderStatus,
@@ -69,13 +70,14 @@ class RidesData:
         if Beacon.objects.filter(driver=user, is_active=True).exists():
             beacon_update(user_id=user.pk, is_active=False)
         Beacon.objects.filter(driver=user).delete()
+        Device.objects.filter(user=user).delete()
         transaction.on_commit(lambda: positions().erase(user.pk))
 
     def erase_rest(self, user_id: UUID) -> Steps:
         """Remove tracks and what was known as a candidate, and coarsen places."""
         positions().erase(user_id)
         yield from delete_steps(TrackPoint.objects.filter(ride__in=_rides_of(user_id)))
-        for model in (DeviceReceipt, NotificationReceipt):
+        for model in (Device, DeviceReceipt, NotificationReceipt):
             yield from delete_steps(model._base_manager.filter(user_id=user_id))
         yield from delete_steps(Candidate.objects.filter(driver_id=user_id))
         for trace in (Candidate, SearchAttempt):
@@ -93,6 +95,8 @@ class RidesData:
         oldest = now - settings.TRACE_RETENTION
         yield from delete_old_steps(Candidate.objects.all(), Q(considered_at__lt=oldest))
         yield from delete_old_steps(SearchAttempt.objects.all(), Q(begun_at__lt=oldest))
+        yield from delete_old_steps(NotificationReceipt.objects.all(), Q(received_at__lt=oldest))
+        yield from delete_steps(Device.objects.filter(registered_at__lt=now - settings.DEVICE_RETENTION))
         for model in PLACES:
             yield from _coarsen_until(model, now - settings.PLACE_RETENTION)
 
@@ -104,6 +108,7 @@ class RidesData:
         return {
             "beacon": Beacon.objects.filter(driver=user).values("is_active", "changed_at").first(),
             "position": msgspec.to_builtins(last.point) if last else None,
+            "devices": list(Device.objects.filter(user=user).values("kind", "token", "registered_at")),
             "searches": list(Finder.objects.filter(passenger=user).order_by("created_at").values()),
             "offers": list(
                 offers.values("id", "status", "reason", "latitude", "longitude", "created_at", "decided_at")

@@ -15,6 +15,8 @@ from events.outbox import emit
 from rides.events import MatchAccepted, MatchConfirmed, MatchRejected, RidePickup
 from rides.fares.tariff import current_tariff
 from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, MatchStatus, Ride
+from rides.push.base import Wake
+from rides.push.sender import wake_up
 from rides.services.locking import lock_affairs
 from rides.services.offers import offer_answered, offer_ignored
 from rides.services.patience import refuse_restless_driver
@@ -51,6 +53,7 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
         status = MatchStatus.ACCEPTED
     if by_driver:
         refuse_restless_driver(user_id, now)
+        wake_up(match.passenger_id, wake=Wake("match_confirm", match.expires_at), only_away=True)
     if status == MatchStatus.ACCEPTED:
         _accept(match, now)
     else:

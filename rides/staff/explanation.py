@@ -79,7 +79,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     cause: Annotated[
         str,
         Meta(
-            description="The cause as a word: an outcome, that of most drivers; `nobody_near`; `cancelled`, `moved`; or "
+            description="The cause as a word: the outcome of most drivers; `nobody_near`; `cancelled`, `moved`; or "
             "`not_kept`.",
             examples=["beacon_off"],
         ),
