@@ -87,7 +87,8 @@ ASGI_APPLICATION = "nebengjek.asgi.application"
 AUTH_USER_MODEL = "users.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-us"
-TIME_ZONE = "UTC"
+TIME_ZONE = env.text("TIME_ZONE", "Asia/Jakarta")
+FORMAT_MODULE_PATH = ["nebengjek.formats"]
 USE_TZ = True
 STATIC_URL = "static/"
 # Of django-leaflet only the files of Leaflet are used: the app would need GDAL.
@@ -278,6 +279,7 @@ PERSONAL_DATA = [
     "events.personal_data.EventsData",
     "realtime.operations.personal_data.RealtimeData",
 ]
+PERSON_DEACTIVATE = "rides.services.people.person_deactivate"  # `users` knows nothing of rides
 SMS_BACKEND = env.text("SMS_BACKEND", "users.sms.ConsoleSMS")
 
 REST_FRAMEWORK = {
