@@ -95,10 +95,18 @@ class Town(RuleBasedStateMachine):
         if match is not None:
             self.attempt(person, lambda: match_confirm(user_id=person.pk, match_id=match.pk, accepted=accepted))
 
-    @rule(driver=st.integers(0, 2), passenger=st.integers(3, 4), steps=st.integers(0, 3))
-    def ride_together(self, driver: int, passenger: int, steps: int) -> None:
-        """Agree, and come some way: random steps alone would seldom bring a ride about."""
+    @rule(
+        driver=st.integers(0, 2),
+        passenger=st.integers(3, 4),
+        steps=st.integers(0, 3),
+        lost=st.sampled_from(["nobody", "driver", "passenger", "both"]),
+        how=st.sampled_from(["silent", "deactivated"]),
+    )
+    def ride_together(self, driver: int, passenger: int, steps: int, lost: str, how: str) -> None:
+        """Agree, come some way, and vanish: random steps alone would seldom bring that about."""
         one, other = self.people[driver], self.people[passenger]
+        self.wake(one)
+        self.wake(other)
         self.attempt(one, lambda: beacon_update(user_id=one.pk, is_active=True))
         wish: dict[str, Any] = {"location": MONAS, "target_location": BLOK_M}
         self.attempt(other, lambda: finder_update(user_id=other.pk, is_active=True, **wish))
@@ -108,6 +116,15 @@ class Town(RuleBasedStateMachine):
                 self.attempt(person, lambda pk=person.pk: match_confirm(user_id=pk, match_id=match.pk, accepted=True))
         for person, step in ((one, "start"), (one, "arrive"), (other, "refuse"))[:steps]:
             self.go_on(person, step)
+        for role, person in (("driver", one), ("passenger", other)):
+            if lost in (role, "both"):
+                self.lose(person, how)
+
+    def lose(self, person: User, how: str) -> None:
+        if how == "silent":
+            self.silence(person)
+        else:
+            person_deactivate(user_id=person.pk)
 
     @rule(who=WHO, step=st.sampled_from(["start", "arrive", "pay", "refuse", "cancel"]))
     def ride_on(self, who: int, step: str) -> None:
@@ -183,6 +200,8 @@ class Town(RuleBasedStateMachine):
         """All others vanish; each person has their turn."""
         self.turn = (self.turn + 1) % len(self.people)
         person = self.people[self.turn]
+        if self.turn == 0:
+            self.nothing_stays_open_when_everybody_vanishes()
         if not self.is_active(person):
             return
         with self.in_a_copy():
