@@ -24,8 +24,8 @@ from common.errors import ValidationFailed
 from rides.geo import GeoPoint
 from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, RideStatus, TrackPoint
 from rides.personal_data import keeps_track
+from rides.services.fares import fare_recompute
 from rides.services.rides import STAFF_CANCELS, ride_cancel_by_staff, ride_finish_by_staff
-from rides.services.tracks import ledger_recompute
 from rides.staff.explanation import explain
 from rides.staff.fates import in_words
 from rides.staff.filters import CancelledByFilter, OutcomeFilter, ReviewFilter
@@ -352,7 +352,7 @@ class RideAdmin(PeopleAdmin[Ride]):
             return "The ride has not arrived."
         if not keeps_track(ride):
             return "The track is no longer kept."
-        cost = sum(booking.cost for booking in ledger_recompute(ride))
+        cost = fare_recompute(ride).cost
         return f"{cost}, as booked" if cost == ride.total_cost else f"{cost}, but {ride.total_cost} was booked"
 
     @admin.display(description="points of the track")

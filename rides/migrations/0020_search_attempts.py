@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('rides', '0010_endings'),
+        ('rides', '0011_street'),
     ]
 
     operations = [

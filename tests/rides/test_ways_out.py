@@ -27,6 +27,7 @@ from common.errors import DomainError
 from common.process import process
 from rides.models import OPEN_MATCH, Beacon, Finder, Match, Payment, Ride
 from rides.positions import positions
+from rides.positions.base import reported_at
 from rides.services.beacons import beacon_update
 from rides.services.finders import finder_update
 from rides.services.matches import match_confirm
@@ -333,7 +334,8 @@ class Town(RuleBasedStateMachine):
         self.report(person)
 
     def report(self, person: User) -> None:
-        positions().report(person.pk, MONAS, time.time(), driver=person in self.drivers)
+        now = time.time()
+        positions().report(person.pk, reported_at(MONAS, now), now, driver=person in self.drivers)
 
     def pass_time(self, seconds: float, *, timers: bool) -> None:
         """Move the clock; phones that work report, and the timers do what is due."""
@@ -362,8 +364,9 @@ class Town(RuleBasedStateMachine):
                 if person.pk in connections:
                     self.connections[person.pk] = connect(person)
                 if person.pk in places:
-                    at = getattr(places[person.pk], "received_at", None) or places[person.pk].made_at
-                    positions().report(person.pk, places[person.pk].point, at, driver=person in self.drivers)
+                    place = places[person.pk]
+                    where = reported_at(place.point, place.received_at)
+                    positions().report(person.pk, where, place.received_at, driver=person in self.drivers)
 
 
 EXAMPLES = int(os.environ.get("WAYS_OUT_EXAMPLES", "15"))
