@@ -105,7 +105,14 @@ def test_everything_about_a_person_is_given_out(paid: Ride, putri: User, tono: U
     assert data["rides"][0]["payment"]["status"] == "ACCEPTED"
     assert data["rides"][0]["track"]
     assert len(data["searches"]) == len(data["offers"]) == 1
-    nothing = {"beacon": None, "position": None, "devices": [], "searches": [], "offers": [], "rides": []}
+    nothing: dict[str, Any] = {
+        "beacon": None,
+        "position": None,
+        "devices": [],
+        "searches": [],
+        "offers": [],
+        "rides": [],
+    }
     assert DATA.export(tono) == nothing
 
 

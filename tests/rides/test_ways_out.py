@@ -1,7 +1,7 @@
 """Phones, drivers, passengers and staff vanish at any point of any history: nobody is ever without a way out.
 
-A small town lives at random on a clock of its own: people act, fall silent, come back, or are deactivated; the timers run
-or are down. Two questions are asked again and again, each in a copy of the town that is thrown away. If all others
+A small town lives at random on a clock of its own: people act, fall silent, come back, or are deactivated; the timers
+run or are down. Two questions are asked again and again, each in a copy of the town that is thrown away. If all others
 vanished now, how long would this person take to be free? And if everybody vanished, what would stay open for ever?
 """
 
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -114,7 +115,7 @@ class Town(RuleBasedStateMachine):
         match = self.offers(one).filter(passenger=other).first()
         if match is not None:
             for person in (one, other):
-                self.attempt(person, lambda pk=person.pk: match_confirm(user_id=pk, match_id=match.pk, accepted=True))
+                self.attempt(person, partial(match_confirm, user_id=person.pk, match_id=match.pk, accepted=True))
         for person, step in ((one, "start"), (one, "arrive"), (other, "refuse"))[:steps]:
             self.go_on(person, step)
         for role, person in (("driver", one), ("passenger", other)):
