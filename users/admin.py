@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import GroupAdmin
@@ -13,13 +14,14 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import ManyToManyField, Q, QuerySet
 from django.forms import ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from common.admin import ReadOnlyAdmin, ReadOnlyInline, ask_first
 from users.login import CountedLogin
 from users.models import Driver, User
 from users.selectors import may_act_on, may_see_numbers, people_found
-from users.services import user_deactivate, user_log_out, user_reactivate
+from users.services import user_log_out, user_reactivate
 
 admin.site.unregister([OutstandingToken, BlacklistedToken])  # their pages show tokens that still work
 admin.site.unregister(Group)
@@ -42,12 +44,19 @@ class Action(msgspec.Struct, frozen=True):
     service: Service
 
 
+def person_deactivate(*, user_id: UUID) -> bool:
+    """Deactivate a user and end what they have open, in whatever app."""
+    service: Service = import_string(settings.PERSON_DEACTIVATE)
+    return service(user_id=user_id)
+
+
 DEACTIVATE = Action(
     "Deactivate",
     "All tokens of these users end, their sockets close (4401), and they cannot log in until they are reactivated. "
-    "Rides in progress go on, and can be cancelled one by one.",
+    "Their offers, beacon, search and a ride that has not started end now, and the other side is notified; a ride that "
+    "is under way can be cancelled by the other side, or finished by support.",
     "Deactivated",
-    user_deactivate,
+    person_deactivate,
 )
 REACTIVATE = Action("Reactivate", "These users can log in again, with a new code.", "Reactivated", user_reactivate)
 LOG_OUT = Action(
