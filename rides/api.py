@@ -25,6 +25,7 @@ from rides.models import Payment, Ride
 from rides.selectors import ride_detail, rides_of
 from rides.serializers import DriverRequest
 from rides.services.registration import driver_register
+from rides.services.relations import ride_block
 from rides.snapshots import RideCard, RideDetail, ride_card
 from users.api import PAIR, USER, current_user, session_body, validated
 from users.authentication import digest_of
@@ -127,6 +128,27 @@ class RideDetailView(APIView):
         if ride is None:
             raise Http404
         return Response(ride_detail(ride).to_data())
+
+
+class RideBlockView(APIView):
+    """`POST /api/rides/<id>/block/`: never again ride with the other side."""
+
+    @documented(
+        "blockOtherSide",
+        "Never again ride with the other side",
+        "Neither gets an offer with the other any more. It cannot be undone, and the other side is not told. 404 for a "
+        "ride of other people.",
+        {204: answer(None, "The other side is blocked, now or before.")},
+        refusals=[401, 404],
+        tag="rides",
+    )
+    def post(self, request: Request, ride_id: UUID) -> Response:
+        """Block the other side."""
+        user = current_user(request)
+        if not rides_of(user.pk).filter(pk=ride_id).exists():
+            raise Http404
+        ride_block(user_id=user.pk, ride_id=ride_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 @only_reading

@@ -6,5 +6,6 @@ urlpatterns = [
     path("drivers/", api.DriverView.as_view()),
     path("rides/", api.RideListView.as_view()),
     path("rides/<uuid:ride_id>/", api.RideDetailView.as_view()),
+    path("rides/<uuid:ride_id>/block/", api.RideBlockView.as_view()),
     path("payments/<uuid:payment_id>/qr.svg", api.qr_code),
 ]

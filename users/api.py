@@ -26,6 +26,7 @@ from users.serializers import (
     TokenPairSerializer,
     UserSerializer,
 )
+from users.tokens import refresh_owner
 
 
 def validated(serializer: type[Serializer[None]], request: Request) -> dict[str, Any]:
@@ -110,6 +111,10 @@ class TokenView(OpenView):
 
 class RefreshView(OpenView):
     """`POST /api/auth/refresh/`: exchange a refresh token for a new pair."""
+
+    def caller_of(self, request: Request) -> str | None:
+        """Count calls for the owner of a token whose signature holds."""
+        return refresh_owner(request.data)
 
     @documented(
         "refreshTokens",

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from realtime.contract import frames
-from rides.services import beacons, finders, matches, payments, rides
+from rides.services import beacons, finders, matches, payments, relations, rides
 from rides.situations import Situation, situation_of
 from rides.snapshots import RidesState
 from users.models import Role
@@ -50,6 +50,7 @@ ROUTES: dict[str, Route] = {
     "ride_arrived": Route(frames.RideArrived, DRIVER, rides.ride_arrived, when=Situation.ONGOING),
     "payment_process": Route(frames.PaymentProcess, PASSENGER, payments.payment_process, when=Situation.PAYMENT_DUE),
     "ride_cancel": Route(frames.RideCancel, BOTH, rides.ride_cancel, when=Situation.PICKUP),
+    "ride_rate": Route(frames.RideRate, BOTH, relations.ride_rate, when=Situation(0)),  # after `ride_completed`
     "received": Route(frames.Received, BOTH, when=Situation(0)),  # the app sends it, not its user
     "token_refresh": Route(frames.TokenRefresh, BOTH),
     "sync": Route(frames.Sync, BOTH),

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from common.errors import ValidationFailed
 from events.outbox import emit
@@ -17,6 +18,7 @@ from rides.models import OPEN_MATCH, Beacon, Match
 from rides.positions import positions
 from rides.services.locking import lock_affairs
 from rides.services.matches import matches_reject
+from users.models import Approval, Driver
 
 
 @transaction.atomic
@@ -25,7 +27,8 @@ def beacon_update(
 ) -> None:
     """Switch a driver's beacon; a position given with it counts as their last one.
 
-    Switching it off cancels all open offers. Switching on what is on changes nothing but the position.
+    Switching it off cancels all open offers. Switching on what is on changes nothing but the position. Raises
+    `ValidationFailed` for a driver who may not drive (`DRIVER_APPROVAL`, papers).
     """
     point = _point(latitude, longitude)
     if point is not None:
@@ -34,12 +37,28 @@ def beacon_update(
     beacon, _ = Beacon.objects.get_or_create(driver_id=user_id, defaults={"changed_at": timezone.now()})
     if beacon.is_active == is_active:
         return
+    if is_active:
+        _require_approval(user_id)
     beacon.is_active = is_active
     beacon.changed_at = timezone.now()
     beacon.save()
     emit(BeaconUpdated(user_id=user_id, is_active=is_active, latitude=latitude, longitude=longitude))
     if not is_active:
         matches_reject(Match.objects.filter(driver_id=user_id, status__in=OPEN_MATCH), "cancelled")
+
+
+def _require_approval(user_id: UUID) -> None:
+    driver = Driver.objects.filter(pk=user_id).first()
+    if driver is None or driver.may_drive:
+        return
+    if driver.approval == Approval.REFUSED:
+        reason = driver.approval_reason or _("your registration was refused")
+        raise ValidationFailed(_("You may not drive: %(reason)s.") % {"reason": reason})
+    if driver.approval == Approval.APPROVED:
+        raise ValidationFailed(
+            _("A paper of yours was valid until %(day)s; have a new one recorded.") % {"day": driver.papers_until}
+        )
+    raise ValidationFailed(_("Your registration waits for approval."))
 
 
 def _report(user_id: UUID, point: GeoPoint, received_at: float) -> None:

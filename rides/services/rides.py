@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from common.errors import ValidationFailed
+from common.text import in_one_line
 from events.outbox import emit
 from rides.events import PaymentProcessed, RideArrived, RideCancelled, RideStarted
 from rides.fares.tariff import share
@@ -136,6 +137,7 @@ def require_status(ride: Ride, status: RideStatus, verb: str) -> None:
 
 
 def _cancel(ride: Ride, by: Side, reason: str) -> None:
+    reason = in_one_line(reason)
     ride.status = RideStatus.CANCELLED
     ride.cancelled_by = by
     ride.cancel_reason = reason

@@ -4,6 +4,7 @@ from django.test import Client
 
 from common.admin import MOST_AT_ONCE
 from events.models import OutboxEvent
+from tests.users.test_names import SCRIPTS
 from users.models import User
 
 
@@ -152,3 +153,15 @@ def test_numbers_are_hidden_from_those_who_may_not_see_them(client: Client, putr
     for page in pages:
         assert putri.msisdn in client.get(page).content.decode()
     assert "1 user" in client.get(pages[0], {"q": "00000003"}).content.decode()
+
+
+@pytest.mark.parametrize("name", SCRIPTS.values(), ids=SCRIPTS)
+def test_staff_may_mend_names_of_all_scripts(staff: Client, putri: User, name: str) -> None:
+    """The form keeps names as the app does, shows them, and finds them."""
+    body = {"driver-TOTAL_FORMS": "0", "driver-INITIAL_FORMS": "0"}
+    staff.post(f"/admin/users/user/{putri.pk}/change/", {**body, "full_name": f"\u202e{name}"})
+    putri.refresh_from_db()
+    assert putri.full_name == name
+    assert name in staff.get("/admin/users/user/", {"q": name.split(maxsplit=1)[0]}).content.decode()
+    answer = staff.post(f"/admin/users/user/{putri.pk}/change/", {**body, "full_name": "a\x1bb"})
+    assert "control characters" in answer.content.decode()

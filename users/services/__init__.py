@@ -1,6 +1,7 @@
 """Services that change users: login, logout, profile, registration as a driver, deactivation."""
 
-from users.services.accounts import driver_create, profile_update, user_deactivate, user_log_out, user_reactivate
+from users.services.accounts import profile_update, user_deactivate, user_log_out, user_reactivate
+from users.services.drivers import driver_create, driver_decide, paper_record
 from users.services.erasure import account_erase, erasure_steps, expiry_steps
 from users.services.logins import (
     Session,
@@ -11,18 +12,23 @@ from users.services.logins import (
     session_once,
     tokens_refresh,
 )
+from users.services.relations import block_add, rating_add
 
 __all__ = [
     "Session",
     "account_erase",
+    "block_add",
     "driver_create",
+    "driver_decide",
     "erasure_steps",
     "expiry_steps",
     "login",
     "login_request",
     "logout",
+    "paper_record",
     "profile_update",
     "purge_tokens",
+    "rating_add",
     "session_once",
     "tokens_refresh",
     "user_deactivate",

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from common.errors import Conflict, Unauthorized
@@ -48,7 +49,7 @@ def login_request(*, msisdn: str, address: str) -> None:
         logger.error("OTP_MAX_PER_HOUR_OVERALL codes were sent within an hour; codes to new addresses are refused.")
         tally_add(Suspicion.CODES_CAPPED)
         raise
-    send_sms(msisdn, f"{code} is your NebengJek code.")
+    send_sms(msisdn, _("%(code)s is your NebengJek code.") % {"code": code})
 
 
 def login(*, msisdn: str, otp: str, address: str) -> Session:

@@ -193,7 +193,7 @@ def test_rides_are_as_documented_at_every_stage(dewi: User, joko: User, putri: U
 
 @override_settings(METRICS_TOKEN="secret", DEBUG=False)
 def test_what_operators_read_is_as_documented(putri: User) -> None:
-    staff = make_user("+6281200000099", "Staff", is_staff=True)
+    staff = make_user("+6281200000099", "Staff", is_staff=True, is_superuser=True)
     check("/api/realtime/stats/", "get", as_user(staff).get("/api/realtime/stats/"), 200)
     check("/api/realtime/stats/", "get", as_user(putri).get("/api/realtime/stats/"), 403)
     check("/api/realtime/stats/", "get", ANYBODY.get("/api/realtime/stats/"), 401)
