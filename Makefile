@@ -10,7 +10,7 @@ ifneq ($(HOST):$(PORT),127.0.0.1:8000)
 export PUBLIC_URL ?= http://$(HOST):$(PORT)
 endif
 
-.PHONY: help texts run run-distributed ride docs migrate test test-faults test-hostile browser screenshots check format clean
+.PHONY: help texts run run-distributed ride docs migrate test test-sqlite test-postgres test-faults test-hostile browser screenshots check format clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,8 +24,12 @@ ride: $(VENV)/.run-ready  ## Watch one ride on the running system, frame by fram
 migrate: $(VENV)/.run-ready
 	@$(BIN)/python manage.py migrate --verbosity 0
 
-test: $(VENV)/.dev-ready  ## Run all tests, and what touches the database on PostgreSQL too
+test: test-sqlite test-postgres  ## Run all tests, and what touches the database on PostgreSQL too
+
+test-sqlite: $(VENV)/.dev-ready
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-postgres: $(VENV)/.dev-ready
 	@$(BIN)/python -m tests.on_postgres -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) tests/events tests/users tests/rides tests/realtime
 
 test-faults: $(VENV)/.dev-ready  ## Pull every plug of the distributed system under load, in full size

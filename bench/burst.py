@@ -82,7 +82,10 @@ class Listener:
                     client = await Client.connect(
                         url, self._token, query, self._hear, compression=None, open_timeout=ANSWER_TIMEOUT
                     )
-                await client.ended()
+                try:
+                    await client.ended()
+                finally:  # also when cancelled: a socket that is left open warns in whatever test is next
+                    await client.socket.close()
             self.ready.clear()
             self._place += 1
             self.reconnects += 1

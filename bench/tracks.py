@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import bisect
+import cmath
 import math
 import random
 import statistics
@@ -22,6 +23,7 @@ from typing import Any
 import msgspec
 from tqdm import tqdm
 
+from rides.metering.doubts import doubts
 from rides.metering.fixes import EARTH_RADIUS_M, Fix, Limits, leg
 from rides.metering.meter import measure
 
@@ -63,7 +65,10 @@ class Course(msgspec.Struct, frozen=True):
 
 
 class Phone(msgspec.Struct, frozen=True):
-    """How a phone reports: noise in metres (each axis), its correlation over a second, and what goes wrong."""
+    """How a phone reports: noise in metres (each axis), its correlation over a second, and what goes wrong.
+
+    `reflections` is the share of fixes at which one begins: one to six fixes that are all 80 to 300 m off.
+    """
 
     every: float = 1.0
     sigma: float = 0.0
@@ -78,6 +83,7 @@ class Phone(msgspec.Struct, frozen=True):
     corrected_at: float = math.inf
     drift: float = 0.0
     times: bool = True
+    reflections: float = 0.0
 
 
 # Roads.
@@ -231,9 +237,14 @@ START = 1_780_000_000.0
 def report(course: Course, moments: Sequence[Moment], phone: Phone, rng: Rng) -> list[Fix]:
     """Return the fixes as they come in to the server."""
     latitude, longitude, turn = rng.uniform(-8, 8), rng.uniform(95, 140), rng.uniform(0, 2 * math.pi)
-    fixes = []
+    fixes, off, fixes_off = [], 0j, 0
     for moment, noise in _samples(course, moments, phone, rng):
-        x, y = moment.x + noise[0], moment.y + noise[1]
+        if fixes_off == 0:
+            off, fixes_off = 0j, 0
+            if phone.reflections and rng.random() < phone.reflections:
+                off, fixes_off = cmath.rect(rng.uniform(80, 300), rng.uniform(0, 2 * math.pi)), rng.randint(1, 6)
+        fixes_off = max(0, fixes_off - 1)
+        x, y = moment.x + noise[0] + off.real, moment.y + noise[1] + off.imag
         east, north = x * math.cos(turn) - y * math.sin(turn), x * math.sin(turn) + y * math.cos(turn)
         place_north = latitude + math.degrees(north / EARTH_RADIUS_M)
         place_east = longitude + math.degrees(east / EARTH_RADIUS_M / math.cos(math.radians(latitude)))
@@ -323,18 +334,20 @@ PHONES: dict[str, Callable[[Rng], Phone]] = {
         drift=rng.uniform(-1e-3, 1e-3),
         **_noise(rng, 3, 10),
     ),
+    "3-10 m, reflections": lambda rng: Phone(rng.choice((1, 2)), reflections=0.005, **_noise(rng, 3, 10)),
     "3-10 m, no times": lambda rng: Phone(rng.choice((1, 2)), times=False, **_noise(rng, 3, 10)),
 }
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of one ride: metres driven, metres of the straight lines between its true places, metres billed."""
+    """What became of one ride: metres driven, of the straight lines between its true places, and billed; its doubts."""
 
     kind: str
     phone: str
     driven: float
     polyline: float
     billed: float
+    doubts: int
 
 
 def rides(kinds: Sequence[str], phones: Sequence[str], count: int, seed: int) -> Iterator[Outcome]:
@@ -351,27 +364,35 @@ def ride(kind: str, phone: str, rng: Rng) -> Outcome:
     moments, settings = drive(course), PHONES[phone](rng)
     ideal = report(course, moments, Phone(settings.every), rng)
     polyline = sum(abs(leg(a, b)) for a, b in pairwise(ideal))
-    billed = measure(report(course, moments, settings, rng), Limits(), START).metres
-    return Outcome(kind, phone, moments[-1].driven, polyline, billed)
+    fixes = report(course, moments, settings, rng)
+    measured = measure(fixes, Limits(), START)
+    found = len(doubts(fixes, measured))
+    return Outcome(kind, phone, moments[-1].driven, polyline, measured.metres, found)
 
 
 # What is printed.
 
-HEAD = "road         phone                  median |median|    |p99|    least     most   chords   (errors in %)\n"
+HEAD = (
+    "road         phone                  median |median|    |p99|    least     most   chords  doubted   (errors in %)\n"
+)
 
 
 def line(outcomes: Sequence[Outcome]) -> str:
     """Return a row of the table; of a ride without noise the error is that against the line of its places."""
-    one = outcomes[0]
+    one, doubted = outcomes[0], sum(1 for o in outcomes if o.doubts)
     if not one.driven:
-        return f"{one.kind:12} {one.phone:20} {'':27} at most {max(o.billed for o in outcomes):8.3f} m"
+        return f"{one.kind:12} {one.phone:20} {'':27} at most {max(o.billed for o in outcomes):8.3f} m{doubted:20}"
     of = [o.polyline if o.phone == "no noise" else o.driven for o in outcomes]
     errors = [100 * (o.billed / true - 1) for o, true in zip(outcomes, of, strict=True)]
     sizes = sorted(map(abs, errors))
     worst = sizes[min(len(sizes) - 1, int(0.99 * len(sizes)))]
     chords = statistics.median(100 * (o.polyline / o.driven - 1) for o in outcomes)
     figures = (statistics.median(sizes), worst, min(errors), max(errors), chords)
-    return f"{one.kind:12} {one.phone:20} {statistics.median(errors):+8.2f}" + "".join(f"{f:9.2f}" for f in figures)
+    return (
+        f"{one.kind:12} {one.phone:20} {statistics.median(errors):+8.2f}"
+        + "".join(f"{f:9.2f}" for f in figures)
+        + f"{doubted:9}"
+    )
 
 
 def main() -> None:

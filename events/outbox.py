@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F, Min, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from events.base import Event
@@ -45,6 +46,17 @@ def emit(event: Event) -> None:
 def pending_events(limit: int) -> list[OutboxEvent]:
     """Return the oldest events that were neither published nor given up, in the order of their numbers."""
     return list(_pending().order_by("id")[:limit])
+
+
+def expired_among(rows: Sequence[OutboxEvent]) -> set[int]:
+    """Return the keys of the events that are not valid any more, by the clock of the database.
+
+    The relay's own clock may be wrong: an hour fast, it would drop every offer.
+    """
+    limited = [row.pk for row in rows if row.valid_until is not None]
+    if not limited:
+        return set()
+    return set(OutboxEvent.objects.filter(pk__in=limited, valid_until__lte=Now()).values_list("pk", flat=True))
 
 
 def backlog() -> Backlog:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from django.conf import settings
-from django.utils import timezone
 
 from common.errors import brief
 from common.retrying import Repetition, all_or_each
@@ -102,8 +101,11 @@ class Relay:
         return True
 
     async def _publish(self, rows: Sequence[OutboxEvent]) -> None:
-        now = timezone.now()
-        await self._bus.publish([row for row in rows if row.valid_until is None or row.valid_until > now])
+        with self._step("reading the outbox"):
+            expired = await in_read_thread(outbox.expired_among, rows)
+        if expired:
+            logger.info("%d events had expired before they could be published.", len(expired))
+        await self._bus.publish([row for row in rows if row.pk not in expired])
         with self._step("marking events as published"):
             await in_write_thread(outbox.mark_published, rows)
 

@@ -9,7 +9,7 @@ import logging
 
 from django.conf import settings
 from nats.js import JetStreamContext
-from nats.js.api import RetentionPolicy, StorageType, StreamConfig, StreamInfo
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import NotFoundError
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,9 @@ SUBJECTS = ("match.*", "ride.*", "payment.*")
 DURABLE = "bridge"
 DUPLICATE_WINDOW = 3600.0
 """Seconds within which the stream takes a message of the same `Nats-Msg-Id` only once."""
+
+MAX_PAYLOAD = 64 * 1024
+"""Bytes of a message that the bridge delivers at most: a client has to take it in one frame."""
 
 OUTBOX_SUBJECT = "nebengjek.outbox"
 """Core NATS, no payload: an event was committed, so the relay should read the outbox."""
@@ -61,8 +64,22 @@ async def ensure_stream(context: JetStreamContext) -> StreamInfo:
         raise StreamMismatch(f"The stream {STREAM} lacks the subjects {', '.join(sorted(missing))}.")
     if config.retention != RetentionPolicy.LIMITS:
         raise StreamMismatch(f"The stream {STREAM} has the retention {config.retention}; it must be limits.")
-    if config.storage != StorageType.FILE:
-        logger.warning("The stream %s is in memory: a restart of NATS loses what was not delivered.", STREAM)
-    if (config.duplicate_window or 0) < DUPLICATE_WINDOW:
-        logger.warning("The stream %s forgets message ids after %s s.", STREAM, config.duplicate_window)
+    for problem in weaknesses(config):
+        logger.warning("The stream %s %s", STREAM, problem)
     return info
+
+
+def weaknesses(config: StreamConfig) -> list[str]:
+    """Return what may lose or refuse messages in a stream that an operator has configured."""
+    found = []
+    if config.storage != StorageType.FILE:
+        found.append("is in memory: a restart of NATS loses what was not delivered.")
+    if (config.duplicate_window or 0) < DUPLICATE_WINDOW:
+        found.append(f"forgets message ids after {config.duplicate_window} s.")
+    limits = {"max_msgs": config.max_msgs, "max_bytes": config.max_bytes, "per subject": config.max_msgs_per_subject}
+    limited = [name for name, limit in limits.items() if limit is not None and limit > 0]
+    if limited and config.discard != DiscardPolicy.NEW:
+        found.append(f"drops its oldest messages ({', '.join(limited)}), also undelivered ones: set discard to new.")
+    if config.max_msg_size is not None and 0 < config.max_msg_size < MAX_PAYLOAD:
+        found.append(f"refuses messages of more than {config.max_msg_size} bytes; ours may have {MAX_PAYLOAD}.")
+    return found

@@ -160,6 +160,10 @@ def check_matching(**_: Any) -> list[CheckMessage]:
         hint = "An offer lapses before the next driver is asked beside it: make OFFER_RECEIPT_TIMEOUT the shorter one."
         text = "OFFER_RECEIPT_TIMEOUT is not below MATCH_RESPONSE_TIMEOUT."
         problems.append(CheckWarning(text, hint=hint, id="nebengjek.W003"))
+    if settings.RIDE_SILENCE_TIMEOUT <= settings.LOCATION_MAX_AGE:
+        hint = "A driver in a tunnel would be left: make RIDE_SILENCE_TIMEOUT the longer one."
+        text = "RIDE_SILENCE_TIMEOUT is not above LOCATION_MAX_AGE."
+        problems.append(CheckWarning(text, hint=hint, id="nebengjek.W005"))
     if settings.MATCH_MAX_RADIUS_KM < settings.MATCH_SEARCH_RADIUS_KM:
         hint = "Every attempt then looks within MATCH_SEARCH_RADIUS_KM: make MATCH_MAX_RADIUS_KM at least as large."
         text = "MATCH_MAX_RADIUS_KM is below MATCH_SEARCH_RADIUS_KM."

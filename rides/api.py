@@ -24,12 +24,12 @@ from common.rest.exception_handler import only_reading, page_not_found
 from rides.models import Payment, Ride
 from rides.selectors import ride_detail, rides_of
 from rides.serializers import DriverRequest
-from rides.services.registration import driver_register
+from rides.services.registration import driver_change_vehicle, driver_register, driver_unregister
 from rides.services.relations import ride_block
 from rides.snapshots import RideCard, RideDetail, ride_card
 from users.api import PAIR, USER, current_user, session_body, validated
 from users.authentication import digest_of
-from users.serializers import SessionSerializer
+from users.serializers import SessionSerializer, UserSerializer
 from users.services import session_once
 
 RIDES = "http://127.0.0.1:8000/api/rides/"
@@ -41,7 +41,7 @@ DRIVER_SESSION = {**PAIR, "user": {**USER, "role": "driver", "driver": VEHICLE}}
 
 
 class DriverView(APIView):
-    """`POST /api/drivers/`: register a vehicle and become a driver."""
+    """`/api/drivers/`: register a vehicle and become a driver, change it, and become a passenger again."""
 
     ends_token = True
 
@@ -62,6 +62,35 @@ class DriverView(APIView):
         register = partial(driver_register, user_id=user.pk, **validated(DriverRequest, request))
         session = session_once(user=user, request=digest_of(request), act=register)
         return Response(session_body(session), status=status.HTTP_201_CREATED)
+
+    @documented(
+        "changeVehicle",
+        "Drive another vehicle",
+        "Refused with 409 for a passenger, and during a ride. Open offers are withdrawn.",
+        {200: answer(UserSerializer, "The profile as it is now.", {**USER, "role": "driver", "driver": VEHICLE})},
+        refusals=[401, 409],
+        tag="profile",
+        request=DriverRequest,
+        example=VEHICLE,
+    )
+    def put(self, request: Request) -> Response:
+        """Answer with the profile: the tokens stay good."""
+        vehicle = validated(DriverRequest, request)
+        user = driver_change_vehicle(user_id=current_user(request).pk, **vehicle)
+        return Response(UserSerializer(user).data)
+
+    @documented(
+        "stopDriving",
+        "Become a passenger again",
+        "Refused with 409 for a passenger, and during a ride. All tokens end: log in again.",
+        {204: answer(None, "A passenger again; all tokens have ended.")},
+        refusals=[401, 409],
+        tag="profile",
+    )
+    def delete(self, request: Request) -> Response:
+        """Answer with nothing: the tokens were of a driver."""
+        driver_unregister(user_id=current_user(request).pk)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class RideSerializer(BaseSerializer[Ride]):

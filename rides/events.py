@@ -171,8 +171,8 @@ class MatchFound(MatchSnapshot, frozen=True, kw_only=True):
         return self.expires_at
 
 
-class MatchAnswered(MatchSnapshot, frozen=True, kw_only=True):
-    """One side has confirmed a match; with `ACCEPTED` both have."""
+class MatchAnswered(MatchSnapshot, frozen=True, kw_only=True, omit_defaults=True):
+    """One side has confirmed a match; with `ACCEPTED` both have, and learn who the other is."""
 
     type: ClassVar[str] = "match_confirm"
     examples: ClassVar[Examples] = {
@@ -182,9 +182,11 @@ class MatchAnswered(MatchSnapshot, frozen=True, kw_only=True):
     }
 
     match_status: Annotated[Literal["DRIVER_CONFIRMED", "PASSENGER_CONFIRMED", "ACCEPTED"], CONFIRMED]
+    driver: Driver = None
+    passenger: Passenger = None
 
 
-class MatchConfirmed(MatchAnswered, frozen=True, kw_only=True):
+class MatchConfirmed(MatchAnswered, frozen=True, kw_only=True, omit_defaults=True):
     """One side has confirmed."""
 
     subject: ClassVar[str] = "match.confirmed"
@@ -194,9 +196,6 @@ class MatchAccepted(MatchAnswered, frozen=True, kw_only=True, omit_defaults=True
     """Both sides have confirmed."""
 
     subject: ClassVar[str] = "match.accepted"
-
-    driver: Driver = None
-    passenger: Passenger = None
 
 
 class MatchRejected(PairEvent, frozen=True, kw_only=True):
@@ -376,13 +375,15 @@ class RideCompleted(Event, frozen=True, kw_only=True):
 
 
 class RideCancelled(RideEvent, frozen=True, kw_only=True):
-    """The ride was cancelled by `driver`, `passenger` or `staff`."""
+    """The ride was cancelled by `driver`, `passenger`, `staff` or, after a deadline, `system`."""
 
     type: ClassVar[str] = "ride_cancelled"
     resets_positions: ClassVar[bool] = True
     subject: ClassVar[str] = "ride.cancelled"
 
-    cancelled_by: Annotated[Literal["driver", "passenger", "staff"], Meta(description="Who cancelled the ride.")]
+    cancelled_by: Annotated[
+        Literal["driver", "passenger", "staff", "system"], Meta(description="Who cancelled the ride.")
+    ]
     reason: Annotated[Reason, Meta(description="The reason that was given; may be empty.")]
 
 

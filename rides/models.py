@@ -266,6 +266,9 @@ class Ride(models.Model):
     total_cost = models.PositiveBigIntegerField(default=0)
     adjustment_factor = models.FloatField(default=1)
     adjusted_cost = models.PositiveBigIntegerField(default=0)
+    needs_review = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="Why support should look at it."
+    )
     cancelled_by = models.CharField(max_length=64, blank=True)
     cancel_reason = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField()
@@ -276,7 +279,10 @@ class Ride(models.Model):
 
     class Meta:
         ordering = ("-created_at",)
-        permissions = (("cancel_ride", "Can cancel rides that are not paid yet"),)
+        permissions = (
+            ("cancel_ride", "Can cancel rides that are not paid yet"),
+            ("finish_ride", "Can finish rides that are under way"),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=("driver",), condition=Q(status__in=DRIVER_BUSY), name="one_current_ride_per_driver"
@@ -296,6 +302,7 @@ class Ride(models.Model):
             models.Index(fields=("passenger", "-created_at"), name="ride_by_passenger"),
             models.Index(fields=("status", "-created_at"), name="ride_by_status"),
             models.Index(fields=("status", "cancelled_at"), name="ride_cancelled_by_day"),
+            models.Index(fields=("-created_at",), condition=~Q(needs_review=""), name="ride_to_review"),
         )
 
     def __str__(self) -> str:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from common.db import read_snapshot
 from common.prepared import Prepared
+from rides.abandonment import abandonment
 from rides.fares.meter import Refusal
 from rides.models import (
     DRIVER_BUSY,
@@ -155,6 +156,12 @@ def current_ride(user_id: UUID, role: str) -> Ride | None:
     if role == Role.DRIVER:
         return rides.filter(driver_id=user_id, status__in=DRIVER_BUSY).first()
     return rides.filter(passenger_id=user_id, status__in=PASSENGER_BUSY).first()
+
+
+def ride_is_abandoned(ride_id: UUID, user_id: UUID) -> bool:
+    """Whether a user may leave a ride that is under way."""
+    ride = Ride.objects.filter(pk=ride_id, status=RideStatus.ONGOING).first()
+    return ride is not None and abandonment(ride, user_id, timezone.now()) is not None
 
 
 def ride_under_way(user_id: UUID) -> CurrentRide | None:

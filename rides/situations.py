@@ -19,10 +19,12 @@ class Situation(Flag):
     PICKUP = auto()
     ONGOING = auto()
     PAYMENT_DUE = auto()
+    ABANDONED = auto()
+    """A ride under way that may be left, because the other side has vanished; only the server knows."""
 
 
-def situation_of(role: str, state: RidesState) -> Situation:
-    """Return everything that is true of a user in this state."""
+def situation_of(role: str, state: RidesState, *, is_abandoned: bool = False) -> Situation:
+    """Return everything that is true of a user in this state; `is_abandoned` is not in it."""
     own = MatchStatus.DRIVER_CONFIRMED if role == Role.DRIVER else MatchStatus.PASSENGER_CONFIRMED
     status = state.ride.status if state.ride else None
     facts = {
@@ -32,5 +34,6 @@ def situation_of(role: str, state: RidesState) -> Situation:
         Situation.PICKUP: status == RideStatus.PICKUP,
         Situation.ONGOING: status == RideStatus.ONGOING,
         Situation.PAYMENT_DUE: state.payment is not None,
+        Situation.ABANDONED: is_abandoned,
     }
     return Situation(sum(fact.value for fact, is_true in facts.items() if is_true))

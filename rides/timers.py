@@ -1,7 +1,7 @@
-"""Timers: offers that expire and searches that continue.
+"""Timers: offers that expire, searches that continue and rides that do not start.
 
-Due times are columns (`Match.expires_at`, `Finder.due_at`). The service that acts on a row checks under lock that it is
-still due, so any number of processes may poll and one of them acts.
+Due times are columns (`Match.expires_at`, `Finder.due_at`, `Ride.created_at` and a period). The service that acts on a
+row checks under lock that it is still due, so any number of processes may poll and one of them acts.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ import logging
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
 
-from rides.models import OPEN_MATCH, Finder, FinderStatus, Match
+from rides.models import OPEN_MATCH, Finder, FinderStatus, Match, Ride, RideStatus
 from rides.services.finders import finder_continue
 from rides.services.matches import match_expire
+from rides.services.people import people_to_close, person_close
+from rides.services.rides import ride_cancel_overdue
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +32,14 @@ def run_due() -> int:
     expired = _each(matches.values_list("pk", flat=True)[:BATCH], lambda pk: match_expire(match_id=pk))
     finders = Finder.objects.filter(status=FinderStatus.OPEN, due_at__lte=now).order_by("due_at")
     continued = _each(finders.values_list("pk", flat=True)[:BATCH], lambda pk: finder_continue(finder_id=pk))
-    return expired + continued
+    overdue = Ride.objects.filter(status=RideStatus.PICKUP, created_at__lte=now - settings.PICKUP_TIMEOUT)
+    cancelled = _each(overdue.values_list("pk", flat=True)[:BATCH], lambda pk: ride_cancel_overdue(ride_id=pk))
+    return expired + continued + cancelled
+
+
+def close_deactivated() -> int:
+    """End what deactivated people have open; the service that deactivates does so itself, and at once."""
+    return _each(people_to_close(BATCH), lambda pk: person_close(user_id=pk))
 
 
 def _each(ids: Iterable[UUID], act: Callable[[UUID], object]) -> int:

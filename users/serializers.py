@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from common.text import with_ascii_digits, without_format_characters
-from users.models import Approval, Driver, User
+from users.models import Approval, Driver, Role, User
 from users.names import clean_name
 from users.phone import MAX_LENGTH, normalise_mobile
 
@@ -130,7 +130,7 @@ class UserSerializer(serializers.ModelSerializer[User]):
         data["full_name"] = instance.shown_name
         if instance.name_confirmed:
             data.pop("name_confirmed")
-        if data.get("driver") is None:
+        if instance.role != Role.DRIVER or data.get("driver") is None:
             data.pop("driver", None)
         return data
 

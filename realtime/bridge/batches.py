@@ -50,9 +50,12 @@ class Batches:
         await self._adopt_proposals(good)
         await self.keep_dead(dead)
         last = messages[-1].metadata.sequence.stream
-        deliveries = [item.delivery for item in good if not item.expired]
-        fence = self._turn.fence(last)
-        await self._layer.deliver_batch(deliveries, fence, after_gap=self._are_after_gap(messages))
+        deliveries = [item.delivery for item in good]
+        expired = await self._layer.deliver_batch(
+            deliveries, self._turn.fence(last), after_gap=self._are_after_gap(messages)
+        )
+        if expired:
+            logger.info("%d messages had expired before they could be delivered.", expired)
         self._last = max(self._last, last)
         self._counts.delivered += len(good)
         self._counts.ignored += ignored

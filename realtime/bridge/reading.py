@@ -13,16 +13,13 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 from uuid import UUID
 
 import msgspec
-from django.utils import timezone
 from nats.aio.msg import Msg
 
 from events.base import Event, Moment
-from events.stream import ID_HEADER, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
+from events.stream import ID_HEADER, MAX_PAYLOAD, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
 from realtime.delivery.deliveries import Delivery
 from rides.events import EVENTS
-
-MAX_PAYLOAD = 64 * 1024
-"""Bytes; a client has to take it in one frame."""
+from rides.geo import GeoPoint
 
 
 class Unreadable(Exception):
@@ -50,7 +47,6 @@ class Incoming(msgspec.Struct, frozen=True):
     message: Msg
     delivery: Delivery
     is_ours: bool
-    expired: bool
     fields: Pair
 
     @property
@@ -91,8 +87,9 @@ def _read(message: Msg, event: type[Event], stream_id: str) -> Incoming:
         data=message.data,
         audience=(is_ours and _views(headers)) or dict.fromkeys(fields.people),
         at=at,
+        valid_until=_valid_until(headers),
     )
-    return Incoming(message, delivery, is_ours, _is_expired(headers), fields)
+    return Incoming(message, delivery, is_ours, fields)
 
 
 @cache
@@ -118,9 +115,10 @@ def _is_event_id(text: str) -> bool:
     return True
 
 
-def _is_expired(headers: Mapping[str, str]) -> bool:
-    valid_until = headers.get(VALID_UNTIL_HEADER)
-    return valid_until is not None and timezone.now() >= msgspec.convert(valid_until, Moment)
+def _valid_until(headers: Mapping[str, str]) -> float | None:
+    if VALID_UNTIL_HEADER not in headers:
+        return None
+    return float(msgspec.convert(headers[VALID_UNTIL_HEADER], Moment).timestamp())
 
 
 @cache
@@ -149,6 +147,6 @@ def _loose_type(kind: Any) -> Any:
         return Union[tuple(_loose_type(option) for option in get_args(kind))]  # noqa: UP007
     if kind is UUID or origin is Literal:
         return str
-    if isinstance(kind, type) and issubclass(kind, Event):
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind is not GeoPoint:
         return _loose(kind)
     return kind

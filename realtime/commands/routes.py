@@ -49,7 +49,7 @@ ROUTES: dict[str, Route] = {
     "ride_start": Route(frames.RideStart, DRIVER, rides.ride_start, when=Situation.PICKUP),
     "ride_arrived": Route(frames.RideArrived, DRIVER, rides.ride_arrived, when=Situation.ONGOING),
     "payment_process": Route(frames.PaymentProcess, PASSENGER, payments.payment_process, when=Situation.PAYMENT_DUE),
-    "ride_cancel": Route(frames.RideCancel, BOTH, rides.ride_cancel, when=Situation.PICKUP),
+    "ride_cancel": Route(frames.RideCancel, BOTH, rides.ride_cancel, when=Situation.PICKUP | Situation.ABANDONED),
     "ride_rate": Route(frames.RideRate, BOTH, relations.ride_rate, when=Situation(0)),  # after `ride_completed`
     "received": Route(frames.Received, BOTH, when=Situation(0)),  # the app sends it, not its user
     "token_refresh": Route(frames.TokenRefresh, BOTH),
@@ -59,8 +59,8 @@ ROUTES: dict[str, Route] = {
 _DECODERS = {route.command: msgspec.json.Decoder(route.command) for route in ROUTES.values()}
 
 
-def allowed_actions(role: str, state: RidesState) -> list[str]:
+def allowed_actions(role: str, state: RidesState, *, is_abandoned: bool = False) -> list[str]:
     """Return the types of the commands that make sense now, those of the connection itself first."""
-    now = situation_of(role, state)
+    now = situation_of(role, state, is_abandoned=is_abandoned)
     actions = [name for name, route in ROUTES.items() if role in route.roles and route.when & now]
     return sorted(actions, key=lambda name: ROUTES[name].service is not None)

@@ -14,7 +14,8 @@ from realtime.delivery.fence import Fence
 class Delivery(msgspec.Struct, frozen=True):
     """An event on its way to its audience: `data` is encoded, and so is what single recipients see instead of it.
 
-    `at` is when it happened, in seconds since the epoch; 0 where that is not known.
+    `at` is when it happened, in seconds since 1970; 0 where that is not known. After `valid_until`, by the clock of the
+    store, it is not delivered any more.
     """
 
     event_id: str
@@ -22,6 +23,7 @@ class Delivery(msgspec.Struct, frozen=True):
     data: bytes
     audience: Mapping[UUID, bytes | None]
     at: float = 0
+    valid_until: float | None = None
 
 
 class DeliveringLayer(Protocol):
@@ -29,9 +31,10 @@ class DeliveringLayer(Protocol):
 
     async def deliver_batch(
         self, deliveries: Sequence[Delivery], fence: Fence | None = None, *, after_gap: bool = False
-    ) -> None:
+    ) -> int:
         """Number, keep and send each event in turn; one that comes again keeps its number and is sent again.
 
-        With `after_gap` notifications before these are lost: a new epoch begins, so that all clients get the state.
-        Raises `Fenced`, having delivered nothing more, when the lease of the `fence` is not held any more.
+        Return how many were not delivered because they had expired. With `after_gap` notifications before these are
+        lost: a new epoch begins, so that all clients get the state. Raises `Fenced`, having
+        delivered nothing more, when the lease of the `fence` is not held any more.
         """

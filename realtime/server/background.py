@@ -36,7 +36,7 @@ from realtime.socket.position_intake import track_buffer
 from realtime.socket.rate_limits import purge_limits
 from realtime.socket.receipts import flush_interval, receipt_buffer
 from rides.positions import positions
-from rides.timers import run_due
+from rides.timers import close_deactivated, run_due
 from users.codes import purge_codes
 from users.services import erasure_steps, expiry_steps, purge_tokens
 
@@ -154,6 +154,7 @@ async def purge_database() -> None:
     await in_write_thread(purge_codes)
     await in_write_thread(purge_tokens)
     await in_write_thread(purge_published, settings.OUTBOX_RETENTION)
+    await in_write_thread(close_deactivated)
     for steps in (expiry_steps(), erasure_steps()):
         while await in_write_thread(next, steps, _END) is not _END:
             pass

@@ -212,7 +212,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def evict(self) -> None:
         """Close at once, in favour of another connection."""
-        if self.transport.get_write_buffer_size() or self._is_idle():
+        if self.transport.get_write_buffer_size():
             self._abort()
         else:
             self.refuse(HTTPStatus.REQUEST_TIMEOUT)
@@ -239,7 +239,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _may_answer(self) -> bool:
         """Whether what we write now is the answer to the request that is coming in, and not within another one."""
-        if self.cycle is None or self.cycle.response_complete:
+        if self.cycle is None or (self.cycle.response_complete and not self.cycle.more_body and self._in_request):
             return True
         return self.cycle.more_body and not self.cycle.response_started and not self.pipeline
 
@@ -248,15 +248,8 @@ class HttpProtocol(HttpToolsProtocol):
     def _time_is_up(self) -> None:
         if self._is_servers_turn():
             self._request_clock.start(settings.WS_HANDSHAKE_TIMEOUT)
-        elif self._is_idle():
-            self.transport.close()
-            self._expect_reading()
         else:
             self.refuse(HTTPStatus.REQUEST_TIMEOUT)
-
-    def _is_idle(self) -> bool:
-        """Whether no further request has begun: its client would take an error for the answer to one it is sending."""
-        return self.cycle is not None and not self._in_request
 
     def _is_servers_turn(self) -> bool:
         """Whether the server itself does not read, or still works on a request that has come whole."""

@@ -47,7 +47,7 @@ class Connections:
     """Who is connected here; used from the event loop only."""
 
     def __init__(self) -> None:
-        self._live: set[Connection] = set()
+        self._live: dict[Connection, None] = {}  # in the order in which they came
         self._nobody = asyncio.Event()
         self._nobody.set()
 
@@ -58,12 +58,12 @@ class Connections:
         """Look after a new connection."""
         metrics.joined(connection.presence.role)
         self._nobody.clear()
-        self._live.add(connection)
+        self._live[connection] = None
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
         if connection in self._live:
-            self._live.remove(connection)
+            del self._live[connection]
             metrics.left(connection.presence.role)
         if not self._live:
             self._nobody.set()

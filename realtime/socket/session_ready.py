@@ -15,7 +15,7 @@ from realtime.commands.routes import allowed_actions
 from realtime.contract.frames import unnumbered
 from realtime.contract.messages import Limits, RoleName, SessionReady, UserState
 from realtime.delivery.history import Cursor
-from rides.selectors import user_facts, user_state
+from rides.selectors import ride_is_abandoned, user_facts, user_state
 from users.tokens import Claims, check_account
 
 MAX_QUERY = 4096
@@ -50,7 +50,9 @@ def read_state(claims: Claims) -> UserState:
     check_account(claims, facts.account if facts else None)
     assert facts is not None
     state = user_state(claims.user_id, claims.role, facts)
-    return UserState(**msgspec.structs.asdict(state), allowed_actions=allowed_actions(claims.role, state))
+    is_abandoned = state.ride is not None and ride_is_abandoned(state.ride.ride_id, claims.user_id)
+    actions = allowed_actions(claims.role, state, is_abandoned=is_abandoned)
+    return UserState(**msgspec.structs.asdict(state), allowed_actions=actions)
 
 
 def ready_frame(

@@ -19,7 +19,7 @@ import msgspec
 
 from rides.metering.clock import true_times
 from rides.metering.fixes import EARTH_RADIUS_M, Fix, Limits, Reason, accuracy_of, leg, unusable
-from rides.metering.outliers import Judge, believed, chains_of
+from rides.metering.outliers import Judge, plausible
 from rides.metering.smoothing import (
     CALM_AGILITY,
     UNKNOWN_SIGMA_M,
@@ -47,7 +47,9 @@ CLEARLY, HARDLY = 6.0, 2.5
 DRIVING_MS, CREEPING_MS = 3.0, 1.5
 """The same in m/s, for noise that wanders slower than it shows: nobody drives below walking pace for long."""
 AWAY, AWAY_FAST = 7.0, 5.0
-"""Times its standard deviation that noise does not take a phone away from where it stood, unless clearly fast."""
+"""Times its standard deviation that noise takes no phone away from where it stood; the second if clearly fast."""
+EXCURSION_S, SAME_PLACE = 30.0, 3.0
+"""Who stands, is away for less than this and stands there again within so many sigmas has not moved: a reflection."""
 PAUSE_S = 5.0
 """Seconds: a shorter slow piece is part of the drive, such as the turn at a corner."""
 LIVELY = 3.5
@@ -171,19 +173,19 @@ def _plausible_pieces(
     noise = _noise_of(timed)
     sigmas = [max(noise.sigma, accuracy_of(one.fix) or UNKNOWN_SIGMA_M) for one in timed]
     judge = Judge([one.fix for one in timed], [one.at for one in timed], sigmas, limits.max_speed_kmh / 3.6)
-    chains = believed(judge, chains_of(judge))
-    kept = {member for chain in chains for member in chain.members}
+    kept = plausible(judge)
+    numbers = {number for number, _ in kept}
     for n, one in enumerate(timed):
-        if n not in kept:
+        if n not in numbers:
             reasons[one.number] = "spike"
-    pieces, jumps = [[timed[member] for member in chains[0].members]], []
-    for before, after in pairwise(chains):
-        a, b = before.members[-1], after.members[0]
-        metres = abs(leg(timed[a].fix, timed[b].fix))
-        if metres > judge.reach(a, b):
+    pieces: list[list[Timed]] = [[timed[kept[0][0]]]]
+    jumps: list[float] = []
+    for (before, _), (after, jumped) in pairwise(kept):
+        metres = abs(leg(timed[before].fix, timed[after].fix)) if jumped else 0.0
+        if metres > judge.reach(before, after):
             jumps.append(metres)
             pieces.append([])
-        pieces[-1] += [timed[member] for member in after.members]
+        pieces[-1].append(timed[after])
     return pieces, jumps
 
 
@@ -214,28 +216,26 @@ def _measure_piece(piece: list[Timed], noise: Noise, *, warped: bool) -> tuple[f
     if warped:
         raw, noise = _slowed_down(raw, noise)
     sigmas, loose = _sigmas(piece, noise)
-    smoothed = settle(raw, sigmas, noise)
-    stretches = _stretches(raw, smoothed, noise, loose)
-    if len(stretches) > 1 and not any(accuracy_of(one.fix) for one in piece):  # does it only stand, perhaps?
-        stand = _stretches(raw, smoothed, noise, max(loose, STANDING_SIGMA_M))
-        stretches = stand if len(stand) == 1 else stretches
-    silent = is_silent(raw, noise)
+    smoothed, silent = settle(raw, sigmas, noise), is_silent(raw, noise)
+    if not any(accuracy_of(one.fix) for one in piece) and _only_stands(raw, smoothed, noise, silent=silent):
+        return 0.0, [_moved(piece[0], 0j), _moved(piece[-1], 0j)]
+    stretches = _stretches_at_once(raw) if silent else _stretches(raw, smoothed, noise, loose)
     if silent or _is_sparse(raw, stretches, noise):
         smoothed = Smoothed(raw, sigmas, smoothed.liveliness, [0.0] * (len(piece) - 1))
     legs = _legs(smoothed)
     if not silent:
         legs = _by_speed(legs, smoothed, stretches, [one.fix.speed for one in piece])
-    if len(stretches) == 1 and not any(accuracy_of(one.fix) for one in piece):
-        loose = max(loose, STANDING_SIGMA_M)
-    metres = sum(
-        _slow_metres(smoothed.track, stretches, n, loose, legs if silent else None)
-        if part.slow
-        else sum(legs[part.first : part.last])
-        for n, part in enumerate(stretches)
-    )
-    shown = [n for part in stretches for n in ((part.first, part.last) if part.slow else range(part.first, part.last))]
-    shifts = [b - a for a, b in zip(raw.places, smoothed.track.places, strict=True)]
-    return max(0.0, metres), [_moved(piece[n], shifts[n]) for n in dict.fromkeys([*shown, len(piece) - 1])]
+    metres = 0.0
+    for n, part in enumerate(stretches):
+        driven = sum(legs[part.first : part.last])
+        metres += _slow_metres(smoothed.track, stretches, n, loose, driven if silent else 0.0) if part.slow else driven
+    return max(0.0, metres), _shown(piece, raw, smoothed.track, stretches)
+
+
+def _shown(piece: list[Timed], raw: Track, track: Track, stretches: list[Stretch]) -> list[tuple[float, float, float]]:
+    """Return the filtered track: every place that was driven through, and the ends of every stand."""
+    numbers = [n for s in stretches for n in ((s.first, s.last) if s.slow else range(s.first, s.last + 1))]
+    return [_moved(piece[n], track.places[n] - raw.places[n]) for n in dict.fromkeys(numbers)]
 
 
 def _sigmas(piece: list[Timed], noise: Noise) -> tuple[list[float], float]:
@@ -294,6 +294,20 @@ def _stretches(raw: Track, smoothed: Smoothed, noise: Noise, loose: float) -> li
     return stretches
 
 
+def _only_stands(raw: Track, smoothed: Smoothed, noise: Noise, *, silent: bool) -> bool:
+    """Tell whether a phone that does not say its accuracy may have stood all the time."""
+    loose = max(noise.sigma, STANDING_SIGMA_M)
+    stretches = _stretches_at_once(raw) if silent else _stretches(raw, smoothed, noise, loose)
+    near = max(abs(place - smoothed.track.places[0]) for place in smoothed.track.places) < AWAY * loose
+    return near and len(stretches) == 1 and stretches[0].slow
+
+
+def _stretches_at_once(raw: Track) -> list[Stretch]:
+    """Return the stretches of a track without noise, whose speeds are what they seem."""
+    speeds = [abs(way) / gap for way, gap in zip(raw.legs(), raw.gaps(), strict=True)]
+    return _joined([Stretch(speed < CREEPING_MS, n, n + 1) for n, speed in enumerate(speeds)])
+
+
 def _is_slow(smoothed: Smoothed, part: Stretch) -> bool:
     """Tell whether a stretch is long enough, and has no more energy than noise may give it."""
     legs, gaps = smoothed.track.legs(), smoothed.track.gaps()
@@ -330,7 +344,8 @@ def _doubtful(
         end = _middle(calm, stretches[n + 1]) if n + 1 < len(stretches) else calm.places[part.last]
         led = max(abs(place - start) for place in [*calm.places[part.first : part.last + 1], end])
         fast = max(speeds[part.first : part.last]) >= clearly
-        if led < (AWAY_FAST if fast else AWAY) * loose:
+        between = 0 < n < len(stretches) - 1 and calm.times[part.last] - calm.times[part.first] < EXCURSION_S
+        if led < (AWAY_FAST if fast else AWAY) * loose or (between and abs(end - start) < SAME_PLACE * loose):
             return part
     return None
 
@@ -364,13 +379,13 @@ def _by_speed(
     return [way if said < 0 else said * fits for way, said in zip(legs, spoken, strict=True)]
 
 
-def _slow_metres(track: Track, stretches: list[Stretch], n: int, loose: float, exact: Sequence[float] | None) -> float:
+def _slow_metres(track: Track, stretches: list[Stretch], n: int, loose: float, exact: float) -> float:
     """Return the length of a slow stretch: nothing where it stands, the way along the road where it creeps.
 
     Ways count once they are longer than noise makes them. What is left counts along the road, which the driven
     stretches before and after show: forwards or backwards, so that noise adds nothing on average. A ride that only
-    stands has no such direction, and no metre. `exact` are the legs of a track without noise, which count as they are
-    once they lead away.
+    stands has no such direction, and no metre. `exact` is the sum of the legs of a track without noise, which
+    counts as it is once they lead away.
     """
     part, heading, metres = stretches[n], 0j, 0.0
     here = track.places[part.first]
@@ -378,7 +393,7 @@ def _slow_metres(track: Track, stretches: list[Stretch], n: int, loose: float, e
         heading = here - _far_from(track, part.first, -1, stretches[n - 1].first)
     places = track.places[part.first : part.last + 1]
     if exact and max(abs(place - here) for place in places) > AWAY * loose:
-        return sum(exact[part.first : part.last])
+        return exact
     for place in places:
         way = place - here
         if abs(way) > AWAY * loose:

@@ -1,8 +1,10 @@
 """Which fixes to leave out: reflections, spikes, cell towers and everything else that the vehicle cannot have done.
 
-Fixes are sorted into chains. A fix joins the chain that it continues best, from that chain's place and velocity, within
-what a vehicle can do and noise can feign; one that continues none begins a chain. A reflection is a short chain while
-another goes on. The long chains are the ride; where the next begins somewhere else, the jump is not driven.
+Of all ways to go through the fixes in time the one is taken that keeps the most of them. From one kept fix to the next
+the vehicle must be able to go: not faster than its kind, and from its velocity until then not with more force than
+brakes have. The harder that is, the less the step is worth. A jump to anywhere is allowed, but costs as much as many
+fixes left out: so a reflection is left out, and a phone that stays where it turned up is followed. (The longest path
+through a graph without circles, from left to right: Bellman 1957.)
 """
 
 from __future__ import annotations
@@ -15,32 +17,31 @@ import msgspec
 from rides.metering.fixes import Fix, leg
 
 FEIGNED = 4.0
-"""Times its standard deviation is as far as noise is believed: 1 of 3,000 fixes is beyond that (a Rayleigh tail)."""
+"""Times its standard deviation as far as noise is believed: 1 of 3,000 fixes is beyond that (a Rayleigh tail)."""
 BRAKING = 8.0
 """Metres a second squared that no vehicle exceeds: dry asphalt gives a friction coefficient of about 0.8."""
-MEMORY_S = 60.0
-"""Seconds after which a chain is not continued: whoever comes back then has come back."""
-GOING_ON = 3
-"""Fixes elsewhere after which a chain's place is too uncertain to be continued before the others."""
-BASELINE_S = 5.0
-"""Seconds over which a chain's velocity is taken."""
-SHORT = 3
-"""Fixes that a chain needs to be believed beside a longer one."""
-EXCURSION_S = 60.0
-"""Seconds that a chain may last which is reached and left by jumps, to be taken for a reflection."""
+JUMP = 10.0
+"""Fixes that a jump must gain; a reflection jumps there and back, so one of up to 20 fixes is left out."""
+HARDSHIP = 2.0
+"""Fixes that a step at the limit of the possible costs."""
+BACK = 30
+"""Fixes in a row that may be left out at most."""
+BASELINE_S, SHORT_S = 5.0, 3.0
+"""Seconds over which a velocity is taken, and below which the one before a jump is better."""
 
 
-class Chain(msgspec.Struct):
-    """Fixes (by their number) that follow from each other, and the velocity at the last of them (m/s)."""
+class Arrival(msgspec.Struct):
+    """The best way to a fix: its worth, the fix before, whether by a jump, and the velocity (m/s) with its doubt."""
 
-    members: list[int]
-    velocity: complex = 0j
-    baseline: float = 0.0
-    begun_by_jump: bool = False
+    worth: float
+    before: int
+    jumped: bool
+    velocity: complex
+    doubt: float
 
 
 class Judge:
-    """Says how well a fix continues a chain: up to 1 it can, above it cannot."""
+    """Says how hard it is for a vehicle to go from one fix to another."""
 
     def __init__(self, fixes: Sequence[Fix], times: Sequence[float], sigmas: Sequence[float], max_speed: float) -> None:
         self.fixes, self.times, self.sigmas, self.max_speed = fixes, times, sigmas, max_speed
@@ -53,73 +54,60 @@ class Judge:
         """Return how far noise alone may take them apart, in metres."""
         return FEIGNED * math.hypot(self.sigmas[a], self.sigmas[b])
 
-    def strain(self, chain: Chain, fix: int) -> float:
-        """Return how hard it is for a chain to go on with this fix: the distance by what is possible."""
-        last = chain.members[-1]
-        way, seconds = leg(self.fixes[last], self.fixes[fix]), self.times[fix] - self.times[last]
-        noise = self.feigned(last, fix)
-        doubt = noise * seconds / chain.baseline if chain.baseline else self.max_speed * seconds
-        swerve = abs(way - chain.velocity * seconds) / (BRAKING * seconds * seconds / 2 + noise + doubt)
-        return max(abs(way) / self.reach(last, fix), swerve)
+    def hardship(self, a: int, b: int, arrival: Arrival) -> float:
+        """Return the distance of a step by what is possible: from 0, easy, over 1, just possible."""
+        way, seconds = leg(self.fixes[a], self.fixes[b]), self.times[b] - self.times[a]
+        noise = self.feigned(a, b)
+        possible = BRAKING * seconds * seconds / 2 + noise + arrival.doubt * seconds
+        swerve = abs(way - arrival.velocity * seconds) / possible
+        return max(abs(way) / (self.max_speed * seconds + noise), swerve)
 
 
-def chains_of(judge: Judge) -> list[Chain]:
-    """Sort fixes, which are in the order of their times, into chains."""
-    chains: list[Chain] = []
+def plausible(judge: Judge) -> list[tuple[int, bool]]:
+    """Return the numbers of the fixes to keep, and for each whether a jump led there; the fixes are in time."""
+    arrivals: list[Arrival] = []
+    richest: list[int] = []  # up to each fix, the one that is worth most to come from
     for fix in range(len(judge.fixes)):
-        open_ = [c for c in chains[-8:] if c is chains[-1] or judge.times[fix] - judge.times[c.members[-1]] < MEMORY_S]
-        best, strain = _best(judge, open_, fix)
-        if strain <= 1:
-            best.members.append(fix)
-            _steer(judge, best)
-        else:
-            chains.append(Chain([fix], best.velocity, best.baseline, begun_by_jump=bool(chains)))
-    return chains
+        arrivals.append(_arrive(judge, arrivals, richest[-1] if richest else -1, fix))
+        last = richest[-1] if richest else fix
+        richest.append(fix if arrivals[fix].worth >= arrivals[last].worth else last)
+    kept: list[tuple[int, bool]] = []
+    at = richest[-1] if richest else -1
+    while at >= 0:
+        kept.append((at, arrivals[at].jumped))
+        at = arrivals[at].before
+    return kept[::-1]
 
 
-def _best(judge: Judge, chains: Sequence[Chain], fix: int) -> tuple[Chain, float]:
-    """Return the chain that a fix continues best, and its strain: the longest of those that still go on.
+def _arrive(judge: Judge, arrivals: Sequence[Arrival], richest: int, fix: int) -> Arrival:
+    """Return the best way to a fix."""
+    by_jump = arrivals[richest].worth + 1 - JUMP if richest >= 0 else -math.inf
+    best, before = max(by_jump, 1.0), -1  # or the ride begins here, and what was before is left out
+    for other in range(fix - 1, max(-1, fix - 1 - BACK), -1):
+        if arrivals[other].worth + 1 <= best:
+            continue
+        hard = judge.hardship(other, fix, arrivals[other])
+        worth = arrivals[other].worth + 1 - HARDSHIP * hard**3
+        if hard <= 1 and worth > best:
+            best, before = worth, other
+    if before < 0 and by_jump < 1:
+        return Arrival(1.0, -1, False, 0j, judge.max_speed)
+    if before < 0:
+        return Arrival(best, richest, True, arrivals[richest].velocity, arrivals[richest].doubt)
+    return Arrival(best, before, False, *_steer(judge, arrivals, before, fix))
 
-    So one bad fix that begins a chain does not tear the others in two; but a reflection that lasts is kept together.
-    """
-    if not chains:
-        return Chain([]), math.inf
-    strains = [(judge.strain(chain, fix), chain) for chain in chains]
-    going_on = [pair for pair in strains if pair[0] <= 1 and fix - pair[1].members[-1] <= GOING_ON]
-    if going_on:
-        strain, chain = max(going_on, key=lambda pair: len(pair[1].members))
-    else:
-        strain, chain = min(strains, key=lambda pair: pair[0])
-    return chain, strain
 
-
-def _steer(judge: Judge, chain: Chain) -> None:
-    """Take the velocity at a chain's end."""
-    last, first = chain.members[-1], chain.members[-2]
-    for member in reversed(chain.members[-7:-1]):
-        if judge.times[last] - judge.times[member] > BASELINE_S:
+def _steer(judge: Judge, arrivals: Sequence[Arrival], before: int, fix: int) -> tuple[complex, float]:
+    """Return the velocity at a fix by the way that led there, and how much noise may have made of it."""
+    first, jumped = before, arrivals[before].jumped
+    for _ in range(6):
+        earlier = arrivals[first].before
+        if jumped or earlier < 0 or judge.times[fix] - judge.times[earlier] > BASELINE_S:
             break
-        first = member
-    seconds = judge.times[last] - judge.times[first]
-    if seconds > 0:
-        chain.velocity, chain.baseline = leg(judge.fixes[first], judge.fixes[last]) / seconds, seconds
-
-
-def believed(judge: Judge, chains: Sequence[Chain]) -> list[Chain]:
-    """Return the chains that make the ride, in their order: the longest first claim their time."""
-    kept: list[Chain] = []
-    for chain in sorted(chains, key=lambda chain: -len(chain.members)):
-        apart = all(chain.members[-1] < other.members[0] or other.members[-1] < chain.members[0] for other in kept)
-        if apart and (len(chain.members) >= SHORT or not kept):
-            kept.append(chain)
-    kept.sort(key=lambda chain: chain.members[0])
-    return [chain for n, chain in enumerate(kept) if not _is_excursion(judge, kept, n)]
-
-
-def _is_excursion(judge: Judge, kept: Sequence[Chain], n: int) -> bool:
-    """Tell whether a chain is reached and left by jumps, both within seconds, and short."""
-    if not 0 < n < len(kept) - 1:
-        return False
-    members = kept[n].members
-    seconds = judge.times[members[-1]] - judge.times[members[0]]
-    return seconds < EXCURSION_S and kept[n].begun_by_jump and kept[n + 1].begun_by_jump
+        first, jumped = earlier, arrivals[earlier].jumped
+    seconds = judge.times[fix] - judge.times[first]
+    doubt = judge.feigned(first, fix) / seconds if seconds > 0 else judge.max_speed
+    known = arrivals[before]
+    if seconds < SHORT_S and known.doubt < doubt:
+        return known.velocity, known.doubt + BRAKING * (judge.times[fix] - judge.times[before]) / 2
+    return leg(judge.fixes[first], judge.fixes[fix]) / seconds, min(doubt, judge.max_speed)

@@ -19,8 +19,8 @@ CALM = 0.45
 MOVING_MS = 3.0
 BLOCK_S, BLOCKS = 10.0, 5
 """Seconds of calm legs that are compared together, and how many such blocks are needed."""
-SOUND = 10
-"""Blocks that it takes to believe in another factor than 1 as much as in 1."""
+SOUND, CLOSE = 30, 0.03
+"""Blocks that it takes to believe in another factor than 1 as much as in 1, if they differ by no more than this."""
 LEAST, MOST, SCATTER = 0.93, 1.07, 0.2
 """Bounds of the factor, and of how much blocks may differ from it, as a median."""
 OFTEN_S = 2.5
@@ -51,8 +51,8 @@ def factor(
 ) -> float | None:
     """Return by what to multiply the legs by speed; None where they do not go with the `legs` by place.
 
-    `driven` are the numbers of the legs to compare. The fewer blocks, the nearer is the factor to 1, which it is for
-    any sound phone.
+    `driven` are the numbers of the legs to compare. The fewer blocks there are and the more they differ, the nearer is
+    the factor to 1, which it is for any sound phone.
     """
     calm = [n for n in driven if liveliness[n] < CALM and by_speed[n] >= 0 and legs[n] > MOVING_MS * gaps[n]]
     ratios = list(_ratios(by_speed, legs, gaps, calm))
@@ -60,9 +60,11 @@ def factor(
         known = [n for n in driven if by_speed[n] >= 0]
         ratios = [sum(legs[n] for n in known) / max(sum(by_speed[n] for n in known), 1.0)]
     usual = statistics.median(ratios)
-    if not LEAST < usual < MOST or statistics.median(abs(ratio / usual - 1) for ratio in ratios) > SCATTER:
+    if not LEAST < usual < MOST:
         return None
-    return (usual * len(ratios) + SOUND) / (len(ratios) + SOUND)
+    scatter = statistics.median(abs(ratio / usual - 1) for ratio in ratios)
+    weight = len(ratios) * (CLOSE / max(scatter, CLOSE)) ** 2
+    return (usual * weight + SOUND) / (weight + SOUND) if scatter < SCATTER else None
 
 
 def _ratios(

@@ -9,11 +9,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from common.errors import ValidationFailed
 from common.text import in_one_line
 from events.outbox import emit
+from rides.abandonment import abandonment
 from rides.events import PaymentProcessed, RideArrived, RideCancelled, RideStarted
 from rides.fares.tariff import share
 from rides.gateways import payment_url
@@ -25,7 +27,7 @@ from rides.services.pins import pin_check
 from rides.services.tracks import book_remainder
 from rides.snapshots import payment_fields, ride_fields
 
-Side = Literal["driver", "passenger", "staff"]
+Side = Literal["driver", "passenger", "staff", "system"]
 NOT_YOURS = "There is no such ride of yours."
 STAFF_CANCELS = (RideStatus.PICKUP, RideStatus.ONGOING, RideStatus.ARRIVED)
 
@@ -66,6 +68,95 @@ def ride_arrived(*, user_id: UUID, ride_id: UUID, adjustment_factor: float = 1.0
     """
     ride = own_ride(user_id, ride_id, "driver")
     require_status(ride, RideStatus.ONGOING, "ended")
+    _arrive(ride, adjustment_factor)
+
+
+@transaction.atomic
+def ride_finish_by_staff(*, ride_id: UUID) -> None:
+    """End a drive at what was driven so far, as the driver would, for a driver who cannot."""
+    ride = _ride_for_staff(ride_id)
+    require_status(ride, RideStatus.ONGOING, "finished")
+    _arrive(ride, 1.0)
+
+
+@transaction.atomic
+def ride_cancel(*, user_id: UUID, ride_id: UUID, reason: str = "") -> None:
+    """Cancel a ride before it has started; both sides may.
+
+    A ride that is under way may be left when the other side has vanished (`rides.abandonment`): it costs nothing, and
+    support is asked to look at it.
+    """
+    ride = own_ride(user_id, ride_id, "driver", "passenger")
+    left = abandonment(ride, user_id, timezone.now())
+    if left is None:
+        require_status(ride, RideStatus.PICKUP, "cancelled")
+    ride.needs_review = left or ""
+    _cancel(ride, "driver" if user_id == ride.driver_id else "passenger", reason)
+
+
+@transaction.atomic
+def ride_cancel_by_staff(*, ride_id: UUID, reason: str = "") -> None:
+    """Cancel a ride at any time before it is paid; a pending payment is cancelled with it.
+
+    Raises `ValidationFailed` when the ride is over.
+    """
+    ride = _ride_for_staff(ride_id)
+    if ride.status not in STAFF_CANCELS:
+        raise ValidationFailed(f"The ride is {ride.status} and cannot be cancelled.", field="ride_id")
+    payment = Payment.objects.filter(ride=ride, status=PaymentStatus.PENDING).first()
+    if payment is not None:
+        payment.status = PaymentStatus.REJECTED
+        payment.processed_at = timezone.now()
+        payment.save(update_fields=["status", "processed_at"])
+        emit(PaymentProcessed(**payment_fields(payment, ride)))
+    _cancel(ride, "staff", reason)
+
+
+@transaction.atomic
+def ride_cancel_overdue(*, ride_id: UUID) -> bool:
+    """Cancel a ride that has not started within `PICKUP_TIMEOUT`; return False when it has."""
+    ride = _ride_for_staff(ride_id)
+    if ride.status != RideStatus.PICKUP or timezone.now() - ride.created_at < settings.PICKUP_TIMEOUT:
+        return False
+    _cancel(ride, "system", "The ride did not start in time.")
+    return True
+
+
+def pickups_cancel(user_id: UUID, reason: str) -> None:
+    """Cancel the booked rides of a user that have not started, within the caller's transaction."""
+    for ride in Ride.objects.filter(Q(driver=user_id) | Q(passenger=user_id), status=RideStatus.PICKUP):
+        _cancel(ride, "system", reason)
+
+
+def own_ride(user_id: UUID, ride_id: UUID, *sides: str) -> Ride:
+    """Return a ride in which the user is one of `sides` (`driver`, `passenger`), with both parties locked.
+
+    Raises `ValidationFailed`, in the same words for a ride that does not exist and one of other people.
+    """
+    ride = Ride.objects.filter(pk=ride_id).first()
+    if ride is None or user_id not in [getattr(ride, f"{side}_id") for side in sides]:
+        raise ValidationFailed(NOT_YOURS, field="ride_id")
+    lock_affairs(ride.driver_id, ride.passenger_id)
+    return Ride.objects.select_related("match").select_for_update(of=("self",)).get(pk=ride_id)
+
+
+def require_status(ride: Ride, status: RideStatus, verb: str) -> None:
+    """Raise `ValidationFailed` unless the ride has this status."""
+    if ride.status != status:
+        raise ValidationFailed(f"A ride that is {ride.status} cannot be {verb}; it must be {status}.", field="ride_id")
+
+
+def _ride_for_staff(ride_id: UUID) -> Ride:
+    """Return any ride, with both parties locked."""
+    ride = Ride.objects.filter(pk=ride_id).first()
+    if ride is None:
+        raise ValidationFailed("There is no such ride.", field="ride_id")
+    lock_affairs(ride.driver_id, ride.passenger_id)
+    return Ride.objects.select_related("match").select_for_update(of=("self",)).get(pk=ride_id)
+
+
+def _arrive(ride: Ride, adjustment_factor: float) -> None:
+    """Book the rest of the distance, and ask for the payment."""
     now = timezone.now()
     book_remainder(ride, now)
     shares = share(ride.total_cost, Decimal(str(adjustment_factor)))
@@ -87,62 +178,13 @@ def ride_arrived(*, user_id: UUID, ride_id: UUID, adjustment_factor: float = 1.0
     emit(PaymentProcessed(**payment_fields(payment, ride)))
 
 
-@transaction.atomic
-def ride_cancel(*, user_id: UUID, ride_id: UUID, reason: str = "") -> None:
-    """Cancel a ride before it has started; both sides may."""
-    ride = own_ride(user_id, ride_id, "driver", "passenger")
-    require_status(ride, RideStatus.PICKUP, "cancelled")
-    _cancel(ride, "driver" if user_id == ride.driver_id else "passenger", reason)
-
-
-@transaction.atomic
-def ride_cancel_by_staff(*, ride_id: UUID, reason: str = "") -> None:
-    """Cancel a ride at any time before it is paid; a pending payment is cancelled with it.
-
-    Raises `ValidationFailed` when the ride is over.
-    """
-    ride = Ride.objects.filter(pk=ride_id).first()
-    if ride is None:
-        raise ValidationFailed("There is no such ride.", field="ride_id")
-    lock_affairs(ride.driver_id, ride.passenger_id)
-    ride.refresh_from_db()
-    if ride.status not in STAFF_CANCELS:
-        raise ValidationFailed(f"The ride is {ride.status} and cannot be cancelled.", field="ride_id")
-    ride = Ride.objects.select_related("match").get(pk=ride_id)
-    payment = Payment.objects.filter(ride=ride, status=PaymentStatus.PENDING).first()
-    if payment is not None:
-        payment.status = PaymentStatus.REJECTED
-        payment.processed_at = timezone.now()
-        payment.save(update_fields=["status", "processed_at"])
-        emit(PaymentProcessed(**payment_fields(payment, ride)))
-    _cancel(ride, "staff", reason)
-
-
-def own_ride(user_id: UUID, ride_id: UUID, *sides: str) -> Ride:
-    """Return a ride in which the user is one of `sides` (`driver`, `passenger`), with both parties locked.
-
-    Raises `ValidationFailed`, in the same words for a ride that does not exist and one of other people.
-    """
-    ride = Ride.objects.filter(pk=ride_id).first()
-    if ride is None or user_id not in [getattr(ride, f"{side}_id") for side in sides]:
-        raise ValidationFailed(NOT_YOURS, field="ride_id")
-    lock_affairs(ride.driver_id, ride.passenger_id)
-    return Ride.objects.select_related("match").select_for_update(of=("self",)).get(pk=ride_id)
-
-
-def require_status(ride: Ride, status: RideStatus, verb: str) -> None:
-    """Raise `ValidationFailed` unless the ride has this status."""
-    if ride.status != status:
-        raise ValidationFailed(f"A ride that is {ride.status} cannot be {verb}; it must be {status}.", field="ride_id")
-
-
 def _cancel(ride: Ride, by: Side, reason: str) -> None:
     reason = in_one_line(reason)
     ride.status = RideStatus.CANCELLED
     ride.cancelled_by = by
     ride.cancel_reason = reason
     ride.cancelled_at = timezone.now()
-    ride.save(update_fields=["status", "cancelled_by", "cancel_reason", "cancelled_at"])
+    ride.save(update_fields=["status", "needs_review", "cancelled_by", "cancel_reason", "cancelled_at"])
     emit(
         RideCancelled(
             ride_id=ride.pk,

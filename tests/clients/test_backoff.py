@@ -17,7 +17,8 @@ from nebengjek_client.backoff import (
 
 
 @given(st.integers())
-def test_waits_double_up_to_a_bound_and_chance_shortens_each(seed: int) -> None:
+def test_waits_double_with_jitter(seed: int) -> None:
+    """Waits double up to a bound and chance shortens each."""
     backoff, full = Backoff(random.Random(seed)), BACKOFF_FIRST
     for _ in range(200):
         assert full * BACKOFF_LEAST <= backoff.next() <= full
@@ -26,12 +27,14 @@ def test_waits_double_up_to_a_bound_and_chance_shortens_each(seed: int) -> None:
     assert backoff.next() <= BACKOFF_FIRST
 
 
-def test_two_who_fell_out_together_do_not_come_back_together() -> None:
+def test_waits_differ() -> None:
+    """Two who fell out together do not come back together."""
     assert len({Backoff().next() for _ in range(20)}) == 20
 
 
 @given(st.floats(0, 1e6), st.integers(0, 20))
-def test_what_the_server_asks_for_is_waited_at_least_within_reason(asked: float, failures: int) -> None:
+def test_retry_after_is_the_least(asked: float, failures: int) -> None:
+    """The server's `Retry-After` is waited at least, within reason."""
     backoff = Backoff()
     for _ in range(failures):
         backoff.next()
@@ -39,18 +42,21 @@ def test_what_the_server_asks_for_is_waited_at_least_within_reason(asked: float,
     assert min(asked, RETRY_AFTER_MAX) <= wait <= max(BACKOFF_MAX, min(asked, RETRY_AFTER_MAX) + BACKOFF_FIRST)
 
 
-def test_a_wait_that_the_server_announced_is_taken_as_it_is() -> None:
+def test_announced_waits_are_exact() -> None:
+    """A wait that the server announced is taken as it is."""
     assert Backoff().next(announced=3.7) == 3.7
     assert Backoff().next(announced=1e9) == RETRY_AFTER_MAX
 
 
-def test_an_attempt_that_was_announced_counts_as_one() -> None:
+def test_announced_attempts_count() -> None:
+    """An attempt that was announced counts as one."""
     backoff = Backoff()
     backoff.next(announced=0)
     assert BACKOFF_FIRST * 2 * BACKOFF_LEAST <= backoff.next() <= BACKOFF_FIRST * 2
 
 
-def test_retry_after_is_a_number_or_a_date() -> None:
+def test_retry_after_formats() -> None:
+    """Retry after is a number or a date."""
     assert [retry_after(value) for value in ("2", "0.5", "-1", "soon", None)] == [2, 0.5, 0, None, None]
     moment = datetime.now(UTC) + timedelta(minutes=1)
     assert retry_after(format_datetime(moment, usegmt=True)) == pytest.approx(60, abs=5)

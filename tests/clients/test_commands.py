@@ -27,13 +27,14 @@ class Recorder(Commands):
 
 
 @pytest.mark.parametrize("kind", sorted(ROUTES))
-def test_every_command_is_a_method_with_its_fields(kind: str) -> None:
+def test_every_command_is_a_method(kind: str) -> None:
+    """Every command is a method with the fields of the contract."""
     parameters = inspect.signature(getattr(Client, kind)).parameters
     assert set(parameters) - {"self"} == set(ROUTES[kind].command.__struct_fields__)
 
 
 @pytest.mark.parametrize("kind", SENT)
-async def test_what_is_sent_is_what_the_server_reads(kind: str) -> None:
+async def test_every_field_arrives(kind: str) -> None:
     """Every field of the command arrives."""
     recorder = Recorder()
     fields = example_of(ROUTES[kind].command) if ROUTES[kind].command.__struct_fields__ else {}

@@ -15,11 +15,13 @@ async def read(connection: Connection) -> list[dict[str, Any]]:
 
 
 def test_the_socket_of_a_site() -> None:
+    """The address of the socket follows from that of the site."""
     assert socket_url("https://example.org/") == "wss://example.org/ws/"
     assert socket_url("http://localhost:8000") == "ws://localhost:8000/ws/"
 
 
-async def test_the_token_goes_into_the_header_and_the_place_into_the_query() -> None:
+async def test_tokens_go_into_the_header() -> None:
+    """The token goes into a header, the place to resume at into the query."""
     async with scripted_server() as server:
         for resume in (None, "e-1:7"):
             await (await Connection.open(server.url, "secret", resume, None)).close()
@@ -29,7 +31,9 @@ async def test_the_token_goes_into_the_header_and_the_place_into_the_query() -> 
         ]
 
 
-async def test_an_answer_finds_its_command_and_all_else_is_read() -> None:
+async def test_answers_find_their_commands() -> None:
+    """An answer finds its command and all else is read."""
+
     async def answer(script: Script, frame: dict[str, Any]) -> None:
         await script.say("ride_start", {}, seq=1)
         await script.say("ack", {"for": frame["id"]}, id=frame["id"])
@@ -50,7 +54,8 @@ async def test_an_answer_finds_its_command_and_all_else_is_read() -> None:
     assert connection.code == 1000
 
 
-async def test_who_is_told_to_stop_stops_even_as_the_answer_arrives() -> None:
+async def test_cancelling_beats_an_answer() -> None:
+    """A task that is cancelled just as its answer arrives is cancelled."""
     async with scripted_server() as server:
         asking: asyncio.Task[Any]
 
@@ -67,7 +72,9 @@ async def test_who_is_told_to_stop_stops_even_as_the_answer_arrives() -> None:
         await reader
 
 
-async def test_an_end_ends_what_is_waited_for_and_what_comes_after() -> None:
+async def test_an_end_fails_all_commands() -> None:
+    """The end of a connection fails waiting commands and those that follow."""
+
     async def leave(script: Script, frame: dict[str, Any]) -> None:
         await script.socket.close(4409, "replaced")
 
@@ -83,7 +90,9 @@ async def test_an_end_ends_what_is_waited_for_and_what_comes_after() -> None:
         await connection.close()
 
 
-async def test_a_connection_on_which_no_answer_comes_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unanswered_connections_are_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection on which no answer comes is dead."""
+
     async def silence(script: Script, frame: dict[str, Any]) -> None:
         pass
 
@@ -98,7 +107,8 @@ async def test_a_connection_on_which_no_answer_comes_is_dead(monkeypatch: pytest
         await connection.close()
 
 
-async def test_a_frame_that_is_too_large_is_not_sent() -> None:
+async def test_large_frames_are_not_sent() -> None:
+    """A frame that is too large is not sent."""
     async with scripted_server() as server:
         connection = await Connection.open(server.url, "", None, None)
         connection.max_size = 100
@@ -108,7 +118,8 @@ async def test_a_frame_that_is_too_large_is_not_sent() -> None:
         assert server.frames == []
 
 
-async def test_what_is_traced_shows_no_token() -> None:
+async def test_traces_show_no_token() -> None:
+    """Traced frames show no token."""
     seen: list[dict[str, Any]] = []
     async with scripted_server() as server:
         connection = await Connection.open(server.url, "", None, lambda _, frame: seen.append(frame))
@@ -118,6 +129,7 @@ async def test_what_is_traced_shows_no_token() -> None:
 
 
 async def test_a_refused_handshake_says_how(caplog: pytest.LogCaptureFixture) -> None:
+    """A refused handshake says how."""
     async with http_server((429, {}, "Retry-After: 8"), (599, {})) as server:
         with pytest.raises(ConnectionLost, match="429 Too Many Requests") as caught:
             await Connection.open(server.url, "secret", None, None)

@@ -57,7 +57,8 @@ def kinds(server: ScriptedServer) -> list[str]:
     return [frame["type"] for frame in server.frames]
 
 
-async def test_commands_go_out_in_order_with_positions_among_them() -> None:
+async def test_positions_go_out_among_commands() -> None:
+    """Commands go out in order with positions among them."""
     queue = CommandQueue()
     first = queue.put("a", {})
     queue.put_position({}, keep=True)
@@ -70,9 +71,11 @@ async def test_commands_go_out_in_order_with_positions_among_them() -> None:
     assert [("id" in frame) for frame in server.frames] == [True, False, True, True]
 
 
-async def test_over_the_rate_a_command_is_sent_again_with_its_id_and_those_behind_it_wait(
+async def test_rate_limited_commands_are_repeated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """A command over the rate is sent again with its id, and those behind it wait."""
+
     async def limit(script: Script, frame: dict[str, Any]) -> None:
         seen.append(frame["type"])
         if seen.count("a") < 3:
@@ -93,6 +96,8 @@ async def test_over_the_rate_a_command_is_sent_again_with_its_id_and_those_behin
 
 
 async def test_any_other_error_is_the_answer() -> None:
+    """Any other error is the answer."""
+
     async def fail(script: Script, frame: dict[str, Any]) -> None:
         await script.say("error", {"code": "INTERNAL_ERROR", "message": "Internal server error"}, id=frame["id"])
 
@@ -105,7 +110,8 @@ async def test_any_other_error_is_the_answer() -> None:
     assert len(queue) == 0
 
 
-async def test_what_is_too_large_is_left_out_and_the_rest_goes_on() -> None:
+async def test_large_commands_are_left_out() -> None:
+    """A command that is too large fails, and the rest goes on."""
     queue = CommandQueue()
     large, small = queue.put("a", {"reason": "x" * 200}), queue.put("b", {})
     queue.put_position({"x": "x" * 200}, keep=True)
@@ -117,7 +123,9 @@ async def test_what_is_too_large_is_left_out_and_the_rest_goes_on() -> None:
     assert kinds(server) == ["b"]
 
 
-async def test_what_has_no_answer_stays_and_goes_out_again_on_the_next_connection() -> None:
+async def test_unanswered_commands_are_repeated() -> None:
+    """A command without an answer goes out again on the next connection."""
+
     async def hang_up(script: Script, frame: dict[str, Any]) -> None:
         await script.socket.close(1012)
 
@@ -156,7 +164,8 @@ def answering(answers: dict[str, dict[str, Any]]) -> OnFrame:
     return answer
 
 
-async def test_positions_go_out_again_on_the_next_connection_before_everything_else() -> None:
+async def test_unconfirmed_positions_go_first() -> None:
+    """On the next connection unconfirmed positions go out before everything else."""
     queue = CommandQueue()
     put_positions(queue, 1, 2)
     async with delivering(queue) as (first, _):
@@ -182,9 +191,8 @@ async def test_positions_go_out_again_on_the_next_connection_before_everything_e
         ("sync", None, False),
     ],
 )
-async def test_what_the_server_settles_positions_before_confirms_them(
-    kind: str, error: str | None, confirmed: bool
-) -> None:
+async def test_answers_confirm_earlier_positions(kind: str, error: str | None, confirmed: bool) -> None:
+    """An answer before which the server saves positions confirms those positions."""
     queue = CommandQueue()
     put_positions(queue, 1)
     command = queue.put(kind, {})
@@ -195,9 +203,10 @@ async def test_what_the_server_settles_positions_before_confirms_them(
     assert len(queue) == (0 if confirmed else 1)
 
 
-async def test_now_and_then_a_position_asks_for_an_answer_which_confirms_those_before_it(
+async def test_some_positions_ask_for_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Now and then a position asks for an answer, which confirms those before it."""
     queue = CommandQueue()
     put_positions(queue, 1, 2)
     async with delivering(queue) as (server, _):
@@ -211,9 +220,8 @@ async def test_now_and_then_a_position_asks_for_an_answer_which_confirms_those_b
 
 
 @pytest.mark.parametrize(("code", "left"), [("VALIDATION_FAILED", [1]), ("INTERNAL_ERROR", [1, 2])])
-async def test_a_position_that_is_refused_is_told_and_confirms_nothing(
-    monkeypatch: pytest.MonkeyPatch, code: str, left: list[int]
-) -> None:
+async def test_refused_positions_confirm_nothing(monkeypatch: pytest.MonkeyPatch, code: str, left: list[int]) -> None:
+    """A refused position is reported and confirms nothing."""
     monkeypatch.setattr(queue_module, "CONFIRM_INTERVAL", 0)
     queue, told = CommandQueue(), list[dict[str, Any]]()
     put_positions(queue, 1, 2)
@@ -224,7 +232,9 @@ async def test_a_position_that_is_refused_is_told_and_confirms_nothing(
         await until(lambda: latitudes(server) == left)
 
 
-async def test_a_position_over_the_rate_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rate_limited_positions_are_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A position over the rate is sent again."""
+
     async def limit(script: Script, frame: dict[str, Any]) -> None:
         if "id" in frame and not asked:
             asked.append(frame["id"])
@@ -240,7 +250,8 @@ async def test_a_position_over_the_rate_is_sent_again(monkeypatch: pytest.Monkey
         await until(lambda: latitudes(server) == [1, 2, 2, 3])
 
 
-async def test_a_backlog_is_paced_and_commands_keep_their_place() -> None:
+async def test_backlogs_are_paced() -> None:
+    """A backlog is paced and commands keep their place."""
     queue = CommandQueue()
     put_positions(queue, *range(60))
     command = queue.put("a", {})
@@ -252,7 +263,8 @@ async def test_a_backlog_is_paced_and_commands_keep_their_place() -> None:
     assert kinds(server) == ["location_update"] * 60 + ["a"]
 
 
-def test_the_pace_is_half_of_what_the_server_takes_and_nothing_is_no_limit(settings: Any) -> None:
+def test_the_pace_is_half_the_limit(settings: Any) -> None:
+    """Positions go out at half of the server's rate; a rate of 0 is no limit."""
     settings.WS_LOCATION_RATE = 5
     assert POSITIONS_PER_SHOWN * 2 == LOCATION_FACTOR
     pace, limit = PositionPace(settings.WS_LOCATION_RATE), CommandLimit(uuid.uuid4())

@@ -18,14 +18,16 @@ from users.models import User
 ID = UUID("11111111-2222-3333-4444-555555555555")
 
 
-def test_a_frame_is_one_that_the_server_reads() -> None:
+def test_the_server_reads_our_frames() -> None:
+    """A frame is one that the server reads."""
     frame = protocol.decode_frame(encode("ride_cancel", {"ride_id": ID, "reason": "hujan ☔"}, "1"))
     command = msgspec.json.decode(frame.data, type=protocol.RideCancel)
     assert (frame.type, frame.id, command.ride_id, command.reason) == ("ride_cancel", "1", ID, "hujan ☔")
     assert encode("sync", {}) == '{"type":"sync","data":{}}'
 
 
-def test_moments_have_a_time_zone_and_numbers_are_numbers() -> None:
+def test_values_are_checked() -> None:
+    """Times need a time zone, and numbers must be finite."""
     assert "2030-01-01T00:00:00+00:00" in encode("x", {"timestamp": datetime(2030, 1, 1, tzinfo=UTC)})
     with pytest.raises(TypeError, match="no time zone"):
         encode("x", {"timestamp": datetime(2030, 1, 1)})  # noqa: DTZ001
@@ -35,29 +37,34 @@ def test_moments_have_a_time_zone_and_numbers_are_numbers() -> None:
         encode("x", {"latitude": float("nan")})
 
 
-def test_what_is_no_frame_is_noted_and_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_bad_frames_are_noted(caplog: pytest.LogCaptureFixture) -> None:
+    """What is no frame is logged and passed over."""
     for text in ("{", "[]", '{"type": 1, "data": {}}', '{"type": "x"}', b"\xff"):
         assert decode(text) is None
     assert caplog.text.count("Not a frame") == 5
     assert decode('{"type": "x", "data": {}, "later": 1}') == {"type": "x", "data": {}, "later": 1}
 
 
-def test_what_is_not_given_is_left_out_but_false_and_zero_are_not() -> None:
+def test_only_none_is_left_out() -> None:
+    """Fields that are not given are left out; false and zero are sent."""
     assert given(a=None, b=False, c=0, d="") == {"b": False, "c": 0, "d": ""}
 
 
 @pytest.mark.parametrize(("kind", "struct"), [(Ride, RideCard), (Match, MatchSnapshot), (Payment, PaymentSnapshot)])
-def test_the_types_have_the_fields_of_the_server(kind: type, struct: type[Any]) -> None:
+def test_types_have_the_servers_fields(kind: type, struct: type[Any]) -> None:
+    """The types have the fields of the server."""
     assert set(get_type_hints(kind)) == set(struct.__struct_fields__)
 
 
-def test_the_state_has_the_fields_of_the_server() -> None:
+def test_state_has_the_servers_fields() -> None:
+    """The state has the fields of the server."""
     assert set(get_type_hints(State)) == set(UserState.__struct_fields__)
     assert set(get_type_hints(Limits)) == set(limits().__struct_fields__)
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_session_has_the_fields_of_the_server(dewi: User) -> None:
+async def test_session_has_the_servers_fields(dewi: User) -> None:
+    """A session has the fields of the server."""
     phone = await Phone.of(dewi)
     assert set(get_type_hints(Session)) == set(phone.ready)
     await phone.hang_up()

@@ -14,7 +14,7 @@ PACKAGE = json.loads((FOLDER / "package.json").read_text())
 SOURCES = {f"src/{path.relative_to(FOLDER / 'src')}" for path in (FOLDER / "src").rglob("*") if path.is_file()}
 
 
-def test_what_is_exported_exists_and_has_types() -> None:
+def test_exports_exist_with_types() -> None:
     """One entry, for browsers and Node.js."""
     entry = PACKAGE["exports"]["."]
     assert {entry["types"], entry["default"], PACKAGE["types"]} <= {f"./{name}" for name in SOURCES}
@@ -22,13 +22,13 @@ def test_what_is_exported_exists_and_has_types() -> None:
     assert "dependencies" not in PACKAGE
 
 
-def test_it_has_the_version_of_the_project() -> None:
+def test_versions_agree() -> None:
     """The client and the server are released together."""
     assert PACKAGE["version"] == settings.VERSION
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
-def test_the_package_has_the_sources_and_nothing_else() -> None:
+def test_the_package_has_only_sources() -> None:
     """As npm itself says."""
     done = subprocess.run(
         ["npm", "pack", "--dry-run", "--json", "--offline"], cwd=FOLDER, capture_output=True, text=True, check=True
@@ -37,6 +37,6 @@ def test_the_package_has_the_sources_and_nothing_else() -> None:
     assert {file["path"] for file in packed[0]["files"]} == SOURCES | {"package.json", "README.md"}
 
 
-def test_the_pages_are_served_the_same_files() -> None:
+def test_pages_get_the_same_files() -> None:
     """`/static/web/nebengjek.js` is the package's entry."""
     assert ("web", FOLDER / "src") in settings.STATICFILES_DIRS

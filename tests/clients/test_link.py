@@ -13,7 +13,9 @@ from tests.clients.script import SESSION, Script, ack_all, http_server, scripted
 from tests.patience import until, within
 
 
-async def test_it_resumes_at_the_highest_number_and_drops_what_it_has_told() -> None:
+async def test_it_resumes_without_repeating() -> None:
+    """It resumes at the highest `seq` and drops what it has passed on before."""
+
     async def tell(script: Script) -> None:
         if script.number == 1:
             await script.greet(seq=4)
@@ -33,7 +35,9 @@ async def test_it_resumes_at_the_highest_number_and_drops_what_it_has_told() -> 
         assert [script.path for script in server.connections] == ["/ws/", "/ws/?resume=e1:7"]
 
 
-async def test_a_new_state_counts_from_where_it_says_at_any_time() -> None:
+async def test_new_states_restart_the_count() -> None:
+    """A new state says where the count goes on, at any time."""
+
     async def tell(script: Script, frame: dict[str, Any]) -> None:
         await script.greet(epoch="e2", seq=2, state={"allowed_actions": []})
         await script.say("ride_start", {}, seq=3)
@@ -54,14 +58,17 @@ async def test_a_new_state_counts_from_where_it_says_at_any_time() -> None:
             assert len(server.connections) == 1
 
 
-async def test_its_clock_is_that_of_the_server() -> None:
+async def test_its_clock_is_the_servers() -> None:
+    """Its clock is that of the server."""
     async with scripted_server() as server, Client(server.url, "a") as client:
         expected = datetime.fromisoformat(SESSION["server_time"])
         assert abs((client.now() - expected).total_seconds()) < 10
         assert client.now().tzinfo == UTC
 
 
-async def test_without_a_session_in_time_a_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_late_sessions_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a session in time a connection is given up."""
+
     async def hesitate(script: Script) -> None:
         if script.number > 1:
             await script.greet()
@@ -77,7 +84,8 @@ async def test_without_a_session_in_time_a_connection_is_given_up(monkeypatch: p
         assert len(server.connections) == 2
 
 
-async def test_new_tokens_are_shown_beside_the_queue_and_not_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_new_tokens_bypass_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New tokens are sent beside the queue, and not too often."""
     held: list[tuple[Script, dict[str, Any]]] = []
     refreshed: list[str] = []
 
@@ -112,9 +120,11 @@ async def test_new_tokens_are_shown_beside_the_queue_and_not_too_often(monkeypat
     assert [body["refresh"] for body in http.bodies[:4]] == ["r1", "r1", "r2", "r3"]
 
 
-async def test_tokens_that_cannot_be_renewed_leave_the_connection_to_its_last_moment(
+async def test_failed_renewals_keep_the_connection(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """Where tokens cannot be renewed the connection stays until its end."""
+
     async def begin(script: Script) -> None:
         await script.greet()
         await script.say("token_expiring", {"expires_at": "2030-01-01T00:00:00Z"})
@@ -129,7 +139,9 @@ async def test_tokens_that_cannot_be_renewed_leave_the_connection_to_its_last_mo
             assert client.connected
 
 
-async def test_who_shows_a_token_as_the_client_is_closed_does_not_wait_for_an_answer() -> None:
+async def test_closing_ends_a_token_refresh() -> None:
+    """`token_refresh` does not wait for an answer when the client is closed."""
+
     async def silence(script: Script, frame: dict[str, Any]) -> None:
         pass
 
@@ -141,7 +153,9 @@ async def test_who_shows_a_token_as_the_client_is_closed_does_not_wait_for_an_an
             assert await showing == {}
 
 
-async def test_a_session_that_came_late_does_not_set_the_clock_back_but_a_clock_that_was_set_does() -> None:
+async def test_late_sessions_keep_the_clock() -> None:
+    """A late session does not set the clock back; a device clock that was set does."""
+
     async def greet(script: Script) -> None:
         ahead = {1: 60, 2: 59.5, 3: 60.5, 4: 30}[script.number]
         await script.greet(role="passenger", server_time=(datetime.now(UTC) + timedelta(seconds=ahead)).isoformat())
@@ -163,7 +177,9 @@ async def test_a_session_that_came_late_does_not_set_the_clock_back_but_a_clock_
     assert offsets[2] > offsets[0]
 
 
-async def test_a_refused_frame_is_told_and_noted(caplog: pytest.LogCaptureFixture) -> None:
+async def test_refused_frames_are_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """A refused frame is passed to listeners and logged."""
+
     async def refuse(script: Script, frame: dict[str, Any]) -> None:
         await script.say("error", {"code": "VALIDATION_FAILED", "message": "latitude: too far"})
 
@@ -174,7 +190,9 @@ async def test_a_refused_frame_is_told_and_noted(caplog: pytest.LogCaptureFixtur
     assert "latitude: too far" in caplog.text
 
 
-async def test_a_fault_of_its_own_ends_it_and_leaves_nobody_waiting(caplog: pytest.LogCaptureFixture) -> None:
+async def test_own_faults_end_the_client(caplog: pytest.LogCaptureFixture) -> None:
+    """A fault of the client itself ends it and leaves nobody waiting."""
+
     async def nonsense(script: Script, frame: dict[str, Any]) -> None:
         await script.say("server_restarting", {})
 

@@ -13,7 +13,8 @@ def frame(kind: str, seq: int | None = None) -> Frame:
     return Frame(kind, {}, seq)
 
 
-async def test_a_subscription_has_what_came_since_the_call_in_order() -> None:
+async def test_subscriptions_keep_the_order() -> None:
+    """A subscription has what came since the call, in order."""
     listeners = Listeners()
     listeners.tell(frame("a", 1))
     some, everything = listeners.subscribe("a", "b"), listeners.subscribe()
@@ -23,7 +24,8 @@ async def test_a_subscription_has_what_came_since_the_call_in_order() -> None:
     assert [(await anext(everything)).seq for _ in range(3)] == [2, 3, 4]
 
 
-async def test_who_reads_waits_for_what_comes() -> None:
+async def test_readers_wait_for_frames() -> None:
+    """A reader waits for the next frame."""
     listeners = Listeners()
     reading = asyncio.create_task(listeners.wait_for("a", lambda told: told.seq == 2))
     await asyncio.sleep(0)
@@ -33,7 +35,8 @@ async def test_who_reads_waits_for_what_comes() -> None:
         assert await reading == frame("a", 2)
 
 
-async def test_when_the_application_closes_a_subscription_ends_and_otherwise_it_says_why() -> None:
+async def test_subscriptions_say_why_they_end() -> None:
+    """A subscription ends quietly when the application closes the client, else with the reason."""
     for reason in (ClientClosed("bye"), Replaced("by another")):
         listeners = Listeners()
         subscription = listeners.subscribe("a")
@@ -50,7 +53,8 @@ async def test_when_the_application_closes_a_subscription_ends_and_otherwise_it_
             await listeners.wait_for("a", lambda _: True)
 
 
-async def test_a_subscription_that_nobody_reads_does_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unread_subscriptions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A subscription that nobody reads does not grow for ever."""
     monkeypatch.setattr(module, "SUBSCRIPTION_MAX", 3)
     listeners = Listeners()
     subscription = listeners.subscribe("a")
@@ -60,7 +64,8 @@ async def test_a_subscription_that_nobody_reads_does_not_grow_for_ever(monkeypat
         await anext(subscription)
 
 
-async def test_a_subscription_that_nobody_has_is_forgotten() -> None:
+async def test_lost_subscriptions_are_forgotten() -> None:
+    """A subscription that nobody has is forgotten."""
     listeners = Listeners()
     subscription = listeners.subscribe("a")
     assert len(listeners._subscriptions) == 1
@@ -69,7 +74,8 @@ async def test_a_subscription_that_nobody_has_is_forgotten() -> None:
     assert len(listeners._subscriptions) == 0
 
 
-def test_callbacks_hear_their_type_or_all_until_they_do_not_want_to(caplog: pytest.LogCaptureFixture) -> None:
+def test_callbacks_hear_their_type(caplog: pytest.LogCaptureFixture) -> None:
+    """Callbacks get their type, or all, until they are removed."""
     listeners = Listeners()
     heard: list[str] = []
 

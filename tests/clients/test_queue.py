@@ -36,7 +36,8 @@ async def outcome(command: QueuedCommand) -> object:
         return await command.answer
 
 
-async def test_commands_keep_their_order_and_stay_until_they_are_settled() -> None:
+async def test_commands_stay_until_settled() -> None:
+    """Commands keep their order and stay until they are settled."""
     queue = CommandQueue()
     first, second = queue.put("a", {}), queue.put("b", {})
     assert await queue.head() is first
@@ -48,6 +49,7 @@ async def test_commands_keep_their_order_and_stay_until_they_are_settled() -> No
 
 
 async def test_the_head_is_waited_for() -> None:
+    """The sender waits for the first command of the queue."""
     queue = CommandQueue()
     head = asyncio.create_task(queue.head())
     await asyncio.sleep(0)
@@ -57,7 +59,8 @@ async def test_the_head_is_waited_for() -> None:
         assert await head is command
 
 
-async def test_a_bound_keeps_further_commands_out_but_no_position() -> None:
+async def test_bounds_keep_commands_out() -> None:
+    """A full queue refuses further commands but no position."""
     queue = CommandQueue(size=2)
     put_positions(queue, 1)
     commands = [queue.put("a", {}), queue.put("b", {})]
@@ -69,7 +72,8 @@ async def test_a_bound_keeps_further_commands_out_but_no_position() -> None:
     assert len(queue) == 4
 
 
-async def test_of_positions_that_are_not_kept_the_latest_waits_behind_what_was_said_before_it() -> None:
+async def test_only_the_latest_position_waits() -> None:
+    """Of positions that are not kept, the latest waits behind the commands before it."""
     queue = CommandQueue()
     queue.put_position({"latitude": 1}, keep=False)
     queue.put("a", {})
@@ -84,7 +88,8 @@ async def test_of_positions_that_are_not_kept_the_latest_waits_behind_what_was_s
     assert waiting(queue) == ["b"]
 
 
-async def test_positions_that_are_kept_go_out_in_order_and_again_until_they_are_confirmed() -> None:
+async def test_kept_positions_are_repeated() -> None:
+    """Kept positions go out in order, and again until they are confirmed."""
     queue = CommandQueue()
     put_positions(queue, 1, 2)
     queue.put("a", {})
@@ -99,7 +104,8 @@ async def test_positions_that_are_kept_go_out_in_order_and_again_until_they_are_
     assert waiting(queue) == ["a", 3]
 
 
-async def test_the_oldest_positions_make_room_whether_they_were_sent_or_not() -> None:
+async def test_the_oldest_positions_make_room() -> None:
+    """The oldest positions make room, whether they were sent or not."""
     queue = CommandQueue(positions_max=3)
     put_positions(queue, 1, 2)
     await send(queue, 1)
@@ -113,7 +119,8 @@ async def test_the_oldest_positions_make_room_whether_they_were_sent_or_not() ->
     assert waiting(queue) == ["a", 4, 5, 6]
 
 
-async def test_a_position_that_made_room_while_it_was_sent_is_not_kept_after_all() -> None:
+async def test_displaced_positions_are_not_kept() -> None:
+    """A position that made room while it was sent is not kept after all."""
     queue = CommandQueue(positions_max=1)
     put_positions(queue, 1)
     first = await queue.head()
@@ -124,9 +131,10 @@ async def test_a_position_that_made_room_while_it_was_sent_is_not_kept_after_all
     assert waiting(queue) == [2]
 
 
-async def test_positions_ask_for_a_confirmation_when_one_has_waited_long_for_it(
+async def test_positions_ask_for_confirmation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """A position asks for a confirmation when one has waited for long."""
     queue = CommandQueue()
     put_positions(queue, 1, 2)
     await send(queue, 1)
@@ -141,7 +149,8 @@ async def test_positions_ask_for_a_confirmation_when_one_has_waited_long_for_it(
     assert json.loads(head.text_with("x")) == {"type": "location_update", "data": {"latitude": 2}, "id": "x"}
 
 
-async def test_positions_do_not_grow_too_old() -> None:
+async def test_old_positions_are_dropped() -> None:
+    """Positions that are too old are dropped."""
     queue = CommandQueue(max_age=0)
     put_positions(queue, 1)
     old = queue.put("a", {})
@@ -150,7 +159,8 @@ async def test_positions_do_not_grow_too_old() -> None:
     await send(queue, 1)
 
 
-async def test_a_command_that_is_too_old_is_not_sent_and_says_whether_it_was() -> None:
+async def test_old_commands_expire() -> None:
+    """A command that is too old fails and says whether it was sent."""
     queue = CommandQueue(max_age=0.05)
     unsent, sent = queue.put("a", {}), queue.put("b", {})
     sent.sent = True
@@ -161,7 +171,8 @@ async def test_a_command_that_is_too_old_is_not_sent_and_says_whether_it_was() -
     assert len(queue) == 0
 
 
-async def test_a_clock_that_stood_still_while_the_phone_slept_makes_nothing_younger() -> None:
+async def test_sleeping_phones_age_commands() -> None:
+    """A clock that stood still while the phone slept makes nothing younger."""
     queue = CommandQueue()
     old, new = queue.put("a", {}), queue.put("b", {})
     old._given_at = time.monotonic(), time.time() - QUEUE_MAX_AGE - 1
@@ -170,7 +181,8 @@ async def test_a_clock_that_stood_still_while_the_phone_slept_makes_nothing_youn
         await outcome(old)
 
 
-async def test_the_end_answers_everybody_and_a_late_answer_hurts_nobody() -> None:
+async def test_closing_answers_everybody() -> None:
+    """Closing fails all waiting commands, and a late answer does no harm."""
     queue = CommandQueue()
     put_positions(queue, 1, 2)
     await send(queue, 1)
@@ -183,5 +195,6 @@ async def test_the_end_answers_everybody_and_a_late_answer_hurts_nobody() -> Non
     assert len(queue) == 0
 
 
-def test_the_server_still_knows_an_id_when_it_is_sent_for_the_last_time() -> None:
+def test_ids_outlive_repetitions() -> None:
+    """The server still knows an id when a command is sent for the last time."""
     assert COMMAND_ID_TTL.total_seconds() > QUEUE_MAX_AGE + 30

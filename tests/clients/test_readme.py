@@ -18,6 +18,7 @@ README = (BASE_DIR / "clients" / "python" / "README.md").read_text()
 
 
 async def test_its_example_looks_for_a_ride(server: ServerProcess) -> None:
+    """The example of the README runs and looks for a ride."""
     login = await log_in(server, PUTRI)
     code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
     code = code.replace("http://localhost:8000", server.url).replace("<access>", login["access"])

@@ -15,16 +15,19 @@ def policy(url: str = AWAY, refresh: str | None = "r1") -> Reconnect:
     return Reconnect(TokenKeeper(Rest(url, "a1"), refresh, None))
 
 
-def test_the_codes_are_those_of_the_server() -> None:
+def test_codes_are_the_servers() -> None:
+    """The close codes are those of the server."""
     assert {UNAUTHORIZED, REPLACED, FLOODING} == {CloseCode.UNAUTHORIZED, CloseCode.REPLACED, CloseCode.FLOODING}
 
 
 @pytest.mark.parametrize("code", [None, 1000, 1001, 1006, 1009, 1011, 1012, 1013, 4408])
-async def test_after_most_ends_it_comes_back_soon(code: int | None) -> None:
+async def test_most_ends_reconnect_soon(code: int | None) -> None:
+    """After most ends the client comes back soon."""
     assert BACKOFF_FIRST * BACKOFF_LEAST <= await policy().after_close(code, "", lived=1) <= BACKOFF_FIRST
 
 
-async def test_waits_grow_until_a_connection_has_lived() -> None:
+async def test_waits_grow() -> None:
+    """Waits grow until a connection has lived."""
     reconnect = policy()
     for lived in (0, 0, STABLE_AFTER - 1):
         wait = await reconnect.after_close(1006, "", lived=lived)
@@ -32,18 +35,21 @@ async def test_waits_grow_until_a_connection_has_lived() -> None:
     assert await reconnect.after_close(1006, "", lived=STABLE_AFTER) <= BACKOFF_FIRST
 
 
-async def test_an_announced_restart_says_when_and_only_once() -> None:
+async def test_announced_restarts_are_obeyed() -> None:
+    """An announced restart gives the wait, once."""
     reconnect = policy()
     reconnect.restart_announced(7.5)
     assert await reconnect.after_close(1012, "", lived=60) == 7.5
     assert await reconnect.after_refusal(ConnectionLost("refused"), "a1") < 2
 
 
-async def test_who_flooded_stays_away_for_a_while() -> None:
+async def test_floods_wait_longer() -> None:
+    """After 4429 the client stays away for a while."""
     assert await policy().after_close(FLOODING, "", lived=60) >= FLOOD_WAIT
 
 
-async def test_who_was_replaced_does_not_come_back() -> None:
+async def test_replaced_clients_stay_away() -> None:
+    """After 4409 the client does not come back."""
     with pytest.raises(Replaced) as caught:
         await policy().after_close(REPLACED, "", lived=60)
     assert caught.value.code == 4409
@@ -51,6 +57,7 @@ async def test_who_was_replaced_does_not_come_back() -> None:
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_refused_tokens_are_renewed_once(status: int) -> None:
+    """Refused tokens are renewed once."""
     new = (200, {"access": "a2", "refresh": "r2"})
     async with http_server(new, new) as server:
         reconnect = policy(server.url)
@@ -64,7 +71,8 @@ async def test_refused_tokens_are_renewed_once(status: int) -> None:
         assert len(server.bodies) == 2
 
 
-async def test_without_a_refresh_token_a_refusal_is_the_end() -> None:
+async def test_refusals_without_refresh_are_final() -> None:
+    """Without a refresh token a refusal is final."""
     for decision in (
         policy(refresh=None).after_refusal(ConnectionLost("no", status=401), "a1"),
         policy(refresh=None).after_close(UNAUTHORIZED, "expired", lived=60),
@@ -73,7 +81,8 @@ async def test_without_a_refresh_token_a_refusal_is_the_end() -> None:
             await decision
 
 
-async def test_a_renewal_that_finds_nobody_is_tried_again_later() -> None:
+async def test_failed_renewals_are_retried() -> None:
+    """A renewal that reaches no server is tried again later."""
     assert await policy().after_refusal(ConnectionLost("no", status=401), "a1") > 0
     busy = (429, {"code": "RATE_LIMIT", "message": ""}, "Retry-After: 9")
     async with http_server(busy) as server:
@@ -82,7 +91,8 @@ async def test_a_renewal_that_finds_nobody_is_tried_again_later() -> None:
         assert await policy(server.url).after_close(UNAUTHORIZED, "", lived=60) >= 9
 
 
-async def test_a_busy_server_says_when_and_one_without_a_socket_is_given_up() -> None:
+async def test_refused_handshakes_are_sorted() -> None:
+    """A busy server says when to come back; one without a socket is given up."""
     assert await policy().after_refusal(ConnectionLost("", status=429, retry_after=12), "a1") >= 12
     assert await policy().after_refusal(ConnectionLost("", status=503, retry_after=5), "a1") >= 5
     assert await policy().after_refusal(ConnectionLost("", status=502), "a1") <= BACKOFF_FIRST

@@ -18,18 +18,21 @@ from tests.clients.script import http_server
         ("ws://[::1]:80/town", "http://[::1]:80/town"),
     ],
 )
-def test_a_site_is_named_by_any_of_its_addresses(url: str, address: str) -> None:
+def test_any_address_names_a_site(url: str, address: str) -> None:
+    """A site may be named by any of its addresses."""
     assert http_url(url) == address
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "", "ftp://x", "http://"])
-def test_what_is_no_address_is_said_at_once(url: str) -> None:
+def test_bad_addresses_are_refused(url: str) -> None:
+    """What is no address is refused at once."""
     with pytest.raises(ValueError, match="is no address"):
         http_url(url)
 
 
 @pytest.mark.e2e
-async def test_a_user_logs_in_looks_at_himself_and_logs_out(server: ServerProcess) -> None:
+async def test_login_profile_and_logout(server: ServerProcess) -> None:
+    """A user logs in, reads their profile and logs out."""
     putri = await log_in(server, PUTRI)
     assert putri["user"]["role"] == "passenger"
     dewi = await log_in(server, DEWI, driver=True)
@@ -56,7 +59,8 @@ async def test_a_user_logs_in_looks_at_himself_and_logs_out(server: ServerProces
         assert caught.value.field == "msisdn"
 
 
-async def test_too_many_calls_are_said_with_the_time_to_come_back() -> None:
+async def test_rate_limits_say_when() -> None:
+    """Too many calls are an error with the time to come back."""
     answer = (429, {"code": "RATE_LIMIT", "message": "later"}, "Retry-After: 17")
     async with http_server(answer) as server, Rest(server.url) as rest:
         with pytest.raises(RateLimited) as caught:
@@ -65,18 +69,21 @@ async def test_too_many_calls_are_said_with_the_time_to_come_back() -> None:
 
 
 @pytest.mark.parametrize("body", ["<html>", {"detail": "x"}])
-async def test_what_a_proxy_answers_is_an_error_too(body: Any) -> None:
+async def test_proxy_answers_are_errors(body: Any) -> None:
+    """What a proxy answers is an error too."""
     async with http_server((502, body)) as server, Rest(server.url) as rest:
         with pytest.raises(ServerError, match="HTTP_502") as caught:
             await rest.me()
     assert caught.value.status == 502
 
 
-async def test_nobody_at_home_is_unreachable() -> None:
+async def test_silence_is_unreachable() -> None:
+    """A server that does not answer is `Unreachable`."""
     async with Rest("http://127.0.0.1:1") as rest:
         with pytest.raises(Unreachable, match="/api/me/"):
             await rest.me()
 
 
 def test_tokens_do_not_show() -> None:
+    """The `repr` of tokens does not show them."""
     assert "secret" not in f"{Tokens('secret', 'secret')} {Tokens('secret', 'secret')!r}"

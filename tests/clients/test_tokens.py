@@ -12,7 +12,8 @@ NEW = (200, {"access": "a2", "refresh": "r2"})
 REFUSED = (401, {"code": "UNAUTHORIZED", "message": "Authentication required"})
 
 
-async def test_a_new_pair_is_kept_and_handed_over_before_it_is_used() -> None:
+async def test_new_pairs_are_kept_first() -> None:
+    """A new pair is handed to the application before it is used."""
     kept: list[Tokens] = []
 
     async def keep(tokens: Tokens) -> None:
@@ -26,7 +27,8 @@ async def test_a_new_pair_is_kept_and_handed_over_before_it_is_used() -> None:
     assert (keeper.access, keeper.refresh, kept) == ("a2", "r2", [Tokens("a2", "r2")])
 
 
-async def test_many_who_need_it_get_one_renewal() -> None:
+async def test_renewals_are_shared() -> None:
+    """Many who need a renewal at once share one."""
     async with http_server(NEW) as server, Rest(server.url, "a1") as rest:
         keeper = TokenKeeper(rest, "r1", None)
         await asyncio.gather(*(keeper.renew("a1") for _ in range(5)))
@@ -34,7 +36,8 @@ async def test_many_who_need_it_get_one_renewal() -> None:
     assert len(server.bodies) == 1
 
 
-async def test_a_renewal_is_finished_also_when_nobody_waits_any_more() -> None:
+async def test_abandoned_renewals_finish() -> None:
+    """A renewal is finished even when nobody waits for it any more."""
     async with http_server(NEW) as server, Rest(server.url, "a1") as rest:
         server.hold.clear()
         keeper = TokenKeeper(rest, "r1", None)
@@ -49,7 +52,8 @@ async def test_a_renewal_is_finished_also_when_nobody_waits_any_more() -> None:
         await keeper.settle()
 
 
-async def test_tokens_that_are_no_good_need_a_login() -> None:
+async def test_bad_tokens_need_a_login() -> None:
+    """Tokens that the server refuses need a login."""
     async with http_server(REFUSED) as server, Rest(server.url, "a1") as rest:
         with pytest.raises(LoginRequired, match="UNAUTHORIZED"):
             await TokenKeeper(rest, "r1", None).renew("a1")
@@ -61,7 +65,8 @@ async def test_tokens_that_are_no_good_need_a_login() -> None:
     ("answer", "kind"),
     [((429, {"code": "RATE_LIMIT", "message": ""}, "Retry-After: 3"), RateLimited), ((503, "away"), ServerError)],
 )
-async def test_a_server_that_is_busy_may_be_asked_again(answer: Any, kind: type[ServerError]) -> None:
+async def test_busy_servers_are_asked_again(answer: Any, kind: type[ServerError]) -> None:
+    """A server that is busy may be asked again."""
     async with http_server(answer, NEW) as server, Rest(server.url, "a1") as rest:
         keeper = TokenKeeper(rest, "r1", None)
         with pytest.raises(kind):
@@ -70,13 +75,16 @@ async def test_a_server_that_is_busy_may_be_asked_again(answer: Any, kind: type[
         assert keeper.access == "a2"
 
 
-async def test_nobody_at_home_is_no_refusal() -> None:
+async def test_silence_is_no_refusal() -> None:
+    """A server that does not answer has not refused the tokens."""
     async with Rest("http://127.0.0.1:1", "a1") as rest:
         with pytest.raises(Unreachable):
             await TokenKeeper(rest, "r1", None).renew("a1")
 
 
-async def test_an_application_that_cannot_keep_them_is_no_reason_to_stop(caplog: pytest.LogCaptureFixture) -> None:
+async def test_failing_callbacks_stop_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """An application that cannot keep the tokens does not end the client."""
+
     def fail(_: Tokens) -> None:
         raise OSError("disk full")
 

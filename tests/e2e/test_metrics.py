@@ -93,7 +93,8 @@ async def test_figures_match_the_frames(start_server: StartServer) -> None:
     """Counts of frames, errors, closes and connections equal what clients sent and received."""
     server = start_server(METRICS_TOKEN=TOKEN)
     driver = await Client.connect(server.url, server.log_in(DRIVER, driver=True))
-    passenger = await Client.connect(server.url, server.log_in(PASSENGER))
+    token = server.log_in(PASSENGER)
+    passenger = await Client.connect(server.url, token)
     await take_a_ride(driver, passenger)
     await misbehave(driver)
     await until(lambda: value_of(scrape(server), "outbox_backlog") == 0)
@@ -105,7 +106,7 @@ async def test_figures_match_the_frames(start_server: StartServer) -> None:
     samples = await asyncio.to_thread(scrape, server)
     assert value_of(samples, "http_answers_total", status="4xx") == 1
     assert value_of(samples, "http_answers_total", status="2xx") == good + 1  # the scrape before
-    newer = await Client.connect(server.url, server.log_in(PASSENGER))
+    newer = await Client.connect(server.url, token)
     assert await passenger.closed_with() == 4409
     await driver.hang_up()
     await until(lambda: value_of(scrape(server), "closed_total", code="4409") == 1)

@@ -85,18 +85,18 @@ async def test_a_lost_phone_resumes(server: ServerProcess) -> None:
     driver = await RawClient.connect(server.url, server.log_in(DRIVER, driver=True))
     token = server.log_in(PASSENGER)
     passenger = await RawClient.connect(server.url, token)
-    ready = await passenger.next("session_ready")
+    ready = await passenger.data_of("session_ready")
     assert (await driver.do("beacon_update", is_active=True, **PLACE))["type"] == "ack"
     await passenger.do("finder_update", is_active=True, location=PLACE, target_location=TARGET)
-    match_id = (await passenger.next("match_proposal"))["match_id"]
+    match_id = (await passenger.data_of("match_proposal"))["match_id"]
     seen = passenger.numbers[-1]
     passenger.lose_network()
     await driver.do("match_confirm", match_id=match_id, accepted=True)
     await driver.next("match_confirm")
     back = await RawClient.connect(server.url, token, f"?resume={ready['epoch']}:{seen}")
-    ready = await back.next("session_ready")
+    ready = await back.data_of("session_ready")
     assert (ready["recovered"], ready["seq"]) == (True, seen)
-    assert (await back.next("match_confirm"))["match_status"] == "DRIVER_CONFIRMED"
+    assert (await back.data_of("match_confirm"))["match_status"] == "DRIVER_CONFIRMED"
     assert back.numbers == [seen + 1]
     await driver.hang_up()
     await back.hang_up()
@@ -109,9 +109,9 @@ async def test_unanswered_offers_expire(start_server: StartServer) -> None:
     passenger = await RawClient.connect(server.url, server.log_in(PASSENGER))
     await driver.do("beacon_update", is_active=True, **PLACE)
     await passenger.do("finder_update", is_active=True, location=PLACE, target_location=TARGET)
-    assert (await driver.next("match_rejected"))["reason"] == "expired"
+    assert (await driver.data_of("match_rejected"))["reason"] == "expired"
     await passenger.next("match_rejected")
-    ended = await passenger.next("finder_update")
+    ended = await passenger.data_of("finder_update")
     assert (ended["is_active"], ended["reason"]) == (False, "no_driver")
     await driver.hang_up()
     await passenger.hang_up()

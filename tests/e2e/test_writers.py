@@ -19,9 +19,8 @@ async def test_nobody_finds_the_database_locked(start_server: StartServer) -> No
     numbers = [f"+6281200000{n:03d}" for n in range(8)]
     people = [await asyncio.to_thread(server.log_in, number, driver=True) for number in numbers]
     before = count_rows(server.database)
-    url = server.url.replace("http", "ws", 1) + "/ws/"
     await asyncio.gather(
-        *(over_socket(url, token, 40) for token in people[:3]),
+        *(over_socket(server.url, token, 40) for token in people[:3]),
         *(over_http(server.url, token, 30) for token in people[3:6]),
         *(in_another_process(server, number, 40) for number in numbers[6:]),
     )

@@ -88,6 +88,18 @@ async def test_what_is_out_of_date_is_not_handed_out() -> None:
     assert (await outbox_of(1)).published_at is not None
 
 
+async def test_the_clock_of_the_database_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay whose clock is an hour fast must not drop every offer."""
+    recorder = Recorder()
+    await happen(1)
+    valid = OutboxEvent.objects.filter(data__number=1)
+    now = timezone.now()
+    await in_write_thread(valid.update, valid_until=now + timedelta(minutes=1))
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now + timedelta(hours=1))
+    assert await Relay(MemoryBus(recorder)).drain() == 1
+    assert recorder.numbers == [1]
+
+
 async def test_an_event_that_always_fails_is_given_up_and_blocks_nobody(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

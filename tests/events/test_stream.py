@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from nats.aio.client import Client
-from nats.js.api import RetentionPolicy, StorageType
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType
 
 from events.stream import DUPLICATE_WINDOW, STREAM, SUBJECTS, StreamMismatch, ensure_stream, is_streamed
 
@@ -40,7 +40,8 @@ async def test_where_there_is_no_stream_it_is_made(nats_client: Client, settings
 async def test_a_stream_that_fits_is_left_as_it_is(nats_client: Client, caplog: pytest.LogCaptureFixture) -> None:
     context = nats_client.jetstream()
     subjects = [*SUBJECTS, "weather.*"]
-    await context.add_stream(name=STREAM, subjects=subjects, duplicate_window=DUPLICATE_WINDOW, max_msgs=9)
+    limits: dict[str, Any] = {"max_msgs": 9, "discard": DiscardPolicy.NEW}
+    await context.add_stream(name=STREAM, subjects=subjects, duplicate_window=DUPLICATE_WINDOW, **limits)
     info = await ensure_stream(context)
     assert info.config.max_msgs == 9
     assert set(info.config.subjects or ()) == set(subjects)
@@ -71,6 +72,8 @@ async def test_a_stream_that_loses_our_messages_is_refused(
     [
         ({"storage": StorageType.MEMORY, "duplicate_window": DUPLICATE_WINDOW}, "is in memory"),
         ({"duplicate_window": 120.0}, "forgets message ids after 120.0 s"),
+        ({"duplicate_window": DUPLICATE_WINDOW, "max_bytes": 10**6}, "drops its oldest messages (max_bytes)"),
+        ({"duplicate_window": DUPLICATE_WINDOW, "max_msg_size": 1000}, "refuses messages of more than 1000 bytes"),
     ],
 )
 async def test_a_stream_that_does_less_than_ours_is_taken_with_a_warning(

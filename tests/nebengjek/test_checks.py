@@ -57,6 +57,7 @@ def test_the_development_settings_are_fine(settings: Any) -> None:
         ({"MATCH_SEARCH_INTERVAL": timedelta(seconds=31)}, "nebengjek.W001"),
         ({"OFFER_RECEIPT_TIMEOUT": timedelta(seconds=30)}, "nebengjek.W003"),
         ({"MATCH_MAX_RADIUS_KM": Decimal(4)}, "nebengjek.W004"),
+        ({"RIDE_SILENCE_TIMEOUT": timedelta(seconds=60)}, "nebengjek.W005"),
     ],
 )
 def test_mistakes_have_ids_and_hints(settings: Any, change: dict[str, Any], identifier: str) -> None:

@@ -35,6 +35,12 @@ PLACES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _offers_may_overlap(settings: Any) -> None:
+    """Let two passengers hold an offer of the same driver: that is what races here."""
+    settings.MATCH_MAX_OPEN_OFFERS = 0
+
+
 def command(user: User, frame_type: str, **data: Any) -> Act:
     """A command as a socket carries it out, by a token of now; it returns `ack` or the code of the error."""
     claims = claims_of(user)

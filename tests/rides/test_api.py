@@ -125,3 +125,25 @@ def test_the_qr_code_of_a_payment_is_a_picture(dewi: User, putri: User) -> None:
     assert b'xmlns="http://www.w3.org/2000/svg"' in answer.content
     assert Client().get(f"/api/payments/{uuid4()}/qr.svg").status_code == 404
     assert Client().post(f"/api/payments/{ride.payment.pk}/qr.svg").status_code == 405
+
+
+def test_a_driver_changes_and_leaves_by_rest(dewi: User, putri: User) -> None:
+    """Another vehicle with the same tokens; then a passenger again, with a new login."""
+    client = as_user(dewi)
+    answer = client.put("/api/drivers/", {"vehicle_type": "van", "vehicle_plate": " b 2 y "}, "application/json")
+    assert answer.status_code == 200
+    assert answer.json()["driver"] == {"vehicle_type": "van", "vehicle_plate": "B 2 Y"}
+    assert client.delete("/api/drivers/").status_code == 204
+    assert client.get("/api/me/").status_code == 401
+    assert as_user(dewi).get("/api/me/").json()["role"] == "passenger"
+
+
+@pytest.mark.parametrize("method", ["put", "delete"])
+def test_changing_and_leaving_is_refused_on_a_ride_and_to_passengers(dewi: User, putri: User, method: str) -> None:
+    """409 with the body of an error."""
+    book(dewi, putri)
+    for user in (dewi, putri):
+        body = {"vehicle_type": "van", "vehicle_plate": "B 2 Y"}
+        answer = getattr(as_user(user), method)("/api/drivers/", body, "application/json")
+        assert (answer.status_code, answer.json()["code"]) == (409, "VALIDATION_FAILED")
+    assert Client().delete("/api/drivers/").status_code == 401

@@ -4,9 +4,9 @@ import pytest
 from django.utils import timezone
 
 from rides import timers
-from rides.models import Finder, Match
+from rides.models import Finder, Match, Ride
 from rides.services.matches import match_expire
-from tests.cast import propose, stand_by, told, told_types
+from tests.cast import book, propose, stand_by, start, told, told_types
 from users.models import User
 
 
@@ -44,3 +44,23 @@ def test_one_that_fails_does_not_keep_the_others_waiting(
     timers.run_due()
     assert Match.objects.get(pk=second.pk).reason == "expired"
     assert Match.objects.get(pk=first.pk).status == "PENDING"
+
+
+def test_a_ride_that_does_not_start_is_cancelled(dewi: User, putri: User) -> None:
+    """After `PICKUP_TIMEOUT` both are free again, by the system's doing."""
+    ride = book(dewi, putri)
+    assert timers.run_due() == 0
+    Ride.objects.update(created_at=timezone.now() - timedelta(minutes=30, seconds=1))
+    assert timers.run_due() == 1
+    ride.refresh_from_db()
+    assert (ride.status, ride.cancelled_by) == ("CANCELLED", "system")
+    assert told(putri)[-1][1]["cancelled_by"] == "system"
+    assert timers.run_due() == 0
+
+
+def test_a_ride_under_way_takes_as_long_as_it_takes(dewi: User, putri: User) -> None:
+    """Only a ride that has not started has a deadline."""
+    start(dewi, putri)
+    Ride.objects.update(created_at=timezone.now() - timedelta(hours=5))
+    assert timers.run_due() == 0
+    assert Ride.objects.get().status == "ONGOING"

@@ -1,7 +1,7 @@
 """Services that change users: login, logout, profile, registration as a driver, deactivation."""
 
 from users.services.accounts import profile_update, user_deactivate, user_log_out, user_reactivate
-from users.services.drivers import driver_create, driver_decide, paper_record
+from users.services.drivers import driver_create, driver_decide, driver_delete, driver_update, paper_record
 from users.services.erasure import account_erase, erasure_steps, expiry_steps
 from users.services.logins import (
     Session,
@@ -20,6 +20,8 @@ __all__ = [
     "block_add",
     "driver_create",
     "driver_decide",
+    "driver_delete",
+    "driver_update",
     "erasure_steps",
     "expiry_steps",
     "login",

@@ -29,14 +29,37 @@ DECISIONS = {
 def driver_create(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> User:
     """Make a passenger a driver and end all older tokens. Raises `Conflict` for a driver.
 
-    With `DRIVER_APPROVAL` the driver waits for staff.
+    With `DRIVER_APPROVAL` the driver waits for staff. Who was refused stays so: registering again is no way around it.
     """
     if not User.objects.filter(pk=user_id, role=Role.PASSENGER).update(role=Role.DRIVER):
         raise Conflict(_("You are registered as a driver already."))
-    approval = Approval.PENDING if settings.DRIVER_APPROVAL else Approval.APPROVED
-    Driver.objects.create(user_id=user_id, vehicle_type=vehicle_type, vehicle_plate=vehicle_plate, approval=approval)
+    vehicle = {"vehicle_type": vehicle_type, "vehicle_plate": vehicle_plate}
+    Driver.objects.update_or_create(user_id=user_id, defaults=vehicle)
+    _approve_anew(user_id)
     revoke_tokens(user_id)
     return User.objects.select_related("driver").get(pk=user_id)
+
+
+@transaction.atomic
+def driver_update(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> User:
+    """Give a driver another vehicle; with `DRIVER_APPROVAL` it waits for staff. Raises `Conflict` for a passenger."""
+    rows = Driver.objects.filter(pk=user_id, user__role=Role.DRIVER)
+    if not rows.update(vehicle_type=vehicle_type, vehicle_plate=vehicle_plate):
+        raise Conflict(_("You are not registered as a driver."))
+    _approve_anew(user_id)
+    return User.objects.select_related("driver").get(pk=user_id)
+
+
+@transaction.atomic
+def driver_delete(*, user_id: UUID) -> None:
+    """Make a driver a passenger again and end all older tokens. Raises `Conflict` for a passenger.
+
+    What staff have decided or recorded is kept for the next registration.
+    """
+    if not User.objects.filter(pk=user_id, role=Role.DRIVER).update(role=Role.PASSENGER):
+        raise Conflict(_("You are not registered as a driver."))
+    Driver.objects.filter(pk=user_id, approval_at=None, papers=None).delete()
+    revoke_tokens(user_id)
 
 
 @transaction.atomic
@@ -57,3 +80,9 @@ def paper_record(*, user_id: UUID, kind: PaperKind, expires_on: date) -> None:
     Paper.objects.update_or_create(driver_id=user_id, kind=kind, defaults={"expires_on": expires_on})
     earliest = Paper.objects.filter(driver_id=user_id).aggregate(on=Min("expires_on"))["on"]
     Driver.objects.filter(pk=user_id).update(papers_until=earliest)
+
+
+def _approve_anew(user_id: UUID) -> None:
+    """Let staff look at what they have not seen; a refusal stays."""
+    if settings.DRIVER_APPROVAL:
+        Driver.objects.filter(pk=user_id, approval=Approval.APPROVED).update(approval=Approval.PENDING)

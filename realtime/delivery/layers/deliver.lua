@@ -1,5 +1,6 @@
 -- Number a batch of events for each recipient, keep the frames, and publish them in the format of the channel layer.
--- An event that comes again keeps its number, and is published again.
+-- An event that comes again keeps its number, and is published again; one that has expired is not delivered. Returns how
+-- many had expired.
 --
 -- KEYS[1] is the lease that the caller must hold, KEYS[2] where its position in the stream goes; both may be missing.
 -- ARGV[1] is a map in msgpack: `Call` in redis.py. Users are the text of their ids.
@@ -16,8 +17,12 @@ if call.after_gap then
 end
 local epoch = epoch_of(generation)
 
-local ids_today = call.prefix .. 'ids:' .. call.day .. ':'
-local ids_yesterday = call.prefix .. 'ids:' .. (call.day - 1) .. ':'
+local time = redis.call('TIME')  -- the clocks of processes may be wrong
+local now = time[1] + time[2] / 1000000
+local day = math.floor(now / 86400)
+
+local ids_today = call.prefix .. 'ids:' .. day .. ':'
+local ids_yesterday = call.prefix .. 'ids:' .. (day - 1) .. ':'
 local OPENED = ''  -- a field of each day's ids: where it is missing, the key is new and needs an expiry
 
 -- Return the number of an event that was numbered before.
@@ -47,8 +52,13 @@ local function keep(user, frame)
   redis.call('PEXPIRE', frames, call.frames_ttl_ms)
 end
 
+local expired = 0
+
 for _, event in ipairs(call.events) do
-  local event_id, event_type, common_head, recipients, at = unpack(event)
+  local event_id, event_type, common_head, recipients, at, valid_until = unpack(event)
+  if valid_until and valid_until <= now then
+    expired, recipients = expired + 1, {}
+  end
   for _, recipient in ipairs(recipients) do
     local user, own_head = unpack(recipient)
     local number = known_number(user, event_id)
@@ -68,3 +78,4 @@ end
 if call.position then
   redis.call('SET', position_key, call.position)
 end
+return expired

@@ -6,6 +6,7 @@ It is a layer as Channels defines one (at most once, bounded), at a cost that do
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -37,32 +38,37 @@ class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels
 
     async def deliver_batch(
         self, deliveries: Sequence[Delivery], fence: Fence | None = None, *, after_gap: bool = False
-    ) -> None:
+    ) -> int:
         """Number, keep and send each event in turn; one that comes again keeps its number and is sent again.
 
-        With `after_gap` notifications before these are lost: a new epoch begins, so that all clients get the state.
+        Return how many were not delivered because they had expired. With `after_gap` notifications before these are
+        lost: a new epoch begins, so that all clients get the state.
         There is no lease here: within one process nobody else delivers.
         """
         store = history()
         assert isinstance(store, MemoryHistory)
         if after_gap:
             store.begin_epoch()
-        for delivery in deliveries:
-            common_head = notification_head(delivery.type, delivery.data)
-            for user_id, view in delivery.audience.items():
-                head = common_head if view is None else notification_head(delivery.type, view)
-                item = store.append(user_id, delivery.event_id, head)
-                await self.group_send(
-                    group_of(user_id),
-                    {
-                        "type": DELIVER,
-                        "epoch": store.epoch,
-                        "seq": item.seq,
-                        "event": delivery.type,
-                        "frame": item.frame,
-                        "at": delivery.at,
-                    },
-                )
+        now = time.time()
+        valid = [delivery for delivery in deliveries if delivery.valid_until is None or delivery.valid_until > now]
+        for delivery in valid:
+            await self._deliver(delivery, store)
+        return len(deliveries) - len(valid)
+
+    async def _deliver(self, delivery: Delivery, store: MemoryHistory) -> None:
+        common_head = notification_head(delivery.type, delivery.data)
+        for user_id, view in delivery.audience.items():
+            head = common_head if view is None else notification_head(delivery.type, view)
+            item = store.append(user_id, delivery.event_id, head)
+            message = {
+                "type": DELIVER,
+                "epoch": store.epoch,
+                "seq": item.seq,
+                "event": delivery.type,
+                "frame": item.frame,
+                "at": delivery.at,
+            }
+            await self.group_send(group_of(user_id), message)
 
     async def new_channel(self, prefix: str = "specific") -> str:
         """Create a channel for one receiver; `close_channel` ends it."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -63,12 +62,14 @@ class RedisChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has
 
     async def deliver_batch(
         self, deliveries: Sequence[Delivery], fence: Fence | None = None, *, after_gap: bool = False
-    ) -> None:
+    ) -> int:
         """Number, keep and send each event in turn; one that comes again keeps its number and is sent again.
 
-        With `after_gap` notifications before these are lost: a new epoch begins, so that all clients get the state.
-        Raises `Fenced`, having delivered nothing more, when the lease of the `fence` is not held any more.
+        Return how many were not delivered because they had expired. With `after_gap` notifications before these are
+        lost: a new epoch begins, so that all clients get the state. Raises `Fenced`, having
+        delivered nothing more, when the lease of the `fence` is not held any more.
         """
+        expired = 0
         starts = range(0, max(len(deliveries), 1), EVENTS_PER_CALL)
         for start in starts:  # one after the other: were a call refused and the next one not, the order would be lost
             call = Call.of(deliveries[start : start + EVENTS_PER_CALL])
@@ -78,11 +79,12 @@ class RedisChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has
                 call.position = fence.position if start == starts[-1] else None
             keys = [fence.lease_key, fence.position_key] if fence else []
             try:
-                await _DELIVER(keys=keys, args=[msgspec.msgpack.encode(call)])
+                expired += await _DELIVER(keys=keys, args=[msgspec.msgpack.encode(call)])
             except redis.ResponseError as exc:
                 if str(exc).startswith("FENCED"):
                     raise Fenced("the lease is not held any more") from exc
                 raise
+        return expired
 
     async def new_channel(self, prefix: str = "specific.") -> str:
         """Create a channel for one receiver; `close_channel` ends it."""
@@ -199,11 +201,14 @@ class Inbox(Mailbox):
             self._layer.drop()
 
 
+_Packed = tuple[str, str, str, list[list[str]], float, float | None]
+
+
 class Call(msgspec.Struct, kw_only=True):
     """The argument of `deliver.lua`; times are in seconds where the name does not say otherwise."""
 
-    events: list[tuple[str, str, str, list[list[str]], float]]
-    """Id, type, frame up to the number, recipients (a user, and their own frame where they have one), moment."""
+    events: list[_Packed]
+    """Id, type, frame up to the number, recipients (a user, and their own frame where they have one), moment, end."""
 
     token: str = ""
     position: int | None = None
@@ -216,7 +221,6 @@ class Call(msgspec.Struct, kw_only=True):
     max_frames: int
     frames_ttl_ms: int
     ids_ttl: int = EVENT_ID_TTL + DAY
-    day: int
 
     @classmethod
     def of(cls, deliveries: Sequence[Delivery]) -> Call:
@@ -225,16 +229,16 @@ class Call(msgspec.Struct, kw_only=True):
             events=[_packed(delivery) for delivery in deliveries],
             max_frames=settings.HISTORY_MAX,
             frames_ttl_ms=int(settings.HISTORY_TTL.total_seconds() * 1000),
-            day=int(time.time()) // DAY,
         )
 
 
-def _packed(delivery: Delivery) -> tuple[str, str, str, list[list[str]], float]:
+def _packed(delivery: Delivery) -> _Packed:
     recipients = [
         [str(user_id)] if view is None else [str(user_id), notification_head(delivery.type, view)]
         for user_id, view in delivery.audience.items()
     ]
-    return delivery.event_id, delivery.type, notification_head(delivery.type, delivery.data), recipients, delivery.at
+    head = notification_head(delivery.type, delivery.data)
+    return delivery.event_id, delivery.type, head, recipients, delivery.at, delivery.valid_until
 
 
 class OneLine(logging.Filter):

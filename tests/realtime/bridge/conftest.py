@@ -29,10 +29,12 @@ async def running_bridge() -> AsyncIterator[Bridge]:
     client = await connect_to_nats("bridge")
     bridge = Bridge(client)
     work = asyncio.create_task(bridge.run())
-    yield bridge
-    bridge.stop()
-    await work
-    await client.close()
+    try:
+        yield bridge
+    finally:
+        bridge.stop()
+        await work
+        await client.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from common.nats import connect_to_nats
 from common.redis import async_redis
 from common.threads import in_read_thread, in_write_thread
 from events.models import OutboxEvent
-from events.stream import ID_HEADER
+from events.stream import ID_HEADER, ensure_stream
 from realtime.bridge.bridge import Bridge
 from realtime.bridge.lease import KEY
 from rides.services.matches import match_confirm
@@ -61,6 +61,7 @@ async def test_what_is_committed_reaches_the_people_by_way_of_nats(
 async def test_of_two_bridges_one_is_active_and_the_other_takes_over(
     distributed: None, nats_client: Client, dewi: User, settings: Any
 ) -> None:
+    await ensure_stream(nats_client.jetstream())
     settings.BRIDGE_LEASE = timedelta(minutes=5)  # so that the first cannot lose it, however busy the machine is
     async with running_bridge() as first:
         await until(lambda: async_redis().exists(KEY))

@@ -1,22 +1,22 @@
 """What a message must be like to be delivered; its reply subject tells what NATS knows of it."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from common.examples import example_of
 from events.base import Event
-from events.stream import ID_HEADER, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER
-from realtime.bridge.reading import MAX_PAYLOAD, Incoming, Pair, Unreadable, events_by_subject, read_message
+from events.stream import ID_HEADER, MAX_PAYLOAD, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER
+from realtime.bridge.reading import Incoming, Pair, Unreadable, events_by_subject, read_message
 from rides.events import EVENTS
 from rides.geo import GeoPoint
 
@@ -74,6 +74,8 @@ def good_and_wrong(name: str, kind: Any) -> tuple[list[Any], list[Any]]:
         ]
     if isinstance(kind, type) and issubclass(kind, Event):
         return [{}, {"status": "?", "x": 1}], [[], None, "x", {"driver_id": "dewi"}]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        TEXTS[kind], WRONG[kind] = [example_of(kind), {**example_of(kind), "x": 1}], [[], None, "x", 7]
     return TEXTS[kind], WRONG[kind]
 
 
@@ -99,7 +101,7 @@ def test_every_field_may_be_missing_and_the_pair_is_told(subject: str) -> None:
     assert item.delivery.audience == {DEWI: None, PUTRI: None}
     assert (item.delivery.event_id, item.subject) == ("S:1:7:1700000000.000000", subject)
     assert item.delivery.type == events_by_subject()[subject].type
-    assert (item.is_ours, item.expired) == (False, False)
+    assert (item.is_ours, item.delivery.valid_until) == (False, None)
 
 
 def test_all_that_is_kept_in_the_stream_is_bridged_and_nothing_else() -> None:
@@ -205,10 +207,11 @@ def test_an_id_of_another_service_is_not_taken_for_one_of_ours() -> None:
     assert read(PAIR, **{ID_HEADER: str(uuid4())}).delivery.event_id == "S:1:7:1700000000.000000"
 
 
-@pytest.mark.parametrize(("seconds", "expired"), [(-1, True), (60, False)])
-def test_what_is_of_no_use_any_more_has_expired(seconds: int, expired: bool) -> None:
-    moment = (timezone.now() + timedelta(seconds=seconds)).isoformat()
-    assert read(PAIR, **ours(**{VALID_UNTIL_HEADER: moment})).expired == expired
+def test_a_message_may_have_an_end() -> None:
+    """Whether it has come is for the clock of the store to say."""
+    moment = datetime(2030, 1, 1, tzinfo=UTC)
+    item = read(PAIR, **ours(**{VALID_UNTIL_HEADER: moment.isoformat()}))
+    assert item.delivery.valid_until == moment.timestamp()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from realtime.delivery.history.base import EVENT_ID_TTL
 from realtime.delivery.history.memory import MemoryHistory
 from realtime.delivery.history.redis import RedisHistory
 from realtime.delivery.layers.memory import InProcessChannelLayer
-from realtime.delivery.layers.redis import RedisChannelLayer
+from realtime.delivery.layers.redis import DAY, RedisChannelLayer
 
 A, B, NOBODY = UUID(int=1), UUID(int=2), UUID(int=9)
 
@@ -58,6 +58,26 @@ async def test_numbers_count_up_by_user_without_gaps(store: Store) -> None:
     assert (await store.heads([A, NOBODY, B]))[1] == [3, 0, 1]
     assert [item.seq for item in await since(store, A, 0) or ()] == [1, 2, 3]
     assert (await store.read(NOBODY)).head == 0
+
+
+async def test_what_has_expired_is_not_delivered(store: Store) -> None:
+    """It gets no number either."""
+    now = time.time()
+    ends = [None, now - 1, now + 60]
+    count = await store.deliver([Delivery(f"e{n}", "t", b"{}", {A: None}, 0, end) for n, end in enumerate(ends)])
+    assert count == 1
+    assert (await store.heads([A]))[1] == [2]
+
+
+@pytest.mark.parametrize("skew", [-3600, 3600])
+async def test_the_clock_of_redis_decides(redis_url: str, monkeypatch: pytest.MonkeyPatch, skew: int) -> None:
+    """A bridge whose clock is an hour fast must not drop every offer."""
+    store, now = redis_store(redis_url), time.time()
+    monkeypatch.setattr("time.time", lambda: now + skew)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: datetime.fromtimestamp(now + skew, UTC))
+    valid, expired = (Delivery(name, "t", b"{}", {A: None}, 0, now + end) for name, end in (("v", 60), ("e", -60)))
+    assert await store.deliver([valid, expired]) == 1
+    assert (await store.heads([A]))[1] == [1]
 
 
 async def test_the_same_event_keeps_its_number(store: Store) -> None:
@@ -151,11 +171,13 @@ async def test_in_redis_what_is_over_ends_by_itself(redis_url: str, settings: An
     assert [item.seq for item in await since(store, A, 2) or ()] == [3]
 
 
-async def test_an_event_of_yesterday_keeps_its_number(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_event_of_yesterday_keeps_its_number(redis_url: str) -> None:
     store = redis_store(redis_url)
     await fill(store, 1)
-    now = time.time()
-    monkeypatch.setattr("realtime.delivery.layers.redis.time.time", lambda: now + EVENT_ID_TTL - 1)
+    key = f"{PREFIX}ids:{{day}}:{A}"
+    seconds, _ = await async_redis().time()
+    today = seconds // DAY
+    await async_redis().rename(key.format(day=today), key.format(day=today - 1))
     await fill(store, 1)
     assert (await store.heads([A]))[1] == [1]
 

@@ -119,6 +119,13 @@ async def test_slow_further_requests_are_given_up(
     assert [status for status, _ in answers] == statuses
 
 
+async def test_what_is_answered_early_is_answered_once(host: str, settings: Any) -> None:
+    """A body that drips on after its request was answered gets no second answer, and no more time."""
+    settings.WS_HANDSHAKE_TIMEOUT = LATE
+    answers = await drip(host, post(100_000).replace(b"/ ", b"/early/ ", 1), b"x")
+    assert [status for status, _ in answers] == [200]
+
+
 async def test_what_is_answered_early_ends_too(host: str, settings: Any) -> None:
     """A connection is closed when it is idle also where the answer came before the rest of the request."""
     settings.WS_HANDSHAKE_TIMEOUT = LATE

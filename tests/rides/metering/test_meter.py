@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 import random
 from typing import Any
@@ -151,6 +152,14 @@ class TestStanding:
         rng = random.Random(2)
         for n in rng.sample(range(len(fixes)), 60):
             fixes[n] = fix(complex(rng.gauss(0, 200), rng.gauss(0, 200)), n)
+        assert metres(fixes) == 0
+
+    def test_reflections_while_standing(self) -> None:
+        """Nor do reflections that last for some seconds, as between towers."""
+        fixes = noisy(track(lambda _: 0j, HOUR, accuracy=10.0), 10, 0.7)
+        for n in range(100, 3500, 200):
+            for m in range(n, n + 6):
+                fixes[m] = fix(cmath.rect(80 + n / 20, n), m, accuracy=10.0)
         assert metres(fixes) == 0
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from rides.metering.fixes import Fix
-from rides.metering.outliers import Judge, believed, chains_of
+from rides.metering.outliers import Judge, plausible
 from tests.rides.metering.tracks import fix, noisy, straight, track
 
 
 def kept(fixes: list[Fix], sigma: float = 5.0, max_speed: float = 55.0) -> list[list[int]]:
+    """The numbers of the fixes that are kept, those after a jump in another list."""
     judge = Judge(fixes, [one.phone_time or 0 for one in fixes], [sigma] * len(fixes), max_speed)
-    return [chain.members for chain in believed(judge, chains_of(judge))]
+    pieces: list[list[int]] = [[]]
+    for number, jumped in plausible(judge):
+        if jumped:
+            pieces.append([])
+        pieces[-1].append(number)
+    return pieces
 
 
-def test_a_noisy_ride_is_one_chain() -> None:
+def test_a_noisy_ride_is_kept() -> None:
     """Noise tears no ride apart, and hardly any fix is left out."""
     chains = kept(noisy(track(straight(), 600), 12, seed=3), sigma=12)
     assert len(chains) == 1
@@ -31,8 +37,8 @@ def test_a_gap_is_bridged() -> None:
     assert len(kept([one for n, one in enumerate(track(straight(), 600)) if not 200 < n < 400])) == 1
 
 
-def test_what_comes_from_elsewhere_is_another_chain() -> None:
-    """A phone that goes on somewhere else has two chains."""
+def test_what_goes_on_elsewhere_is_followed() -> None:
+    """A phone that goes on somewhere else is followed there."""
     fixes = [*track(straight(), 60), *(fix(9000 + straight()(at), at) for at in range(61, 121))]
     assert kept(fixes) == [list(range(61)), list(range(61, 121))]
 

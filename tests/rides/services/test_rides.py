@@ -6,7 +6,7 @@ import pytest
 from common.errors import ValidationFailed
 from rides.models import LedgerEntry, Payment, Ride, TrackPoint
 from rides.positions import positions
-from rides.services.rides import ride_arrived, ride_cancel, ride_cancel_by_staff, ride_start
+from rides.services.rides import ride_arrived, ride_cancel, ride_cancel_by_staff, ride_finish_by_staff, ride_start
 from tests.cast import MONAS, arrive, book, north_of, stand_by, start, told, told_types
 from users.models import User
 
@@ -140,3 +140,23 @@ def test_each_step_is_taken_once_and_in_order(dewi: User, putri: User) -> None:
     with pytest.raises(ValidationFailed, match="ARRIVED cannot be ended"):
         ride_arrived(user_id=dewi.pk, ride_id=ride.pk)
     assert told_types(dewi).count("ride_arrived") == 1
+
+
+def test_staff_finish_a_ride_at_what_was_driven(dewi: User, putri: User) -> None:
+    """For a driver whose phone is dead: as if they had arrived, with the payment asked for."""
+    ride = start(dewi, putri)
+    Ride.objects.filter(pk=ride.pk).update(tracked_km=2.5)
+    ride_finish_by_staff(ride_id=ride.pk)
+    ride.refresh_from_db()
+    assert (ride.status, ride.total_cost, ride.adjusted_cost) == ("ARRIVED", 7500, 7500)
+    assert ride.payment.status == "PENDING"
+    assert told_types(putri)[-2:] == ["ride_arrived", "payment_process"]
+
+
+def test_staff_finish_only_what_is_under_way(dewi: User, putri: User) -> None:
+    """Neither a booked ride nor one that is over, nor one that does not exist."""
+    ride = book(dewi, putri)
+    for pk in (ride.pk, uuid4()):
+        with pytest.raises(ValidationFailed):
+            ride_finish_by_staff(ride_id=pk)
+    assert Ride.objects.get().status == "PICKUP"

@@ -24,7 +24,7 @@ def test_a_day_in_figures(dewi: User, putri: User, joko: User, sari: User) -> No
     propose(joko, sari)
     day = figures(timezone.now())
     assert day.rides == {"PICKUP": 0, "ONGOING": 1, "ARRIVED": 0, "COMPLETED": 1, "CANCELLED": 2}
-    assert day.cancelled == {"driver": 0, "passenger": 1, "staff": 1}
+    assert day.cancelled == {"driver": 0, "passenger": 1, "staff": 1, "system": 0}
     assert (day.payments, day.revenue, day.fees) == (1, 6000, 300)
     assert (day.searches, day.waiting, day.riding) == (1, 1, 1)
 

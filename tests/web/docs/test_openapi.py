@@ -36,6 +36,8 @@ CALLS = {
     ("/api/me/", "patch"): {"200", "400", "401", "429"},
     ("/api/me/", "delete"): {"204", "401", "409", "429"},
     ("/api/drivers/", "post"): {"201", "400", "401", "409", "429"},
+    ("/api/drivers/", "put"): {"200", "400", "401", "409", "429"},
+    ("/api/drivers/", "delete"): {"204", "401", "409", "429"},
     ("/api/rides/", "get"): {"200", "401", "404", "429"},
     ("/api/rides/{ride_id}/", "get"): {"200", "401", "404", "429"},
     ("/api/payments/{payment_id}/qr.svg", "get"): {"200", "404"},
@@ -133,7 +135,7 @@ def test_every_example_is_what_the_document_says() -> None:
 def test_every_call_with_a_body_has_an_example_of_it() -> None:
     for path, method in CALLS:
         body = operation(path, method).get("requestBody")
-        assert (body is not None) == (method in ("post", "patch"))
+        assert (body is not None) == (method in ("post", "put", "patch"))
         assert body is None or body["content"]["application/json"]["examples"], path
 
 

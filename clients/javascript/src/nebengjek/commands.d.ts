@@ -244,7 +244,7 @@ export interface MatchFound {
   expires_at: string;
 }
 
-/** One side has confirmed a match; with `ACCEPTED` both have. */
+/** One side has confirmed a match; with `ACCEPTED` both have, and learn who the other is. */
 export interface MatchAnswered {
   /** The driver. */
   driver_id: string;
@@ -266,6 +266,10 @@ export interface MatchAnswered {
   eta_seconds?: number;
   /** Until when the offer can be answered. */
   expires_at: string;
+  /** Who drives; gone some time after the ride (`CARD_RETENTION`). */
+  driver?: DriverCard;
+  /** Who rides; gone some time after the ride (`CARD_RETENTION`). */
+  passenger?: PassengerCard;
 }
 
 /** The match was rejected. */
@@ -434,7 +438,7 @@ export interface RideSnapshot {
   completed_at: string | null;
 }
 
-/** The ride was cancelled by `driver`, `passenger` or `staff`. */
+/** The ride was cancelled by `driver`, `passenger`, `staff` or, after a deadline, `system`. */
 export interface RideCancelled {
   /** The driver. */
   driver_id: string;
@@ -443,7 +447,7 @@ export interface RideCancelled {
   /** The ride. */
   ride_id: string;
   /** Who cancelled the ride. */
-  cancelled_by: "driver" | "passenger" | "staff";
+  cancelled_by: "driver" | "passenger" | "staff" | "system";
   /** The reason that was given; may be empty. */
   reason: string;
 }

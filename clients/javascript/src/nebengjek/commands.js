@@ -15,7 +15,7 @@ export const ACTIONS = [
   ["ride_start", ["driver"], ["PICKUP"]],
   ["ride_arrived", ["driver"], ["ONGOING"]],
   ["payment_process", ["passenger"], ["PAYMENT_DUE"]],
-  ["ride_cancel", ["driver", "passenger"], ["PICKUP"]],
+  ["ride_cancel", ["driver", "passenger"], ["PICKUP", "ABANDONED"]],
   ["ride_rate", ["driver", "passenger"], []],
 ];
 

@@ -28,10 +28,13 @@ const STEPS = {
   match_confirm: withMatch,
   match_rejected: (state, data) => ({ proposals: without(state.proposals, data.match_id) }),
   ride_pickup: booked,
-  ride_start: (_state, data) => ({ ride: data }),
-  ride_arrived: (_state, data, isDriver) => (isDriver ? { ride: null, last_ride: data } : { ride: data }),
+  ride_start: (state, data) => ({ ride: withPeople(state, data) }),
+  ride_arrived: (state, data, isDriver) => {
+    const ride = withPeople(state, data);
+    return isDriver ? { ride: null, last_ride: ride } : { ride };
+  },
   payment_process: payment,
-  ride_completed: (state, data) => ended(state, data.ride),
+  ride_completed: (state, data) => ended(state, withPeople(state, data.ride)),
   ride_cancelled: cancelled,
 };
 
@@ -62,9 +65,17 @@ function booked(state, data, isDriver) {
     location: match.location, target_location: match.target_location,
     distance_km: 0, total_cost: 0, adjustment_factor: 1, adjusted_cost: 0,
     created_at: data.timestamp, started_at: null, arrived_at: null, completed_at: null,
+    ...(data.driver && { driver: data.driver }), ...(data.passenger && { passenger: data.passenger }),
+    ...(data.pin && { pin: data.pin }),
   };
   const proposals = without(state.proposals, match_id);
   return isDriver ? { ride, proposals } : { ride, proposals, finder: { is_active: false } };
+}
+
+/** Only `ride_pickup` and the state say who drives and who rides. @param {any} state @param {any} ride */
+function withPeople(state, ride) {
+  const known = [state.ride, state.last_ride].find((other) => other?.ride_id === ride.ride_id);
+  return { ...ride, ...(known?.driver && { driver: known.driver }), ...(known?.passenger && { passenger: known.passenger }) };
 }
 
 /** @param {any} state @param {any} data */
@@ -110,6 +121,7 @@ function situations(role, state) {
     PICKUP: state.ride?.status === "PICKUP",
     ONGOING: state.ride?.status === "ONGOING",
     PAYMENT_DUE: Boolean(state.payment),
+    ABANDONED: false, // that the other side has vanished is known to the server alone
   };
   return new Set(Object.entries(facts).filter(([, isTrue]) => isTrue).map(([fact]) => fact));
 }
