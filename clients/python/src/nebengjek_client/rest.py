@@ -94,6 +94,20 @@ class Rest:
         profile: Data = await self._call("GET", "/api/me/")
         return profile
 
+    async def set_name(self, full_name: str) -> Data:
+        """Change one's name, or confirm it after a login; return the profile."""
+        profile: Data = await self._call("PATCH", "/api/me/", {"full_name": full_name})
+        return profile
+
+    async def delete_account(self) -> None:
+        """End the account and all personal data with it; refused (409) during a ride and until it is paid."""
+        await self._call("DELETE", "/api/me/")
+        self.access = None
+
+    async def block(self, ride_id: str) -> None:
+        """Never again be paired with the other side of a ride."""
+        await self._call("POST", f"/api/rides/{ride_id}/block/")
+
     async def rides(self, page: int = 1) -> Page:
         """Return a page of one's own rides."""
         rides: Page = await self._call("GET", f"/api/rides/?page={page}")
