@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
 
-from common.db import hold_name
+from common.db import delete_batch, hold_name
 from common.errors import RateLimited
 from users.models import KnownAddress, OneTimeCode
 from users.tokens import GRACE
@@ -107,9 +107,8 @@ def codes_of_the_hour() -> int:
 
 
 def purge_codes() -> int:
-    """Delete the codes that no limit counts any more; return how many."""
-    count, _ = OneTimeCode.objects.filter(created_at__lt=timezone.now() - HOUR - settings.OTP_TTL).delete()
-    return count
+    """Delete a batch of the codes that no limit counts any more; return how many."""
+    return delete_batch(OneTimeCode.objects.filter(created_at__lt=timezone.now() - HOUR - settings.OTP_TTL))
 
 
 def _take_try(row: OneTimeCode, account: str) -> bool:

@@ -82,6 +82,18 @@ def test_other_methods_types_and_paths_are_validation_errors(putri: User) -> Non
         assert answer.json()["code"] == "VALIDATION_FAILED"
 
 
+def test_tokens_and_profiles_are_in_nobodys_cache(putri: User) -> None:
+    """Refusals too, since they may quote a number."""
+    code = code_create(msisdn=putri.msisdn)
+    answers = [
+        ANYBODY.post("/api/auth/token/", {"msisdn": putri.msisdn, "otp": code}),
+        ANYBODY.post("/api/auth/otp/", {"msisdn": "12"}),
+        as_user(putri).get("/api/me/"),
+        ANYBODY.get("/api/me/"),
+    ]
+    assert [answer.headers["Cache-Control"] for answer in answers] == ["no-store"] * 4
+
+
 def test_refresh_and_logout(putri: User) -> None:
     pair = tokens_issue(putri)
     fresh = ANYBODY.post("/api/auth/refresh/", {"refresh": pair["refresh"]})
