@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -71,7 +72,9 @@ async def measure(app: Any, frames: int) -> float:
 
 async def compare(frames: int) -> None:
     """Print both times and their ratio."""
-    vars(notification_stream)["read_state"] = lambda _claims: {}  # no database: this is about frames
+    nobody = SimpleNamespace(proposals=[])
+    vars(notification_stream)["read_state"] = lambda _claims: nobody  # no database: this is about frames
+    vars(notification_stream)["ready_frame"] = lambda *_, **__: {"type": "session_ready", "data": {}}
     settings.WS_COMMAND_RATE = 0
     logging.disable(logging.INFO)
     turns: list[list[float]] = [[], []]

@@ -37,6 +37,7 @@ from realtime.server.uvicorn_server import make_server
 from rides.geo import GeoPoint
 from rides.models import Beacon, Finder, Match, Ride, TrackPoint
 from rides.positions import positions
+from rides.positions.base import reported_at
 from users.models import Driver, Role, User
 from users.presence import Presence, presence
 from web.live.picture import Painter, Picture
@@ -129,7 +130,7 @@ async def move(drivers: list[User]) -> None:
             at["latitude"] += 0.0001 * math.sin(turned)
             at["longitude"] += 0.0001 * math.cos(turned)
             places[user_id] = (at, turned)
-            positions().report(user_id, GeoPoint(**at), time.time(), driver=True)
+            positions().report(user_id, reported_at(GeoPoint(**at), time.time()), time.time(), driver=True)
         await asyncio.sleep(1)
 
 

@@ -65,6 +65,19 @@ class Env:
         items = self.text(name, default).split(",")
         return [item.strip() for item in items if item.strip()]
 
+    def table(self, name: str, *, high: str) -> dict[str, Decimal]:
+        """Return numbers from 0 to `high` by name, written as `car=150,van=120`."""
+        found: dict[str, Decimal] = {}
+        for item in self.words(name):
+            key, _, number = item.partition("=")
+            try:
+                found[key.strip()] = Decimal(number)
+            except ArithmeticError as exc:
+                raise ConfigError(f"{name}={item!r} must be pairs such as car=150,van=120.") from exc
+            if not 0 <= found[key.strip()] <= Decimal(high):
+                raise ConfigError(f"{name}={item!r} must have numbers from 0 to {high}.")
+        return found
+
     def choice(self, name: str, default: str, options: tuple[str, ...]) -> str:
         """Return one of `options`, whatever the case it is written in."""
         value = self.text(name, default)

@@ -110,7 +110,7 @@ def check_origins(**_: Any) -> list[CheckMessage]:
     if not wrong:
         return []
     hint = "Write origins as https://app.example.com or http://localhost:5173, without a path or a wildcard."
-    return [Error(f"WS_ALLOWED_ORIGINS can never match: {wrong}", hint=hint, id="nebengjek.E013")]
+    return [Error(f"WS_ALLOWED_ORIGINS can never match: {wrong}", hint=hint, id="nebengjek.E015")]
 
 
 def _is_origin(text: str) -> bool:
@@ -126,7 +126,7 @@ def check_spelling(**_: Any) -> list[CheckMessage]:
     close = {name: get_close_matches(name, known, 1, NEARLY) for name in os.environ if name not in known}
     hint = "settings.example.env lists all variables."
     return [
-        CheckWarning(f"{name} is not a setting; did you mean {found[0]}?", hint=hint, id="nebengjek.W003")
+        CheckWarning(f"{name} is not a setting; did you mean {found[0]}?", hint=hint, id="nebengjek.W006")
         for name, found in sorted(close.items())
         if found
     ]

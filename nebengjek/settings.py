@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -355,6 +354,8 @@ MATCH_SEARCH_INTERVAL = env.duration("MATCH_SEARCH_INTERVAL", "3s", low="100ms",
 SEARCH_FREE_CANCELS = env.integer("SEARCH_FREE_CANCELS", 5, low=0, high=1000)
 SEARCH_CANCEL_WAIT = env.duration("SEARCH_CANCEL_WAIT", "10s", low="1s", high="10m")
 ETA_BACKEND = env.text("ETA_BACKEND", "rides.eta.GreatCircleETA")
+OSRM_URL = env.text("OSRM_URL").rstrip("/")
+OSRM_TIMEOUT = env.duration("OSRM_TIMEOUT", "300ms", low="10ms", high="5s")
 ETA_DETOUR = env.decimal("ETA_DETOUR", "1.4", low="1", high="10")
 ETA_SPEED_KMH = env.decimal("ETA_SPEED_KMH", "25", low="1", high="300")
 RIDE_PIN = env.flag("RIDE_PIN", False)
@@ -368,7 +369,7 @@ RIDES_START_DISTANCE_M = 100  # driver and passenger at the start of a ride: a t
 RIDES_MIN_DISTANCE_KM = env.decimal("RIDES_MIN_DISTANCE_KM", "1", low="0.1", high="1000")
 RIDES_MAX_ACCURACY_M = env.decimal("RIDES_MAX_ACCURACY_M", "50", low="1", high="100000")
 RIDES_MAX_SPEED_KMH = env.decimal("RIDES_MAX_SPEED_KMH", "200")
-RIDES_MAX_CLOCK_SKEW = timedelta(seconds=30)  # a term of the contract
+RIDES_MAX_SPEEDS_KMH = env.table("RIDES_MAX_SPEEDS_KMH", high="1000")
 TRACK_FLUSH_INTERVAL = env.duration("TRACK_FLUSH_INTERVAL", "500ms", low="10ms", high="1m")
 
 PRICING_RATE_PER_KM = env.integer("PRICING_RATE_PER_KM", 3000, high=10_000_000)
@@ -376,6 +377,10 @@ PRICING_ADMIN_FEE_PERCENT = env.decimal("PRICING_ADMIN_FEE_PERCENT", "5", high="
 TRACK_RETENTION = env.duration("TRACK_RETENTION", "90d", low="1d")
 TRACE_RETENTION = env.duration("TRACE_RETENTION", "30d", low="1h")
 PLACE_RETENTION = env.duration("PLACE_RETENTION", "365d", low="1d")
+PAYMENT_URL = env.text("PAYMENT_URL")
+PAYMENT_SECRET = env.text("PAYMENT_SECRET")
+QUOTE_VALIDITY = env.duration("QUOTE_VALIDITY", "10m", low="10s", high="24h")
+PRICING_LEGAL_PER_KM = env.table("PRICING_LEGAL_PER_KM", high="10000000")
 PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY", "rides.gateways.QRLinkGateway")
 
 # --- Stopping ---------------------------------------------------------------------------------------------------------

@@ -35,8 +35,8 @@ def abandonment(ride: Ride, user_id: UUID, now: datetime) -> Abandonment | None:
 def driver_heard_at(ride: Ride, now: datetime) -> datetime:
     """Return when the driver of a ride that is under way was heard last: by position, by track, or at the start.
 
-    The position store may have been emptied by a restart; the track is in the database, but by the phone's clock, which
-    may run ahead.
+    The position store may have been emptied by a restart; the track is in the database. Of old rides it only has the
+    phone's clock, which may run ahead.
     """
     assert ride.started_at is not None
     heard = [ride.started_at]
@@ -45,5 +45,5 @@ def driver_heard_at(ride: Ride, now: datetime) -> datetime:
         heard.append(datetime.fromtimestamp(place.received_at, UTC))
     point = TrackPoint.objects.filter(ride=ride).order_by("-id").first()
     if point is not None:
-        heard.append(point.timestamp)
+        heard.append(point.received_at or point.timestamp)
     return max(when for when in heard if when <= now)

@@ -24,8 +24,8 @@ from common.admin import ReadOnlyAdmin, ReadOnlyInline, answered, ask_first
 from common.errors import ValidationFailed
 from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
 from rides.personal_data import keeps_track
+from rides.services.fares import fare_recompute
 from rides.services.rides import STAFF_CANCELS, ride_cancel_by_staff
-from rides.services.tracks import ledger_recompute
 from rides.staff.filters import CancelledByFilter, OutcomeFilter
 from rides.staff.timeline import timeline
 from rides.staff.trackmap import track_on_map
@@ -273,7 +273,7 @@ class RideAdmin(PeopleAdmin[Ride]):
             return _("The ride has not arrived.")
         if not keeps_track(ride):
             return _("The track is no longer kept.")
-        cost = sum(booking.cost for booking in ledger_recompute(ride))
+        cost = fare_recompute(ride).cost
         return (
             _("%(cost)s, as booked") % {"cost": cost}
             if cost == ride.total_cost

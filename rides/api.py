@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from io import BytesIO
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import segno
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.generics import ListAPIView
@@ -19,23 +23,33 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
+from common.errors import ValidationFailed
 from common.rest.documented import answer, documented
 from common.rest.exception_handler import only_reading, page_not_found
-from rides.models import Payment, Ride
-from rides.selectors import ride_detail, rides_of
-from rides.serializers import DriverRequest
+from rides.gateways import gateway
+from rides.models import Payment, Ride, TrackPoint
+from rides.selectors import reported_point, ride_detail, rides_of
+from rides.serializers import DriverRequest, QuoteRequest
+from rides.services.payments import payment_settle
+from rides.services.quotes import quote_make
 from rides.services.registration import driver_change_vehicle, driver_register, driver_unregister
 from rides.services.relations import ride_block
-from rides.snapshots import RideCard, RideDetail, ride_card
+from rides.snapshots import QuoteBody, ReportedPoint, RideCard, RideDetail, quote_body, ride_card
 from users.api import PAIR, USER, PrivateView, current_user, session_body, validated
 from users.authentication import digest_of
 from users.serializers import SessionSerializer, UserSerializer
 from users.services import session_once
 
+logger = logging.getLogger(__name__)
+
 RIDES = "http://127.0.0.1:8000/api/rides/"
 PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, description="The number of the page.")
 
 VEHICLE = {"vehicle_type": "motorcycle", "vehicle_plate": "B 1234 XYZ"}
+QUOTE = {
+    "location": {"latitude": -6.1754, "longitude": 106.8272},
+    "target_location": {"latitude": -6.2, "longitude": 106.83},
+}
 DRIVER_SESSION = {**PAIR, "user": {**USER, "role": "driver", "driver": VEHICLE}}
 """Examples for the documents."""
 
@@ -141,13 +155,13 @@ class RideListView(ListAPIView[Ride]):
 
 
 class RideDetailView(APIView):
-    """`GET /api/rides/<id>/`: one's own ride with ledger, payment and track."""
+    """`GET /api/rides/<id>/`: one's own ride with ledger, receipt and payment."""
 
     @documented(
         "readRide",
         "Read one of your rides",
         "A ride of other people is answered with 404.",
-        {200: answer(RideDetail, "The ride with its ledger, payment and track.")},
+        {200: answer(RideDetail, "The ride with its ledger, receipt and payment.")},
         refusals=[401, 404],
         tag="rides",
     )
@@ -178,6 +192,85 @@ class RideBlockView(APIView):
             raise Http404
         ride_block(user_id=user.pk, ride_id=ride_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class TrackPages(Pages):
+    """Pages of 1,000 positions."""
+
+    page_size = 1000
+
+
+class PointSerializer(BaseSerializer[TrackPoint]):
+    """A position of a track."""
+
+    def to_representation(self, instance: TrackPoint) -> dict[str, Any]:
+        """Return the position as the contract writes it."""
+        point: dict[str, Any] = msgspec.to_builtins(reported_point(instance))
+        return point
+
+
+class TrackView(ListAPIView[TrackPoint]):
+    """`GET /api/rides/<id>/track/`: the positions that the driver reported, in pages."""
+
+    serializer_class = PointSerializer
+    pagination_class = TrackPages
+
+    @documented(
+        "readTrack",
+        "Read the track of one of your rides",
+        "All positions that the driver reported, in the order in which they came in, in pages of 1,000.",
+        {200: answer(ReportedPoint, "A page of positions.")},
+        refusals=[401, 404],
+        tag="rides",
+        parameters=[PAGE],
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List them."""
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> Any:
+        """Return the track; 404 for a ride that does not exist and for other people's."""
+        ride = rides_of(current_user(self.request).pk).filter(pk=self.kwargs["ride_id"]).first()
+        if ride is None:
+            raise Http404
+        return TrackPoint.objects.filter(ride=ride).order_by("id")
+
+
+class QuoteView(APIView):
+    """`POST /api/quotes/`: the price of a ride before it is booked."""
+
+    @documented(
+        "askForQuote",
+        "Ask what a ride will cost",
+        "A search that begins with the `quote_id` within its validity pays the quote, when the ride ends within 300 m "
+        "of the quoted target and is at most 20 % longer or shorter than the quoted way.",
+        {201: answer(QuoteBody, "The price, and what each part of it is for.")},
+        refusals=[401],
+        tag="rides",
+        request=QuoteRequest,
+        example=QUOTE,
+    )
+    def post(self, request: Request) -> Response:
+        """Answer with the price."""
+        wanted = validated(QuoteRequest, request)
+        vehicle_type = wanted.pop("vehicle_type", None) or ""
+        quote = quote_make(user=current_user(request), vehicle_type=vehicle_type, **wanted)
+        return Response(msgspec.to_builtins(quote_body(quote)), status=status.HTTP_201_CREATED)
+
+
+@csrf_exempt
+@require_POST
+def payment_webhook(request: HttpRequest, name: str) -> HttpResponse:
+    """Take a notice of a payment gateway: 200 for what it has signed, whether or not it is new; else 400."""
+    used = gateway()
+    if getattr(used, "name", "") != name or not getattr(used, "settles", False):
+        return page_not_found(request, Http404())
+    try:
+        payment_settle(gateway_name=name, notice=used.read_notice(request.body, request.headers))
+    except ValidationFailed as exc:
+        logger.warning("Refused a notice of %s: %s", name, exc.message)
+        return JsonResponse({"code": exc.code, "message": exc.message}, status=400)
+    return JsonResponse({})
 
 
 @only_reading

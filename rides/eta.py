@@ -1,11 +1,14 @@
-"""How long a driver takes to a pick-up. `ETA_BACKEND` names the class; a routing engine is another one like it."""
+"""How long a driver takes to a pick-up, and how long a way is. `ETA_BACKEND` names the class."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Protocol
+from functools import cache
+from typing import Any, Protocol
 
+import httpx
+import msgspec
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -16,18 +19,29 @@ logger = logging.getLogger(__name__)
 
 STEP_S = 60
 """Times are rounded up to this many seconds."""
+MAX_PLACES = 100
+"""Places of one table: the default limit of an OSRM server."""
+
+
+class Way(msgspec.Struct, frozen=True):
+    """The way from one place to another: kilometres and seconds."""
+
+    km: float
+    seconds: float
 
 
 class ETABackend(Protocol):
-    """Says how long ways take."""
+    """Says how long ways take. When it raises, the great circle answers."""
 
     def seconds(self, origins: Sequence[GeoPoint], destination: GeoPoint) -> Sequence[float]:
         """Return the seconds from each of some places to another.
 
         Called within the transaction of a search, for all its offers at once: it must have a time-out of well below a
-        second, and may keep what it knows (places are the middles of cells, so the same ones come again). When it
-        raises, the great circle answers.
+        second, and may keep what it knows (places are the middles of cells, so the same ones come again).
         """
+
+    def way(self, origin: GeoPoint, destination: GeoPoint) -> Way:
+        """Return how long a way is, for quotes."""
 
 
 class GreatCircleETA:
@@ -35,9 +49,41 @@ class GreatCircleETA:
 
     def seconds(self, origins: Sequence[GeoPoint], destination: GeoPoint) -> Sequence[float]:
         """Return the seconds from each of some places to another."""
-        metres_per_second = float(settings.ETA_SPEED_KMH) / 3.6
-        detour = float(settings.ETA_DETOUR)
-        return [distance_km(origin, destination) * 1000 * detour / metres_per_second for origin in origins]
+        return [self.way(origin, destination).seconds for origin in origins]
+
+    def way(self, origin: GeoPoint, destination: GeoPoint) -> Way:
+        """Return how long a way is."""
+        km = distance_km(origin, destination) * float(settings.ETA_DETOUR)
+        return Way(km, km / float(settings.ETA_SPEED_KMH) * 3600)
+
+
+class OSRMETA:
+    """The roads of an OSRM server at `OSRM_URL` (project-osrm.org, HTTP API v1); asked for at most `OSRM_TIMEOUT`."""
+
+    def seconds(self, origins: Sequence[GeoPoint], destination: GeoPoint) -> Sequence[float]:
+        """Return the seconds from each of some places to another, by its `table` service."""
+        found: list[float] = []
+        for start in range(0, len(origins), MAX_PLACES - 1):
+            some = origins[start : start + MAX_PLACES - 1]
+            sources = ";".join(str(n) for n in range(len(some)))
+            answer = self._ask("table", [*some, destination], sources=sources, destinations=str(len(some)))
+            detour = GreatCircleETA()
+            rows = zip(some, answer["durations"], strict=True)
+            found += [detour.way(place, destination).seconds if row[0] is None else row[0] for place, row in rows]
+        return found
+
+    def way(self, origin: GeoPoint, destination: GeoPoint) -> Way:
+        """Return how long a way is, by its `route` service."""
+        route = self._ask("route", [origin, destination], overview="false")["routes"][0]
+        return Way(route["distance"] / 1000, route["duration"])
+
+    def _ask(self, service: str, places: Sequence[GeoPoint], **options: str) -> Any:
+        at = ";".join(f"{place.longitude:.6f},{place.latitude:.6f}" for place in places)
+        response = _client().get(f"{settings.OSRM_URL}/{service}/v1/driving/{at}", params=options)
+        answer = response.json()
+        if response.status_code != httpx.codes.OK or answer.get("code") != "Ok":
+            raise ValueError(f"OSRM answered {response.status_code}: {answer.get('code')} {answer.get('message', '')}")
+        return answer
 
 
 def eta_seconds(origins: Sequence[GeoPoint], destination: GeoPoint) -> list[int]:
@@ -48,10 +94,30 @@ def eta_seconds(origins: Sequence[GeoPoint], destination: GeoPoint) -> list[int]
     return [max(STEP_S, int(round_up(seconds, STEP_S))) for seconds in _seconds(cells, target)]
 
 
+def route_between(origin: GeoPoint, destination: GeoPoint) -> Way:
+    """Return how long the way from one place to another is."""
+    backend = _backend()
+    try:
+        return backend.way(origin, destination)
+    except Exception as exc:
+        logger.warning("%s failed; using the great circle: %s", settings.ETA_BACKEND, exc)
+        return GreatCircleETA().way(origin, destination)
+
+
 def _seconds(origins: Sequence[GeoPoint], destination: GeoPoint) -> Sequence[float]:
     try:
-        backend: ETABackend = import_string(settings.ETA_BACKEND)()
-        return backend.seconds(origins, destination)
+        return _backend().seconds(origins, destination)
     except Exception:
         logger.exception("%s failed; using the great circle.", settings.ETA_BACKEND)
         return GreatCircleETA().seconds(origins, destination)
+
+
+def _backend() -> ETABackend:
+    backend: ETABackend = import_string(settings.ETA_BACKEND)()
+    return backend
+
+
+@cache
+def _client() -> httpx.Client:
+    """Return the connections of this process to the routing engine."""
+    return httpx.Client(timeout=settings.OSRM_TIMEOUT.total_seconds())

@@ -316,7 +316,7 @@ class RideArrived(RideSnapshot, frozen=True, kw_only=True):
     status: Annotated[Literal["ARRIVED"], STATUS]
 
 
-class PaymentSnapshot(RideEvent, frozen=True, kw_only=True):
+class PaymentSnapshot(RideEvent, frozen=True, kw_only=True, omit_defaults=True):
     """A payment as it stands; `total_cost` is what the passenger pays: the adjusted cost of the ride."""
 
     examples: ClassVar[Examples] = {"Paid": {"status": "ACCEPTED"}}
@@ -339,16 +339,20 @@ class PaymentSnapshot(RideEvent, frozen=True, kw_only=True):
             examples=["http://127.0.0.1:8000/api/payments/01990000-0000-7000-8000-000000000005/qr.svg"],
         ),
     ]
+    method: Annotated[
+        str | None,
+        Meta(description="How it was paid: `cash`, or the name of the gateway; missing until then.", examples=["qr"]),
+    ] = None
 
 
-class PaymentProcessed(PaymentSnapshot, frozen=True, kw_only=True):
+class PaymentProcessed(PaymentSnapshot, frozen=True, kw_only=True, omit_defaults=True):
     """A payment was requested, made or refused."""
 
     type: ClassVar[str] = "payment_process"
     subject: ClassVar[str] = "payment.processed"
     examples: ClassVar[Examples] = {
-        "Requested": {"status": "PENDING"},
-        "Refused; may still be accepted": {"status": "REJECTED"},
+        "Requested": {"status": "PENDING", "method": UNSET},
+        "Refused; may still be accepted": {"status": "REJECTED", "method": UNSET},
         "Paid": {"status": "ACCEPTED"},
     }
 

@@ -136,7 +136,7 @@ def _nearby(finder: Finder, now: float) -> list[Nearby]:
     oldest = now - FORGET_AFTER * settings.LOCATION_MAX_AGE.total_seconds()
     radius = search_radius_km(finder.attempts)
     reach = radius + 2 * STEP_KM if finder.is_coarse else radius
-    near = positions().drivers_near(finder.location, reach, received_after=oldest)
+    near = positions().drivers_near(finder.location, reach, made_after=oldest)
     if not finder.is_coarse:
         return [Nearby(distance, distance, place) for distance, place in near[:MAX_CONSIDERED]]
     rough = (Nearby(cell_distance_km(place.point, finder.location), distance, place) for distance, place in near)
@@ -167,7 +167,7 @@ def _read_situation(driver_ids: Collection[UUID], finder: Finder, offered_before
 
 
 def _decide(situation: Situation, one: Nearby, now: float, *, has_room: bool) -> OfferDecision:
-    place, age = one.place, max(0.0, now - one.place.received_at)
+    place, age = one.place, max(0.0, now - one.place.made_at)
     outcome = _objection(situation, place, age)
     if outcome is None:
         outcome = CandidateOutcome.OFFERED if has_room else CandidateOutcome.IGNORES_OFFERS

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from rides.geo import GeoPoint
 from users.models import VehicleType
@@ -228,6 +230,111 @@ class Match(models.Model):
         return GeoPoint(self.target_latitude, self.target_longitude)
 
 
+class Tariff(models.Model):
+    """A version of what rides cost. It is never edited: a newer version of the same name takes its place.
+
+    The newest version of each name that has begun counts. Of those that fit a ride the most particular one is taken:
+    first the smallest area, then one for the vehicle, then one for the time. Where none fits, the tariff of the
+    environment holds (`PRICING_RATE_PER_KM`). Times are local (`TIME_ZONE`); money is in rupiah.
+    """
+
+    name = models.SlugField(max_length=64, help_text="The versions of one tariff have the same name.")
+    valid_from = models.DateTimeField()
+    is_withdrawn = models.BooleanField(default=False, help_text="From then on there is no tariff of this name.")
+    source = models.CharField(max_length=300, blank=True, help_text="The rule or decision that it follows.")
+    vehicle_type = models.CharField(max_length=16, choices=VehicleType.choices, blank=True, help_text="Empty: any.")
+    south = models.FloatField(null=True, blank=True, help_text="The area of the pick-up, in degrees; empty: anywhere.")
+    west = models.FloatField(null=True, blank=True)
+    north = models.FloatField(null=True, blank=True)
+    east = models.FloatField(null=True, blank=True)
+    weekdays = models.CharField(max_length=7, default="1234567", help_text="1 is Monday; 67 is the weekend.")
+    from_time = models.TimeField(null=True, blank=True, help_text="Rides booked from then on; may pass midnight.")
+    to_time = models.TimeField(null=True, blank=True, help_text="Rides booked before.")
+    base_fare = models.PositiveIntegerField(default=0, help_text="For getting in.")
+    minimum_fare = models.PositiveIntegerField(default=0, help_text="For the first kilometres, however few are driven.")
+    minimum_km = models.DecimalField(max_digits=9, decimal_places=3, default=Decimal(0), help_text="So many of them.")
+    per_km = models.PositiveIntegerField(default=0, help_text="For each kilometre beyond.")
+    per_minute = models.PositiveIntegerField(default=0, help_text="For each minute of driving.")
+    per_waiting_minute = models.PositiveIntegerField(default=0, help_text="For each minute of waiting.")
+    free_waiting_minutes = models.PositiveSmallIntegerField(default=0)
+    slow_kmh = models.FloatField(default=3, help_text="What is slower is waiting.")
+    unit_fare = models.PositiveIntegerField(default=0, help_text="For each counted unit that has begun.")
+    counted_km = models.DecimalField(max_digits=9, decimal_places=6, default=Decimal(0), help_text="A unit of driving.")
+    counted_s = models.PositiveIntegerField(default=0, help_text="A unit of waiting, in seconds.")
+    surge = models.DecimalField(max_digits=4, decimal_places=2, default=Decimal(1), help_text="Factor of high demand.")
+    surge_cap = models.DecimalField(max_digits=4, decimal_places=2, default=Decimal(2), help_text="Its largest value.")
+    surcharges = models.JSONField(default=list, blank=True, help_text='[{"label": "Night", "amount": 5000}]')
+    platform_fee = models.PositiveIntegerField(default=0)
+    rounding = models.PositiveIntegerField(default=1, help_text="Fares are rounded to a multiple of this.")
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+
+    class Meta:
+        ordering = ("name", "-valid_from", "-id")
+        constraints = (
+            models.UniqueConstraint(fields=("name", "valid_from"), name="one_tariff_version_at_a_time"),
+            models.CheckConstraint(condition=Q(surge__gte=1, surge__lte=F("surge_cap")), name="tariff_surge_capped"),
+            models.CheckConstraint(condition=Q(rounding__gte=1), name="tariff_rounding_at_least_1"),
+            models.CheckConstraint(
+                condition=Q(unit_fare=0) | Q(counted_km__gt=0) | Q(counted_s__gt=0), name="tariff_unit_is_something"
+            ),
+            models.CheckConstraint(
+                condition=Q(south=None, west=None, north=None, east=None)
+                | Q(south__isnull=False, west__isnull=False, north__isnull=False, east__isnull=False)
+                & Q(south__lt=F("north"), south__gte=-90, north__lte=90, west__range=(-180, 180))
+                & Q(east__range=(-180, 180)),
+                name="tariff_area_is_a_box",
+            ),
+            models.CheckConstraint(
+                condition=Q(from_time=None, to_time=None) | Q(from_time__isnull=False, to_time__isnull=False),
+                name="tariff_time_has_both_ends",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} from {timezone.localtime(self.valid_from):%Y-%m-%d %H:%M}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Add the version; raises `TypeError` for one that exists, whose rides must stay explicable."""
+        if not self._state.adding:
+            raise TypeError("A tariff is never changed: add a version.")
+        super().save(*args, **kwargs)
+
+
+class Quote(models.Model):
+    """A price that was promised for a ride before it was booked."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    latitude = models.FloatField()
+    longitude = models.FloatField()
+    target_latitude = models.FloatField()
+    target_longitude = models.FloatField()
+    vehicle_type = models.CharField(max_length=16, choices=VehicleType.choices, blank=True)
+    tariff = models.ForeignKey(Tariff, models.PROTECT, null=True, help_text="Empty: that of the environment.")
+    rate_per_km = models.PositiveIntegerField(help_text="Of the tariff of the environment.")
+    distance_km = models.FloatField()
+    total_cost = models.PositiveBigIntegerField()
+    lines = models.JSONField()
+    created_at = models.DateTimeField(db_index=True)
+    valid_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.distance_km:.3f} km: {self.total_cost}"
+
+    @property
+    def location(self) -> GeoPoint:
+        """The pick-up."""
+        return GeoPoint(self.latitude, self.longitude)
+
+    @property
+    def target_location(self) -> GeoPoint:
+        """Where the passenger wants to go."""
+        return GeoPoint(self.target_latitude, self.target_longitude)
+
+
 class RideStatus(models.TextChoices):
     """PICKUP -> ONGOING -> ARRIVED -> COMPLETED, or CANCELLED from any but the last."""
 
@@ -245,8 +352,8 @@ PASSENGER_BUSY = (RideStatus.PICKUP, RideStatus.ONGOING, RideStatus.ARRIVED)
 class Ride(models.Model):
     """A booked ride.
 
-    `tracked_km` is the unrounded sum of the accepted track so far; `distance_km` and `total_cost` are what the ledger
-    has booked of it. Money is whole rupiah.
+    `tracked_km` is how far it has come: an estimate while it is under way, what was measured once it has ended.
+    `distance_km` and `total_cost` are what the ledger has booked of it. Money is whole rupiah.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -261,13 +368,26 @@ class Ride(models.Model):
     pin = models.CharField(max_length=4, blank=True, default="", db_default="")
     rate_per_km = models.PositiveIntegerField(help_text="Rupiah; the tariff of the booking stays that of the ride.")
     unit_km = models.DecimalField(max_digits=15, decimal_places=9, help_text="What the ledger books at a time.")
+    tariff = models.ForeignKey(Tariff, models.PROTECT, null=True, help_text="Empty: that of the environment.")
+    quote = models.ForeignKey(Quote, models.PROTECT, null=True, related_name="rides")
+    receipt = models.JSONField(null=True, help_text="What each part costs, and what was not counted and why.")
+    meter_rule = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="By which rule the distance is measured (rides.services.tracks)."
+    )
+    max_accuracy_m = models.FloatField(default=50, db_default=50, help_text="Fixes that are worse do not count.")
+    max_speed_kmh = models.FloatField(
+        default=0, db_default=0, help_text="What the vehicle can do; 0: any speed is plausible."
+    )
+    progress = models.TextField(
+        blank=True, default="", db_default="", help_text="How far the running estimate has come; empty when it is over."
+    )
     tracked_km = models.FloatField(default=0)
     distance_km = models.DecimalField(max_digits=15, decimal_places=9, default=Decimal(0))
     total_cost = models.PositiveBigIntegerField(default=0)
     adjustment_factor = models.FloatField(default=1)
     adjusted_cost = models.PositiveBigIntegerField(default=0)
     needs_review = models.CharField(
-        max_length=32, blank=True, default="", db_default="", help_text="Why support should look at it."
+        max_length=128, blank=True, default="", db_default="", help_text="Why support should look at it."
     )
     cancelled_by = models.CharField(max_length=64, blank=True)
     cancel_reason = models.CharField(max_length=200, blank=True)
@@ -308,25 +428,51 @@ class Ride(models.Model):
     def __str__(self) -> str:
         return f"{self.id} {self.status}"
 
+    def flag(self, *reasons: str) -> None:
+        """Ask support to look at the ride, for these reasons beside those there are; the caller saves it."""
+        known = [reason for reason in self.needs_review.split(", ") if reason]
+        self.needs_review = ", ".join(dict.fromkeys([*known, *reasons]))[:128]
 
-class TrackPoint(models.Model):
-    """A position that the driver reported during a ride. All are kept; the fare is made of the accepted ones."""
 
-    ride = models.ForeignKey(Ride, models.CASCADE, related_name="track")
+class ReportedFix(models.Model):
+    """A position that a phone reported during a ride."""
+
     latitude = models.FloatField()
     longitude = models.FloatField()
-    timestamp = models.DateTimeField()
+    received_at = models.DateTimeField(null=True, blank=True, help_text="By the server's clock; unknown of old rides.")
+    phone_time = models.DateTimeField(null=True, blank=True, help_text="By the phone's clock, if it said so.")
+    connection = models.CharField(max_length=8, blank=True, default="", db_default="")
     accuracy = models.FloatField(null=True, blank=True)
     speed = models.FloatField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+        ordering = ("id",)
+
+
+class TrackPoint(ReportedFix):
+    """A position of the driver. All are kept; `accepted` and `reason` say what the running estimate took of it.
+
+    `timestamp` is when the driver was there, as well as that was known at the time.
+    """
+
+    ride = models.ForeignKey(Ride, models.CASCADE, related_name="track")
+    timestamp = models.DateTimeField()
     heading = models.FloatField(null=True, blank=True)
     accepted = models.BooleanField()
     reason = models.CharField(max_length=32, blank=True, help_text="Why it was refused.")
 
-    class Meta:
-        ordering = ("id",)
-
     def __str__(self) -> str:
         return f"{self.timestamp:%H:%M:%S} {self.latitude:.5f} {self.longitude:.5f}"
+
+
+class PassengerPoint(ReportedFix):
+    """A position of the passenger during the ride, against which the driver's track is held."""
+
+    ride = models.ForeignKey(Ride, models.CASCADE, related_name="passenger_track")
+
+    def __str__(self) -> str:
+        return f"{self.received_at:%H:%M:%S} {self.latitude:.5f} {self.longitude:.5f}"
 
 
 class LedgerEntry(models.Model):
@@ -334,7 +480,7 @@ class LedgerEntry(models.Model):
 
     ride = models.ForeignKey(Ride, models.CASCADE, related_name="ledger")
     distance_km = models.DecimalField(max_digits=15, decimal_places=9)
-    cost = models.PositiveBigIntegerField()
+    cost = models.BigIntegerField(help_text="The last entry corrects those of the running estimate, either way.")
     created_at = models.DateTimeField()
 
     class Meta:
@@ -363,6 +509,9 @@ class Payment(models.Model):
     admin_fee = models.PositiveBigIntegerField()
     driver_payout = models.PositiveBigIntegerField()
     qr_code_url = models.URLField(max_length=500)
+    method = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="How it was paid: cash, or the gateway's name."
+    )
     created_at = models.DateTimeField()
     processed_at = models.DateTimeField(null=True, blank=True)
 
@@ -379,6 +528,27 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.total_cost} {self.status}"
+
+
+class PaymentNotice(models.Model):
+    """What a payment gateway has told of a payment. The same is kept once, however often it is told."""
+
+    payment = models.ForeignKey(Payment, models.CASCADE, related_name="notices")
+    gateway = models.CharField(max_length=32)
+    reference = models.CharField(max_length=128, help_text="The gateway's own number of the transaction.")
+    status = models.CharField(max_length=32, help_text="In the gateway's words.")
+    outcome = models.CharField(max_length=16, help_text="In ours: pending, paid, failed or refunded.")
+    amount = models.PositiveBigIntegerField()
+    received_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(fields=("payment", "gateway", "reference", "status"), name="one_notice_per_status"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.gateway} {self.reference}: {self.status}"
 
 
 class DeviceReceipt(models.Model):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
-from typing import Any, Literal, cast
+from datetime import datetime, timedelta
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 from django.db.models import Exists, Q, QuerySet
 from django.utils import timezone
 
 from common.db import read_snapshot
 from common.prepared import Prepared
 from rides.abandonment import abandonment
-from rides.fares.meter import Refusal
 from rides.models import (
     DRIVER_BUSY,
     OPEN_MATCH,
@@ -34,6 +34,7 @@ from rides.snapshots import (
     BeaconState,
     FinderState,
     LedgerLine,
+    NotCounted,
     OpenMatch,
     ReportedPoint,
     RideDetail,
@@ -42,11 +43,16 @@ from rides.snapshots import (
     open_match,
     payment_snapshot,
     people_of,
+    receipt_lines,
     ride_card,
     ride_fields,
 )
 from users.models import Role, User
 from users.selectors import history_start
+
+KEPT_AFTER = (RideStatus.ARRIVED, RideStatus.COMPLETED)
+BACKLOG = timedelta(hours=1)
+"""How long after a ride its phone may still deliver what it could not send in time."""
 
 WITH_PEOPLE = ("match", "driver", "passenger")
 """What is read together with a ride that is shown to its people."""
@@ -59,6 +65,8 @@ class CurrentRide(msgspec.Struct, frozen=True):
     other_id: UUID
     status: str
     is_driver: bool
+    ended_at: float | None = None
+    """When it ended, of a ride whose driver may still deliver positions of it; seconds since 1970."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -165,15 +173,23 @@ def ride_is_abandoned(ride_id: UUID, user_id: UUID) -> bool:
 
 
 def ride_under_way(user_id: UUID) -> CurrentRide | None:
-    """Return the ride in which both parties hear of each other's positions, where there is one."""
+    """Return the ride that a user's positions belong to: the current one, else a driver's that ended lately."""
     ride = Ride.objects.filter(
         Q(driver_id=user_id) | Q(passenger_id=user_id), status__in=(RideStatus.PICKUP, RideStatus.ONGOING)
     ).first()
     if ride is None:
-        return None
+        return _ride_just_ended(user_id)
     is_driver = ride.driver_id == user_id
     other = ride.passenger_id if is_driver else ride.driver_id
     return CurrentRide(ride.pk, other, ride.status, is_driver)
+
+
+def _ride_just_ended(driver_id: UUID) -> CurrentRide | None:
+    ended = Ride.objects.filter(driver_id=driver_id, status__in=KEPT_AFTER, arrived_at__gte=timezone.now() - BACKLOG)
+    ride = ended.order_by("-created_at").first()
+    if ride is None or ride.arrived_at is None:
+        return None
+    return CurrentRide(ride.pk, ride.passenger_id, ride.status, is_driver=True, ended_at=ride.arrived_at.timestamp())
 
 
 def passengers_searching(passenger_ids: Collection[UUID]) -> set[UUID]:
@@ -194,14 +210,16 @@ def _may_see(user_id: UUID) -> Q:
 
 
 def ride_detail(ride: Ride) -> RideDetail:
-    """Return a ride with its ledger, payment and track."""
+    """Return a ride with its ledger, receipt and payment."""
     payment = Payment.objects.filter(ride=ride).first()
     return RideDetail(
         **ride_fields(ride),
         **people_of(ride),
         ledger=[_ledger_line(entry) for entry in ride.ledger.all()],
+        lines=receipt_lines(ride),
+        not_counted=[NotCounted(**one) for one in (ride.receipt or {}).get("not_counted", [])],
         payment=payment_snapshot(payment, ride) if payment else None,
-        track=[_reported_point(point) for point in ride.track.all()],
+        track_url=f"{settings.PUBLIC_URL}/api/rides/{ride.pk}/track/",
     )
 
 
@@ -210,14 +228,14 @@ def _ledger_line(entry: LedgerEntry) -> LedgerLine:
     return LedgerLine(entry_id=entry.pk, distance_km=distance, cost=entry.cost, created_at=entry.created_at)
 
 
-def _reported_point(point: TrackPoint) -> ReportedPoint:
-    reason = cast("Refusal | None", point.reason or None)
+def reported_point(point: TrackPoint) -> ReportedPoint:
+    """Return a position of a track as the contract writes it."""
     return ReportedPoint(
         latitude=point.latitude,
         longitude=point.longitude,
         timestamp=point.timestamp,
         accepted=point.accepted,
-        reason=reason,
+        reason=point.reason or None,
     )
 
 

@@ -13,7 +13,6 @@ from msgspec import UNSET, Meta
 from common.examples import Examples
 from events.base import Moment
 from rides.events import MatchSnapshot, PaymentSnapshot, RideSnapshot
-from rides.fares.meter import Refusal
 from rides.fields import (
     CONFIRMED,
     PICK_UP,
@@ -30,7 +29,7 @@ from rides.fields import (
     Vehicle,
 )
 from rides.geo import GeoPoint, Latitude, Longitude
-from rides.models import Finder, Match, Payment, Ride, RideStatus
+from rides.models import Finder, Match, Payment, Quote, Ride, RideStatus
 from rides.positions import positions
 
 
@@ -99,15 +98,65 @@ class ReportedPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     longitude: Longitude
     timestamp: Annotated[Moment, Meta(description="When the driver was there.")]
     accepted: Annotated[bool, Meta(description="Whether the point counts for the fare.")]
-    reason: Annotated[Refusal | None, Meta(description="Why it does not count.")] = None
+    reason: Annotated[str | None, Meta(description="Why it does not count.", examples=["inaccurate"])] = None
+
+
+class ReceiptLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What a part of the ride costs; all lines add up to what is paid."""
+
+    label: Annotated[str, Meta(description="What it is for.", examples=["4.250 km at 3000"])]
+    amount: Annotated[int, Meta(description="Rupiah; less than nothing for a discount.", examples=[12_750])]
+
+
+class NotCounted(msgspec.Struct, frozen=True, kw_only=True):
+    """Positions that the driver's phone reported and that were not billed."""
+
+    reason: Annotated[str, Meta(description="Why.", examples=["inaccurate"])]
+    points: Annotated[int, Meta(description="How many.", examples=[3])]
 
 
 class RideDetail(RideCard, frozen=True, kw_only=True):
-    """A ride with what was booked, what is to be paid, and where it went."""
+    """A ride with what was booked, what each part costs, and what is to be paid."""
 
-    ledger: Annotated[list[LedgerLine], Meta(description="What was booked, in order.")]
+    ledger: Annotated[
+        list[LedgerLine],
+        Meta(description="What was booked, in order; at the arrival the last entry corrects the estimates."),
+    ]
+    lines: Annotated[
+        list[ReceiptLine], Meta(description="What each part costs; they add up to `adjusted_cost`. Empty before.")
+    ]
+    not_counted: Annotated[list[NotCounted], Meta(description="What was not billed, and why.")]
     payment: Annotated[PaymentSnapshot | None, Meta(description="What is to be paid; null before the arrival.")]
-    track: Annotated[list[ReportedPoint], Meta(description="All positions that the driver reported, in order.")]
+    track_url: Annotated[
+        str,
+        Meta(
+            description="Where the positions are that the driver reported, in pages.",
+            examples=["http://127.0.0.1:8000/api/rides/01990000-0000-7000-8000-000000000004/track/"],
+        ),
+    ]
+
+
+class QuoteBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A price that is promised until `valid_until`; `finder_update` takes its `quote_id`."""
+
+    quote_id: Annotated[UUID, Meta(description="The quote.", examples=["01990000-0000-7000-8000-000000000008"])]
+    distance_km: Annotated[Kilometres, Meta(description="Kilometres of the way, as far as it can be told before.")]
+    total_cost: Annotated[Rupiah, Meta(description="What the ride will cost, in rupiah.")]
+    lines: Annotated[list[ReceiptLine], Meta(description="What each part costs; they add up to `total_cost`.")]
+    tariff: Annotated[str, Meta(description="The name of the tariff.", examples=["default"])]
+    valid_until: Annotated[Moment, Meta(description="Until when a search may begin with it.")]
+
+
+def quote_body(quote: Quote) -> QuoteBody:
+    """Return a quote as the contract writes it."""
+    return QuoteBody(
+        quote_id=quote.pk,
+        distance_km=quote.distance_km,
+        total_cost=quote.total_cost,
+        lines=[ReceiptLine(**line) for line in quote.lines],
+        tariff=quote.tariff.name if quote.tariff else "default",
+        valid_until=quote.valid_until,
+    )
 
 
 def finder_fields(finder: Finder) -> dict[str, Any]:
@@ -186,6 +235,17 @@ def pickup_fields(ride: Ride, match: Match) -> dict[str, Any]:
     }
 
 
+def receipt_lines(ride: Ride) -> list[ReceiptLine]:
+    """Return what each part of a ride costs, down to what is paid."""
+    if ride.receipt is None:
+        return []
+    lines = [ReceiptLine(**line) for line in ride.receipt["lines"]]
+    discount = ride.adjusted_cost - ride.total_cost
+    if ride.arrived_at is not None and discount:
+        lines.append(ReceiptLine(label=f"Times {ride.adjustment_factor:g}, by the driver", amount=discount))
+    return lines
+
+
 def payment_fields(payment: Payment, ride: Ride) -> dict[str, Any]:
     """Return the fields of an event about a payment as it stands."""
     return {
@@ -198,6 +258,7 @@ def payment_fields(payment: Payment, ride: Ride) -> dict[str, Any]:
         "admin_fee": payment.admin_fee,
         "driver_payout": payment.driver_payout,
         "qr_code_url": payment.qr_code_url,
+        "method": payment.method or None,
     }
 
 

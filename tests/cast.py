@@ -7,16 +7,22 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from events.models import OutboxEvent
 from rides.geo import GeoPoint
+from rides.limits import limits_of
+from rides.metering.fixes import Fix
+from rides.metering.running import Progress, advance
 from rides.models import Beacon, Finder, Match, Ride, RideStatus, TrackPoint
 from rides.positions import positions
+from rides.positions.base import reported_at
 from rides.services.finders import finder_update
 from rides.services.matches import match_confirm
 from rides.services.rides import ride_arrived, ride_start
+from rides.services.tracks import Report, tracks_record
 from users.models import Driver, Role, User
 from users.presence import Presence, presence
 
@@ -58,7 +64,14 @@ def stand_by(driver: User, place: GeoPoint = MONAS, age: float = 0) -> None:
     """Turn a driver's beacon on, connected and seen at a place `age` seconds ago."""
     Beacon.objects.update_or_create(driver=driver, defaults={"is_active": True, "changed_at": timezone.now()})
     connect(driver)
-    positions().report(driver.pk, place, time.time() - age, driver=True)
+    see(driver, place, age)
+
+
+def see(user: User | UUID, place: GeoPoint, age: float = 0) -> None:
+    """Let somebody be seen at a place `age` seconds ago."""
+    at = time.time() - age
+    pk, driver = (user, True) if isinstance(user, UUID) else (user.pk, user.role == Role.DRIVER)
+    positions().report(pk, reported_at(place, at), at, driver=driver)
 
 
 def propose(driver: User, passenger: User) -> Match:
@@ -87,7 +100,9 @@ def start(driver: User, passenger: User) -> Ride:
 def arrive(driver: User, passenger: User, tracked_km: float = 0, factor: float = 1.0) -> Ride:
     """A ride that waits for its payment."""
     ride = start(driver, passenger)
-    Ride.objects.filter(pk=ride.pk).update(tracked_km=tracked_km)
+    if tracked_km:
+        backdate(ride, tracked_km * 100 + 10)
+        drive(ride, *((tracked_km * 50 * n, tracked_km * 5 * n) for n in range(1, 21)))
     ride_arrived(user_id=driver.pk, ride_id=ride.pk, adjustment_factor=factor)
     ride.refresh_from_db()
     return ride
@@ -96,9 +111,25 @@ def arrive(driver: User, passenger: User, tracked_km: float = 0, factor: float =
 def backdate(ride: Ride, seconds: float) -> None:
     """Let a ride, and the first point of its track, have begun earlier."""
     started = timezone.now() - timedelta(seconds=seconds)
-    Ride.objects.filter(pk=ride.pk, status=RideStatus.ONGOING).update(started_at=started)
-    TrackPoint.objects.filter(ride=ride).update(timestamp=started)
+    fix = fix_at(MONAS, started.timestamp())
+    progress, _ = advance(Progress(), fix, limits_of(ride))
+    kept = msgspec.json.encode(progress).decode()
+    Ride.objects.filter(pk=ride.pk, status=RideStatus.ONGOING).update(started_at=started, progress=kept)
+    TrackPoint.objects.filter(ride=ride).update(timestamp=started, received_at=started)
     ride.refresh_from_db()
+
+
+def fix_at(place: GeoPoint, at: float, accuracy: float | None = None, clock: float | None = None) -> Fix:
+    """What a phone reports at a place; `clock` is how many seconds its clock is wrong, None that it says no time."""
+    return Fix(place.latitude, place.longitude, at, None if clock is None else at + clock, "", accuracy)
+
+
+def drive(ride: Ride, *steps: tuple[float, float], accuracy: float | None = 5) -> None:
+    """Record reports at (metres to the north, seconds after the start), in the order in which they come in."""
+    assert ride.started_at is not None
+    started = ride.started_at.timestamp()
+    fixes = [fix_at(north_of(MONAS, metres), started + seconds, accuracy) for metres, seconds in steps]
+    tracks_record(reports={ride.pk: [Report(fix, fix.received_at) for fix in fixes]})
 
 
 def told(user: User | UUID) -> list[tuple[str, dict[str, Any]]]:

@@ -49,6 +49,7 @@ ROUTES: dict[str, Route] = {
     "ride_start": Route(frames.RideStart, DRIVER, rides.ride_start, when=Situation.PICKUP),
     "ride_arrived": Route(frames.RideArrived, DRIVER, rides.ride_arrived, when=Situation.ONGOING),
     "payment_process": Route(frames.PaymentProcess, PASSENGER, payments.payment_process, when=Situation.PAYMENT_DUE),
+    "payment_received": Route(frames.PaymentReceived, DRIVER, payments.payment_received, when=Situation.PAYMENT_DUE),
     "ride_cancel": Route(frames.RideCancel, BOTH, rides.ride_cancel, when=Situation.PICKUP | Situation.ABANDONED),
     "ride_rate": Route(frames.RideRate, BOTH, relations.ride_rate, when=Situation(0)),  # after `ride_completed`
     "received": Route(frames.Received, BOTH, when=Situation(0)),  # the app sends it, not its user

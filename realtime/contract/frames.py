@@ -240,6 +240,16 @@ class PaymentProcess(Command, frozen=True, kw_only=True):
     ]
 
 
+class PaymentReceived(Command, frozen=True, kw_only=True):
+    """Confirm that the passenger has paid in cash, exactly what was asked."""
+
+    ride_id: RideId
+    total_cost: Annotated[
+        int,
+        Meta(ge=0, le=2**63 - 1, description="Exactly the amount that was asked, in rupiah.", examples=[11_475]),
+    ]
+
+
 class RideCancel(Command, frozen=True, kw_only=True):
     """Cancel a ride before it starts."""
 

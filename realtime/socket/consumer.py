@@ -17,7 +17,7 @@ from common.errors import Unauthorized
 from common.logs import log_about
 from realtime import metrics
 from realtime.commands.routes import ROUTES
-from realtime.contract.frames import BadFrame, CloseCode, Frame, unnumbered
+from realtime.contract.frames import BadFrame, CloseCode, Frame, error, unnumbered
 from realtime.contract.messages import TokenExpiring
 from realtime.delivery.layer_messages import CHECK, DELIVER, DISCONNECT, RELAY, REPLACE, REVOKE, group_of
 from realtime.socket.command_handler import CommandHandler, Reply
@@ -71,7 +71,12 @@ class UserConsumer(JsonSocket):
         self.token_watch = TokenWatch(self.warn_of_expiry, partial(self.close_with, CloseCode.UNAUTHORIZED))
         pace = self.scope.get("state", {}).get("pace")  # other servers than `serve` have none
         self.lane = PositionLane(pace, self.send_frame)
-        self.intake = PositionIntake(claims.user_id, driver=claims.role == Role.DRIVER)
+        self.intake = PositionIntake(
+            claims.user_id,
+            driver=claims.role == Role.DRIVER,
+            connection=self.presence.connection_id.hex[:8],
+            warn=lambda warning: self.send_json(error(warning, None)),
+        )
         send = (self.send_frame, self.send_json)
         self.stream = NotificationStream(self.presence.connection_id, claims, *send, self.reset_positions)
         self.commands = CommandHandler(claims, self.intake, self.use_token, self.stream.sync, self.stream.confirm)

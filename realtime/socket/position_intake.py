@@ -10,17 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.utils import timezone
 
+from common.background_tasks import UNAVAILABLE
 from common.db import AWAY as DATABASE_AWAY
+from common.errors import DomainError
 from common.process import process
 from common.retrying import all_or_each
 from common.threads import in_read_thread, in_write_thread
@@ -28,29 +29,34 @@ from realtime.contract.frames import LocationUpdate, text_of, unnumbered
 from realtime.contract.messages import LocationRelayed
 from realtime.delivery.layer_messages import RELAY, group_of
 from realtime.socket.nats_publisher import LOCATION_SUBJECT, link
+from realtime.socket.position_warnings import PositionWarnings
 from realtime.socket.rate_limits import TokenBucket
-from rides.fares.meter import TrackReport
-from rides.geo import GeoPoint
+from rides.limits import limits_now
+from rides.metering.fixes import Fix
+from rides.metering.whereabouts import Whereabouts, locate
 from rides.models import RideStatus
 from rides.positions import positions
 from rides.selectors import CurrentRide, ride_under_way
-from rides.services.tracks import ReceivedReport, tracks_record
+from rides.services.tracks import Report, moment, tracks_record
 
 logger = logging.getLogger(__name__)
 
 FLUSH_BATCH = 200
 """Rides whose reports are written in one transaction."""
 
+PASSENGER_EVERY_S = 10.0
+"""Seconds between two positions of a passenger that are kept: enough to tell whether they sit in the vehicle."""
+
 
 class TrackBuffer:
     """Reports that are not in the database yet, by ride; used from one event loop."""
 
     def __init__(self) -> None:
-        self._waiting: defaultdict[UUID, list[ReceivedReport]] = defaultdict(list)
+        self._waiting: defaultdict[UUID, list[Report]] = defaultdict(list)
         self._lock = asyncio.Lock()  # held while reports are neither here nor in the database
 
-    def add(self, ride_id: UUID, report: ReceivedReport) -> None:
-        """Take a report of a ride's driver."""
+    def add(self, ride_id: UUID, report: Report) -> None:
+        """Take a report of somebody on a ride."""
         self._waiting[ride_id].append(report)
 
     async def flush_all(self) -> None:
@@ -105,17 +111,35 @@ def track_buffer() -> TrackBuffer:
     return process.one(TrackBuffer, TrackBuffer)
 
 
-def position_data(user_id: UUID, point: GeoPoint, when: datetime) -> dict[str, Any]:
+def position_data(user_id: UUID, where: Whereabouts) -> dict[str, Any]:
     """Return a position as the contract writes it."""
-    return {"user_id": user_id, "latitude": point.latitude, "longitude": point.longitude, "timestamp": when}
+    fix, when = where.fix, moment(where.shown_at)
+    return {"user_id": user_id, "latitude": fix.latitude, "longitude": fix.longitude, "timestamp": when}
+
+
+async def say_nothing(_: DomainError) -> None:
+    """Warn nobody."""
 
 
 class PositionIntake:
     """Takes the positions of one connection. Its ride is read once, and again when something may have changed."""
 
-    def __init__(self, user_id: UUID, *, driver: bool) -> None:
+    def __init__(
+        self,
+        user_id: UUID,
+        *,
+        driver: bool,
+        connection: str = "",
+        warn: Callable[[DomainError], Awaitable[None]] = say_nothing,
+    ) -> None:
         self._user_id = user_id
         self._driver = driver
+        self._connection = connection
+        self._limits = limits_now()
+        self._where: Whereabouts | None = None
+        self._where_is_known = False
+        self._warnings = PositionWarnings(warn)
+        self._passenger_kept_at = float("-inf")
         self._ride: CurrentRide | None = None
         self._ride_is_known = False
         self._bucket = TokenBucket(settings.WS_LOCATION_RATE, max(1, settings.WS_LOCATION_RATE))
@@ -129,19 +153,47 @@ class PositionIntake:
         self._latest = None
 
     async def report(self, update: LocationUpdate) -> None:
-        """Take a position: for the store, for the track of a ride under way, and for the other party."""
-        now = timezone.now()
-        point = GeoPoint(update.latitude, update.longitude)
-        when = update.timestamp.astimezone(UTC) if update.timestamp else now
-        positions().report(self._user_id, point, now.timestamp(), driver=self._driver)
-        await link().publish(LOCATION_SUBJECT, position_data(self._user_id, point, when))
+        """Take a position: for the track of a ride, and where it is plausible for the store and the other party."""
+        await self._remember()
+        phone_time = update.timestamp.timestamp() if update.timestamp else None
+        hints = (update.accuracy, update.known_speed, update.known_heading)
+        fix = Fix(update.latitude, update.longitude, time.time(), phone_time, self._connection, *hints)
+        where, reason = locate(self._where, fix, self._limits)
+        self._where = where
+        if where is not None:
+            positions().report(self._user_id, where, fix.received_at, driver=self._driver)
+        if where is not None and not reason:
+            await link().publish(LOCATION_SUBJECT, position_data(self._user_id, where))
         ride = await self._current_ride()
         if ride is None:
             return
+        self._keep(ride, fix, where)
         if ride.is_driver and ride.status == RideStatus.ONGOING:
-            report = TrackReport(point, when, update.accuracy, update.known_speed, update.known_heading)
-            track_buffer().add(ride.ride_id, ReceivedReport(report, now))
-        await self._relay(ride, point, when)
+            await self._warnings.note(where.sighting if where else None, reason, fix.received_at)
+        if where is not None and not reason and ride.ended_at is None:
+            await self._relay(ride, where)
+
+    def _keep(self, ride: CurrentRide, fix: Fix, where: Whereabouts | None) -> None:
+        """Add a fix to the track of the ride that it belongs to."""
+        made_at = where.sighting.time_of(fix) if where else fix.received_at
+        if ride.ended_at is not None:
+            is_kept = made_at < ride.ended_at
+        elif ride.is_driver:
+            is_kept = ride.status == RideStatus.ONGOING
+        else:
+            is_due = fix.received_at >= self._passenger_kept_at + PASSENGER_EVERY_S
+            is_kept = ride.status == RideStatus.ONGOING and is_due
+            self._passenger_kept_at = fix.received_at if is_kept else self._passenger_kept_at
+        if is_kept:
+            track_buffer().add(ride.ride_id, Report(fix, made_at, by_driver=ride.is_driver))
+
+    async def _remember(self) -> None:
+        """Read once where the user was before this connection; while that cannot be read, nothing is known of it."""
+        if not self._where_is_known:
+            with contextlib.suppress(*UNAVAILABLE):
+                last = await in_read_thread(positions().last, self._user_id)
+                self._where_is_known = True
+                self._where = last.where if last and self._where is None else self._where
 
     async def flush(self) -> None:
         """Flush the track to the database and drop the pending relay."""
@@ -149,8 +201,8 @@ class PositionIntake:
         await self.flush_track()
 
     async def flush_track(self) -> None:
-        """Write everything that the driver reported, on this connection and on an earlier one, to the database."""
-        ride = await self._current_ride() if self._driver else None
+        """Write everything that was reported, on this connection and on an earlier one, to the database."""
+        ride = await self._current_ride()
         if ride is not None:
             await track_buffer().flush(ride.ride_id)
 
@@ -169,9 +221,9 @@ class PositionIntake:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def _relay(self, ride: CurrentRide, point: GeoPoint, when: datetime) -> None:
+    async def _relay(self, ride: CurrentRide, where: Whereabouts) -> None:
         """Show the position to the other party; over `WS_LOCATION_RATE` only the latest, when its time has come."""
-        frame = text_of(unnumbered(LocationRelayed(ride_id=ride.ride_id, **position_data(self._user_id, point, when))))
+        frame = text_of(unnumbered(LocationRelayed(ride_id=ride.ride_id, **position_data(self._user_id, where))))
         self._latest = (group_of(ride.other_id), {"type": RELAY, "latest": str(self._user_id), "frame": frame})
         if self._timer is not None:
             return

@@ -19,8 +19,8 @@ Doubt = Literal["perfect_accuracy", "jitter", "jumps", "implausible_fixes", "apa
 
 ENOUGH = 20
 """Fixes below which nothing is said of a phone."""
-SHAKING_M, TIMES_ACCURACY = 45.0, 4.0
-"""Metres of noise, and times the accuracy that the phone claims: worse than any street between towers."""
+SHAKING_M, TIMES_ACCURACY, LEAST_SHAKING_M = 45.0, 4.0, 20.0
+"""Metres of noise of a phone that claims no accuracy; times what it claims; and metres that are never doubted."""
 JUMPS_M = 1000.0
 """Metres of jumps that no vehicle can have made: more than the worst reflections."""
 IMPLAUSIBLE = 0.3
@@ -38,7 +38,7 @@ def doubts(fixes: Sequence[Fix], measurement: Measurement) -> list[Doubt]:
     if len(accuracies) >= ENOUGH and not any(accuracies):
         found.append("perfect_accuracy")
     claimed = statistics.median(accuracies) if accuracies else 0.0
-    if measurement.noise.sigma > max(SHAKING_M, TIMES_ACCURACY * claimed):
+    if measurement.noise.sigma > (max(LEAST_SHAKING_M, TIMES_ACCURACY * claimed) if claimed else SHAKING_M):
         found.append("jitter")
     if sum(measurement.jumps) > JUMPS_M:
         found.append("jumps")

@@ -28,6 +28,7 @@ class Fix(msgspec.Struct, frozen=True):
     connection: str = ""
     accuracy: float | None = None
     speed: float | None = None
+    heading: float | None = None
 
 
 class Limits(msgspec.Struct, frozen=True):

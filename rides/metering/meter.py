@@ -129,10 +129,16 @@ def _arrival(fix: Fix) -> tuple[float, float, float, float, str, float, float]:
 def _usable(timed: list[Timed], limits: Limits, started_at: float | None, reasons: list[Reason]) -> list[Timed]:
     """Return what can be of this ride, and say of the rest why not.
 
-    The first fix that came in is the one the ride began with, so one made later by the same clock is of the ride.
+    The first fix that came in is the one the ride began with, so one made later by the same clock is of the ride. Where
+    it does not say its time, nothing tells what was made before.
     """
     first = min(timed, key=lambda one: _arrival(one.fix), default=None)
-    begin = -math.inf if first is None or started_at is None else min(started_at, first.at) - BEFORE_START_S
+    begin = -math.inf
+    if first is not None and first.fix.phone_time is None:
+        first.at = min(one.at for one in timed)
+        timed.sort(key=lambda one: (one.at, one is not first))
+    elif first is not None and started_at is not None:
+        begin = min(started_at, first.at) - BEFORE_START_S
     seen: set[tuple[float | None, float, float]] = set()
     usable = []
     for one in timed:

@@ -21,6 +21,8 @@ STEADY_S = 2.0
 FEIGNED = 4.0
 """Times its standard deviation that noise is believed, as in `outliers`."""
 UNKNOWN_ACCURACY_M = 10.0
+BACKLOG_GAP_S = 60.0
+"""Seconds that the phone's clock may say more between two fixes than there were between their arrivals."""
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -36,8 +38,15 @@ class Sighting(msgspec.Struct, frozen=True):
     connection: str = ""
     refused: Fix | None = None
     refused_at: float = 0.0
+    refused_since: Fix | None = None
     agreeing: int = 0
     jumped: bool = False
+
+    def time_of(self, fix: Fix) -> float:
+        """Return when a fix was made, as well as its phone's clock is known."""
+        if fix.phone_time is None or self.clock_error is None or fix.connection != self.connection:
+            return fix.received_at
+        return min(fix.received_at, fix.phone_time + self.clock_error)
 
 
 def sight(last: Sighting | None, fix: Fix, limits: Limits) -> tuple[Sighting | None, Reason]:
@@ -50,7 +59,7 @@ def sight(last: Sighting | None, fix: Fix, limits: Limits) -> tuple[Sighting | N
         return Sighting(fix, at, error, fix.connection), ""
     if at < last.at:
         return _refused(last, fix, at, "late", again=_is_steady(last, fix), error=error)
-    if limits.max_speed_kmh and not _reachable(last.fix, fix, at - last.at, limits):
+    if limits.max_speed_kmh and not _reachable(last.fix, fix, _between(last, fix, at), limits):
         again = last.refused is not None and _reachable(last.refused, fix, abs(at - last.refused_at), limits)
         return _refused(last, fix, at, "too_fast", again=again, error=error)
     return Sighting(fix, at, error, fix.connection), ""
@@ -70,12 +79,12 @@ def _refused(
 ) -> tuple[Sighting, Reason]:
     """Refuse a fix, or believe it where it is not the first that says so."""
     agreeing = last.agreeing + 1 if again else 1
-    if agreeing < AGREEING:
+    since = last.refused_since if again and last.refused_since else fix
+    is_burst = reason == "late" and fix.received_at - since.received_at < STEADY_S
+    if agreeing < AGREEING or is_burst:
         kept = error if reason == "too_fast" else last.clock_error
-        return (
-            msgspec.structs.replace(last, refused=fix, refused_at=at, agreeing=agreeing, clock_error=kept),
-            reason,
-        )
+        refused = {"refused": fix, "refused_at": at, "refused_since": since, "agreeing": agreeing}
+        return msgspec.structs.replace(last, **refused, clock_error=kept), reason
     if reason == "late" and fix.phone_time is not None:  # the phone's clock was set back
         lag = fix.received_at - fix.phone_time
         return Sighting(fix, fix.received_at, lag, fix.connection), ""
@@ -83,12 +92,22 @@ def _refused(
 
 
 def _is_steady(last: Sighting, fix: Fix) -> bool:
-    """Tell whether a fix was held up as long as the refused one before, and did not come in together with it."""
-    before = last.refused
-    if before is None or before.phone_time is None or fix.phone_time is None:
+    """Tell whether a fix was held up about as long as the first of those refused before it."""
+    since = last.refused_since
+    if since is None or since.phone_time is None or fix.phone_time is None:
         return False
-    apart = fix.received_at - before.received_at
-    return abs(apart - (fix.phone_time - before.phone_time)) < min(STEADY_S, apart)
+    return abs((fix.received_at - since.received_at) - (fix.phone_time - since.phone_time)) < STEADY_S
+
+
+def _between(last: Sighting, fix: Fix, at: float) -> float:
+    """Return the seconds between the last fix and another, by the phone's clock where that says a little more.
+
+    A backlog comes in at once, and each fix of it is taken for new.
+    """
+    apart = at - last.at
+    if fix.phone_time is None or last.fix.phone_time is None or fix.connection != last.fix.connection:
+        return apart
+    return min(max(apart, fix.phone_time - last.fix.phone_time), apart + BACKLOG_GAP_S)
 
 
 def _reachable(a: Fix, b: Fix, seconds: float, limits: Limits) -> bool:

@@ -9,21 +9,43 @@ from uuid import UUID
 import msgspec
 
 from rides.geo import GeoPoint
+from rides.metering.fixes import Fix
+from rides.metering.sightings import Sighting
+from rides.metering.whereabouts import Whereabouts
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The last place a user reported; `received_at` is the server's clock, in seconds since the epoch."""
+    """The last plausible place of a user; times are the server's clock, in seconds since the epoch.
+
+    `received_at` is when anything was heard of the phone last, `made_at` when it was at the place.
+    """
 
     user_id: UUID
-    point: GeoPoint
+    where: Whereabouts
     received_at: float
     online: bool
+
+    @property
+    def point(self) -> GeoPoint:
+        """The place that is shown."""
+        return GeoPoint(self.where.fix.latitude, self.where.fix.longitude)
+
+    @property
+    def made_at(self) -> float:
+        """When the phone was there."""
+        return self.where.at
+
+
+def reported_at(point: GeoPoint, received_at: float) -> Whereabouts:
+    """Return a place of which nothing else is known."""
+    fix = Fix(point.latitude, point.longitude, received_at)
+    return Whereabouts(fix, received_at, Sighting(fix, received_at))
 
 
 class PositionStore(Protocol):
     """Keeps the last position of each user. Its methods may be called from any thread."""
 
-    def report(self, user_id: UUID, point: GeoPoint, received_at: float, *, driver: bool) -> None:
+    def report(self, user_id: UUID, where: Whereabouts, received_at: float, *, driver: bool) -> None:
         """Take a user's position; only those of drivers are found by `drivers_near`."""
 
     def last(self, user_id: UUID) -> Position | None:
@@ -32,10 +54,10 @@ class PositionStore(Protocol):
     def last_of(self, user_ids: Collection[UUID]) -> dict[UUID, Position]:
         """Return the last positions of these users, however old; who has none is left out."""
 
-    def drivers_near(self, point: GeoPoint, radius_km: float, received_after: float) -> list[tuple[float, Position]]:
+    def drivers_near(self, point: GeoPoint, radius_km: float, made_after: float) -> list[tuple[float, Position]]:
         """Return `(distance in km, position)` of the drivers within the radius, nearest first.
 
-        Positions received before `received_after` are left out.
+        Positions made before `made_after` are left out.
         """
 
     def flush(self) -> None:
@@ -45,4 +67,4 @@ class PositionStore(Protocol):
         """Drop the position of one user."""
 
     def forget(self, received_before: float) -> int:
-        """Drop positions that were received before; return how many."""
+        """Drop positions of phones that were not heard of since then; return how many."""

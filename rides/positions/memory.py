@@ -6,7 +6,10 @@ from collections.abc import Collection
 from threading import Lock
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from rides.geo import GeoPoint, distance_km
+from rides.metering.whereabouts import Whereabouts
 from rides.positions.base import Position
 from users.presence import presence
 
@@ -19,13 +22,13 @@ class MemoryPositions:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._places: dict[UUID, tuple[GeoPoint, float]] = {}
+        self._places: dict[UUID, tuple[Whereabouts, float]] = {}
         self._drivers: set[UUID] = set()
 
-    def report(self, user_id: UUID, point: GeoPoint, received_at: float, *, driver: bool) -> None:
+    def report(self, user_id: UUID, where: Whereabouts, received_at: float, *, driver: bool) -> None:
         """Take a user's position; only those of drivers are found by `drivers_near`."""
         with self._lock:
-            self._places[user_id] = (point, received_at)
+            self._places[user_id] = (where, received_at)
             if driver:
                 self._drivers.add(user_id)
 
@@ -40,19 +43,19 @@ class MemoryPositions:
         online = presence().online(places)
         return {user_id: Position(user_id, *place, online=user_id in online) for user_id, place in places.items()}
 
-    def drivers_near(self, point: GeoPoint, radius_km: float, received_after: float) -> list[tuple[float, Position]]:
+    def drivers_near(self, point: GeoPoint, radius_km: float, made_after: float) -> list[tuple[float, Position]]:
         """Return `(distance in km, position)` of the drivers within the radius, nearest first."""
         reach = radius_km / KM_PER_DEGREE
         with self._lock:
             around = [
-                (driver, place, at)
-                for driver, (place, at) in ((driver, self._places[driver]) for driver in self._drivers)
-                if abs(place.latitude - point.latitude) <= reach and at >= received_after
+                Position(driver, *place, online=False)
+                for driver, place in ((driver, self._places[driver]) for driver in self._drivers)
+                if abs(place[0].fix.latitude - point.latitude) <= reach and place[0].at >= made_after
             ]
-        near = [(distance_km(point, place), driver, place, at) for driver, place, at in around]
+        near = [(distance_km(point, place.point), place) for place in around]
         found = sorted((one for one in near if one[0] <= radius_km), key=lambda one: one[0])
-        online = presence().online([driver for _, driver, _, _ in found])
-        return [(km, Position(driver, place, at, online=driver in online)) for km, driver, place, at in found]
+        online = presence().online([place.user_id for _, place in found])
+        return [(km, replace(place, online=place.user_id in online)) for km, place in found]
 
     def flush(self) -> None:
         """Do nothing: what is reported is there at once."""

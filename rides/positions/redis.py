@@ -20,7 +20,8 @@ from django.conf import settings
 
 from common.redis import PREFIX, sync_redis
 from rides.geo import GeoPoint, distance_km
-from rides.positions.base import Position
+from rides.metering.whereabouts import Whereabouts
+from rides.positions.base import Position, reported_at
 from users.presence import presence
 
 DRIVERS = f"{PREFIX}drivers"
@@ -43,14 +44,17 @@ REACH = 1.01
 
 
 class _Place(msgspec.Struct, frozen=True, array_like=True):
+    """Latitude, longitude and the two that follow are what earlier versions wrote, and still read."""
+
     latitude: float
     longitude: float
     received_at: float
     driver: bool
+    where: Whereabouts | None = None
 
     @property
-    def point(self) -> GeoPoint:
-        return GeoPoint(self.latitude, self.longitude)
+    def whereabouts(self) -> Whereabouts:
+        return self.where or reported_at(GeoPoint(self.latitude, self.longitude), self.received_at)
 
 
 _encode = msgspec.json.Encoder().encode
@@ -65,10 +69,10 @@ class RedisPositions:
         self._writing = Lock()
         self._places: dict[UUID, _Place] = {}
 
-    def report(self, user_id: UUID, point: GeoPoint, received_at: float, *, driver: bool) -> None:
+    def report(self, user_id: UUID, where: Whereabouts, received_at: float, *, driver: bool) -> None:
         """Take a user's position; only those of drivers are found by `drivers_near`."""
         with self._lock:
-            self._places[user_id] = _Place(point.latitude, point.longitude, received_at, driver)
+            self._places[user_id] = _Place(where.fix.latitude, where.fix.longitude, received_at, driver, where)
 
     def last(self, user_id: UUID) -> Position | None:
         """Return the last position of a user, however old."""
@@ -79,16 +83,16 @@ class RedisPositions:
         self.flush()
         return {position.user_id: position for position in _positions(_read(list(user_ids)))}
 
-    def drivers_near(self, point: GeoPoint, radius_km: float, received_after: float) -> list[tuple[float, Position]]:
+    def drivers_near(self, point: GeoPoint, radius_km: float, made_after: float) -> list[tuple[float, Position]]:
         """Return `(distance in km, position)` of the drivers within the radius, nearest first."""
         self.flush()
         fresh = {
             user_id: place
             for user_id, place in _read(_drivers_around(point, radius_km * REACH)).items()
-            if place.received_at >= received_after and distance_km(point, place.point) <= radius_km
+            if place.whereabouts.at >= made_after
         }
         found = [(distance_km(point, position.point), position) for position in _positions(fresh)]
-        return sorted(found, key=lambda pair: pair[0])
+        return sorted((one for one in found if one[0] <= radius_km), key=lambda one: one[0])
 
     def flush(self) -> None:
         """Write what was collected. When that fails it stays collected, and the error is raised."""
@@ -161,7 +165,8 @@ def _positions(places: Mapping[UUID, _Place]) -> list[Position]:
     """Return places with whether their users are connected; one more round trip."""
     online = presence().online(places)
     return [
-        Position(user_id, place.point, place.received_at, online=user_id in online) for user_id, place in places.items()
+        Position(user_id, place.whereabouts, place.received_at, online=user_id in online)
+        for user_id, place in places.items()
     ]
 
 

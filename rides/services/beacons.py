@@ -14,6 +14,9 @@ from common.errors import ValidationFailed
 from events.outbox import emit
 from rides.events import BeaconUpdated
 from rides.geo import GeoPoint
+from rides.limits import limits_now
+from rides.metering.fixes import Fix
+from rides.metering.whereabouts import locate
 from rides.models import OPEN_MATCH, Beacon, Match
 from rides.positions import positions
 from rides.services.locking import lock_affairs
@@ -63,8 +66,12 @@ def _require_approval(user_id: UUID) -> None:
 
 def _report(user_id: UUID, point: GeoPoint, received_at: float) -> None:
     """Publish the position before the command is answered, so that the next search already finds it."""
-    positions().report(user_id, point, received_at, driver=True)
-    positions().flush()
+    last = positions().last(user_id)
+    fix = Fix(point.latitude, point.longitude, received_at)
+    where, _ = locate(last.where if last else None, fix, limits_now())
+    if where is not None:
+        positions().report(user_id, where, received_at, driver=True)
+        positions().flush()
 
 
 def _point(latitude: float | None, longitude: float | None) -> GeoPoint | None:

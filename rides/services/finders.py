@@ -20,6 +20,7 @@ from rides.services.locking import lock_affairs
 from rides.services.matches import matches_reject
 from rides.services.offers import offers_flag_unreachable, offers_make
 from rides.services.patience import is_restless, refuse_restless_passenger
+from rides.services.quotes import quote_check
 from rides.snapshots import finder_fields
 from users.models import User
 
@@ -79,6 +80,9 @@ def finder_update(
         raise ValidationFailed(f"{missing} is needed to look for a driver.", field=missing)
     wish = Wish(location, target_location, vehicle_type or "", auto_accept, quote_id)
     now = timezone.now()
+    if quote_id is not None and (finder is None or finder.quote_id != quote_id or wish.moves(finder)):
+        asked = {"location": location, "target_location": target_location, "vehicle_type": wish.vehicle_type}
+        quote_check(user_id=user_id, quote_id=quote_id, now=now, **asked)  # type: ignore[arg-type]
     if finder is None:
         _refuse_riding(user_id)
         refuse_restless_passenger(user_id, now)

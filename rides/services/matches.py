@@ -7,14 +7,17 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from common.errors import ValidationFailed
 from events.outbox import emit
 from rides.events import MatchAccepted, MatchConfirmed, MatchRejected, RidePickup
-from rides.fares.tariff import current_tariff
-from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, MatchStatus, Ride
+from rides.fares.terms import find_tariff
+from rides.limits import limits_now
+from rides.metering import meter
+from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, MatchStatus, Quote, Ride
 from rides.services.locking import lock_affairs
 from rides.services.offers import offer_answered, offer_ignored
 from rides.services.patience import refuse_restless_driver
@@ -131,17 +134,26 @@ def _accept(match: Match, now: datetime) -> None:
 
 def _book(match: Match, now: datetime) -> Ride:
     """Create the ride; the database refuses a second current ride of either side."""
-    tariff = current_tariff()
     vehicle = Driver.objects.filter(pk=match.driver_id).first()
+    vehicle_type = vehicle.vehicle_type if vehicle else ""
+    quote_id = match.finder.quote_id
+    quote = Quote.objects.select_related("tariff").filter(pk=quote_id).first() if quote_id else None
+    tariff = quote.tariff if quote else find_tariff(match.location, vehicle_type, now)
+    limits = limits_now(vehicle_type)
     ride = Ride(
         match=match,
         pin=pin_make(),
-        vehicle_type=vehicle.vehicle_type if vehicle else "",
+        vehicle_type=vehicle_type,
         vehicle_plate=vehicle.vehicle_plate if vehicle else "",
         driver_id=match.driver_id,
         passenger_id=match.passenger_id,
-        rate_per_km=tariff.rate_per_km,
-        unit_km=tariff.unit_km,
+        tariff=tariff,
+        quote=quote,
+        rate_per_km=quote.rate_per_km if quote else settings.PRICING_RATE_PER_KM,
+        unit_km=settings.RIDES_MIN_DISTANCE_KM,
+        meter_rule=meter.RULE,
+        max_accuracy_m=limits.max_accuracy_m,
+        max_speed_kmh=limits.max_speed_kmh,
         created_at=now,
     )
     try:

@@ -66,7 +66,7 @@ def _decision(proposal: Proposal, finder: Finder, now: datetime) -> OfferDecisio
         driver_id=proposal.driver_id,
         point=point,
         distance_km=distance_km(point, finder.location),
-        position_age_s=max(0.0, now.timestamp() - place.received_at) if place else 0.0,
+        position_age_s=max(0.0, now.timestamp() - place.made_at) if place else 0.0,
         outcome=CandidateOutcome.OFFERED_BY_A_SERVICE,
     )
 

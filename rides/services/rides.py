@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
@@ -20,11 +21,14 @@ from rides.events import PaymentProcessed, RideArrived, RideCancelled, RideStart
 from rides.fares.tariff import share
 from rides.gateways import payment_url
 from rides.geo import GeoPoint, distance_km
-from rides.models import Payment, PaymentStatus, Ride, RideStatus, TrackPoint
+from rides.metering.fixes import Fix
+from rides.metering.whereabouts import is_near
+from rides.models import Payment, PaymentStatus, Ride, RideStatus
 from rides.positions import Position, positions
+from rides.services.fares import ride_settle
 from rides.services.locking import lock_affairs
 from rides.services.pins import pin_check
-from rides.services.tracks import book_remainder
+from rides.services.tracks import track_begin
 from rides.snapshots import payment_fields, ride_fields
 
 Side = Literal["driver", "passenger", "staff", "system"]
@@ -53,10 +57,8 @@ def ride_start(
     now = timezone.now()
     ride.status = RideStatus.ONGOING
     ride.started_at = now
-    ride.save(update_fields=["status", "started_at"])
-    TrackPoint.objects.create(
-        ride=ride, latitude=start.latitude, longitude=start.longitude, timestamp=now, accepted=True
-    )
+    track_begin(ride, start, now)
+    ride.save(update_fields=["status", "started_at", "progress"])
     emit(RideStarted(**ride_fields(ride)))
 
 
@@ -74,7 +76,7 @@ def ride_arrived(*, user_id: UUID, ride_id: UUID, adjustment_factor: float = 1.0
 @transaction.atomic
 def ride_finish_by_staff(*, ride_id: UUID) -> None:
     """End a drive at what was driven so far, as the driver would, for a driver who cannot."""
-    ride = _ride_for_staff(ride_id)
+    ride = ride_locked(ride_id)
     require_status(ride, RideStatus.ONGOING, "finished")
     _arrive(ride, 1.0)
 
@@ -100,7 +102,7 @@ def ride_cancel_by_staff(*, ride_id: UUID, reason: str = "") -> None:
 
     Raises `ValidationFailed` when the ride is over.
     """
-    ride = _ride_for_staff(ride_id)
+    ride = ride_locked(ride_id)
     if ride.status not in STAFF_CANCELS:
         raise ValidationFailed(f"The ride is {ride.status} and cannot be cancelled.", field="ride_id")
     payment = Payment.objects.filter(ride=ride, status=PaymentStatus.PENDING).first()
@@ -115,7 +117,7 @@ def ride_cancel_by_staff(*, ride_id: UUID, reason: str = "") -> None:
 @transaction.atomic
 def ride_cancel_overdue(*, ride_id: UUID) -> bool:
     """Cancel a ride that has not started within `PICKUP_TIMEOUT`; return False when it has."""
-    ride = _ride_for_staff(ride_id)
+    ride = ride_locked(ride_id)
     if ride.status != RideStatus.PICKUP or timezone.now() - ride.created_at < settings.PICKUP_TIMEOUT:
         return False
     _cancel(ride, "system", "The ride did not start in time.")
@@ -146,8 +148,8 @@ def require_status(ride: Ride, status: RideStatus, verb: str) -> None:
         raise ValidationFailed(f"A ride that is {ride.status} cannot be {verb}; it must be {status}.", field="ride_id")
 
 
-def _ride_for_staff(ride_id: UUID) -> Ride:
-    """Return any ride, with both parties locked."""
+def ride_locked(ride_id: UUID) -> Ride:
+    """Return any ride, with both parties locked; raises `ValidationFailed` when there is none."""
     ride = Ride.objects.filter(pk=ride_id).first()
     if ride is None:
         raise ValidationFailed("There is no such ride.", field="ride_id")
@@ -156,10 +158,10 @@ def _ride_for_staff(ride_id: UUID) -> Ride:
 
 
 def _arrive(ride: Ride, adjustment_factor: float) -> None:
-    """Book the rest of the distance, and ask for the payment."""
+    """Settle the fare, and ask for the payment."""
     now = timezone.now()
-    book_remainder(ride, now)
-    shares = share(ride.total_cost, Decimal(str(adjustment_factor)))
+    ride_settle(ride, now)
+    shares = share(ride.total_cost, Decimal(str(adjustment_factor)), settings.PRICING_ADMIN_FEE_PERCENT)
     ride.status = RideStatus.ARRIVED
     ride.arrived_at = now
     ride.adjustment_factor = adjustment_factor
@@ -196,21 +198,40 @@ def _cancel(ride: Ride, by: Side, reason: str) -> None:
     )
 
 
-def _meeting_point(ride: Ride) -> GeoPoint:
-    """Return the driver's position; raise `ValidationFailed` when the passenger is not there."""
+def _meeting_point(ride: Ride) -> Fix:
+    """Return the driver's fix beside the passenger; raise `ValidationFailed` when they are not there.
+
+    Of each side the last fix beyond doubt counts, and the newest where the phone may have been lost before: so a single
+    wrong fix neither starts a ride nor prevents it.
+    """
     driver = _recent(positions().last(ride.driver_id))
     if driver is None:
         seconds = settings.LOCATION_MAX_AGE.total_seconds()
         raise ValidationFailed(f"Your position is not known: send location_update first (at most {seconds:g} s old).")
     passenger = _recent(positions().last(ride.passenger_id))
-    where = passenger.point if passenger else ride.match.location
-    metres = distance_km(driver.point, where) * 1000
+    places = [_point(fix) for fix in _candidates(passenger)] if passenger else [ride.match.location]
+    metres, start = min(
+        ((distance_km(_point(fix), place) * 1000, fix) for fix in _candidates(driver) for place in places),
+        key=lambda pair: pair[0],
+    )
     if metres > settings.RIDES_START_DISTANCE_M:
         limit = settings.RIDES_START_DISTANCE_M
         raise ValidationFailed(f"You are {metres:.0f} m from the passenger; the limit is {limit} m.")
-    return driver.point
+    return start
+
+
+def _candidates(position: Position) -> Iterator[Fix]:
+    sighting = position.where.sighting
+    yield position.where.fix
+    yield sighting.fix
+    if sighting.refused is not None and sighting.refused_at >= sighting.at and is_near(sighting.fix, sighting.refused):
+        yield sighting.refused
+
+
+def _point(fix: Fix) -> GeoPoint:
+    return GeoPoint(fix.latitude, fix.longitude)
 
 
 def _recent(position: Position | None) -> Position | None:
     oldest = time.time() - settings.LOCATION_MAX_AGE.total_seconds()
-    return position if position and position.received_at >= oldest else None
+    return position if position and position.made_at >= oldest else None

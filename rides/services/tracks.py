@@ -1,9 +1,13 @@
-"""The track of a ride, and what it books."""
+"""The track of a ride while it is under way, and what it books meanwhile. `fares` settles the ride at its end.
+
+Each ride keeps the rule by which it is measured: rule 1 for those that were booked before the meter knew of noise
+(`metering.first_rule`), rule 2 for all since (`metering.running` on the way, `metering.meter` at the end).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,78 +17,67 @@ from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
-from rides.fares.meter import TrackReport, TrackState, advance, recompute, refusal
-from rides.fares.tariff import Booking, Tariff, full_units, remainder
+from rides.fares.tariff import Booking, full_units
+from rides.fares.terms import terms_of_ride
 from rides.geo import GeoPoint
-from rides.models import LedgerEntry, Ride, RideStatus, TrackPoint
+from rides.limits import limits_of
+from rides.metering import first_rule, running
+from rides.metering.fixes import Fix
+from rides.models import LedgerEntry, PassengerPoint, ReportedFix, Ride, RideStatus, TrackPoint
+
+LATE = "late"
+"""Why a fix does not count that came in after its ride had ended."""
+
+KEPT_AFTER = (RideStatus.ARRIVED, RideStatus.COMPLETED)
 
 
-class ReceivedReport(msgspec.Struct, frozen=True):
-    """A report and the server's time at which it came in."""
+class Report(msgspec.Struct, frozen=True):
+    """A fix of somebody on a ride, and when it was made, as well as that is known (seconds since 1970)."""
 
-    report: TrackReport
-    received_at: datetime
+    fix: Fix
+    at: float
+    by_driver: bool = True
 
 
 @transaction.atomic
-def tracks_record(*, reports: Mapping[UUID, Sequence[ReceivedReport]]) -> None:
-    """Keep the reports of rides that are under way, and book the distance units that they fill up.
+def tracks_record(*, reports: Mapping[UUID, Sequence[Report]]) -> None:
+    """Keep the reports of rides, and book the distance units that they fill up.
 
-    Reports for a ride that is not under way (any more) are dropped. It takes a few queries, for however many rides.
+    Those for a ride that has ended change no price; those for one that has not started or was cancelled are dropped.
+    It takes a few queries, for however many rides.
     """
     points: list[TrackPoint] = []
     bookings: list[LedgerEntry] = []
-    rides = list(_under_way(reports))
-    starts = TrackPoint.objects.in_bulk([ride.last_point_id for ride in rides])
+    passengers: list[PassengerPoint] = []
+    rides = list(_rides(reports))
     now = timezone.now()
+    driven: list[Ride] = []
     for ride in rides:
-        state = _state(ride, starts[ride.last_point_id])
-        for received in reports[ride.pk]:
-            reason = refusal(state, received.report, received.received_at)
-            points.append(_point(ride, received.report, reason))
-            if not reason:
-                state = advance(state, received.report)
-        ride.tracked_km = state.total_km
-        bookings += _book(ride, full_units(_tariff(ride), ride.tracked_km, ride.distance_km), now)
+        own = [report for report in reports[ride.pk] if report.by_driver]
+        if ride.status != RideStatus.ONGOING:
+            points += [_point(ride, report, LATE) for report in own]
+            continue
+        passengers += [PassengerPoint(ride=ride, **_columns(one.fix)) for one in reports[ride.pk] if not one.by_driver]
+        if own:
+            points += _advance(ride, own)
+            units = full_units(terms_of_ride(ride), ride.tracked_km, ride.distance_km, ride.total_cost)
+            bookings += book(ride, units, now)
+            driven.append(ride)
     TrackPoint.objects.bulk_create(points)
+    PassengerPoint.objects.bulk_create(passengers)
     LedgerEntry.objects.bulk_create(bookings)
-    Ride.objects.bulk_update(rides, ["tracked_km"])
+    Ride.objects.bulk_update(driven, ["tracked_km", "progress"])
     Ride.objects.bulk_update({entry.ride for entry in bookings}, ["distance_km", "total_cost"])
 
 
-def book_remainder(ride: Ride, now: datetime) -> None:
-    """Book what is left of a ride's distance, within the caller's transaction; the caller saves the ride."""
-    last = remainder(_tariff(ride), ride.tracked_km, ride.distance_km)
-    if last is not None:
-        LedgerEntry.objects.bulk_create(_book(ride, [last], now))
+def track_begin(ride: Ride, start: Fix, now: datetime) -> None:
+    """Begin the track of a ride at the driver's fix, within the caller's transaction; the caller saves the ride."""
+    progress, _ = running.advance(running.Progress(), start, limits_of(ride))
+    ride.progress = msgspec.json.encode(progress).decode()
+    TrackPoint.objects.create(ride=ride, timestamp=now, accepted=True, **_columns(start))
 
 
-def ledger_recompute(ride: Ride) -> list[Booking]:
-    """Return the ledger that a ride's kept points give; of a ride that has ended it equals the one that was booked."""
-    points = TrackPoint.objects.filter(ride=ride, accepted=True).order_by("id")
-    kept = points.values_list("latitude", "longitude", "timestamp")
-    reports = [TrackReport(GeoPoint(latitude, longitude), timestamp) for latitude, longitude, timestamp in kept]
-    return recompute(_tariff(ride), reports[0], reports[1:]) if reports else []
-
-
-def _tariff(ride: Ride) -> Tariff:
-    return Tariff(ride.rate_per_km, ride.unit_km)
-
-
-def _under_way(ride_ids: Iterable[UUID]) -> QuerySet[Any]:
-    """Return those of the rides that are under way, locked, each with the number of its last point that counts."""
-    counted = TrackPoint.objects.filter(ride=OuterRef("pk"), accepted=True).order_by("-id").values("id")
-    rides = Ride.objects.select_for_update(of=("self",)).filter(pk__in=list(ride_ids), status=RideStatus.ONGOING)
-    return rides.order_by("pk").annotate(last_point_id=Subquery(counted[:1]))
-
-
-def _state(ride: Ride, last: TrackPoint) -> TrackState:
-    assert ride.started_at is not None
-    place = GeoPoint(last.latitude, last.longitude)
-    return TrackState(ride.started_at, place, last.timestamp, ride.tracked_km)
-
-
-def _book(ride: Ride, bookings: Iterable[Booking], now: datetime) -> list[LedgerEntry]:
+def book(ride: Ride, bookings: Iterable[Booking], now: datetime) -> list[LedgerEntry]:
     """Add bookings to a ride, and return their entries; the caller saves both."""
     entries = [LedgerEntry(ride=ride, distance_km=b.distance_km, cost=b.cost, created_at=now) for b in bookings]
     ride.distance_km += sum((entry.distance_km for entry in entries), Decimal(0))
@@ -92,15 +85,84 @@ def _book(ride: Ride, bookings: Iterable[Booking], now: datetime) -> list[Ledger
     return entries
 
 
-def _point(ride: Ride, report: TrackReport, reason: str) -> TrackPoint:
+def fix_of(point: ReportedFix) -> Fix:
+    """Return what was kept of a fix."""
+    assert point.received_at is not None
+    return Fix(
+        point.latitude,
+        point.longitude,
+        point.received_at.timestamp(),
+        point.phone_time.timestamp() if point.phone_time else None,
+        point.connection,
+        point.accuracy,
+        point.speed,
+    )
+
+
+def _rides(ride_ids: Iterable[UUID]) -> QuerySet[Any]:
+    """Return those of the rides that have started, locked, with the number of the last point that counts."""
+    counted = TrackPoint.objects.filter(ride=OuterRef("pk"), accepted=True).order_by("-id").values("id")
+    started = (RideStatus.ONGOING, *KEPT_AFTER)
+    rides = Ride.objects.select_for_update(of=("self",)).filter(pk__in=list(ride_ids), status__in=started)
+    return rides.select_related("tariff").order_by("pk").annotate(last_point_id=Subquery(counted[:1]))
+
+
+def _advance(ride: Any, reports: Sequence[Report]) -> list[TrackPoint]:
+    """Bring a ride's running estimate on, and return its new points."""
+    if ride.meter_rule == first_rule.RULE:
+        return _advance_by_first_rule(ride, reports)
+    limits, points = limits_of(ride), []
+    progress = msgspec.json.decode(ride.progress or "{}", type=running.Progress)
+    for report in reports:
+        progress, reason = running.advance(progress, report.fix, limits)
+        points.append(_point(ride, report, reason))
+    ride.tracked_km = progress.metres / 1000
+    ride.progress = msgspec.json.encode(progress).decode()
+    return points
+
+
+def _advance_by_first_rule(ride: Any, reports: Sequence[Report]) -> list[TrackPoint]:
+    assert ride.started_at is not None
+    limits, points = limits_of(ride), []
+    last = TrackPoint.objects.get(pk=ride.last_point_id)
+    place, at = GeoPoint(last.latitude, last.longitude), last.timestamp.timestamp()
+    track = first_rule.Track(ride.started_at.timestamp(), place, at, ride.tracked_km)
+    for report in reports:
+        reason = first_rule.refusal(track, report.fix, limits)
+        said = msgspec.structs.replace(report, at=first_rule.when(report.fix))
+        points.append(_point(ride, said, reason))
+        if not reason:
+            track = first_rule.advance(track, report.fix)
+    ride.tracked_km = track.km
+    return points
+
+
+def _point(ride: Ride, report: Report, reason: str) -> TrackPoint:
     return TrackPoint(
         ride=ride,
-        latitude=report.point.latitude,
-        longitude=report.point.longitude,
-        timestamp=report.timestamp,
-        accuracy=report.accuracy,
-        speed=report.speed,
-        heading=report.heading,
+        timestamp=moment(report.at),
+        heading=report.fix.heading,
         accepted=not reason,
         reason=reason,
+        **_columns(report.fix),
     )
+
+
+def _columns(fix: Fix) -> dict[str, Any]:
+    return {
+        "latitude": fix.latitude,
+        "longitude": fix.longitude,
+        "received_at": moment(fix.received_at),
+        "phone_time": None if fix.phone_time is None else moment(fix.phone_time),
+        "connection": fix.connection,
+        "accuracy": fix.accuracy,
+        "speed": fix.speed,
+    }
+
+
+def moment(seconds: float) -> datetime:
+    """Return seconds since 1970 as a time; those of a phone may be of any year."""
+    return datetime.fromtimestamp(min(max(seconds, EARLIEST), LATEST), UTC)
+
+
+EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC).timestamp(), datetime(9999, 12, 30, tzinfo=UTC).timestamp()

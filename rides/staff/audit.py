@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from events.models import OutboxEvent
+from rides.gateways import QRLinkGateway
 from rides.models import (
     DRIVER_BUSY,
     PASSENGER_BUSY,
@@ -23,16 +24,20 @@ from rides.models import (
     Match,
     MatchStatus,
     Payment,
+    PaymentNotice,
     Ride,
     RideStatus,
 )
 from rides.personal_data import rides_with_a_track
-from rides.services.tracks import ledger_recompute
+from rides.services.fares import fare_recompute
 
 DELIVERY_PATIENCE = timedelta(minutes=1)
 """An event that waits longer for its delivery is a finding, since the relay looks every second."""
 
 CHUNK = 500
+
+UNTOLD = ("", "cash", QRLinkGateway.name)
+"""Ways to pay that no gateway confirms; empty is a payment of before they were written down."""
 
 
 def audit(on_ride: Callable[[], object] = lambda: None) -> Iterator[str]:
@@ -78,9 +83,12 @@ def _ledgers() -> Iterator[str]:
 
 def _fares(on_ride: Callable[[], object]) -> Iterator[str]:
     for ride in rides_with_a_fare().iterator(CHUNK):
-        fare = sum(booking.cost for booking in ledger_recompute(ride))
-        if fare != ride.total_cost:
-            yield f"ride {ride.pk}: costs {ride.total_cost}, but {fare} by its kept points"
+        fare = fare_recompute(ride)
+        if fare.cost != ride.total_cost:
+            yield f"ride {ride.pk}: costs {ride.total_cost}, but {fare.cost} by its kept points"
+        written = sum(line["amount"] for line in ride.receipt["lines"]) if ride.receipt else ride.total_cost
+        if written != ride.total_cost:
+            yield f"ride {ride.pk}: costs {ride.total_cost}, but the receipt says {written}"
         on_ride()
 
 
@@ -91,6 +99,10 @@ def _payments() -> Iterator[str]:
     paid, completed = Q(status="ACCEPTED"), Q(ride__status=RideStatus.COMPLETED)
     for pk in Payment.objects.filter((paid & ~completed) | (~paid & completed)).values_list("pk", flat=True):
         yield f"payment {pk}: paid without a completed ride, or the other way round"
+    told = PaymentNotice.objects.filter(outcome="paid").values("payment")
+    by_gateway = Payment.objects.filter(status="ACCEPTED").exclude(method__in=UNTOLD)
+    for pk in by_gateway.exclude(pk__in=told).values_list("pk", flat=True):
+        yield f"payment {pk}: paid by a gateway that has told nothing"
     for pk in Payment.objects.exclude(total_cost=F("ride__adjusted_cost")).values_list("pk", flat=True):
         yield f"payment {pk}: is not the cost of its ride"
 

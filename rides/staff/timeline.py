@@ -64,7 +64,7 @@ def _states(ride: Ride) -> Iterator[Moment]:
     if ride.started_at:
         yield Moment(ride.started_at, "ride", "started")
     if ride.arrived_at:
-        cost = f"{ride.distance_km.normalize():f} km, {ride.total_cost} rupiah"
+        cost = f"{ride.distance_km:.3f} km, {ride.total_cost} rupiah"
         factor = "" if ride.adjustment_factor == 1 else f", times {ride.adjustment_factor:g} is {ride.adjusted_cost}"
         yield Moment(ride.arrived_at, "ride", f"arrived: {cost}{factor}")
     if ride.completed_at:
@@ -97,7 +97,7 @@ def _runs(ride: Ride, cuts: list[datetime]) -> Iterable[Run]:
 
 
 def _entry(entry: LedgerEntry) -> str:
-    return f"{entry.distance_km.normalize():f} km: {entry.cost} rupiah"
+    return f"{entry.distance_km:.3f} km: {entry.cost} rupiah"
 
 
 def _payment(payment: Payment) -> Iterator[Moment]:

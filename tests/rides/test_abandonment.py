@@ -13,7 +13,7 @@ from rides.positions import positions
 from rides.selectors import ride_is_abandoned
 from rides.services.finders import finder_update
 from rides.services.rides import ride_cancel
-from tests.cast import BLOK_M, MONAS, book, start, told
+from tests.cast import BLOK_M, MONAS, book, see, start, told
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -23,8 +23,8 @@ def fall_silent(ride: Ride, seconds: float) -> None:
     """Let nothing have been heard of the driver for so long."""
     then = timezone.now() - timedelta(seconds=seconds)
     Ride.objects.filter(pk=ride.pk).update(started_at=then)
-    TrackPoint.objects.filter(ride=ride).update(timestamp=then)
-    positions().report(ride.driver_id, MONAS, then.timestamp(), driver=True)
+    TrackPoint.objects.filter(ride=ride).update(timestamp=then, received_at=then)
+    see(ride.driver_id, MONAS, seconds)
     ride.refresh_from_db()
 
 
@@ -67,10 +67,10 @@ def test_any_sign_of_life_counts(dewi: User, putri: User, sign: str) -> None:
     fall_silent(ride, 9999)
     now = timezone.now()
     if sign == "position":
-        positions().report(dewi.pk, MONAS, now.timestamp() - 5, driver=True)
+        see(dewi, MONAS, 5)
     else:
         positions().forget(now.timestamp() + 1)
-        TrackPoint.objects.filter(ride=ride).update(timestamp=now - timedelta(seconds=5))
+        TrackPoint.objects.filter(ride=ride).update(received_at=now - timedelta(seconds=5))
     assert timedelta(seconds=4) < now - driver_heard_at(ride, now) < timedelta(seconds=6)
     assert abandonment(ride, putri.pk, now) is None
 

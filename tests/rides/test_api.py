@@ -3,6 +3,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
@@ -87,7 +88,10 @@ def test_a_ride_is_shown_to_its_parties_and_to_nobody_else(dewi: User, putri: Us
         body = as_user(user).get(f"/api/rides/{ride.pk}/").json()
         assert body["payment"]["total_cost"] == 3000
         assert set(body["ledger"][0]) == {"entry_id", "distance_km", "cost", "created_at"}
-        assert set(body["track"][0]) == {"latitude", "longitude", "timestamp", "accepted"}
+        assert sum(line["amount"] for line in body["lines"]) == body["adjusted_cost"]
+        track = as_user(user).get(body["track_url"].removeprefix(settings.PUBLIC_URL)).json()
+        assert (track["count"], set(track["results"][0])) == (21, {"latitude", "longitude", "timestamp", "accepted"})
+    assert as_user(tono).get(f"/api/rides/{ride.pk}/track/").status_code == 404
     stranger, nothing = (as_user(tono).get(f"/api/rides/{pk}/") for pk in (ride.pk, uuid4()))
     assert stranger.status_code == nothing.status_code == 404
     assert stranger.json() == nothing.json()

@@ -92,12 +92,17 @@ def test_positions_are_shared_from_the_booking_to_the_arrival(dewi: User, putri:
     assert ride_under_way(tono.pk) is None
 
 
-def test_a_ride_in_detail_has_ledger_payment_and_track(dewi: User, putri: User) -> None:
-    ride = arrive(dewi, putri, tracked_km=1.5)
+def test_a_ride_in_detail_has_ledger_receipt_and_payment(dewi: User, putri: User) -> None:
+    ride = arrive(dewi, putri, tracked_km=1.5, factor=0.9)
     detail = ride_detail(ride).to_data()
-    assert [(entry["distance_km"], entry["cost"]) for entry in detail["ledger"]] == [(1.5, 4500)]
-    assert detail["payment"]["total_cost"] == 4500
-    assert [(p["latitude"], p["accepted"], "reason" in p) for p in detail["track"]] == [(MONAS.latitude, True, False)]
+    assert [(round(entry["distance_km"], 6), entry["cost"]) for entry in detail["ledger"]] == [(1, 3000), (0.5, 1500)]
+    assert detail["payment"]["total_cost"] == 4050
+    assert [(line["label"], line["amount"]) for line in detail["lines"]] == [
+        ("1.500 km at 3000", 4500),
+        ("Times 0.9, by the driver", -450),
+    ]
+    assert detail["not_counted"] == []
+    assert detail["track_url"].endswith(f"/api/rides/{ride.pk}/track/")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -162,7 +162,7 @@ def _drivers(duty: Mapping[UUID, OnDuty], town: Overview, places: Mapping[UUID, 
     items = {}
     for user_id, driver in duty.items():
         place, ride = places.get(user_id), rides.get(user_id)
-        is_here = place is not None and place.online and place.received_at >= oldest
+        is_here = place is not None and place.online and place.made_at >= oldest
         items[str(user_id)] = {
             "id": str(user_id),
             "name": driver.person.name,
@@ -172,7 +172,7 @@ def _drivers(duty: Mapping[UUID, OnDuty], town: Overview, places: Mapping[UUID, 
             "state": _state(ride, is_asked=user_id in asked, is_here=is_here),
             "online": place is not None and place.online,
             "place": place and _place(place.point),
-            "seen": place and int(place.received_at),
+            "seen": place and int(place.made_at),
             "ride": ride and str(ride.ride_id),
         }
     return items

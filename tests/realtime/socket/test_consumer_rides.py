@@ -1,12 +1,15 @@
 """One socket during a ride: positions, strangers, and what staff do."""
 
 import asyncio
+from datetime import UTC, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from channels.layers import get_channel_layer
 from django.db import OperationalError
+from django.utils import timezone
 
 from common.threads import in_read_thread, in_write_thread
 from realtime.server.background import Background
@@ -27,7 +30,8 @@ PLACE: dict[str, Any] = {"latitude": MONAS.latitude, "longitude": MONAS.longitud
 async def test_a_position_reaches_the_other_party_and_nobody_else(dewi: User, putri: User, tono: User) -> None:
     ride = await in_write_thread(book, dewi, putri)
     driver, passenger, stranger = [await Phone.of(user) for user in (dewi, putri, tono)]
-    await driver.say("location_update", latitude=-6.2, longitude=106.8, timestamp="2026-01-31T12:00:00+07:00")
+    said = timezone.now().astimezone(ZoneInfo("Asia/Jakarta")).replace(microsecond=0)
+    await driver.say("location_update", latitude=-6.2, longitude=106.8, timestamp=said.isoformat())
     assert await passenger.next() == {
         "type": "location_update",
         "data": {
@@ -35,7 +39,7 @@ async def test_a_position_reaches_the_other_party_and_nobody_else(dewi: User, pu
             "user_id": str(dewi.pk),
             "latitude": -6.2,
             "longitude": 106.8,
-            "timestamp": "2026-01-31T05:00:00Z",
+            "timestamp": f"{said.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         },
     }
     await passenger.say("location_update", latitude=1, longitude=2)
@@ -49,14 +53,14 @@ async def test_positions_are_booked_before_the_arrival(background: Background, d
     ride = await in_write_thread(book, dewi, putri)
     phone = await Phone.of(dewi)
     assert (await phone.do("ride_start", "1", ride_id=str(ride.pk)))["type"] == "ack"
-    for metres in (0, 1, 2):
-        place = north_of(MONAS, metres)
-        await asyncio.sleep(0.05)
-        await phone.say("location_update", latitude=place.latitude, longitude=place.longitude)
+    for seconds in (10, 20, 30):
+        place = north_of(MONAS, 10 * seconds)
+        at = (timezone.now() + timedelta(seconds=seconds)).isoformat()
+        await phone.say("location_update", latitude=place.latitude, longitude=place.longitude, timestamp=at)
     assert (await phone.do("ride_arrived", "2", ride_id=str(ride.pk)))["type"] == "ack"
     arrived = (await phone.next("ride_arrived"))["data"]
-    assert arrived["distance_km"] == pytest.approx(0.002, abs=1e-6)
-    assert arrived["total_cost"] == 6
+    assert arrived["distance_km"] == pytest.approx(0.3, abs=1e-6)
+    assert arrived["total_cost"] == 900
     await phone.hang_up()
 
 
@@ -92,12 +96,12 @@ async def test_what_an_earlier_connection_reported_is_booked_too(dewi: User, put
     ride = await in_write_thread(start, dewi, putri)
     first = await Phone.of(dewi)
     await asyncio.sleep(0.05)
-    place = north_of(MONAS, 1)
+    place = north_of(MONAS, 50)
     await first.do("location_update", latitude=place.latitude, longitude=place.longitude)
     second = await Phone.of(dewi)
     await second.do("ride_arrived", ride_id=str(ride.pk))
     await in_read_thread(ride.refresh_from_db)
-    assert ride.total_cost == 3
+    assert ride.total_cost == 150
     await first.hang_up()
     await second.hang_up()
 

@@ -1,24 +1,23 @@
 import asyncio
 import json
+import time
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from channels.layers import get_channel_layer
 from django.db import OperationalError
-from django.utils import timezone
 
 from common.threads import in_read_thread, in_write_thread
 from realtime.contract.frames import LocationUpdate
 from realtime.delivery.layer_messages import group_of
 from realtime.socket import position_intake as tracking
 from realtime.socket.position_intake import PositionIntake, TrackBuffer, track_buffer
-from rides.fares.meter import TrackReport
 from rides.models import TrackPoint
 from rides.positions import positions
 from rides.services.rides import ride_arrived, ride_start
-from rides.services.tracks import ReceivedReport, tracks_record
-from tests.cast import MONAS, book, start
+from rides.services.tracks import Report, tracks_record
+from tests.cast import MONAS, book, fix_at, start
 from tests.patience import within
 from users.models import User
 
@@ -26,8 +25,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 HERE = LocationUpdate(latitude=MONAS.latitude, longitude=MONAS.longitude)
 
 
-def report() -> ReceivedReport:
-    return ReceivedReport(TrackReport(MONAS, timezone.now()), timezone.now())
+def report() -> Report:
+    return Report(fix_at(MONAS, time.time()), time.time())
 
 
 async def points() -> int:
@@ -49,7 +48,7 @@ async def test_what_is_collected_is_written(dewi: User, putri: User) -> None:
 async def test_what_cannot_be_written_stays_in_front(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded: list[int] = []
 
-    def broken(*, reports: dict[UUID, list[ReceivedReport]]) -> None:
+    def broken(*, reports: dict[UUID, list[Report]]) -> None:
         recorded.append(sum(map(len, reports.values())))
         if len(recorded) == 1:
             raise RuntimeError("no database")
@@ -70,7 +69,7 @@ async def test_a_ride_that_cannot_be_booked_does_not_hold_up_the_others(
     ride = await in_write_thread(start, dewi, putri)
     bad = uuid4()
 
-    def record(*, reports: dict[UUID, list[ReceivedReport]]) -> None:
+    def record(*, reports: dict[UUID, list[Report]]) -> None:
         if bad in reports:
             raise ValueError("a bug")
         tracks_record(reports=reports)
@@ -88,7 +87,7 @@ async def test_a_ride_that_cannot_be_booked_does_not_hold_up_the_others(
 async def test_without_a_database_the_rides_are_not_tried_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
 
-    def record(*, reports: dict[UUID, list[ReceivedReport]]) -> None:
+    def record(*, reports: dict[UUID, list[Report]]) -> None:
         tried.append(len(reports))
         raise OperationalError("gone")
 
@@ -142,6 +141,7 @@ async def test_the_ride_is_read_again_when_it_may_have_changed(dewi: User, putri
 
 
 async def test_what_is_booked_on_the_way_is_shown_all_the_same(dewi: User, putri: User, settings: Any) -> None:
+    settings.RIDES_MAX_SPEED_KMH = 0
     settings.WS_LOCATION_RATE = 5
     await in_write_thread(start, dewi, putri)
     channel = await get_channel_layer().new_channel()
@@ -175,24 +175,26 @@ async def test_a_ride_that_could_not_be_read_is_read_again(
 
 
 async def test_over_the_rate_only_the_latest_position_is_shown(dewi: User, putri: User, settings: Any) -> None:
+    settings.RIDES_MAX_SPEED_KMH = 0
     settings.WS_LOCATION_RATE = 1
     await in_write_thread(start, dewi, putri)
     channel = await get_channel_layer().new_channel()
     await get_channel_layer().group_add(group_of(putri.pk), channel)
     intake = PositionIntake(dewi.pk, driver=True)
     seen = []
-    for n in range(30):
+    for n in range(1, 31):
         await intake.report(LocationUpdate(latitude=n, longitude=0))
         while get_channel_layer()._mailboxes[channel].messages:
             seen.append(json.loads((await get_channel_layer().receive(channel))["frame"])["data"]["latitude"])
-    assert seen == [0]
+    assert seen == [1]
     async with within():
         last = json.loads((await get_channel_layer().receive(channel))["frame"])
-    assert last["data"]["latitude"] == 29
+    assert last["data"]["latitude"] == 30
     assert len(next(iter(track_buffer()._waiting.values()))) == 30
 
 
 async def test_nothing_is_shown_after_the_end(dewi: User, putri: User, settings: Any) -> None:
+    settings.RIDES_MAX_SPEED_KMH = 0
     settings.WS_LOCATION_RATE = 10
     await in_write_thread(start, dewi, putri)
     channel = await get_channel_layer().new_channel()

@@ -1,157 +1,199 @@
-"""The worked examples of the fare, to the rupiah, and what must hold for every track."""
+"""What rides cost, to the rupiah: the default, and three regimes of the world against what their rules say."""
 
-from datetime import UTC, datetime, timedelta
+from __future__ import annotations
+
 from decimal import Decimal
-from typing import Any
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rides.fares.meter import TrackReport, TrackState, advance, recompute, refusal
-from rides.fares.tariff import Booking, Tariff, billed_distance, full_units, remainder, round_half_up, share
-from tests.cast import MONAS, north_of
+from rides.fares.tariff import (
+    Booking,
+    Drive,
+    Surcharge,
+    Terms,
+    billed_distance,
+    full_units,
+    price,
+    price_lines,
+    round_half_up,
+    share,
+)
 
-START = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
-TARIFF = Tariff(3000, Decimal(1))
-STATE = TrackState(START, MONAS, START)
+DEFAULT = Terms(booked_km=Decimal(1), per_km=3000)
+KM = st.floats(0, 300)
+MINUTES = st.floats(0, 600)
 
 
-def report(metres: float, seconds: float, accuracy: float | None = None) -> TrackReport:
-    return TrackReport(north_of(MONAS, metres), START + timedelta(seconds=seconds), accuracy)
-
-
-def ledger(kilometres: float, tariff: Tariff = TARIFF) -> list[Booking]:
-    units = full_units(tariff, kilometres, Decimal(0))
-    last = remainder(tariff, kilometres, sum((unit.distance_km for unit in units), Decimal(0)))
-    return [*units, last] if last else units
+def driven(km: float, **seconds: float) -> Drive:
+    return Drive(billed_distance(km), billed_distance(km), **seconds)
 
 
 @pytest.mark.parametrize(
     ("kilometres", "costs"),
     [
-        (0.0, []),
-        (0.0001, [0]),
-        (0.25, [750]),
-        (1.0, [3000]),
-        (2.5, [3000, 3000, 1500]),
-        (2.9999999999, [3000, 3000, 3000]),
-        (3.0001666, [3000, 3000, 3000, 0]),
-        (3.0001667, [3000, 3000, 3000, 1]),
-        (7.123456, [3000] * 7 + [370]),
+        (0.0, 0),
+        (0.0001, 0),
+        (0.25, 750),
+        (2.9999999999, 9000),
+        (3.0001666, 9000),
+        (3.0001667, 9001),
+        (7.123456, 21370),
     ],
 )
-def test_a_distance_is_booked_by_the_kilometre_and_the_rest_at_the_end(kilometres: float, costs: list[int]) -> None:
-    assert [booking.cost for booking in ledger(kilometres)] == costs
+def test_the_default_costs_the_distance_rounded_once(kilometres: float, costs: int) -> None:
+    assert price(DEFAULT, driven(kilometres, moving_s=5000, waiting_s=9000)) == costs
 
 
 def test_half_a_rupiah_is_rounded_up() -> None:
-    tariff = Tariff(5, Decimal(1))
-    assert [booking.cost for booking in ledger(0.5, tariff)] == [3]
-    assert [booking.cost for booking in ledger(0.499999, tariff)] == [2]
+    assert price(Terms(booked_km=Decimal(1), per_km=5), driven(0.5)) == 3
+    assert price(Terms(booked_km=Decimal(1), per_km=5), driven(0.499999)) == 2
 
 
-def test_units_that_do_not_cost_whole_rupiah_are_rounded_once_in_all() -> None:
-    costs = [booking.cost for booking in ledger(1.75, Tariff(3333, Decimal("0.5")))]
-    assert costs == [1666, 1667, 1666, 834]
-    assert sum(costs) == 5833  # 5832.75, rounded half up
+def test_units_that_do_not_cost_whole_rupiah_are_never_rounded_twice() -> None:
+    terms = Terms(booked_km=Decimal("0.5"), per_km=3333)
+    assert [unit.cost for unit in full_units(terms, 1.75, Decimal(0), 0)] == [1666, 1667, 1666]
 
 
-@given(st.floats(0, 300), st.lists(st.floats(0, 1), max_size=6))
-def test_booking_on_the_way_or_all_at_once_makes_the_same_ledger(kilometres: float, stops: list[float]) -> None:
+@given(KM, st.lists(st.floats(0, 1), max_size=6))
+def test_units_are_booked_the_same_on_the_way_or_all_at_once(kilometres: float, stops: list[float]) -> None:
     booked: list[Booking] = []
     for stop in [*sorted(stops), 1.0]:
-        done = sum((b.distance_km for b in booked), Decimal(0))
-        booked += full_units(TARIFF, kilometres * stop, done)
-    done = sum((b.distance_km for b in booked), Decimal(0))
-    last = remainder(TARIFF, kilometres, done)
-    assert [*booked, last][: len(booked) + bool(last)] == ledger(kilometres)
+        done, cost = sum((b.distance_km for b in booked), Decimal(0)), sum(b.cost for b in booked)
+        booked += full_units(DEFAULT, kilometres * stop, done, cost)
+    assert booked == full_units(DEFAULT, kilometres, Decimal(0), 0)
 
 
-@given(st.floats(0, 300))
-def test_the_ledger_adds_up_to_the_distance_and_to_its_price(kilometres: float) -> None:
-    entries = ledger(kilometres)
-    total = sum((entry.distance_km for entry in entries), Decimal(0))
-    assert total == billed_distance(kilometres)
-    assert sum(entry.cost for entry in entries) == int((total * 3000).quantize(Decimal(1), rounding="ROUND_HALF_UP"))
-
-
-@given(st.floats(0, 300), st.integers(0, 100_000), st.decimals("0.1", 20, places=1))
-def test_by_any_tariff_the_ledger_is_the_price_rounded_once(kilometres: float, rate: int, unit: Decimal) -> None:
-    tariff = Tariff(rate, unit)
-    entries = ledger(kilometres, tariff)
-    assert sum(entry.cost for entry in entries) == round_half_up(tariff.price(billed_distance(kilometres)))
-    assert all(entry.cost >= 0 for entry in entries)
-    assert [entry.distance_km for entry in entries[:-1]] == [unit] * (len(entries) - 1)
-
-
-@pytest.mark.parametrize("seconds", [1, 15, 60])
-def test_how_often_the_phone_reports_does_not_matter_on_a_straight_road(seconds: int) -> None:
-    track = [report(metres=10 * t, seconds=t) for t in range(seconds, 601, seconds)]
-    bookings = recompute(TARIFF, TrackReport(MONAS, START), track)
-    assert sum(b.cost for b in bookings) == 18000  # 6 km
-    assert [b.cost for b in bookings[:6]] == [3000] * 6 or len(bookings) == 6
-
-
-def test_a_good_report_counts() -> None:
-    good = report(100, 10)
-    assert refusal(STATE, good, START + timedelta(seconds=10)) == ""
-    assert advance(STATE, good).total_km == pytest.approx(0.1, abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("bad", "received_after", "reason"),
-    [
-        (report(10, 10, accuracy=50.1), 10, "inaccurate"),
-        (report(10, -0.001), 10, "before_start"),
-        (report(10, 41), 10, "in_the_future"),
-        (report(100, 1), 1, "too_fast"),
-        (report(1, 0), 0, "too_fast"),
-    ],
+TERMS = st.builds(
+    Terms,
+    booked_km=st.just(Decimal(1)),
+    base_fare=st.integers(0, 50_000),
+    minimum_fare=st.integers(0, 50_000),
+    minimum_km=st.decimals(0, 10, places=3),
+    per_km=st.integers(0, 100_000),
+    per_minute=st.integers(0, 1000),
+    per_waiting_minute=st.integers(0, 1000),
+    free_waiting_minutes=st.integers(0, 10),
+    unit_fare=st.integers(0, 1000),
+    counted_km=st.decimals("0.1", 1, places=6),
+    counted_s=st.integers(1, 900),
+    surge=st.decimals(1, 3, places=2),
+    surcharges=st.lists(st.builds(Surcharge, label=st.just("Night"), amount=st.integers(0, 9999)), max_size=2).map(
+        tuple
+    ),
+    platform_fee=st.integers(0, 5000),
+    rounding=st.sampled_from((1, 100, 500)),
 )
-def test_a_bad_report_is_refused_with_its_reason(bad: TrackReport, received_after: float, reason: str) -> None:
-    assert refusal(STATE, bad, START + timedelta(seconds=received_after)) == reason
 
 
-@pytest.mark.parametrize(
-    ("good", "received_after"),
-    [(report(10, 10, accuracy=50), 10), (report(10, 40), 10), (report(0, 0), 0), (report(55, 1), 1)],
-    ids=["just accurate enough", "just within the skew", "the same place at once", "just slow enough"],
-)
-def test_the_limits_themselves_are_allowed(good: TrackReport, received_after: float) -> None:
-    assert refusal(STATE, good, START + timedelta(seconds=received_after)) == ""
-
-
-def test_a_report_older_than_the_last_one_is_refused() -> None:
-    state = advance(STATE, report(100, 10))
-    assert refusal(state, report(110, 9), START + timedelta(seconds=12)) == "out_of_order"
-
-
-def test_speed_does_not_matter_when_its_limit_is_off(settings: Any) -> None:
-    settings.RIDES_MAX_SPEED_KMH = Decimal(0)
-    assert refusal(STATE, report(5000, 1), START + timedelta(seconds=1)) == ""
-
-
-@pytest.mark.parametrize(
-    ("total", "factor", "adjusted", "fee", "payout"),
-    [
-        (10000, "1", 10000, 500, 9500),
-        (10000, "0.8", 8000, 400, 7600),
-        (9999, "0.5", 4999, 249, 4750),
-        (7370, "0.1", 737, 36, 701),
-        (10, "0.7", 7, 0, 7),
-        (3000, "0", 0, 0, 0),
-        (10**15, "0.3333333333333333", 333333333333333, 16666666666666, 316666666666667),
-    ],
-)
-def test_adjustment_and_fee_are_cut_to_whole_rupiah(
-    total: int, factor: str, adjusted: int, fee: int, payout: int
+@given(TERMS, KM, MINUTES, MINUTES)
+def test_the_lines_add_up_to_a_fare_that_grows_with_the_drive(
+    terms: Terms, km: float, moving: float, waiting: float
 ) -> None:
-    shares = share(total, Decimal(factor))
-    assert (shares.adjusted_cost, shares.admin_fee, shares.driver_payout) == (adjusted, fee, payout)
+    lines = price_lines(terms, driven(km, moving_s=moving * 60, waiting_s=waiting * 60))
+    total = sum(line.amount for line in lines)
+    assert total % terms.rounding == 0
+    assert all(line.amount >= 0 for line in lines if not line.label.startswith("Rounded"))
+    assert total <= price(terms, driven(km + 1, moving_s=moving * 60 + 60, waiting_s=waiting * 60 + 60))
 
 
-@given(st.integers(0, 10**12), st.decimals(0, 1, places=6))
-def test_no_rupiah_appears_or_disappears_when_a_fare_is_shared(total: int, factor: Decimal) -> None:
-    shares = share(total, factor)
-    assert shares.admin_fee + shares.driver_payout == shares.adjusted_cost <= total
+def test_the_lines_say_what_each_rupiah_is_for() -> None:
+    terms = Terms(
+        booked_km=Decimal(1),
+        base_fare=5000,
+        minimum_fare=10_200,
+        minimum_km=Decimal(4),
+        per_km=2550,
+        per_minute=100,
+        per_waiting_minute=300,
+        free_waiting_minutes=5,
+        surge=Decimal("1.2"),
+        surcharges=(Surcharge("Night", 2000),),
+        platform_fee=1000,
+        rounding=500,
+    )
+    lines = price_lines(terms, driven(6.5, moving_s=600, waiting_s=600))
+    assert [(line.label, line.amount) for line in lines] == [
+        ("Base fare", 5000),
+        ("First 4 km", 10_200),
+        ("2.500 km at 2550", 6375),
+        ("10.0 minutes of driving at 100", 1000),
+        ("5.0 minutes of waiting at 300", 1500),
+        ("High demand, times 1.2", 4815),
+        ("Night", 2000),
+        ("Platform fee", 1000),
+        ("Rounded to 500", 110),
+    ]
+
+
+@pytest.mark.parametrize(("km", "cost"), [(0, 10_200), (3.9, 10_200), (4, 10_200), (5, 12_750), (10, 25_500)])
+def test_jakartas_motorcycles_at_the_lower_bound(km: float, cost: int) -> None:
+    """KP 667/2022, zone II: 2,550 rupiah a kilometre, the first 4 km from 10,200."""
+    terms = Terms(booked_km=Decimal(1), minimum_fare=10_200, minimum_km=Decimal(4), per_km=2550)
+    assert price(terms, driven(km)) == cost
+
+
+@pytest.mark.parametrize(
+    ("km", "waiting_minutes", "night", "rupees"),
+    [
+        (1.5, 0, False, 36),
+        (2, 5, False, 36),
+        (3, 0, False, 54),
+        (10, 0, False, 180),
+        (10, 6, False, 190),
+        (10, 20, False, 190),
+        (10, 20.1, False, 200),
+        (10, 0, True, 270),
+    ],
+)
+def test_bengalurus_rickshaws(km: float, waiting_minutes: float, night: bool, rupees: int) -> None:
+    """Of August 2025, in paise: 36 rupees for 2 km, then 18; 10 for each 15 minutes after 5; at night half more."""
+    terms = Terms(
+        booked_km=Decimal(1),
+        minimum_fare=3600,
+        minimum_km=Decimal(2),
+        per_km=1800,
+        unit_fare=1000,
+        counted_s=900,
+        free_waiting_minutes=5,
+        surge=Decimal("1.5") if night else Decimal(1),
+    )
+    assert price(terms, driven(km, waiting_s=waiting_minutes * 60)) == rupees * 100
+
+
+@pytest.mark.parametrize(
+    ("miles", "slow_minutes", "surcharges", "cents"),
+    [
+        (5, 0, (), 300 + 25 * 70),
+        (5, 5, (), 300 + 30 * 70),
+        (0.1, 0.25, (), 300 + 70),  # half a unit and a quarter of one: one that has begun
+        (2.05, 3.5, (Surcharge("Overnight", 100),), 300 + 14 * 70 + 100),
+    ],
+)
+def test_new_yorks_taxis(miles: float, slow_minutes: float, surcharges: tuple[Surcharge, ...], cents: int) -> None:
+    """Of December 2022: 3 dollars, then 70 cents for each 1/5 mile at 12 mph and more, or each minute below."""
+    terms = Terms(
+        booked_km=Decimal(1),
+        base_fare=300,
+        unit_fare=70,
+        counted_km=Decimal("0.321869"),
+        counted_s=60,
+        slow_kmh=19.3121,
+        surcharges=surcharges,
+    )
+    assert price(terms, driven(miles * 1.609344, waiting_s=slow_minutes * 60)) == cents
+
+
+@pytest.mark.parametrize(
+    ("total", "factor", "fee", "shares"),
+    [(12_750, "0.9", "5", (11_475, 573, 10_902)), (3333, "0.333", "7.5", (1109, 83, 1026)), (0, "1", "5", (0, 0, 0))],
+)
+def test_a_fare_is_shared_without_losing_a_rupiah(total: int, factor: str, fee: str, shares: tuple[int, ...]) -> None:
+    shared = share(total, Decimal(factor), Decimal(fee))
+    assert (shared.adjusted_cost, shared.admin_fee, shared.driver_payout) == shares
+
+
+def test_round_half_up_takes_the_larger_of_two() -> None:
+    assert [round_half_up(Fraction(x)) for x in ("0.5", "1.5", "2.4999")] == [1, 2, 2]

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from common.redis import AWAY, sync_redis
 from rides.geo import GeoPoint
-from rides.positions.base import PositionStore
+from rides.positions.base import PositionStore, reported_at
 from rides.positions.memory import MemoryPositions
 from rides.positions.redis import RedisPositions
 from tests.cast import MONAS, north_of
@@ -46,16 +46,16 @@ def disconnect(connection: Presence) -> None:
 
 def test_the_last_position_is_remembered(store: PositionStore) -> None:
     assert store.last(A) is None
-    store.report(A, MONAS, 10.0, driver=False)
-    store.report(A, north_of(MONAS, 5), 11.0, driver=False)
+    store.report(A, reported_at(MONAS, 10.0), 10.0, driver=False)
+    store.report(A, reported_at(north_of(MONAS, 5), 11.0), 11.0, driver=False)
     last = store.last(A)
     assert last is not None
     assert (last.point, last.received_at, last.online) == (north_of(MONAS, 5), 11.0, False)
 
 
 def test_the_last_positions_of_many_are_read_at_once(store: PositionStore) -> None:
-    store.report(A, MONAS, 10.0, driver=True)
-    store.report(B, north_of(MONAS, 5), 11.0, driver=False)
+    store.report(A, reported_at(MONAS, 10.0), 10.0, driver=True)
+    store.report(B, reported_at(north_of(MONAS, 5), 11.0), 11.0, driver=False)
     connect(B)
     found = store.last_of([A, B, C])
     assert {user_id: (last.point, last.received_at, last.online) for user_id, last in found.items()} == {
@@ -66,72 +66,72 @@ def test_the_last_positions_of_many_are_read_at_once(store: PositionStore) -> No
 
 
 def test_drivers_are_found_nearest_first_within_the_radius(store: PositionStore) -> None:
-    store.report(A, north_of(MONAS, 2000), 10.0, driver=True)
-    store.report(B, north_of(MONAS, 1000), 10.0, driver=True)
-    store.report(C, north_of(MONAS, 3001), 10.0, driver=True)
-    found = store.drivers_near(MONAS, 3.0, received_after=0)
+    store.report(A, reported_at(north_of(MONAS, 2000), 10.0), 10.0, driver=True)
+    store.report(B, reported_at(north_of(MONAS, 1000), 10.0), 10.0, driver=True)
+    store.report(C, reported_at(north_of(MONAS, 3001), 10.0), 10.0, driver=True)
+    found = store.drivers_near(MONAS, 3.0, made_after=0)
     assert [position.user_id for _, position in found] == [B, A]
     assert found[0][0] == pytest.approx(1.0, abs=1e-4)
 
 
 def test_passengers_and_old_positions_are_not_found(store: PositionStore) -> None:
-    store.report(A, MONAS, 10.0, driver=False)
-    store.report(B, MONAS, 9.0, driver=True)
-    assert store.drivers_near(MONAS, 3.0, received_after=9.5) == []
+    store.report(A, reported_at(MONAS, 10.0), 10.0, driver=False)
+    store.report(B, reported_at(MONAS, 9.0), 9.0, driver=True)
+    assert store.drivers_near(MONAS, 3.0, made_after=9.5) == []
 
 
 def test_the_search_reaches_over_the_date_line(store: PositionStore) -> None:
-    store.report(A, GeoPoint(0, 179.99), 10.0, driver=True)
-    assert [p.user_id for _, p in store.drivers_near(GeoPoint(0, -179.99), 3.0, received_after=0)] == [A]
+    store.report(A, reported_at(GeoPoint(0, 179.99), 10.0), 10.0, driver=True)
+    assert [p.user_id for _, p in store.drivers_near(GeoPoint(0, -179.99), 3.0, made_after=0)] == [A]
 
 
 def test_a_place_near_the_pole_is_kept_as_it_is(store: PositionStore) -> None:
-    store.report(A, GeoPoint(89.99, 106.8), 10.0, driver=True)
+    store.report(A, reported_at(GeoPoint(89.99, 106.8), 10.0), 10.0, driver=True)
     last = store.last(A)
     assert last is not None
     assert last.point == GeoPoint(89.99, 106.8)
-    assert [p.user_id for _, p in store.drivers_near(GeoPoint(89.98, 106.8), 3.0, received_after=0)] == [A]
+    assert [p.user_id for _, p in store.drivers_near(GeoPoint(89.98, 106.8), 3.0, made_after=0)] == [A]
 
 
 def test_connected_drivers_are_online(store: PositionStore) -> None:
     """Whether a driver is online is what the store of connections says."""
-    store.report(A, MONAS, 10.0, driver=True)
-    assert not store.drivers_near(MONAS, 1, received_after=0)[0][1].online
+    store.report(A, reported_at(MONAS, 10.0), 10.0, driver=True)
+    assert not store.drivers_near(MONAS, 1, made_after=0)[0][1].online
     connection = connect(A)
-    assert store.drivers_near(MONAS, 1, received_after=0)[0][1].online
+    assert store.drivers_near(MONAS, 1, made_after=0)[0][1].online
     disconnect(connection)
-    assert not store.drivers_near(MONAS, 1, received_after=0)[0][1].online
+    assert not store.drivers_near(MONAS, 1, made_after=0)[0][1].online
 
 
 @pytest.mark.parametrize("latitude", [86, 89, 89.999, 90, -88, -90])
 def test_drivers_at_poles_are_found(store: PositionStore, latitude: float) -> None:
     """Beyond the index of Redis, and over a pole, distance decides, not longitude."""
-    store.report(A, GeoPoint(latitude, -179.9999), 10.0, driver=True)
-    store.report(B, GeoPoint(latitude - 1 if latitude > 0 else latitude + 1, 0), 10.0, driver=True)
+    store.report(A, reported_at(GeoPoint(latitude, -179.9999), 10.0), 10.0, driver=True)
+    store.report(B, reported_at(GeoPoint(latitude - 1 if latitude > 0 else latitude + 1, 0), 10.0), 10.0, driver=True)
     across = 179.9999 if abs(latitude) < 89.9 else 0.0
-    assert [p.user_id for _, p in store.drivers_near(GeoPoint(latitude, across), 3.0, received_after=0)] == [A]
+    assert [p.user_id for _, p in store.drivers_near(GeoPoint(latitude, across), 3.0, made_after=0)] == [A]
 
 
 def test_drivers_come_back_from_a_pole(store: PositionStore) -> None:
     """A driver is found where they are now, whichever index they were on before."""
     for place in (GeoPoint(89, 10), MONAS, GeoPoint(-89, 10), MONAS):
-        store.report(A, place, 10.0, driver=True)
-        assert [p.user_id for _, p in store.drivers_near(place, 1, received_after=0)] == [A]
-    assert store.drivers_near(GeoPoint(89, 10), 1, received_after=0) == []
+        store.report(A, reported_at(place, 10.0), 10.0, driver=True)
+        assert [p.user_id for _, p in store.drivers_near(place, 1, made_after=0)] == [A]
+    assert store.drivers_near(GeoPoint(89, 10), 1, made_after=0) == []
 
 
 def test_those_who_were_heard_long_ago_are_forgotten(store: PositionStore) -> None:
-    store.report(A, MONAS, 10.0, driver=True)
-    store.report(B, MONAS, 11.0, driver=True)
+    store.report(A, reported_at(MONAS, 10.0), 10.0, driver=True)
+    store.report(B, reported_at(MONAS, 11.0), 11.0, driver=True)
     store.flush()
     assert store.forget(received_before=11) == 1
-    assert [p.user_id for _, p in store.drivers_near(MONAS, 1, received_after=0)] == [B]
+    assert [p.user_id for _, p in store.drivers_near(MONAS, 1, made_after=0)] == [B]
 
 
 @pytest.mark.usefixtures("redis_url")
 def test_processes_see_what_was_flushed(settings: Any) -> None:
     one, other = RedisPositions(), RedisPositions()
-    one.report(A, MONAS, 10.0, driver=True)
+    one.report(A, reported_at(MONAS, 10.0), 10.0, driver=True)
     assert other.last(A) is None
     one.flush()
     seen = other.last(A)
@@ -143,13 +143,13 @@ def test_processes_see_what_was_flushed(settings: Any) -> None:
 def test_while_redis_is_away_nothing_is_forgotten(settings: Any) -> None:
     url = settings.REDIS_URL
     store = RedisPositions()
-    store.report(A, MONAS, 10.0, driver=True)
+    store.report(A, reported_at(MONAS, 10.0), 10.0, driver=True)
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     sync_redis.cache_clear()
     for _ in range(2):
         with pytest.raises(AWAY):
             store.flush()
-    store.report(A, north_of(MONAS, 5), 11.0, driver=True)
+    store.report(A, reported_at(north_of(MONAS, 5), 11.0), 11.0, driver=True)
     settings.REDIS_URL = url
     sync_redis.cache_clear()
     last = store.last(A)
@@ -161,10 +161,10 @@ def test_while_redis_is_away_nothing_is_forgotten(settings: Any) -> None:
 def test_a_position_is_erased(store: PositionStore, latitude: float) -> None:
     """Of one person, flushed or not, also at a pole."""
     place = GeoPoint(latitude, 10)
-    store.report(A, place, 10.0, driver=True)
-    store.report(B, place, 10.0, driver=True)
+    store.report(A, reported_at(place, 10.0), 10.0, driver=True)
+    store.report(B, reported_at(place, 10.0), 10.0, driver=True)
     store.flush()
-    store.report(A, place, 11.0, driver=True)
+    store.report(A, reported_at(place, 11.0), 11.0, driver=True)
     store.erase(A)
     store.flush()
     assert store.last(A) is None

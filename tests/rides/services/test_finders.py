@@ -1,6 +1,5 @@
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -10,6 +9,7 @@ from rides.models import Candidate, Finder, FinderStatus, Match
 from rides.services.beacons import beacon_update
 from rides.services.finders import finder_continue, finder_update
 from rides.services.matches import match_confirm, match_expire
+from rides.services.quotes import quote_make
 from tests.cast import (
     BLOK_M,
     MONAS,
@@ -273,7 +273,7 @@ def test_another_target_or_vehicle_moves_the_search_too(dewi: User, putri: User)
 
 def test_what_is_no_matter_to_drivers_withdraws_no_offer(dewi: User, putri: User) -> None:
     """Auto-accept and the quote change in place."""
-    quote = UUID(int=7)
+    quote = quote_make(user=putri, location=MONAS, target_location=BLOK_M).pk
     finder = look(putri)
     finder_update(
         user_id=putri.pk, is_active=True, location=MONAS, target_location=BLOK_M, auto_accept=True, quote_id=quote

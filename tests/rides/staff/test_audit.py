@@ -8,22 +8,18 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from events.models import OutboxEvent
-from rides.fares.meter import TrackReport
 from rides.models import Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
 from rides.services.payments import payment_process
 from rides.services.rides import ride_arrived, ride_cancel_by_staff
-from rides.services.tracks import ReceivedReport, tracks_record
 from rides.staff.audit import audit
-from tests.cast import MONAS, backdate, book, north_of, start
+from tests.cast import MONAS, backdate, book, drive, start
 from users.models import User
 
 
 def ride_to_the_end(driver: User, passenger: User) -> Ride:
     ride = start(driver, passenger)
     backdate(ride, 600)
-    assert ride.started_at
-    said = TrackReport(north_of(MONAS, 2300), ride.started_at + timedelta(seconds=500))
-    tracks_record(reports={ride.pk: [ReceivedReport(said, timezone.now())]})
+    drive(ride, (2300, 500))
     ride_arrived(user_id=driver.pk, ride_id=ride.pk)
     payment_process(user_id=passenger.pk, ride_id=ride.pk, total_cost=6900, status="ACCEPTED")
     Ride.objects.filter(pk=ride.pk).update(created_at=ride.started_at)

@@ -40,6 +40,8 @@ CALLS = {
     ("/api/drivers/", "delete"): {"204", "401", "409", "429"},
     ("/api/rides/", "get"): {"200", "401", "404", "429"},
     ("/api/rides/{ride_id}/", "get"): {"200", "401", "404", "429"},
+    ("/api/rides/{ride_id}/track/", "get"): {"200", "401", "404", "429"},
+    ("/api/quotes/", "post"): {"201", "400", "401", "429"},
     ("/api/payments/{payment_id}/qr.svg", "get"): {"200", "404"},
     ("/api/realtime/stats/", "get"): {"200", "401", "403", "429"},
     ("/health/live", "get"): {"200"},
@@ -180,12 +182,20 @@ def test_profiles_and_registration_are_as_documented(dewi: User, putri: User) ->
 def test_rides_are_as_documented_at_every_stage(dewi: User, joko: User, putri: User, sari: User, tono: User) -> None:
     for ride in (book(dewi, putri), arrive(joko, sari, tracked_km=2.5)):
         detail = f"/api/rides/{ride.pk}/"
+        track = as_user(dewi if ride.driver_id == dewi.pk else joko).get(f"{detail}track/")
+        check("/api/rides/{ride_id}/track/", "get", track, 200)
         for user in (ride.driver, ride.passenger):
             check("/api/rides/", "get", as_user(user).get("/api/rides/"), 200)
             check("/api/rides/{ride_id}/", "get", as_user(user).get(detail), 200)
         check("/api/rides/{ride_id}/", "get", as_user(tono).get(detail), 404)
     check("/api/rides/", "get", as_user(tono).get("/api/rides/"), 200)
     check("/api/rides/", "get", as_user(tono).get("/api/rides/?page=9"), 404)
+    places = {
+        "location": {"latitude": -6.2, "longitude": 106.8},
+        "target_location": {"latitude": -6.3, "longitude": 107},
+    }
+    check("/api/quotes/", "post", as_user(sari).post("/api/quotes/", places), 201)
+    check("/api/quotes/", "post", as_user(sari).post("/api/quotes/", {"location": places["location"]}), 400)
     bill = f"/api/payments/{ride.payment.pk}/qr.svg"
     check("/api/payments/{payment_id}/qr.svg", "get", ANYBODY.get(bill), 200)
     check(

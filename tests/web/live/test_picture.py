@@ -11,7 +11,20 @@ from realtime import metrics
 from rides.models import TrackPoint
 from rides.positions import positions
 from rides.services.finders import finder_update
-from tests.cast import BLOK_M, MONAS, backdate, book, connect, disconnect, make_user, north_of, propose, stand_by, start
+from tests.cast import (
+    BLOK_M,
+    MONAS,
+    backdate,
+    book,
+    connect,
+    disconnect,
+    make_user,
+    north_of,
+    propose,
+    see,
+    stand_by,
+    start,
+)
 from users.models import User
 from users.presence import Presence, presence
 from web.live import picture
@@ -35,7 +48,7 @@ def drive(user: User, ride_pk: UUID, metres: float) -> None:
     place = north_of(MONAS, metres)
     at = {"latitude": place.latitude, "longitude": place.longitude}
     TrackPoint.objects.create(ride_id=ride_pk, timestamp=timezone.now(), accepted=True, **at)
-    positions().report(user.pk, place, time.time(), driver=True)
+    see(user, place)
 
 
 def state(user: User) -> str:
@@ -53,7 +66,7 @@ def test_a_driver_goes_through_all_states(dewi: User, putri: User, joko: User, s
 
 def test_a_driver_under_way_is_riding_even_when_nothing_is_heard_of_him(dewi: User, putri: User) -> None:
     start(dewi, putri)
-    positions().report(dewi.pk, MONAS, time.time() - 3600, driver=True)
+    see(dewi, MONAS, 3600)
     assert state(dewi) == "riding"
 
 

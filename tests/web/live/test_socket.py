@@ -1,7 +1,6 @@
 """The handshake of the live map, and what comes over its socket."""
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -9,9 +8,8 @@ from django.contrib.sessions.backends.db import SessionStore
 
 from common.threads import in_write_thread
 from realtime.server.background import Background
-from rides.positions import positions
 from rides.services.rides import ride_start
-from tests.cast import MONAS, book, make_driver, north_of, propose, stand_by
+from tests.cast import MONAS, book, make_driver, north_of, propose, see, stand_by
 from tests.realtime.phone import Headers, Phone, refused
 from tests.web.live.watcher import HOST, ORIGIN, Watcher, headers_of, logged_in
 from users.models import User
@@ -112,7 +110,7 @@ async def test_a_viewer_who_comes_later_gets_all_of_it_and_both_see_the_same(rin
         await first.until(lambda town: town["drivers"])
         async with Watcher(key) as second:
             assert (await second.look())["type"] == "snapshot"
-            positions().report(dewi.pk, north_of(MONAS, 500), time.time(), driver=True)
+            see(dewi, north_of(MONAS, 500))
             moved = [round(north_of(MONAS, 500).latitude, 5), MONAS.longitude]
             for viewer in (first, second):
                 await viewer.until(lambda town: town["drivers"][str(dewi.pk)]["place"] == moved)
@@ -124,7 +122,7 @@ async def test_a_slow_viewer_gets_no_frame_until_the_last_is_drawn_and_then_the_
     async with Watcher(key) as slow, Watcher(key) as quick:
         first = await slow.next()
         for metres in (100, 200, 300):
-            positions().report(dewi.pk, north_of(MONAS, metres), time.time(), driver=True)
+            see(dewi, north_of(MONAS, metres))
             here = round(north_of(MONAS, metres).latitude, 5)
             await quick.until(lambda town: town["drivers"][str(dewi.pk)]["place"][0] == here)  # noqa: B023
         assert await slow.hears_nothing(0.1)

@@ -174,6 +174,8 @@ export interface Payment {
   driver_payout: number;
   /** The address of the payment's QR code. */
   qr_code_url: string;
+  /** How it was paid: `cash`, or the name of the gateway; missing until then. */
+  method?: string;
 }
 
 /** The limits of a client; a rate of 0 is no limit. */
@@ -394,6 +396,8 @@ export interface PaymentProcessed {
   driver_payout: number;
   /** The address of the payment's QR code. */
   qr_code_url: string;
+  /** How it was paid: `cash`, or the name of the gateway; missing until then. */
+  method?: string;
 }
 
 /** The ride is paid. */
@@ -521,6 +525,7 @@ export interface CommandData {
   ride_start: { ride_id: string; latitude?: number; longitude?: number; pin?: string };
   ride_arrived: { ride_id: string; adjustment_factor?: number };
   payment_process: { ride_id: string; total_cost: number; status?: "ACCEPTED" | "REJECTED" };
+  payment_received: { ride_id: string; total_cost: number };
   ride_cancel: { ride_id: string; reason?: string };
   ride_rate: { ride_id: string; rating: number };
   received: { seq: number };
@@ -542,6 +547,7 @@ export class Commands {
   rideStart(data: CommandData["ride_start"], options?: CommandOptions): Ack;
   rideArrived(data: CommandData["ride_arrived"], options?: CommandOptions): Ack;
   paymentProcess(data: CommandData["payment_process"], options?: CommandOptions): Ack;
+  paymentReceived(data: CommandData["payment_received"], options?: CommandOptions): Ack;
   rideCancel(data: CommandData["ride_cancel"], options?: CommandOptions): Ack;
   rideRate(data: CommandData["ride_rate"], options?: CommandOptions): Ack;
   received(data: CommandData["received"], options?: CommandOptions): Ack;

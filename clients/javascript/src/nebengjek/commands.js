@@ -15,6 +15,7 @@ export const ACTIONS = [
   ["ride_start", ["driver"], ["PICKUP"]],
   ["ride_arrived", ["driver"], ["ONGOING"]],
   ["payment_process", ["passenger"], ["PAYMENT_DUE"]],
+  ["payment_received", ["driver"], ["PAYMENT_DUE"]],
   ["ride_cancel", ["driver", "passenger"], ["PICKUP", "ABANDONED"]],
   ["ride_rate", ["driver", "passenger"], []],
 ];
@@ -40,6 +41,9 @@ export class Commands {
 
   /** Pay exactly what was asked, or refuse to. @param {import("./commands.d.ts").CommandData["payment_process"]} data @param {CommandOptions} [options] */
   paymentProcess(data, options) { return this.command("payment_process", { status: "ACCEPTED", ...data }, options); }
+
+  /** Confirm that the passenger has paid in cash, exactly what was asked. @param {import("./commands.d.ts").CommandData["payment_received"]} data @param {CommandOptions} [options] */
+  paymentReceived(data, options) { return this.command("payment_received", data, options); }
 
   /** Cancel a ride before it starts. @param {import("./commands.d.ts").CommandData["ride_cancel"]} data @param {CommandOptions} [options] */
   rideCancel(data, options) { return this.command("ride_cancel", data, options); }

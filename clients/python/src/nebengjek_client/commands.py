@@ -116,6 +116,19 @@ class Commands(ABC):
         )
         return await self.command("payment_process", data)
 
+    async def payment_received(
+        self,
+        *,
+        ride_id: Id,
+        total_cost: int,
+    ) -> Data:
+        """Confirm that the passenger has paid in cash, exactly what was asked."""
+        data = given(
+            ride_id=ride_id,
+            total_cost=total_cost,
+        )
+        return await self.command("payment_received", data)
+
     async def ride_cancel(
         self,
         *,

@@ -124,6 +124,7 @@ class Payment(TypedDict):
     admin_fee: int
     driver_payout: int
     qr_code_url: str
+    method: NotRequired[str]
 
 
 class Limits(TypedDict):
