@@ -11,17 +11,30 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Model, QuerySet
-from django.forms import Form
+from django.forms import CharField, Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
+
+from common.text import in_one_line
 
 M = TypeVar("M", bound=Model)
 P = TypeVar("P", bound=Model)
 
 MOST_AT_ONCE = 200
 """Records that one action may be about: more than somebody reads on the page that asks."""
+
+
+class ReasonField(CharField):
+    """A reason that other people read: one line, without control characters and changes of direction."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=200, **kwargs)
+
+    def to_python(self, value: Any) -> str:
+        """Return the text as it is kept; what is left of nothing but marks is empty, and refused."""
+        return in_one_line(super().to_python(value) or "")
 
 
 def answered(request: HttpRequest) -> bool:

@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from common.admin import ReadOnlyAdmin, ReadOnlyInline, answered, ask_first
+from common.admin import ReadOnlyAdmin, ReadOnlyInline, ReasonField, answered, ask_first
 from common.errors import ValidationFailed
 from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
 from rides.personal_data import keeps_track
@@ -147,9 +147,7 @@ class MatchAdmin(PeopleAdmin[Match]):
 class ReasonForm(forms.Form):
     """Why rides are cancelled."""
 
-    reason = forms.CharField(
-        max_length=200, label=gettext_lazy("Reason"), help_text=gettext_lazy("Driver and passenger read it.")
-    )
+    reason = ReasonField(label=gettext_lazy("Reason"), help_text=gettext_lazy("Driver and passenger read it."))
 
 
 class LedgerInline(ReadOnlyInline[LedgerEntry, Ride]):

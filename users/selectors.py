@@ -10,12 +10,14 @@ from functools import reduce
 from operator import or_
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import DateTimeField, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from common.text import with_ascii_digits, without_format_characters
-from users.models import Block, User
+from users.models import Approval, Block, Driver, User
 from users.names import spellings
 from users.phone import normalise_msisdn
 
@@ -48,6 +50,12 @@ def people_found(text: str, *, by_parts: bool) -> QuerySet[User]:
 def may_see_numbers(actor: User | AnonymousUser) -> bool:
     """Return whether staff may see whole phone numbers."""
     return actor.has_perm("users.view_msisdn")
+
+
+def drivers_barred() -> QuerySet[Driver]:
+    """Return the drivers who may not drive: those for whom `may_drive` is false."""
+    unwanted = {Approval.REFUSED, Approval.PENDING} if settings.DRIVER_APPROVAL else {Approval.REFUSED}
+    return Driver.objects.filter(Q(approval__in=unwanted) | Q(papers_until__lt=timezone.localdate()))
 
 
 def blocked_among(user_id: UUID, others: Collection[UUID]) -> set[UUID]:

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from common.errors import ValidationFailed
 from events.outbox import emit
@@ -19,9 +18,9 @@ from rides.metering.fixes import Fix
 from rides.metering.whereabouts import locate
 from rides.models import OPEN_MATCH, Beacon, Match
 from rides.positions import positions
+from rides.services.approval import require_approval
 from rides.services.locking import lock_affairs
 from rides.services.matches import matches_reject
-from users.models import Approval, Driver
 
 
 @transaction.atomic
@@ -41,27 +40,13 @@ def beacon_update(
     if beacon.is_active == is_active:
         return
     if is_active:
-        _require_approval(user_id)
+        require_approval(user_id)
     beacon.is_active = is_active
     beacon.changed_at = timezone.now()
     beacon.save()
     emit(BeaconUpdated(user_id=user_id, is_active=is_active, latitude=latitude, longitude=longitude))
     if not is_active:
         matches_reject(Match.objects.filter(driver_id=user_id, status__in=OPEN_MATCH), "cancelled")
-
-
-def _require_approval(user_id: UUID) -> None:
-    driver = Driver.objects.filter(pk=user_id).first()
-    if driver is None or driver.may_drive:
-        return
-    if driver.approval == Approval.REFUSED:
-        reason = driver.approval_reason or _("your registration was refused")
-        raise ValidationFailed(_("You may not drive: %(reason)s.") % {"reason": reason})
-    if driver.approval == Approval.APPROVED:
-        raise ValidationFailed(
-            _("A paper of yours was valid until %(day)s; have a new one recorded.") % {"day": driver.papers_until}
-        )
-    raise ValidationFailed(_("Your registration waits for approval."))
 
 
 def _report(user_id: UUID, point: GeoPoint, received_at: float) -> None:

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from common.errors import ValidationFailed
-from rides.models import Ride, RideStatus
+from rides.models import OPEN_MATCH, Match, Ride, RideStatus
+from rides.services.matches import matches_reject
 from rides.services.rides import own_ride, require_status
 from users.services import block_add, rating_add
 
@@ -35,9 +36,15 @@ def ride_rate(*, user_id: UUID, ride_id: UUID, rating: int) -> None:
 
 @transaction.atomic
 def ride_block(*, user_id: UUID, ride_id: UUID) -> None:
-    """Never again pair a user with the other side of a ride, whatever became of it; a ride under way goes on."""
+    """Never again pair a user with the other side of a ride, whatever became of it.
+
+    Open offers between the two are withdrawn; a ride under way goes on. Raises `ValidationFailed`.
+    """
     ride = own_ride(user_id, ride_id, "driver", "passenger")
-    block_add(blocker_id=user_id, blocked_id=other_side(ride, user_id))
+    other_id = other_side(ride, user_id)
+    block_add(blocker_id=user_id, blocked_id=other_id)
+    pair = (user_id, other_id)
+    matches_reject(Match.objects.filter(status__in=OPEN_MATCH, driver__in=pair, passenger__in=pair), "cancelled")
 
 
 def other_side(ride: Ride, user_id: UUID) -> UUID:

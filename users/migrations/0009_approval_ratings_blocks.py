@@ -93,7 +93,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='driver',
             name='approval_at',
-            field=models.DateTimeField(blank=True, null=True),
+            field=models.DateTimeField(blank=True, help_text='When it changed last: by a decision, or by a vehicle that waits for one.', null=True),
         ),
         migrations.AddField(
             model_name='driver',

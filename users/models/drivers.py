@@ -42,7 +42,11 @@ class Driver(models.Model):
         help_text="A new driver is approved at once without DRIVER_APPROVAL.",
     )
     approval_reason = models.CharField(max_length=200, blank=True, default="", db_default="")
-    approval_at = models.DateTimeField(null=True, blank=True)
+    approval_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When it changed last: by a decision, or by a vehicle that waits for one.",
+    )
     papers_until = models.DateField(
         null=True, blank=True, help_text="The last day on which all papers are valid; none: no paper expires."
     )

@@ -15,7 +15,7 @@ class StaffAct(models.TextChoices):
 
 
 class StaffRecord(models.Model):
-    """One act of a member of staff. The database refuses changes, and PostgreSQL also deletions (migration 0010).
+    """One act of a member of staff. The database refuses changes, and PostgreSQL also deletions (migration 0009).
 
     It names people by their ids only, so that nothing in it has to be erased with a person.
     """

@@ -51,8 +51,8 @@ class UsersData:
         Block.objects.filter(Q(blocker=user) | Q(blocked=user)).delete()
         for model in (KnownAddress, TokenAnswer, OutstandingToken):
             model._base_manager.filter(user=user).delete()
-        log = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(User), object_id=str(user.pk))
-        log.update(object_repr=ERASED)
+        kinds = ContentType.objects.get_for_models(User, Driver).values()
+        LogEntry.objects.filter(content_type__in=kinds, object_id=str(user.pk)).update(object_repr=ERASED)
 
     def erase_rest(self, user_id: UUID) -> Steps:
         """Nothing is left."""

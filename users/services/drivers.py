@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import Min, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -34,8 +34,12 @@ def driver_create(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> Us
     if not User.objects.filter(pk=user_id, role=Role.PASSENGER).update(role=Role.DRIVER):
         raise Conflict(_("You are registered as a driver already."))
     vehicle = {"vehicle_type": vehicle_type, "vehicle_plate": vehicle_plate}
-    Driver.objects.update_or_create(user_id=user_id, defaults=vehicle)
-    _approve_anew(user_id)
+    waiting = {"approval": Approval.PENDING} if settings.DRIVER_APPROVAL else {}
+    _driver, created = Driver.objects.update_or_create(
+        user_id=user_id, defaults=vehicle, create_defaults={**vehicle, **waiting}
+    )
+    if not created:
+        _approve_anew(user_id)
     revoke_tokens(user_id)
     return User.objects.select_related("driver").get(pk=user_id)
 
@@ -44,9 +48,11 @@ def driver_create(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> Us
 def driver_update(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> User:
     """Give a driver another vehicle; with `DRIVER_APPROVAL` it waits for staff. Raises `Conflict` for a passenger."""
     rows = Driver.objects.filter(pk=user_id, user__role=Role.DRIVER)
-    if not rows.update(vehicle_type=vehicle_type, vehicle_plate=vehicle_plate):
+    if not rows.exists():
         raise Conflict(_("You are not registered as a driver."))
-    _approve_anew(user_id)
+    vehicle = {"vehicle_type": vehicle_type, "vehicle_plate": vehicle_plate}
+    if rows.exclude(**vehicle).update(**vehicle):
+        _approve_anew(user_id)
     return User.objects.select_related("driver").get(pk=user_id)
 
 
@@ -58,18 +64,25 @@ def driver_delete(*, user_id: UUID) -> None:
     """
     if not User.objects.filter(pk=user_id, role=Role.DRIVER).update(role=Role.PASSENGER):
         raise Conflict(_("You are not registered as a driver."))
-    Driver.objects.filter(pk=user_id, approval_at=None, papers=None).delete()
+    undecided = Driver.objects.filter(pk=user_id, approval_at=None, papers=None)
+    undecided.exclude(approval=Approval.REFUSED).delete()
     revoke_tokens(user_id)
 
 
 @transaction.atomic
-def driver_decide(*, user_id: UUID, approval: Approval, reason: str = "") -> bool:
-    """Approve or refuse a driver, who gets a text message with the reason. Return False if nothing changed."""
-    change = {"approval": approval, "approval_reason": reason, "approval_at": timezone.now()}
-    if not Driver.objects.filter(pk=user_id).exclude(approval=approval).update(**change):
+def driver_decide(*, user_id: UUID, approval: Approval, reason: str = "", seen_at: datetime | None = None) -> bool:
+    """Approve or refuse a driver, who gets a text message with the reason. Return False if nothing changed.
+
+    Nothing does when the driver was decided upon, or changed the vehicle, after `seen_at`: when staff saw the record.
+    """
+    now = timezone.now()
+    as_seen = Q(approval_at=None) | Q(approval_at__lte=seen_at or now)
+    rows = Driver.objects.filter(as_seen, pk=user_id, user__role=Role.DRIVER).exclude(approval=approval)
+    if not rows.update(approval=approval, approval_reason=reason, approval_at=now):
         return False
     msisdn = User.objects.values_list("msisdn", flat=True).get(pk=user_id)
-    transaction.on_commit(partial(send_sms, msisdn, str(DECISIONS[approval]).format(reason=reason)))
+    text = str(DECISIONS[approval]).format(reason=reason)
+    transaction.on_commit(partial(send_sms, msisdn, text), robust=True)  # the decision stands without the message
     return True
 
 
@@ -85,4 +98,5 @@ def paper_record(*, user_id: UUID, kind: PaperKind, expires_on: date) -> None:
 def _approve_anew(user_id: UUID) -> None:
     """Let staff look at what they have not seen; a refusal stays."""
     if settings.DRIVER_APPROVAL:
-        Driver.objects.filter(pk=user_id, approval=Approval.APPROVED).update(approval=Approval.PENDING)
+        rows = Driver.objects.filter(pk=user_id).exclude(approval=Approval.REFUSED)
+        rows.update(approval=Approval.PENDING, approval_at=timezone.now())

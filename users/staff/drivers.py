@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -9,10 +10,11 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from common.admin import ReadOnlyAdmin, answered, ask_first
+from common.admin import ReadOnlyAdmin, ReasonField, answered, ask_first
 from users.models import Approval, Driver, Paper, PaperKind
 from users.selectors import may_see_numbers, people_found
 from users.services import driver_decide, paper_record
@@ -23,12 +25,16 @@ REFUSE_WARNING = gettext_lazy(
 )
 
 
-class ReasonForm(forms.Form):
+class DecisionForm(forms.Form):
+    """When staff saw the records that they decide upon."""
+
+    seen_at = forms.DateTimeField(widget=forms.HiddenInput, required=False, initial=lambda: timezone.now().isoformat())
+
+
+class ReasonForm(DecisionForm):
     """Why drivers are refused."""
 
-    reason = forms.CharField(
-        max_length=200, label=gettext_lazy("Reason"), help_text=gettext_lazy("The driver reads it.")
-    )
+    reason = ReasonField(label=gettext_lazy("Reason"), help_text=gettext_lazy("The driver reads it."))
 
 
 class PaperInline(admin.TabularInline[Paper, Driver]):
@@ -104,10 +110,12 @@ class DriverAdmin(ReadOnlyAdmin[Driver]):
     @admin.action(description=gettext_lazy("Approve"), permissions=["approve"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Driver]) -> HttpResponse | None:
         """Let the chosen drivers drive."""
+        form = DecisionForm(request.POST if answered(request) else None)
         people = queryset.select_related("user")
-        question = ask_first(request, self, people, title=_("Approve drivers"), warning=str(APPROVE_WARNING))
+        title, warning = _("Approve drivers"), str(APPROVE_WARNING)
+        question = ask_first(request, self, people, title=title, warning=warning, form=form)
         if question is None:
-            self._decide(request, people, Approval.APPROVED, "Approved")
+            self._decide(request, people, Approval.APPROVED, "Approved", form.cleaned_data["seen_at"])
         return question
 
     @admin.action(description=gettext_lazy("Refuse, with a reason"), permissions=["approve"])
@@ -117,19 +125,32 @@ class DriverAdmin(ReadOnlyAdmin[Driver]):
         people = queryset.select_related("user")
         question = ask_first(request, self, people, title=_("Refuse drivers"), warning=str(REFUSE_WARNING), form=form)
         if question is None:
-            self._decide(request, people, Approval.REFUSED, "Refused", form.cleaned_data["reason"])
+            seen_at, reason = form.cleaned_data["seen_at"], form.cleaned_data["reason"]
+            self._decide(request, people, Approval.REFUSED, "Refused", seen_at, reason)
         return question
 
-    def _decide(
-        self, request: HttpRequest, queryset: QuerySet[Driver], approval: Approval, done: str, reason: str = ""
+    def _decide(  # noqa: PLR0917  # one decision
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Driver],
+        approval: Approval,
+        done: str,
+        seen_at: datetime | None,
+        reason: str = "",
     ) -> None:
+        """Decide on each driver but oneself. The reason is kept on the driver only, so that it goes with them."""
         drivers = list(queryset)
-        changed = [one for one in drivers if driver_decide(user_id=one.pk, approval=approval, reason=reason)]
+        decision = {"approval": approval, "reason": reason, "seen_at": seen_at}
+        others = [one for one in drivers if one.pk != request.user.pk]
+        changed = [one for one in others if driver_decide(user_id=one.pk, **decision)]
         for driver in changed:
-            self.log_change(request, driver, f"{done} by staff. {reason}".strip())
+            self.log_change(request, driver, f"{done} by staff.")
         counted = _("%(done)s: %(count)s of %(all)s drivers.") % {
             "done": _(done),
             "count": len(changed),
             "all": len(drivers),
         }
-        self.message_user(request, counted, messages.SUCCESS)
+        kept = _("The others were so before, are your own account, or have changed since you saw them: look again.")
+        all_done = len(changed) == len(drivers)
+        level = messages.SUCCESS if all_done else messages.WARNING
+        self.message_user(request, counted if all_done else f"{counted} {kept}", level)

@@ -25,6 +25,9 @@ from users.selectors import may_see_numbers
 MOST = 10
 """Lines of a list; the rest is one click away."""
 
+ACCOUNT = ("users.user", "users.driver")
+"""The records that an account is made of; they have the id of the user."""
+
 
 class Cell(msgspec.Struct, frozen=True):
     """A text, and where it leads."""
@@ -98,7 +101,7 @@ def logins(user: User, request: HttpRequest) -> Iterator[Panel]:
 
 def staff_actions(user: User, request: HttpRequest) -> Iterator[Panel]:
     """What staff did to the account."""
-    records = list(StaffRecord.objects.filter(target_type="users.user", target_id=str(user.pk))[:MOST])
+    records = list(StaffRecord.objects.filter(target_type__in=ACCOUNT, target_id=str(user.pk))[:MOST])
     actors = User.objects.in_bulk([one.actor_id for one in records if one.actor_id])
     may_see_all = request.user.has_perm("users.view_staffrecord")
     link = f"{reverse('admin:users_staffrecord_changelist')}?q={user.pk}"
@@ -113,7 +116,7 @@ def staff_actions(user: User, request: HttpRequest) -> Iterator[Panel]:
 
 def _actor(actors: dict[object, User], record: StaffRecord) -> str:
     actor = actors.get(record.actor_id)
-    return actor.get_full_name() if actor else ""
+    return str(actor) if actor else ""
 
 
 def _rating(user: User) -> str:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from events.models import DeadLetter, OutboxEvent
 from rides.models import Ride, RideStatus
-from users.models import Driver
+from users.models import Approval, Driver, Role
 
 register = template.Library()
 
@@ -46,9 +46,10 @@ def _drivers(request: HttpRequest) -> Iterator[Task]:
     if not request.user.has_perm("users.view_driver"):
         return
     link = reverse("admin:users_driver_changelist")
-    waiting = Driver.objects.filter(approval="pending").count()
+    drivers = Driver.objects.filter(user__role=Role.DRIVER, user__is_active=True)
+    waiting = drivers.filter(approval=Approval.PENDING).count()
     yield Task(waiting, _("drivers wait for approval"), f"{link}?approval__exact=pending")
-    expired = Driver.objects.filter(papers_until__lt=timezone.localdate(), user__is_active=True).count()
+    expired = drivers.filter(papers_until__lt=timezone.localdate()).count()
     yield Task(expired, _("drivers have papers that have expired"), link)
 
 
