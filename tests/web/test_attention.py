@@ -39,6 +39,13 @@ def test_what_needs_somebody_comes_first(boss: Client, dewi: User, joko: User, p
     assert "?approval__exact=pending" in page
 
 
+def test_who_drives_no_more_needs_nobody(boss: Client, dewi: User) -> None:
+    """What staff recorded of drivers who left is kept, and asks for nothing."""
+    Driver.objects.update(approval="pending", papers_until=timezone.localdate() - timedelta(days=1))
+    User.objects.filter(pk=dewi.pk).update(role="passenger")
+    assert "Needs somebody" not in start_page(boss)
+
+
 @pytest.mark.parametrize(
     ("status", "column", "text"),
     [("PICKUP", "created_at", "pick-ups take very long"), ("ONGOING", "started_at", "rides take very long")],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -75,14 +74,14 @@ def driver_decide(*, user_id: UUID, approval: Approval, reason: str = "", seen_a
 
     Nothing does when the driver was decided upon, or changed the vehicle, after `seen_at`: when staff saw the record.
     """
+    msisdn = User.objects.select_for_update(no_key=True).values_list("msisdn", flat=True).get(pk=user_id)
     now = timezone.now()
     as_seen = Q(approval_at=None) | Q(approval_at__lte=seen_at or now)
     rows = Driver.objects.filter(as_seen, pk=user_id, user__role=Role.DRIVER).exclude(approval=approval)
     if not rows.update(approval=approval, approval_reason=reason, approval_at=now):
         return False
-    msisdn = User.objects.values_list("msisdn", flat=True).get(pk=user_id)
     text = str(DECISIONS[approval]).format(reason=reason)
-    transaction.on_commit(partial(send_sms, msisdn, text), robust=True)  # the decision stands without the message
+    transaction.on_commit(lambda: send_sms(msisdn, text), robust=True)  # the decision stands without the message
     return True
 
 

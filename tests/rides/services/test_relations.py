@@ -5,15 +5,16 @@ import pytest
 from django.utils import timezone
 
 from common.errors import ValidationFailed
-from rides.models import Candidate, Ride
+from rides.models import Candidate, Match, Ride
 from rides.services.beacons import beacon_update
 from rides.services.finders import finder_update
+from rides.services.matches import match_confirm
 from rides.services.payments import payment_process
 from rides.services.proposals import Proposal, match_adopt
 from rides.services.relations import ride_block, ride_rate
 from rides.services.rides import ride_cancel
 from rides.snapshots import people_of
-from tests.cast import BLOK_M, MONAS, arrive, book, stand_by, told
+from tests.cast import BLOK_M, MONAS, arrive, book, propose, stand_by, told
 from users.models import Driver, Rating, User
 
 
@@ -73,6 +74,21 @@ def test_who_is_blocked_is_never_offered(paid: Ride, joko: User, putri: User, si
     assert search(putri) == {"Dewi": "blocked", "Joko": "asked"}
     proposal = Proposal(match_id=uuid4(), driver_id=paid.driver_id, passenger_id=putri.pk)
     assert not match_adopt(proposal=proposal)
+
+
+@pytest.mark.parametrize("side", ["driver", "passenger"])
+def test_a_block_withdraws_the_open_offer(paid: Ride, joko: User, side: str) -> None:
+    """Nobody else's: the other driver may still take it."""
+    stand_by(joko)
+    match = propose(paid.driver, paid.passenger)
+    other = Match.objects.get(driver=joko)
+    ride_block(user_id=getattr(paid, f"{side}_id"), ride_id=paid.pk)
+    match.refresh_from_db()
+    other.refresh_from_db()
+    assert (match.status, match.reason, other.status) == ("REJECTED", "cancelled", "PENDING")
+    assert told(paid.passenger)[-1][1]["reason"] == "cancelled"
+    with pytest.raises(ValidationFailed):
+        match_confirm(user_id=paid.driver_id, match_id=match.pk, accepted=True)
 
 
 def test_a_stranger_blocks_nobody(paid: Ride, tono: User) -> None:

@@ -1,8 +1,11 @@
+import re
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
-from users.models import Driver, Paper, User
+from users.models import Driver, Paper, StaffRecord, User
 
 
 @pytest.fixture
@@ -62,3 +65,41 @@ def test_without_the_permission_drivers_are_only_seen(clerk: Client, dewi: User)
     assert clerk.post(f"/admin/users/driver/{dewi.pk}/change/", body).status_code == 403
     assert clerk.get(f"/admin/users/driver/{dewi.pk}/change/").status_code == 200
     assert (Driver.objects.get().approval, Paper.objects.count()) == ("approved", 0)
+
+
+def test_a_reason_is_one_line_without_tricks(clerk: Client, dewi: User) -> None:
+    """Line breaks, escapes and changes of direction reach no driver; of nothing but marks nothing is left."""
+    assert "This field is required" in act(clerk, "refuse", dewi, confirmed="yes", reason="\u202e\u200b")
+    act(clerk, "refuse", dewi, confirmed="yes", reason="The\nlicence\x1b \u202eis a copy\u2069")
+    assert Driver.objects.get().approval_reason == "The licence is a copy"
+
+
+def test_who_decides_has_seen_what_is_so(clerk: Client, dewi: User) -> None:
+    """Somebody else was faster: the page says so, and nothing changes."""
+    page = act(clerk, "refuse", dewi)
+    [seen_at] = re.findall(r'name="seen_at" value="([^"]+)"', page)
+    Driver.objects.update(approval="refused", approval_reason="Theirs", approval_at=timezone.now())
+    answer = act(clerk, "approve", dewi, confirmed="yes", seen_at=seen_at)
+    assert "Approved: 0 of 1 drivers." in answer
+    assert "look again" in answer
+    assert Driver.objects.get().approval_reason == "Theirs"
+    assert "Approved: 1 of 1" in act(clerk, "approve", dewi, confirmed="yes", seen_at=timezone.now().isoformat())
+
+
+def test_nobody_approves_themselves(clerk: Client, dewi: User) -> None:
+    """A member of staff who drives is approved by another one."""
+    staff = User.objects.get(is_staff=True)
+    User.objects.filter(pk=staff.pk).update(role="driver")
+    Driver.objects.create(user=staff, vehicle_type="car", vehicle_plate="B 1 X", approval="pending")
+    assert "Approved: 0 of 1 drivers." in act(clerk, "approve", staff, confirmed="yes")
+
+
+def test_a_decision_is_on_the_persons_page_without_its_reason(clerk: Client, dewi: User) -> None:
+    """What cannot be erased from the record does not tell of the person; who decided is masked as all numbers are."""
+    act(clerk, "refuse", dewi, confirmed="yes", reason="A copy")
+    assert StaffRecord.objects.get(target_id=str(dewi.pk)).text == "Refused by staff."
+    other = Client()
+    other.force_login(User.objects.create_superuser("+6281200000099", "a long password"))
+    page = other.get(f"/admin/users/user/{dewi.pk}/change/").content.decode()
+    assert "Refused by staff." in page
+    assert "+6281200000098" not in page

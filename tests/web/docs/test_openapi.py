@@ -41,6 +41,7 @@ CALLS = {
     ("/api/rides/", "get"): {"200", "401", "404", "429"},
     ("/api/rides/{ride_id}/", "get"): {"200", "401", "404", "429"},
     ("/api/rides/{ride_id}/track/", "get"): {"200", "401", "404", "429"},
+    ("/api/rides/{ride_id}/block/", "post"): {"204", "401", "404", "429"},
     ("/api/quotes/", "post"): {"201", "400", "401", "429"},
     ("/api/payments/{payment_id}/qr.svg", "get"): {"200", "404"},
     ("/api/realtime/stats/", "get"): {"200", "401", "403", "429"},
@@ -50,6 +51,9 @@ CALLS = {
     ("/metrics", "get"): {"200", "401", "403"},
 }
 """The calls of the contract, and with what each is answered at least."""
+
+WITHOUT_BODY = ("/api/rides/{ride_id}/block/",)
+"""Calls that say everything by their address."""
 
 
 def operation(path: str, method: str) -> dict[str, Any]:
@@ -137,7 +141,7 @@ def test_every_example_is_what_the_document_says() -> None:
 def test_every_call_with_a_body_has_an_example_of_it() -> None:
     for path, method in CALLS:
         body = operation(path, method).get("requestBody")
-        assert (body is not None) == (method in ("post", "put", "patch"))
+        assert (body is not None) == (method in ("post", "put", "patch") and path not in WITHOUT_BODY)
         assert body is None or body["content"]["application/json"]["examples"], path
 
 
@@ -196,6 +200,9 @@ def test_rides_are_as_documented_at_every_stage(dewi: User, joko: User, putri: U
     }
     check("/api/quotes/", "post", as_user(sari).post("/api/quotes/", places), 201)
     check("/api/quotes/", "post", as_user(sari).post("/api/quotes/", {"location": places["location"]}), 400)
+    block = f"/api/rides/{ride.pk}/block/"
+    for user, status in ((ride.driver, 204), (ride.driver, 204), (tono, 404)):
+        check("/api/rides/{ride_id}/block/", "post", as_user(user).post(block), status)
     bill = f"/api/payments/{ride.payment.pk}/qr.svg"
     check("/api/payments/{payment_id}/qr.svg", "get", ANYBODY.get(bill), 200)
     check(

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.core.management.commands.makemessages import Command as Makemessages
 from django.test.utils import override_settings
 
 LOCALE = Path(settings.BASE_DIR) / "web" / "locale"
@@ -34,10 +35,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it for pages and scripts in each language but English."""
         languages = [code for code, _ in settings.LANGUAGES if code != "en"]
+        Makemessages.msgmerge_options = [*Makemessages.msgmerge_options, "--no-fuzzy-matching"]  # guesses are wrong
         with override_settings(LOCALE_PATHS=[str(LOCALE)]):
             for domain in ("django", "djangojs"):
                 call_command(
-                    "makemessages",
+                    Makemessages(),
                     locale=languages,
                     domain=domain,
                     ignore_patterns=list(WITHOUT_TEXTS),
