@@ -285,6 +285,7 @@ PERSON_PANELS = [
     "realtime.operations.person.connection",
     "rides.staff.person.rides",
     "rides.staff.person.searches",
+    "rides.staff.person.payments",
     "users.staff.panels.logins",
     "users.staff.panels.staff_actions",
 ]

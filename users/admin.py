@@ -20,11 +20,12 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from common.admin import RecordedAdmin, ask_first, record_action
+from common.errors import Conflict
 from users.login import CountedLogin
 from users.models import Driver, StaffRecord, User
 from users.names import clean_name
 from users.selectors import may_act_on, may_see_numbers, people_found
-from users.services import user_deactivate, user_log_out, user_reactivate
+from users.services import account_erase, user_deactivate, user_log_out, user_reactivate
 from users.staff.drivers import DriverAdmin
 from users.staff.panels import person_panels
 from users.staff.records import StaffRecordAdmin
@@ -44,6 +45,9 @@ class Service(Protocol):
         """Change the user."""
 
 
+OTHERS = gettext_lazy("The others were so before, are your own account, or are staff, whom only superusers change.")
+
+
 class Action(msgspec.Struct, frozen=True):
     """An action on users: its service, and the texts before and after."""
 
@@ -52,6 +56,8 @@ class Action(msgspec.Struct, frozen=True):
     done: Any
     """Texts, translated when they are shown."""
     service: Service
+    others: Any = OTHERS
+    """Why it did nothing for some."""
 
 
 DEACTIVATE = Action(
@@ -77,6 +83,27 @@ LOG_OUT = Action(
     ),
     gettext_lazy("Logged out everywhere"),
     user_log_out,
+)
+
+
+def _erase(*, user_id: UUID) -> bool:
+    """End an account and delete the data of its person; return False where that is refused."""
+    try:
+        account_erase(user_id=user_id)
+    except Conflict:
+        return False
+    return True
+
+
+ERASE = Action(
+    gettext_lazy("Delete accounts and data"),
+    gettext_lazy(
+        "These accounts end, and name, number, vehicle, tracks and places go with them for ever. Rides and payments "
+        "stay, because the books must add up. Be sure that it is the person who asks."
+    ),
+    gettext_lazy("Deleted"),
+    _erase,
+    gettext_lazy("The others have a ride that is under way or not paid, were deleted before, are staff or yourself."),
 )
 
 
@@ -107,7 +134,7 @@ class UserAdmin(RecordedAdmin[User]):
     list_filter = ("role", "is_active", "is_staff")
     search_fields = ("id",)  # shows the search box; `get_search_results` does the search
     search_help_text = gettext_lazy("An id, or part of a phone number or of a name")
-    actions = ("deactivate", "reactivate", "log_out")
+    actions = ("deactivate", "reactivate", "log_out", "erase")
     filter_horizontal = ("groups", "user_permissions")
     readonly_fields = ("id", "token_version", "created_at", "last_login")
 
@@ -202,6 +229,15 @@ class UserAdmin(RecordedAdmin[User]):
         """End all sessions of the chosen users."""
         return self._act(request, queryset, LOG_OUT)
 
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        """Whether the actor may end accounts for ever."""
+        return request.user.has_perm("users.erase_user")
+
+    @admin.action(description=gettext_lazy("Delete the account and its data, for ever"), permissions=["erase"])
+    def erase(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
+        """Erase the chosen users."""
+        return self._act(request, queryset.filter(erased_at=None), ERASE)
+
     def _act(self, request: HttpRequest, queryset: QuerySet[User], action: Action) -> HttpResponse | None:
         """Ask for confirmation, then act on each user and log it."""
         question = ask_first(request, self, queryset, title=action.title, warning=action.warning)
@@ -211,13 +247,10 @@ class UserAdmin(RecordedAdmin[User]):
         others = [one for one in chosen if one.pk != request.user.pk and may_act_on(_actor(request), one)]
         done = [one for one in others if action.service(user_id=one.pk)]
         if done:
+            now = list(User.objects.filter(pk__in=[one.pk for one in done]))  # of the erased nothing but the id
             with translation.override(None):  # the record is in one language
-                record_action(request, done, f"{action.done} by support.")
-        kept = (
-            ""
-            if len(done) == len(chosen)
-            else " " + _("The others were so before, are your own account, or are staff, whom only superusers change.")
-        )
+                record_action(request, now, f"{action.done} by support.")
+        kept = "" if len(done) == len(chosen) else f" {action.others}"
         counted = _("%(done)s: %(count)s of %(all)s users.") % {
             "done": action.done,
             "count": len(done),

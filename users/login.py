@@ -53,7 +53,8 @@ class CountedLogin(AdminAuthenticationForm):
         user = _account(self.cleaned_data.get("username"))
         counters = list(_counters(network, user))
         if any(limit and cache.get(key, 0) >= limit for key, limit, _window in counters):
-            self._record(StaffAct.LOGIN_LIMITED, user)
+            if cache.add(f"admin-login:limited:{network}", 1, WINDOW):  # one record, however many tries
+                self._record(StaffAct.LOGIN_LIMITED, user)
             tally_add(Suspicion.PASSWORDS_LIMITED)
             raise ValidationError(_("Too many wrong passwords; try again later."), code="rate_limit")
         try:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from rides.geo import distance_km
 from rides.models import PASSENGER_BUSY, Beacon, Finder, FinderStatus, Payment, PaymentStatus, Ride
 from rides.positions import positions
 from users.models import User
@@ -27,7 +28,7 @@ def now(user: User, request: HttpRequest) -> Iterator[Panel]:
     facts = {
         _("Beacon"): Cell(_("on") if beacon.is_active else _("off")) if beacon else None,
         _("Position"): _position(user),
-        _("Search"): Cell(_("looking for a driver"), _page("finder", search.pk)) if search else None,
+        _("Search"): Cell(_("looking for a driver"), search_page(search)) if search else None,
         _("Ride"): Cell(_(ride.get_status_display()), _page("ride", ride.pk)) if ride else None,
         _("Payment due"): Cell(str(due.total_cost), _page("ride", due.ride_id)) if due else None,
     }
@@ -40,13 +41,36 @@ def rides(user: User, request: HttpRequest) -> Iterator[Panel]:
     """Yield the last rides with the other party and what was paid."""
     if not request.user.has_perm("rides.view_ride"):
         return
-    found = _rides(user).select_related("driver", "passenger", "payment").order_by("-created_at")[:MOST]
+    found = _rides(user).select_related("match", "driver", "passenger", "payment").order_by("-created_at")[:MOST]
     yield Panel(
         title=_("Last rides"),
-        columns=[_("Booked"), _("Status"), _("With"), _("Distance (km)"), _("Cost"), _("Payment")],
+        columns=[_("Booked"), _("Status"), _("With"), _("Driven (km)"), _("Direct (km)"), _("Cost"), _("Payment")],
         lines=[_line(user, ride) for ride in found],
         more=Cell(_("All rides"), f"{reverse('admin:rides_ride_changelist')}?q={user.pk}"),
         empty=_("None."),
+    )
+
+
+def payments(user: User, request: HttpRequest) -> Iterator[Panel]:
+    """Yield what the person was last asked to pay, and paid."""
+    found = Payment.objects.filter(ride__passenger=user).order_by("-created_at", "-id")[:MOST]
+    if not request.user.has_perm("rides.view_payment") or not found:
+        return
+    yield Panel(
+        title=_("Last payments"),
+        columns=[_("Asked"), _("Status"), _("Amount"), _("How"), _("Paid"), _("Ride")],
+        lines=[
+            [
+                Cell(moment(one.created_at).text, _page("payment", one.pk)),
+                Cell(_(one.get_status_display())),
+                Cell(str(one.total_cost)),
+                Cell(one.method),
+                moment(one.processed_at),
+                Cell(str(one.ride_id)[:8], _page("ride", one.ride_id)),
+            ]
+            for one in found
+        ],
+        more=Cell(_("All payments"), f"{reverse('admin:rides_payment_changelist')}?q={user.pk}"),
     )
 
 
@@ -60,7 +84,7 @@ def searches(user: User, request: HttpRequest) -> Iterator[Panel]:
         columns=[_("Begun"), _("Status"), _("Attempts"), _("Ended")],
         lines=[
             [
-                Cell(moment(one.created_at).text, _page("finder", one.pk)),
+                Cell(moment(one.created_at).text, search_page(one)),
                 Cell(_(one.get_status_display())),
                 Cell(str(one.attempts)),
                 moment(one.ended_at),
@@ -69,6 +93,11 @@ def searches(user: User, request: HttpRequest) -> Iterator[Panel]:
         ],
         more=Cell(_("All searches"), f"{reverse('admin:rides_finder_changelist')}?q={user.pk}"),
     )
+
+
+def search_page(search: Finder) -> str:
+    """Return where it is explained why nobody came."""
+    return _page("finder", search.pk)
 
 
 def _rides(user: User) -> QuerySet[Ride]:
@@ -83,6 +112,7 @@ def _line(user: User, ride: Ride) -> list[Cell]:
         Cell(_(ride.get_status_display())),
         person_link(other),
         Cell(f"{ride.distance_km:.2f}"),
+        Cell(f"{distance_km(ride.match.location, ride.match.target_location):.2f}"),
         Cell(str(ride.adjusted_cost)),
         Cell(_(payment.get_status_display()) if payment else ""),
     ]

@@ -1,11 +1,14 @@
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.test import Client
 
 from common.admin import MOST_AT_ONCE
 from events.models import OutboxEvent
+from tests.cast import book
 from tests.users.test_names import SCRIPTS
 from users.models import User
+from users.support import support_add
 
 
 @pytest.fixture
@@ -165,3 +168,34 @@ def test_staff_may_mend_names_of_all_scripts(staff: Client, putri: User, name: s
     assert name in staff.get("/admin/users/user/", {"q": name.split(maxsplit=1)[0]}).content.decode()
     answer = staff.post(f"/admin/users/user/{putri.pk}/change/", {**body, "full_name": "a\x1bb"})
     assert "control characters" in answer.content.decode()
+
+
+def erase(client: Client, *people: User) -> str:
+    body = {"action": "erase", "_selected_action": [str(one.pk) for one in people], "confirmed": "yes"}
+    return client.post("/admin/users/user/", body, follow=True).content.decode()
+
+
+def test_an_account_is_deleted_with_its_data(client: Client, dewi: User, putri: User, tono: User) -> None:
+    """Not during a ride, not one of staff, not twice; afterwards no page has the name, also not the history."""
+    boss = User.objects.create_superuser("+6281200000099", "a long password")
+    clerk = User.objects.create_user("+6281200000098", "a long password", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "erase_user", "view_msisdn"]))
+    client.force_login(clerk)
+    book(dewi, putri)
+    assert "Deleted: 1 of 5 users. The others have a ride" in erase(client, dewi, putri, tono, boss, clerk)
+    tono.refresh_from_db()
+    assert (tono.is_active, tono.full_name) == (False, "")
+    assert User.objects.filter(full_name__in=["Dewi", "Putri"], erased_at=None).count() == 2
+    assert "Deleted: 0 of 0 users." in erase(client, tono)
+    history = client.get(f"/admin/users/user/{tono.pk}/history/").content.decode()
+    assert "Deleted by support." in history
+    assert "Tono" not in history
+    assert not LogEntry.objects.filter(object_repr__contains="Tono").exists()
+
+
+def test_deleting_needs_a_permission(client: Client, tono: User) -> None:
+    """Support has it only where it is given."""
+    client.force_login(support_add(msisdn="+6281200000098"))
+    erase(client, tono)
+    tono.refresh_from_db()
+    assert tono.erased_at is None

@@ -82,6 +82,10 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AlterModelOptions(
+            name='user',
+            options={'ordering': ('-created_at',), 'permissions': (('shut_out_user', 'Can deactivate, reactivate and log out users who are not staff'), ('view_msisdn', 'Can see whole phone numbers'), ('erase_user', 'Can end the accounts of users who are not staff, and delete their data'))},
+        ),
+        migrations.AlterModelOptions(
             name='driver',
             options={'permissions': (('approve_driver', 'Can approve and refuse drivers, and record their papers'),)},
         ),

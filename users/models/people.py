@@ -84,6 +84,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         permissions = (
             ("shut_out_user", "Can deactivate, reactivate and log out users who are not staff"),
             ("view_msisdn", "Can see whole phone numbers"),
+            ("erase_user", "Can end the accounts of users who are not staff, and delete their data"),
         )
         constraints = (
             models.CheckConstraint(condition=Q(role__in=Role.values), name="user_role_known"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -140,9 +141,9 @@ class DriverAdmin(ReadOnlyAdmin[Driver]):
     ) -> None:
         """Decide on each driver but oneself. The reason is kept on the driver only, so that it goes with them."""
         drivers = list(queryset)
-        decision = {"approval": approval, "reason": reason, "seen_at": seen_at}
+        decide = partial(driver_decide, approval=approval, reason=reason, seen_at=seen_at)
         others = [one for one in drivers if one.pk != request.user.pk]
-        changed = [one for one in others if driver_decide(user_id=one.pk, **decision)]
+        changed = [one for one in others if decide(user_id=one.pk)]
         for driver in changed:
             self.log_change(request, driver, f"{done} by staff.")
         counted = _("%(done)s: %(count)s of %(all)s drivers.") % {

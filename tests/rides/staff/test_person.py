@@ -41,7 +41,22 @@ def test_the_last_rides_and_searches(dewi: User, putri: User, tono: User) -> Non
     assert none.lines == []
 
 
+def test_a_detour_and_a_second_payment_are_seen_at_once(dewi: User, putri: User) -> None:
+    """The driven distance stands beside the direct one; each payment leads to itself and to its ride."""
+    ride = arrive(dewi, putri, tracked_km=2.5)
+    [rides] = person.rides(putri, REQUEST)
+    line = dict(zip(rides.columns, rides.lines[0], strict=True))
+    assert (line["Driven (km)"].text, line["Direct (km)"].text) == ("2.50", "8.29")
+    [payments] = person.payments(putri, REQUEST)
+    line = dict(zip(payments.columns, payments.lines[0], strict=True))
+    assert (line["Amount"].text, line["Status"].text, line["Paid"].text) == (str(ride.total_cost), "Pending", "")
+    assert str(ride.pk) in line["Ride"].link
+    assert str(ride.payment.pk) in line["Asked"].link
+    assert list(person.payments(dewi, REQUEST)) == []
+
+
 def test_without_the_permission_there_is_nothing(putri: User) -> None:
     """No panel, not even an empty one."""
     panels: list[Panel] = [*person.now(putri, NOBODY), *person.rides(putri, NOBODY), *person.searches(putri, NOBODY)]
+    panels += person.payments(putri, NOBODY)
     assert panels == []
