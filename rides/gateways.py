@@ -133,9 +133,9 @@ def _payment_id(order_id: str) -> UUID:
 def _whole(amount: str) -> int:
     try:
         exact = Decimal(amount)
-        if exact == int(exact) and 0 <= exact < 2**63:
+        if 0 <= exact < 2**63 and exact == int(exact):  # the range first: the whole of 1e999999999 has a GB of digits
             return int(exact)
-    except (InvalidOperation, ValueError, OverflowError):
+    except InvalidOperation:
         pass
     raise ValidationFailed("gross_amount must be a whole amount, such as 12500.00.", field="gross_amount")
 

@@ -48,12 +48,18 @@ DRIVING_MS, CREEPING_MS = 3.0, 1.5
 """The same in m/s, for noise that wanders slower than it shows: nobody drives below walking pace for long."""
 AWAY, AWAY_FAST = 7.0, 5.0
 """Times its standard deviation that noise takes no phone away from where it stood; the second if clearly fast."""
-EXCURSION_S, SAME_PLACE = 30.0, 3.0
+EXCURSION_S, SAME_PLACE = 60.0, 4.0
 """Who stands, is away for less than this and stands there again within so many sigmas has not moved: a reflection."""
+LASTING_S, LASTING = 30.0, 0.7
+"""Who is on average as fast as this share of clearly fast, for so many seconds, drives, be it around the block."""
+STAND_S, MORE_THAN_TOLD, EVENLY, RAYLEIGH_MEDIAN = 120.0, 1.6, 4.0, 1.1774
+"""A ride that only stands: seconds, sigmas of scatter (some phones promise too much), sigmas that 99 % lie within."""
 PAUSE_S = 5.0
 """Seconds: a shorter slow piece is part of the drive, such as the turn at a corner."""
 LIVELY = 3.5
 """Times the energy that noise gives a standing phone: more is a vehicle that turns, slow only in sum."""
+BLOCK_S = 60.0
+"""Seconds of a slow stretch that count as one place: several times as long as most reflections."""
 HEADING_M = 30.0
 """Metres of the road before and after a stop that give its direction."""
 SPARSE = 0.007
@@ -223,7 +229,8 @@ def _measure_piece(piece: list[Timed], noise: Noise, *, warped: bool) -> tuple[f
         raw, noise = _slowed_down(raw, noise)
     sigmas, loose = _sigmas(piece, noise)
     smoothed, silent = settle(raw, sigmas, noise), is_silent(raw, noise)
-    if not any(accuracy_of(one.fix) for one in piece) and _only_stands(raw, smoothed, noise, silent=silent):
+    told = any(accuracy_of(one.fix) for one in piece)
+    if not silent and _only_stands(raw, loose if told else max(loose, STANDING_SIGMA_M)):
         return 0.0, [_moved(piece[0], 0j), _moved(piece[-1], 0j)]
     stretches = _stretches_at_once(raw) if silent else _stretches(raw, smoothed, noise, loose)
     if silent or _is_sparse(raw, stretches, noise):
@@ -231,6 +238,8 @@ def _measure_piece(piece: list[Timed], noise: Noise, *, warped: bool) -> tuple[f
     legs = _legs(smoothed)
     if not silent:
         legs = _by_speed(legs, smoothed, stretches, [one.fix.speed for one in piece])
+    if len(stretches) == 1 and not told:
+        loose = max(loose, STANDING_SIGMA_M)
     metres = 0.0
     for n, part in enumerate(stretches):
         driven = sum(legs[part.first : part.last])
@@ -300,12 +309,16 @@ def _stretches(raw: Track, smoothed: Smoothed, noise: Noise, loose: float) -> li
     return stretches
 
 
-def _only_stands(raw: Track, smoothed: Smoothed, noise: Noise, *, silent: bool) -> bool:
-    """Tell whether a phone that does not say its accuracy may have stood all the time."""
-    loose = max(noise.sigma, STANDING_SIGMA_M)
-    stretches = _stretches_at_once(raw) if silent else _stretches(raw, smoothed, noise, loose)
-    near = max(abs(place - smoothed.track.places[0]) for place in smoothed.track.places) < AWAY * loose
-    return near and len(stretches) == 1 and stretches[0].slow
+def _only_stands(raw: Track, loose: float) -> bool:
+    """Tell whether a phone has stood all the time: its places scatter as those of a standing one, about one place.
+
+    Of a ride that goes anywhere in two minutes they scatter more, and not so evenly.
+    """
+    middle = complex(statistics.median(p.real for p in raw.places), statistics.median(p.imag for p in raw.places))
+    off = sorted(abs(place - middle) for place in raw.places)
+    scatter = off[len(off) // 2] / RAYLEIGH_MEDIAN
+    near = off[len(off) * 99 // 100] < EVENLY * scatter
+    return raw.times[-1] - raw.times[0] > STAND_S and near and scatter < MORE_THAN_TOLD * loose
 
 
 def _stretches_at_once(raw: Track) -> list[Stretch]:
@@ -346,12 +359,14 @@ def _doubtful(
     for n, part in enumerate(stretches):
         if part.slow:
             continue
+        own, seconds = speeds[part.first : part.last], calm.times[part.last] - calm.times[part.first]
         start = _middle(calm, stretches[n - 1]) if n else calm.places[part.first]
         end = _middle(calm, stretches[n + 1]) if n + 1 < len(stretches) else calm.places[part.last]
+        if 0 < n < len(stretches) - 1 and seconds < EXCURSION_S and abs(end - start) < SAME_PLACE * loose:
+            return part
+        lasting = seconds >= LASTING_S and statistics.fmean(own) >= LASTING * clearly
         led = max(abs(place - start) for place in [*calm.places[part.first : part.last + 1], end])
-        fast = max(speeds[part.first : part.last]) >= clearly
-        between = 0 < n < len(stretches) - 1 and calm.times[part.last] - calm.times[part.first] < EXCURSION_S
-        if led < (AWAY_FAST if fast else AWAY) * loose or (between and abs(end - start) < SAME_PLACE * loose):
+        if led < (AWAY_FAST if max(own) >= clearly else AWAY) * loose and not lasting:
             return part
     return None
 
@@ -397,10 +412,9 @@ def _slow_metres(track: Track, stretches: list[Stretch], n: int, loose: float, e
     here = track.places[part.first]
     if n:
         heading = here - _far_from(track, part.first, -1, stretches[n - 1].first)
-    places = track.places[part.first : part.last + 1]
-    if exact and max(abs(place - here) for place in places) > AWAY * loose:
+    if exact and max(abs(place - here) for place in track.places[part.first : part.last + 1]) > AWAY * loose:
         return exact
-    for place in places:
+    for place in _by_and_by(track, part):
         way = place - here
         if abs(way) > AWAY * loose:
             metres, heading, here = metres + abs(way), way, place
@@ -410,6 +424,17 @@ def _slow_metres(track: Track, stretches: list[Stretch], n: int, loose: float, e
     if (heading * onward.conjugate()).real < 0:  # it turned around meanwhile
         road = _direction(heading)
     return metres + ((end - here) * _direction(road).conjugate()).real
+
+
+def _by_and_by(track: Track, part: Stretch) -> list[complex]:
+    """Return where a slow stretch was, one place for each `BLOCK_S`: their median, so that no reflection moves it."""
+    blocks: dict[int, list[complex]] = {}
+    for n in range(part.first, part.last + 1):
+        blocks.setdefault(int((track.times[n] - track.times[part.first]) / BLOCK_S), []).append(track.places[n])
+    return [
+        complex(statistics.median(p.real for p in block), statistics.median(p.imag for p in block))
+        for block in blocks.values()
+    ]
 
 
 def _far_from(track: Track, n: int, step: int, end: int) -> complex:

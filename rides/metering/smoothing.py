@@ -45,6 +45,8 @@ QUANTILE, OF_NORMAL = 0.3, 0.3853
 DIFFERENCES = {2: (-0.5, 1.0, -0.5), 4: (1 / 6, -4 / 6, 1.0, -4 / 6, 1 / 6)}
 """A fix against its neighbours: the second difference is blind to straight roads, the fourth also to bends."""
 CORRELATIONS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.87, 0.92, 0.95, 0.97, 0.98, 0.99, 0.997)
+FADES_S = 3.0
+"""Seconds in which an error usually falls to a third, as far as a ride does not tell."""
 UNKNOWN_SIGMA_M = 8.0
 """Metres: the noise of a phone that does not say (van Diggelen and Enge 2015: 4.9 m under open sky, more in towns)."""
 
@@ -237,10 +239,18 @@ def estimate(track: Track, accuracy: float | None) -> Noise:
     """
     gap = sorted(track.gaps())[(len(track.times) - 2) // 2]
     seen = [least for lag in (1, 2) if (least := _least_observed(track, lag, gap)) is not None]
-    usual, spread = (accuracy, 0.35) if accuracy else (UNKNOWN_SIGMA_M, 0.8)
-    candidates = [(usual * 1.2**power, n) for n in range(len(CORRELATIONS)) for power in range(-24, 9)]
-    sigma, n = min(candidates, key=lambda c: _misfit(c[0], c[1], seen, usual, spread))
+    prior = Prior(accuracy, 0.35, gap) if accuracy else Prior(UNKNOWN_SIGMA_M, 0.8, gap)
+    candidates = [(prior.sigma * 1.2**power, n) for n in range(len(CORRELATIONS)) for power in range(-24, 9)]
+    sigma, n = min(candidates, key=lambda c: _misfit(c[0], c[1], seen, prior))
     return Noise(sigma, CORRELATIONS[n] ** (1 / gap), gap)
+
+
+class Prior(msgspec.Struct, frozen=True):
+    """What is expected before the track is seen: sigma (m), by what factor's logarithm it may be wrong, seconds."""
+
+    sigma: float
+    spread: float
+    gap: float
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -263,9 +273,9 @@ def _observe(track: Track, order: int, lag: int, gap: float) -> Observation | No
     if len(deviations) < 6:
         return None
     typical = max(deviations[int(QUANTILE * len(deviations))] / OF_NORMAL, 0.01)
-    by_motion = (lag * gap) ** 2  # metres that a turn at 2 m/s2 takes a vehicle off the line
-    weight = min(1.0, len(deviations) / 40) / (1 + (by_motion / typical) ** 4)
-    return Observation(typical, weight, 0.12 * lag**0.7, _EXPECTED[order, lag])
+    by_motion = 1.5 * (lag * gap) ** 2  # metres that a turn at 3 m/s2 takes a vehicle off the line
+    tolerance = max(0.1, 2.2 / math.sqrt(len(deviations)))  # how well such a quantile is known, from simulations
+    return Observation(typical, 1 / (1 + (by_motion / typical) ** 4), tolerance, _EXPECTED[order, lag])
 
 
 def _deviations(track: Track, order: int, lag: int, gap: float) -> list[float]:
@@ -283,12 +293,18 @@ def _deviations(track: Track, order: int, lag: int, gap: float) -> list[float]:
     return found
 
 
-def _misfit(sigma: float, n: int, seen: Sequence[Observation], usual: float, spread: float) -> float:
-    misfit = (math.log(sigma / usual) / spread) ** 2
+def _misfit(sigma: float, n: int, seen: Sequence[Observation], prior: Prior) -> float:
+    misfit = (math.log(sigma / prior.sigma) / prior.spread) ** 2 + _surprise(CORRELATIONS[n], prior.gap)
     for one in seen:
         off = math.log(sigma * one.expected[n] / one.deviation) / one.tolerance
         misfit += off * off * (one.weight if off < 0 else 1.0)  # less noise than deviation: that may be the vehicle
     return misfit
+
+
+def _surprise(correlation: float, gap: float) -> float:
+    """Return how unusual it is that an error takes so long to fade, in squares of standard deviations."""
+    seconds = -gap / math.log(correlation) if correlation else 0.0
+    return math.log(seconds / FADES_S) ** 2 if seconds > FADES_S else 0.0
 
 
 def _spread(order: int, lag: int, correlation: float) -> float:

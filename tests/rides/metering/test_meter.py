@@ -136,9 +136,16 @@ class TestStanding:
         fixes = noisy(track(lambda _: 0j, HOUR, accuracy=None, speed=speed), 10, 0.9)
         assert metres(fixes) == 0
 
-    def test_wandering_places(self) -> None:
+    @pytest.mark.parametrize("accuracy", [5.0, None])
+    def test_wandering_places(self, accuracy: float | None) -> None:
         """Nor when the places wander slowly in loops, as between towers."""
-        assert metres(track(lambda at: 12 * complex(math.sin(at / 20), math.cos(at / 31)), HOUR)) == 0
+        wander = track(lambda at: 12 * complex(math.sin(at / 20), math.cos(at / 31)), HOUR, accuracy=accuracy)
+        assert metres(wander) == 0
+
+    @pytest.mark.parametrize(("accuracy", "every"), [(None, 15.0), (14.0, 5.0), (14.0, 1.0)])
+    def test_worse_than_promised(self, accuracy: float | None, every: float) -> None:
+        """Nor when the noise is worse than the phone says, and seldom reported."""
+        assert metres(noisy(track(lambda _: 0j, HOUR, every, accuracy=accuracy), 20, 0.3)) == 0
 
     def test_a_red_light_in_a_ride(self) -> None:
         """Ten minutes at a red light add nothing to the ride around them."""

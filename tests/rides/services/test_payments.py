@@ -4,7 +4,7 @@ import pytest
 
 from common.errors import ValidationFailed
 from rides.models import Payment, Ride
-from rides.services.payments import payment_process
+from rides.services.payments import payment_process, payment_received
 from tests.cast import arrive, start, told, told_types
 from users.models import User
 
@@ -73,4 +73,33 @@ def test_nobody_pays_for_others(dewi: User, putri: User, tono: User) -> None:
             payment_process(user_id=user.pk, ride_id=ride_id, total_cost=7500, status="ACCEPTED")
         messages.add(caught.value.message)
     assert messages == {"There is no such ride of yours."}
+    assert Payment.objects.get().status == "PENDING"
+
+
+def test_the_driver_confirms_cash(dewi: User, putri: User) -> None:
+    """Both are told, and the payment says how it was made."""
+    ride = arrive(dewi, putri, tracked_km=2.5)
+    payment_received(user_id=dewi.pk, ride_id=ride.pk, total_cost=7500)
+    ride.refresh_from_db()
+    assert (ride.status, ride.payment.status, ride.payment.method) == ("COMPLETED", "ACCEPTED", "cash")
+    assert told(putri)[-2][1]["method"] == "cash"
+    with pytest.raises(ValidationFailed, match="COMPLETED cannot be paid"):
+        pay(putri, ride)
+
+
+def test_cash_is_confirmed_after_a_refusal_too(dewi: User, putri: User) -> None:
+    ride = arrive(dewi, putri, tracked_km=2.5)
+    pay(putri, ride, status="REJECTED")
+    payment_received(user_id=dewi.pk, ride_id=ride.pk, total_cost=7500)
+    ride.refresh_from_db()
+    assert ride.status == "COMPLETED"
+
+
+def test_only_the_driver_confirms_cash_and_only_what_was_asked(dewi: User, putri: User, joko: User) -> None:
+    ride = arrive(dewi, putri, tracked_km=2.5)
+    for user in (putri, joko):
+        with pytest.raises(ValidationFailed, match="no such ride"):
+            payment_received(user_id=user.pk, ride_id=ride.pk, total_cost=7500)
+    with pytest.raises(ValidationFailed, match="must be 7500"):
+        payment_received(user_id=dewi.pk, ride_id=ride.pk, total_cost=7499)
     assert Payment.objects.get().status == "PENDING"
