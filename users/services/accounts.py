@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from users.models import Approval, Driver, User
 from users.names import is_same_name
@@ -57,6 +58,11 @@ def user_reactivate(*, user_id: UUID) -> bool:
 
 
 def _approve_again(user_id: UUID) -> None:
-    """Let staff look at a new owner of a driver's number: the papers are those of somebody else."""
+    """Let staff look at a new owner of a driver's number: the papers are those of somebody else.
+
+    A refusal stays, or another name would be a way around it; its reason is nobody else's business.
+    """
+    driver = Driver.objects.filter(pk=user_id)
+    driver.update(approval_reason="")
     if settings.DRIVER_APPROVAL:
-        Driver.objects.filter(pk=user_id).update(approval=Approval.PENDING, approval_reason="")
+        driver.exclude(approval=Approval.REFUSED).update(approval=Approval.PENDING, approval_at=timezone.now())

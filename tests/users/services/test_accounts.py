@@ -35,3 +35,14 @@ def test_a_new_owner_of_a_drivers_number_is_approved_again(dewi: User, settings:
     User.objects.filter(pk=dewi.pk).update(name_confirmed=False)
     services.profile_update(user_id=dewi.pk, full_name="Somebody")
     assert Driver.objects.get().approval == "pending"
+
+
+@pytest.mark.parametrize("setting", [False, True])
+def test_another_name_is_no_way_around_a_refusal(dewi: User, settings: Any, setting: bool) -> None:
+    """Whoever has the number now stays refused until staff decide, and does not read why another person was."""
+    settings.DRIVER_APPROVAL = setting
+    Driver.objects.update(approval="refused", approval_reason="The licence is a copy")
+    User.objects.filter(pk=dewi.pk).update(name_confirmed=False)
+    services.profile_update(user_id=dewi.pk, full_name="Somebody")
+    driver = Driver.objects.get()
+    assert (driver.approval, driver.approval_reason, driver.may_drive) == ("refused", "", False)
