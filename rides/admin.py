@@ -206,7 +206,7 @@ class RideAdmin(PeopleAdmin[Ride]):
     """Rides with their payment, and everything that happened on them in one order."""
 
     list_display = ("created_at", "status", "driver", "passenger", "distance_km", "total_cost", "adjusted_cost")
-    list_filter = ("status", CancelledByFilter, "created_at")
+    list_filter = ("status", ("needs_review", admin.EmptyFieldListFilter), CancelledByFilter, "created_at")
     date_hierarchy = "created_at"
     people = BOTH
     ids = ("pk", "match")

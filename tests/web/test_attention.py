@@ -39,6 +39,18 @@ def test_what_needs_somebody_comes_first(boss: Client, dewi: User, joko: User, p
     assert "?approval__exact=pending" in page
 
 
+def test_flagged_rides_lead_to_their_list(boss: Client, dewi: User, putri: User) -> None:
+    """Those of the last week are counted; the link shows the flagged ones only."""
+    ride = arrive(dewi, putri)
+    assert "are flagged" not in start_page(boss)
+    Ride.objects.update(needs_review="driver_silent")
+    assert '<strong>1</strong> <a href="/admin/rides/ride/?needs_review__isempty=0">' in start_page(boss)
+    assert "1 ride" in boss.get("/admin/rides/ride/?needs_review__isempty=0").content.decode()
+    assert "0 rides" in boss.get("/admin/rides/ride/?needs_review__isempty=1").content.decode()
+    Ride.objects.filter(pk=ride.pk).update(created_at=timezone.now() - timedelta(days=8))
+    assert "are flagged" not in start_page(boss)
+
+
 def test_who_drives_no_more_needs_nobody(boss: Client, dewi: User) -> None:
     """What staff recorded of drivers who left is kept, and asks for nothing."""
     Driver.objects.update(approval="pending", papers_until=timezone.localdate() - timedelta(days=1))

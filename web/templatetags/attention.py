@@ -24,6 +24,7 @@ STUCK_AFTER = {RideStatus.PICKUP: timedelta(minutes=45), RideStatus.ONGOING: tim
 """How long a ride may be in a state; by then a timer or a party should have ended it."""
 
 UNPAID_AFTER = timedelta(hours=1)
+FLAGGED_FOR = timedelta(days=7)
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -57,6 +58,8 @@ def _rides(request: HttpRequest) -> Iterator[Task]:
     if not request.user.has_perm("rides.view_ride"):
         return
     now, link = timezone.now(), reverse("admin:rides_ride_changelist")
+    flagged = Ride.objects.exclude(needs_review="").filter(created_at__gt=now - FLAGGED_FOR).count()
+    yield Task(flagged, _("rides of the last 7 days are flagged for support"), f"{link}?needs_review__isempty=0")
     for status, patience in STUCK_AFTER.items():
         count = Ride.objects.filter(status=status).filter(_since(status, now - patience)).count()
         texts = {RideStatus.PICKUP: _("pick-ups take very long"), RideStatus.ONGOING: _("rides take very long")}
