@@ -558,8 +558,9 @@ def test_events_can_be_iterated_over(page: Page) -> None:
     assert result == [[["finder_update", True], ["finder_update", False]], "WaitTimeout"]
 
 
-def test_accounts_are_named_and_ended(page: Page) -> None:
+def test_accounts_are_named_and_ended(server: ServerProcess, open_page: OpenPage) -> None:
     """Names of all scripts come back as they were typed, and an account can be ended."""
+    page = open_page(f"{server.url}/", patient=True)  # the browser complains about the 404
     names = list(SCRIPTS.values())
     result = run(
         page,
