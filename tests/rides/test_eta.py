@@ -123,7 +123,10 @@ def test_a_routing_engine_says_how_long_ways_are(roads: type[Roads]) -> None:
 def test_a_place_without_a_road_gets_the_great_circle(roads: type[Roads]) -> None:
     """The table has no number for an island."""
     lost = north_of(MONAS, 200_000)
-    assert eta_seconds([lost, north_of(MONAS, 3000)], MONAS) == [eta_by_circle(lost), eta_by_road(north_of(MONAS, 3000))]
+    assert eta_seconds([lost, north_of(MONAS, 3000)], MONAS) == [
+        eta_by_circle(lost),
+        eta_by_road(north_of(MONAS, 3000)),
+    ]
 
 
 def test_more_places_than_a_table_takes_are_asked_in_parts(roads: type[Roads]) -> None:
