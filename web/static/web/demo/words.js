@@ -70,10 +70,16 @@ export function otherName(phone, pair) {
   return isDriver ? gettext("A passenger of the town") : gettext("A driver of the town");
 }
 
+/** What the card of the other side says: name, stars from five ratings on, and a driver's plate. @param {Phone} phone @param {any} ride */
+function cardOf(phone, ride) {
+  const card = (phone.role === "driver" ? ride.passenger : ride.driver) ?? {};
+  return [card.full_name, card.rating && `${card.rating} ★`, card.vehicle_plate].filter(Boolean);
+}
+
 /** How far the driver is. @param {Phone} phone */
 export function comingText(phone) {
   const { ride } = phone.state;
-  const who = otherName(phone, ride);
+  const who = [otherName(phone, ride), ...cardOf(phone, ride)].join(" · ");
   if (!phone.other) return who;
   if (ride.status === "PICKUP") {
     return interpolate(gettext("%(who)s, %(far)s away"), { who, far: length(distance(phone.other, ride.location)) }, true);
