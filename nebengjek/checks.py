@@ -24,7 +24,10 @@ PLUGGABLE = {
     "SMS_BACKEND": "nebengjek.E004",
     "PAYMENT_GATEWAY": "nebengjek.E005",
     "ETA_BACKEND": "nebengjek.E014",
+    "PUSH_BACKEND": "nebengjek.E016",
 }
+
+WEB_PUSH = "rides.push.webpush.WebPush"
 
 
 @register()
@@ -67,6 +70,29 @@ def check_dotted_paths(**_: Any) -> list[CheckMessage]:
             hint = "Set it to the dotted path of a class."
             problems.append(Error(f"{name}={path!r} cannot be imported: {exc}", hint=hint, id=identifier))
     return problems
+
+
+@register()
+def check_vapid(**_: Any) -> list[CheckMessage]:
+    """Push services refuse what is not signed."""
+    if settings.PUSH_BACKEND != WEB_PUSH:
+        return []
+    problems: list[CheckMessage] = []
+    if not _is_vapid_key():
+        hint = "Give the file that `vapid --gen` makes, or the key itself, and keep it: subscriptions hang on it."
+        text = "VAPID_PRIVATE_KEY is not the private key that Web Push needs."
+        problems.append(Error(text, hint=hint, id="nebengjek.E017"))
+    if not settings.VAPID_SUBJECT.startswith(("mailto:", "https://")):
+        hint = "Set it to mailto:ops@example.com or an https address where push services can reach you."
+        problems.append(Error("VAPID_SUBJECT names nobody.", hint=hint, id="nebengjek.E018"))
+    return problems
+
+
+def _is_vapid_key() -> bool:
+    try:
+        return bool(import_string(WEB_PUSH)().application_server_key)
+    except Exception:  # the libraries raise what they like for what is no key
+        return False
 
 
 @register()

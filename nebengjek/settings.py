@@ -89,7 +89,8 @@ ASGI_APPLICATION = "nebengjek.asgi.application"
 AUTH_USER_MODEL = "users.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-us"
-TIME_ZONE = env.text("TIME_ZONE", "UTC")
+TIME_ZONE = env.text("TIME_ZONE", "Asia/Jakarta")
+FORMAT_MODULE_PATH = ["nebengjek.formats"]
 USE_TZ = True
 STATIC_URL = "static/"
 # Of django-leaflet only the files of Leaflet are used: the app would need GDAL.
@@ -299,6 +300,7 @@ PERSONAL_DATA = [
     "events.personal_data.EventsData",
     "realtime.operations.personal_data.RealtimeData",
 ]
+PERSON_DEACTIVATE = "rides.services.people.person_deactivate"  # `users` knows nothing of rides
 SMS_BACKEND = env.text("SMS_BACKEND", "users.sms.ConsoleSMS")
 
 REST_FRAMEWORK = {
@@ -383,6 +385,15 @@ PAYMENT_SECRET = env.text("PAYMENT_SECRET")
 QUOTE_VALIDITY = env.duration("QUOTE_VALIDITY", "10m", low="10s", high="24h")
 PRICING_LEGAL_PER_KM = env.table("PRICING_LEGAL_PER_KM", high="10000000")
 PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY", "rides.gateways.QRLinkGateway")
+
+PUSH_BACKEND = env.text("PUSH_BACKEND", "rides.push.console.ConsolePush")
+PUSH_TIMEOUT = env.duration("PUSH_TIMEOUT", "5s", low="100ms", high="1m")
+VAPID_PRIVATE_KEY = env.text("VAPID_PRIVATE_KEY")
+VAPID_SUBJECT = env.text("VAPID_SUBJECT")
+WEBPUSH_HOSTS = env.words(
+    "WEBPUSH_HOSTS", "fcm.googleapis.com,push.services.mozilla.com,notify.windows.com,push.apple.com"
+)
+DEVICE_RETENTION = env.duration("DEVICE_RETENTION", "90d", low="1d")
 
 # --- Stopping ---------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
-"""Searches, matches, rides and payments in the admin. Everything is read-only; support may cancel a ride."""
+"""Searches, matches, rides and payments in the admin. All is read-only; support may cancel or finish a ride."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import reduce
@@ -22,19 +23,28 @@ from django.utils.translation import gettext_lazy
 
 from common.admin import ReadOnlyAdmin, ReadOnlyInline, ReasonField, answered, ask_first
 from common.errors import ValidationFailed
-from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, TrackPoint
+from rides.geo import GeoPoint
+from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, RideStatus, TrackPoint
 from rides.personal_data import keeps_track
 from rides.services.fares import fare_recompute
-from rides.services.rides import STAFF_CANCELS, ride_cancel_by_staff
-from rides.staff.filters import CancelledByFilter, OutcomeFilter
+from rides.services.rides import STAFF_CANCELS, ride_cancel_by_staff, ride_finish_by_staff
+from rides.staff.explanation import explain
+from rides.staff.fates import in_words
+from rides.staff.filters import CancelledByFilter, OutcomeFilter, ReviewFilter
 from rides.staff.timeline import timeline
 from rides.staff.trackmap import track_on_map
+from rides.staff.units import age, distance, duration
 from users.models import User
 from users.selectors import may_see_numbers, people_found
 
 M = TypeVar("M", bound=Model)
 
 BOTH = ("driver", "passenger")
+
+FINISH_WARNING = gettext_lazy(
+    "These rides end now at what was driven so far: the fare is booked, and the passenger is asked to pay it. Do this "
+    "for a driver who cannot do it. A ride that is not under way stays as it is."
+)
 
 CANCEL_WARNING = gettext_lazy(
     "These rides end now, driver and passenger are notified, and a pending payment is cancelled. "
@@ -71,6 +81,27 @@ class PeopleAdmin(ReadOnlyAdmin[M]):
         return queryset.filter(reduce(or_, (Q(**{f"{name}__in": users}) for name in self.people))), False
 
 
+def distance_column() -> Callable[[Any, Any], str]:
+    """Return a column with the distance to the pick-up."""
+
+    @admin.display(description="distance")
+    def column(_: Any, row: Match | Candidate) -> str:
+        return distance(row.distance_km)
+
+    return column
+
+
+def place_column(name: str, attribute: str) -> Callable[[Any, Any], str]:
+    """Return a column with a place, to about a metre."""
+
+    @admin.display(description=name)
+    def column(_: Any, row: Match | Finder) -> str:
+        point: GeoPoint = getattr(row, attribute)
+        return f"{point.latitude:.5f}, {point.longitude:.5f}"
+
+    return column
+
+
 @admin.register(Beacon)
 class BeaconAdmin(PeopleAdmin[Beacon]):
     """Which drivers want passengers."""
@@ -79,29 +110,6 @@ class BeaconAdmin(PeopleAdmin[Beacon]):
     list_filter = ("is_active",)
     people = ("driver",)
     list_select_related = ("driver",)
-
-
-class CandidateInline(ReadOnlyInline[Candidate, Finder]):
-    """The drivers that a search considered, and why each was or was not offered the ride."""
-
-    model = Candidate
-    fields = ("attempt", "driver", "distance_km", "position_age_s", "outcome", "considered_at")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Candidate]:
-        """Fetch the drivers with one query."""
-        return super().get_queryset(request).select_related("driver")
-
-
-class MatchInline(ReadOnlyInline[Match, Finder]):
-    """The offers that a search has made."""
-
-    model = Match
-    fields = ("driver", "status", "reason", "distance_km", "created_at", "expires_at", "decided_at")
-    show_change_link = True
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Match]:
-        """Fetch the drivers with one query."""
-        return super().get_queryset(request).select_related("driver")
 
 
 @admin.register(Finder)
@@ -113,14 +121,33 @@ class FinderAdmin(PeopleAdmin[Finder]):
     date_hierarchy = "created_at"
     people = ("passenger",)
     list_select_related = ("passenger",)
-    inlines = (CandidateInline, MatchInline)
+    fields = ("passenger", "status", "pickup", "target", "vehicle_type", "auto_accept", "quote_id", "attempts",
+              "created_at", "ended_at")  # fmt: skip
+    readonly_fields = ("pickup", "target")
+    pickup, target = place_column("pick-up", "location"), place_column("target", "target_location")
+
+    def render_change_form(  # noqa: PLR0917  # the signature is Django's
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Finder | None = None,
+    ) -> HttpResponse:
+        """Say on the page why somebody came, or nobody."""
+        context["explanation"] = explain(obj) if obj else None
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
 
 @admin.register(Candidate)
 class CandidateAdmin(PeopleAdmin[Candidate]):
     """Drivers who were considered, over all searches."""
 
-    list_display = ("considered_at", "driver", "passenger", "attempt", "distance_km", "position_age_s", "outcome")
+    list_display = ("considered_at", "driver", "passenger", "attempt", "away", "position", "what")
+    fields = ("finder", "attempt", "driver", "away", "position", "what", "considered_at")
+    readonly_fields = ("away", "position", "what")
+    away = distance_column()
     list_filter = (OutcomeFilter, "considered_at")
     people = ("driver", "finder__passenger")
     ids = ("finder",)
@@ -132,16 +159,37 @@ class CandidateAdmin(PeopleAdmin[Candidate]):
         """Who looked for a driver."""
         return candidate.finder.passenger
 
+    @admin.display
+    def position(self, candidate: Candidate) -> str:
+        """Say how old the position was then."""
+        return age(candidate.position_age_s)
+
+    @admin.display(description="outcome")
+    def what(self, candidate: Candidate) -> str:
+        """Say why they were or were not offered the ride."""
+        return in_words(candidate.outcome)
+
 
 @admin.register(Match)
 class MatchAdmin(PeopleAdmin[Match]):
     """Offers and their answers."""
 
-    list_display = ("created_at", "status", "reason", "driver", "passenger", "distance_km")
+    list_display = ("created_at", "status", "reason", "driver", "passenger", "away")
     list_filter = ("status", "reason", "created_at")
     date_hierarchy = "created_at"
     people = BOTH
     list_select_related = ("driver", "passenger")
+    fields = ("finder", "attempt", "driver", "passenger", "status", "reason", "away", "eta", "driver_place", "pickup",
+              "target", "created_at", "expires_at", "received_at", "unreachable_at", "answered_at",
+              "decided_at")  # fmt: skip
+    readonly_fields = ("away", "eta", "driver_place", "pickup", "target")
+    away, driver_place = distance_column(), place_column("driver", "driver_location")
+    pickup, target = place_column("pick-up", "location"), place_column("target", "target_location")
+
+    @admin.display(description="time to the pick-up")
+    def eta(self, match: Match) -> str:
+        """Say what was promised."""
+        return "" if match.eta_s is None else duration(match.eta_s)
 
 
 class ReasonForm(forms.Form):
@@ -205,14 +253,14 @@ class TrackPointAdmin(ReadOnlyAdmin[TrackPoint]):
 class RideAdmin(PeopleAdmin[Ride]):
     """Rides with their payment, and everything that happened on them in one order."""
 
-    list_display = ("created_at", "status", "driver", "passenger", "distance_km", "total_cost", "adjusted_cost")
-    list_filter = ("status", ("needs_review", admin.EmptyFieldListFilter), CancelledByFilter, "created_at")
+    list_display = ("created_at", "status", "driver", "passenger", "driven", "total_cost", "adjusted_cost", "review")
+    list_filter = ("status", ReviewFilter, CancelledByFilter, "created_at")
     date_hierarchy = "created_at"
     people = BOTH
     ids = ("pk", "match")
     list_select_related = ("driver", "passenger")
     inlines = (LedgerInline, PaymentInline)
-    actions = ("cancel",)
+    actions = ("cancel", "finish")
     readonly_fields = ("fare_check", "points", "happened")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Ride | None:
@@ -234,6 +282,8 @@ class RideAdmin(PeopleAdmin[Ride]):
         """Give the page what its map shows, and say whether the ride can be cancelled there."""
         context["track"] = track_on_map(obj) if obj else None
         context["can_cancel"] = obj and obj.status in STAFF_CANCELS and self.has_cancel_permission(request)
+        is_ongoing = obj is not None and obj.status == RideStatus.ONGOING
+        context["can_finish"] = is_ongoing and self.has_finish_permission(request)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     @admin.action(description=gettext_lazy("Cancel rides that are not paid yet"), permissions=["cancel"])
@@ -260,9 +310,44 @@ class RideAdmin(PeopleAdmin[Ride]):
             self.log_change(request, ride, f"Cancelled by support: {reason}")
             self.message_user(request, _("Ride %(id)s is cancelled.") % {"id": ride.pk}, messages.SUCCESS)
 
+    @admin.action(description="Finish rides at what was driven", permissions=["finish"])
+    def finish(self, request: HttpRequest, queryset: QuerySet[Ride]) -> HttpResponse | None:
+        """Ask first, then end the chosen rides as their drivers would."""
+        people = queryset.select_related("driver", "passenger")
+        title = "Finish rides at what was driven"
+        question = ask_first(request, self, people, title=title, warning=str(FINISH_WARNING), name=_ride_in_words)
+        if question is not None:
+            return question
+        for ride in list(queryset):
+            self._finish(request, ride)
+        return None
+
+    def _finish(self, request: HttpRequest, ride: Ride) -> None:
+        try:
+            ride_finish_by_staff(ride_id=ride.pk)
+        except ValidationFailed as exc:
+            self.message_user(request, f"Ride {ride.pk}: {exc.message}", messages.ERROR)
+        else:
+            self.log_change(request, ride, "Finished by support at what was driven.")
+            self.message_user(request, f"Ride {ride.pk} is finished.", messages.SUCCESS)
+
+    def has_finish_permission(self, request: HttpRequest) -> bool:
+        """Whether somebody may finish rides."""
+        return request.user.has_perm("rides.finish_ride")
+
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Whether somebody may cancel rides, which is the only change there is."""
+        """Whether somebody may cancel rides."""
         return request.user.has_perm("rides.cancel_ride")
+
+    @admin.display(description=gettext_lazy("driven"))
+    def driven(self, ride: Ride) -> str:
+        """Say how far it went."""
+        return distance(float(ride.distance_km))
+
+    @admin.display(description=gettext_lazy("needs review"))
+    def review(self, ride: Ride) -> str:
+        """Say why support should look at it."""
+        return ride.needs_review.replace("_", " ")
 
     @admin.display(description=gettext_lazy("fare, from the kept points"))
     def fare_check(self, ride: Ride) -> str:
@@ -284,7 +369,7 @@ class RideAdmin(PeopleAdmin[Ride]):
         address = reverse("admin:rides_trackpoint_changelist")
         return format_html('<a href="{}?ride__id__exact={}">{}</a>', address, ride.pk, ride.track.count())
 
-    @admin.display(description=gettext_lazy("what happened (UTC)"))
+    @admin.display(description=gettext_lazy("what happened"))
     def happened(self, ride: Ride) -> SafeString:
         """Show everything that happened on the ride, oldest first."""
         lines = ((_moment(moment.at), moment.kind, moment.text) for moment in timeline(ride))

@@ -15,6 +15,7 @@ class RidesConfig(AppConfig):
         "view_match",
         "view_ride",
         "cancel_ride",
+        "finish_ride",
         "view_trackpoint",
         "view_ledgerentry",
         "view_payment",

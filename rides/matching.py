@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 import msgspec
@@ -29,6 +30,9 @@ MAX_CONSIDERED = 500
 
 FORGET_AFTER = 5
 """Positions older than this many `LOCATION_MAX_AGE` are not recorded for support staff."""
+
+FAR = 2
+"""Drivers within so many times the largest radius are counted for support staff as too far."""
 
 IGNORED_OFFER_KM = 0.5
 """What an offer that the driver let lapse adds to their distance; about two minutes of riding."""
@@ -68,6 +72,10 @@ class Driver(msgspec.Struct, frozen=True):
     may_drive: bool
     beacon_is_on: bool
     ignored_offers: int
+
+    def suits(self, vehicle_type: str) -> bool:
+        """Whether the driver takes passengers who ask for this kind of vehicle."""
+        return self.is_active and self.beacon_is_on and vehicle_type in ("", self.vehicle_type)
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -118,6 +126,22 @@ def consider(finder: Finder, room: int) -> list[OfferDecision]:
             room -= 1
             farthest = max(farthest, one.rank_km)
     return decisions
+
+
+def rings_beyond(finder: Finder) -> list[tuple[float, float, int]]:
+    """Return how many available drivers are beyond the radius of the attempt, by ring (from km, to km).
+
+    The rings end where later attempts do, the last one at `FAR` times the largest radius.
+    """
+    radii = {search_radius_km(attempt) for attempt in range(finder.attempts, settings.MATCH_MAX_ATTEMPTS + 1)}
+    edges = sorted(radii | {FAR * max(radii)})
+    newest = time.time() - settings.LOCATION_MAX_AGE.total_seconds()
+    near = positions().drivers_near(finder.location, edges[-1], newest)
+    beyond = [(km, place.user_id) for km, place in near if km > edges[0] and place.online][:MAX_CONSIDERED]
+    drivers = _drivers([driver_id for _, driver_id in beyond]) if beyond else {}
+    wanted = {driver_id for driver_id, driver in drivers.items() if driver.suits(finder.vehicle_type)}
+    far = [km for km, driver_id in beyond if driver_id in wanted]
+    return [(start, end, sum(start < km <= end for km in far)) for start, end in pairwise(edges)]
 
 
 def available_among(driver_ids: Collection[UUID]) -> set[UUID]:

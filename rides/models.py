@@ -580,3 +580,46 @@ class NotificationReceipt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.key}"
+
+
+class SearchAttempt(models.Model):
+    """An attempt of a search: what was configured then, and how many drivers were too far. Kept for support staff."""
+
+    finder = models.ForeignKey(Finder, models.CASCADE, related_name="attempt_records")
+    number = models.PositiveSmallIntegerField()
+    begun_at = models.DateTimeField()
+    radius_km = models.FloatField()
+    configured = models.JSONField(help_text="The settings that decided; times in seconds.")
+    too_far = models.JSONField(default=list, help_text="Rings beyond the radius: from km, to km, available drivers.")
+
+    class Meta:
+        ordering = ("number",)
+        constraints = (models.UniqueConstraint(fields=("finder", "number"), name="one_record_per_attempt"),)
+
+    def __str__(self) -> str:
+        return f"{self.number} within {self.radius_km:g} km"
+
+
+class DeviceKind(models.TextChoices):
+    """Whose push service wakes a device."""
+
+    WEB_PUSH = "webpush", "Web Push"
+    FCM = "fcm", "Firebase Cloud Messaging"
+    APNS = "apns", "Apple Push Notification service"
+
+
+class Device(models.Model):
+    """Where a push service wakes a user. The token is a secret of the device and of no interest to staff."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="devices")
+    kind = models.CharField(max_length=16, choices=DeviceKind.choices)
+    token = models.CharField(max_length=2048, unique=True, help_text="For Web Push the address of the subscription.")
+    keys = models.JSONField(default=dict)
+    registered_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=Q(kind__in=DeviceKind.values), name="device_kind_known"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.user_id}"

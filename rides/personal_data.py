@@ -20,6 +20,7 @@ from rides.models import (
     PASSENGER_BUSY,
     Beacon,
     Candidate,
+    Device,
     DeviceReceipt,
     Finder,
     FinderStatus,
@@ -28,6 +29,7 @@ from rides.models import (
     NotificationReceipt,
     Payment,
     Ride,
+    SearchAttempt,
     TrackPoint,
 )
 from rides.positions import positions
@@ -69,16 +71,18 @@ class RidesData:
         if Beacon.objects.filter(driver=user, is_active=True).exists():
             beacon_update(user_id=user.pk, is_active=False)
         Beacon.objects.filter(driver=user).delete()
+        Device.objects.filter(user=user).delete()
         transaction.on_commit(lambda: positions().erase(user.pk))
 
     def erase_rest(self, user_id: UUID) -> Steps:
         """Remove tracks and what was known as a candidate, and coarsen places."""
         positions().erase(user_id)
         yield from delete_steps(TrackPoint.objects.filter(ride__in=_rides_of(user_id)))
-        for model in (DeviceReceipt, NotificationReceipt):
+        for model in (Device, DeviceReceipt, NotificationReceipt):
             yield from delete_steps(model._base_manager.filter(user_id=user_id))
         yield from delete_steps(Candidate.objects.filter(driver_id=user_id))
-        yield from delete_steps(Candidate.objects.filter(finder__passenger_id=user_id))
+        for trace in (Candidate, SearchAttempt):
+            yield from delete_steps(trace._base_manager.filter(finder__passenger_id=user_id))
         yield from _coarsen_all(Finder.objects.filter(passenger_id=user_id))
         yield from _coarsen_all(Match.objects.filter(Q(passenger_id=user_id) | Q(driver_id=user_id)))
         _rides_of(user_id).exclude(cancel_reason="").update(cancel_reason="")
@@ -89,7 +93,11 @@ class RidesData:
         over = ~Q(ride__status__in=PASSENGER_BUSY)
         old = Q(ride__created_at__lt=now - settings.TRACK_RETENTION)
         yield from delete_old_steps(TrackPoint.objects.all(), over & old)
-        yield from delete_old_steps(Candidate.objects.all(), Q(considered_at__lt=now - settings.TRACE_RETENTION))
+        oldest = now - settings.TRACE_RETENTION
+        yield from delete_old_steps(Candidate.objects.all(), Q(considered_at__lt=oldest))
+        yield from delete_old_steps(SearchAttempt.objects.all(), Q(begun_at__lt=oldest))
+        yield from delete_old_steps(NotificationReceipt.objects.all(), Q(received_at__lt=oldest))
+        yield from delete_steps(Device.objects.filter(registered_at__lt=now - settings.DEVICE_RETENTION))
         for model in PLACES:
             yield from _coarsen_until(model, now - settings.PLACE_RETENTION)
 
@@ -101,6 +109,7 @@ class RidesData:
         return {
             "beacon": Beacon.objects.filter(driver=user).values("is_active", "changed_at").first(),
             "position": msgspec.to_builtins(last.point) if last else None,
+            "devices": list(Device.objects.filter(user=user).values("kind", "token", "registered_at")),
             "searches": list(Finder.objects.filter(passenger=user).order_by("created_at").values()),
             "offers": list(
                 offers.values("id", "status", "reason", "latitude", "longitude", "created_at", "decided_at")

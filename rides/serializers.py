@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from common.text import in_one_line, with_ascii_digits
 from rides.geo import GeoPoint
+from rides.models import DeviceKind
 from users.models import VehicleType
 
 PLATE = re.compile(r"[A-Z0-9][A-Z0-9 -]{0,14}[A-Z0-9]")
@@ -48,3 +49,38 @@ class DriverRequest(serializers.Serializer[None]):
         if not PLATE.fullmatch(plate):
             raise serializers.ValidationError(_("This must be 2 to 16 letters, digits, spaces or hyphens."))
         return plate
+
+
+class DeviceRequest(serializers.Serializer[None]):
+    """A device that a push service can wake: `POST /api/me/devices/`."""
+
+    kind = serializers.ChoiceField(DeviceKind.choices)
+    token = serializers.CharField(
+        max_length=2048, help_text="Of FCM or APNs; for Web Push the `endpoint` of the browser's subscription."
+    )
+    keys = serializers.DictField(
+        child=serializers.CharField(max_length=512),
+        required=False,
+        default=dict,
+        help_text="For Web Push the `keys` of the subscription: `p256dh` and `auth`.",
+    )
+
+
+class DeviceSerializer(serializers.Serializer[None]):
+    """A registered device."""
+
+    device_id = serializers.UUIDField(help_text="By this it is removed.")
+    kind = serializers.ChoiceField(DeviceKind.choices)
+    registered_at = serializers.DateTimeField(help_text="When it was registered last.")
+
+
+class DevicesSerializer(serializers.Serializer[None]):
+    """The devices of a user, and what an app needs to register one."""
+
+    kinds = serializers.ListField(
+        child=serializers.CharField(), help_text="The kinds of devices that this server pushes to."
+    )
+    application_server_key = serializers.CharField(
+        allow_blank=True, help_text="For `pushManager.subscribe` of a browser; empty without Web Push."
+    )
+    devices = DeviceSerializer(many=True)

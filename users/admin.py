@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group, Permission
@@ -14,6 +15,7 @@ from django.db.models import ManyToManyField, QuerySet
 from django.forms import ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -25,7 +27,7 @@ from users.login import CountedLogin
 from users.models import Driver, StaffRecord, User
 from users.names import clean_name
 from users.selectors import may_act_on, may_see_numbers, people_found
-from users.services import account_erase, user_deactivate, user_log_out, user_reactivate
+from users.services import account_erase, user_log_out, user_reactivate
 from users.staff.drivers import DriverAdmin
 from users.staff.panels import person_panels
 from users.staff.records import StaffRecordAdmin
@@ -60,14 +62,21 @@ class Action(msgspec.Struct, frozen=True):
     """Why it did nothing for some."""
 
 
+def person_deactivate(*, user_id: UUID) -> bool:
+    """Deactivate a user and end what they have open, in whatever app."""
+    service: Service = import_string(settings.PERSON_DEACTIVATE)
+    return service(user_id=user_id)
+
+
 DEACTIVATE = Action(
     gettext_lazy("Deactivate"),
     gettext_lazy(
         "All tokens of these users end, their sockets close (4401), and they cannot log in until they are reactivated. "
-        "Rides in progress go on, and can be cancelled one by one."
+        "Their offers, beacon, search and a ride that has not started end now, and the other side is notified; a "
+        "ride that is under way can be cancelled by the other side, or finished by support."
     ),
     gettext_lazy("Deactivated"),
-    user_deactivate,
+    person_deactivate,
 )
 REACTIVATE = Action(
     gettext_lazy("Reactivate"),

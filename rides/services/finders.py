@@ -16,6 +16,7 @@ from events.outbox import emit
 from rides.events import FinderUpdated
 from rides.geo import GeoPoint
 from rides.models import OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, Ride
+from rides.services.attempts import attempt_record
 from rides.services.locking import lock_affairs
 from rides.services.matches import matches_reject
 from rides.services.offers import offers_flag_unreachable, offers_make
@@ -148,13 +149,14 @@ def _adjust(finder: Finder, wish: Wish) -> None:
 def _next_attempt(finder: Finder, now: datetime) -> None:
     finder.attempts += 1
     finder.attempt_ends_at = now + settings.MATCH_RESPONSE_TIMEOUT
-    _search(finder, now)
+    is_short = _search(finder, now)
+    attempt_record(finder, now, look_farther=is_short)
 
 
-def _search(finder: Finder, now: datetime) -> None:
+def _search(finder: Finder, now: datetime) -> bool:
     """Offer the ride to the nearest available drivers, and beside each device that has not confirmed its offer.
 
-    While there are fewer of them than an attempt may ask, it looks again soon.
+    Return whether there are fewer of them than an attempt may ask; then it looks again soon.
     """
     offers_flag_unreachable(finder, now)
     offers = Match.objects.filter(finder=finder, attempt=finder.attempts)
@@ -162,8 +164,10 @@ def _search(finder: Finder, now: datetime) -> None:
     made = offers_make(finder, room, now)
     if made:  # the attempt lasts as long as its offers, also those of another service
         finder.attempt_ends_at = max(finder.attempt_ends_at, now + settings.MATCH_RESPONSE_TIMEOUT)
-    finder.due_at = min(_next_look(finder, now, has_room=len(made) < room), finder.attempt_ends_at)
+    is_short = len(made) < room
+    finder.due_at = min(_next_look(finder, now, has_room=is_short), finder.attempt_ends_at)
     finder.save(update_fields=["attempts", "attempt_ends_at", "due_at"])
+    return is_short
 
 
 def _next_look(finder: Finder, now: datetime, *, has_room: bool) -> datetime:

@@ -18,6 +18,8 @@ from rides.fares.terms import find_tariff
 from rides.limits import limits_now
 from rides.metering import meter
 from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, MatchStatus, Quote, Ride
+from rides.push.base import Wake
+from rides.push.sender import wake_up
 from rides.services.approval import require_approval
 from rides.services.locking import lock_affairs
 from rides.services.offers import offer_answered, offer_ignored
@@ -49,7 +51,7 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
     if by_driver:
         offer_answered(match, now)
     if not accepted:
-        match_reject(match, "declined")
+        match_reject(match, "declined", now)
         return
     status = _status_after(match, by_driver=by_driver)
     if by_driver and match.finder.auto_accept:
@@ -57,6 +59,7 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
     if by_driver:
         require_approval(user_id)
         refuse_restless_driver(user_id, now)
+        wake_up(match.passenger_id, wake=Wake("match_confirm", match.expires_at), only_away=True)
     if status == MatchStatus.ACCEPTED:
         _accept(match, now)
     else:
@@ -65,9 +68,9 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
         emit(MatchConfirmed(**match_fields(match)))
 
 
-def match_reject(match: Match, reason: Reason) -> bool:
+def match_reject(match: Match, reason: Reason, now: datetime | None = None) -> bool:
     """Close an open match within the caller's transaction; return False when it was closed already."""
-    now = timezone.now()
+    now = now or timezone.now()
     row = Match.objects.filter(pk=match.pk, status__in=OPEN_MATCH)
     if not row.update(status=MatchStatus.REJECTED, reason=reason, decided_at=now):
         return False

@@ -15,6 +15,8 @@ from rides.eta import eta_seconds
 from rides.events import MatchFound, UserUnreachable
 from rides.matching import OfferDecision, available_among, consider
 from rides.models import OPEN_MATCH, Beacon, Candidate, CandidateOutcome, DeviceReceipt, Finder, Match, MatchStatus
+from rides.push.base import Wake
+from rides.push.sender import wake_up
 from rides.services.locking import lock_users
 from rides.snapshots import match_fields
 
@@ -43,6 +45,7 @@ def offers_flag_unreachable(finder: Finder, now: datetime) -> None:
         match.unreachable_at = now
         match.save(update_fields=["unreachable_at"])
         emit(UserUnreachable(user_id=match.driver_id, match_id=match.pk, expires_at=match.expires_at))
+        wake_up(match.driver_id, wake=Wake("match_proposal", match.expires_at))
 
 
 def offers_receive(*, match_ids: Iterable[UUID], driver_id: UUID, received_at: datetime) -> None:

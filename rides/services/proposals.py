@@ -15,6 +15,8 @@ from rides.geo import GeoPoint, distance_km
 from rides.matching import OfferDecision, free_among
 from rides.models import CandidateOutcome, Finder, FinderStatus, Match
 from rides.positions import positions
+from rides.push.base import Wake
+from rides.push.sender import wake_up
 from rides.services.locking import lock_affairs
 from rides.services.offers import candidates_record, match_create
 from users.models import Role, User
@@ -53,6 +55,7 @@ def match_adopt(*, proposal: Proposal) -> bool:
     decision = _decision(proposal, finder, now)
     [eta] = eta_seconds([decision.point], finder.location)
     match_create(finder, decision, eta_s=eta, pk=proposal.match_id, expires_at=expires_at, now=now)
+    wake_up(proposal.driver_id, wake=Wake("match_proposal", expires_at), only_away=True)
     candidates_record(finder, [decision], now)
     Finder.objects.filter(pk=finder.pk, attempt_ends_at__lt=expires_at).update(attempt_ends_at=expires_at)
     return True

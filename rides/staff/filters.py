@@ -27,6 +27,22 @@ class CancelledByFilter(SimpleListFilter):
         return queryset.filter(status=RideStatus.CANCELLED, cancelled_by=self.value()) if self.value() else queryset
 
 
+class ReviewFilter(SimpleListFilter):
+    """Whether support should look at a ride."""
+
+    title = "needs review"
+    parameter_name = "review"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return yes and no."""
+        return [("yes", "Yes"), ("no", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Ride]) -> QuerySet[Ride]:
+        """Return the rides that need it, or do not."""
+        choices = {"yes": queryset.exclude(needs_review=""), "no": queryset.filter(needs_review="")}
+        return choices.get(self.value() or "", queryset)
+
+
 class OutcomeFilter(SimpleListFilter):
     """Why drivers were or were not offered a ride."""
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
 
 from events.models import OutboxEvent
 from rides.geo import GeoPoint, distance_km
-from rides.models import LedgerEntry, Payment, Ride, TrackPoint
+from rides.models import LedgerEntry, NotificationReceipt, Payment, Ride, TrackPoint
+
+Receipt = tuple[str, str, str, str]
+"""What a device has confirmed: key, type and status of the event, and whose device it was."""
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -44,7 +47,7 @@ class Run(msgspec.Struct):
 def timeline(ride: Ride) -> list[Moment]:
     """Return the lines of a ride in the order of time; of the same time, in the order in which things cause each other.
 
-    Five queries, however long the ride. Events are gone after `OUTBOX_RETENTION`; all else stays.
+    Five queries, however long the ride. Events are gone after `OUTBOX_RETENTION`, receipts after `TRACE_RETENTION`.
     """
     booked = list(LedgerEntry.objects.filter(ride=ride))
     payment = Payment.objects.filter(ride=ride).first()
@@ -109,13 +112,36 @@ def _payment(payment: Payment) -> Iterator[Moment]:
 
 def _events(ride: Ride) -> Iterator[Moment]:
     keys = (str(ride.pk), str(ride.match_id))
+    receipts: dict[Receipt, datetime] = {
+        (key, kind, status, str(user_id)): at
+        for key, kind, status, user_id, at in NotificationReceipt.objects.filter(key__in=keys).values_list(
+            "key", "type", "status", "user_id", "received_at"
+        )
+    }
+    sides = {str(ride.driver_id): "driver", str(ride.passenger_id): "passenger"}
     for event in OutboxEvent.objects.filter(key__in=keys).order_by("id"):
-        yield Moment(event.created_at, "event", f"{event.subject}, {_delivery(event)}")
+        yield Moment(event.created_at, "event", f"{event.subject}, {_delivery(event, receipts, sides)}")
 
 
-def _delivery(event: OutboxEvent) -> str:
+def _delivery(event: OutboxEvent, receipts: Mapping[Receipt, datetime], sides: Mapping[str, str]) -> str:
+    """Say when it was on the devices that have confirmed it, else how far it is known to have come."""
     if event.failed_at:
         return f"given up: {event.error}"
+    status = event.data.get("match_status") or event.data.get("status") or ""
+    known = {side: receipts.get((event.key, event.type, status, user_id)) for user_id, side in sides.items()}
+    arrived = [f"on the {side}'s device after {_since(event, at)}" for side, at in known.items() if at]
     if not event.published_at:
-        return "waiting for the event bus"
-    return f"handed to the event bus after {(event.published_at - event.created_at).total_seconds() * 1000:.0f} ms"
+        return ", ".join([*arrived, "waiting for the event bus"])
+    bus = f"handed to the event bus after {_since(event, event.published_at)}"
+    if not arrived:
+        return f"{bus}, not confirmed by a device"
+    missing = [f"not confirmed by the {side}'s" for side, at in known.items() if not at and _is_for(event, side, sides)]
+    return ", ".join([*arrived, *missing])
+
+
+def _is_for(event: OutboxEvent, side: str, sides: Mapping[str, str]) -> bool:
+    return any(sides.get(user_id) == side for user_id in event.audience)
+
+
+def _since(event: OutboxEvent, at: datetime) -> str:
+    return f"{(at - event.created_at).total_seconds() * 1000:.0f} ms"

@@ -42,18 +42,19 @@ HELPERS = """
 
     function makeClient(session, options = {}) {
         const network = new Network();
-        const sent = [], got = [], heard = [];
+        const sent = [], got = [], heard = [], receipts = [];
         const client = new Client(url, {
             access: session.access, refresh: session.refresh, openTimeout: null,
             makeSocket: network.makeSocket, fetch: network.fetch,
             onFrame: (way, text) => {
-                (way === "->" ? sent : got).push(JSON.parse(text));
+                const frame = JSON.parse(text);
+                (frame.type === "received" ? receipts : way === "->" ? sent : got).push(frame);
                 options.onFrame?.(way, JSON.parse(text), network);
             },
             ...(options.onTokens ? { onTokens: options.onTokens } : {}),
         });
         client.on("*", (frame) => heard.push(frame));
-        return { client, network, sent, got, heard };
+        return { client, network, sent, got, heard, receipts };
     }
 
     async function until(condition, seconds = 30) {
@@ -89,6 +90,40 @@ def rows(server: ServerProcess, query: str) -> list[Any]:
     """Ask the server's database."""
     with closing(sqlite3.connect(server.database)) as database:
         return database.execute(query).fetchall()
+
+
+def test_it_confirms_what_has_come(page: Page) -> None:
+    """Offers at once, the rest together and within a second; without an id, and again after coming back."""
+    found = run(
+        page,
+        """
+        const driver = makeClient(await logIn("driver")), passenger = makeClient(await logIn());
+        await Promise.all([driver.client.connect(), passenger.client.connect()]);
+        await driver.client.beaconUpdate({ is_active: true, ...HERE });
+        await until(() => driver.receipts.length === 1, 1);
+        let waited = 0;
+        driver.client.on("match_proposal", () => { waited = performance.now(); });
+        await passenger.client.finderUpdate(WISH);
+        await until(() => waited && driver.receipts.length === 2, 5);
+        waited = performance.now() - waited;
+        await sleep(1.2);
+        const [before, offer] = [driver.receipts.length, seqs(driver.got).at(-1)];
+        driver.network.cut();
+        await until(() => !driver.client.connected);
+        driver.network.mend();
+        driver.client.retryNow();
+        await until(() => driver.receipts.length === 3, 5);
+        return {
+            waited, before, offer, receipts: driver.receipts, passenger: passenger.receipts.at(-1).data.seq,
+            last: seqs(passenger.got).at(-1), errors: driver.got.filter((frame) => frame.type === "error"),
+        };
+        """,
+    )
+    assert found["waited"] < 300
+    assert (found["before"], found["errors"]) == (2, [])
+    assert [frame["data"]["seq"] for frame in found["receipts"][1:]] == [found["offer"]] * 2
+    assert {tuple(frame) for frame in found["receipts"]} == {("type", "data")}
+    assert found["passenger"] == found["last"]
 
 
 def test_its_state_equals_the_servers(page: Page) -> None:

@@ -5,6 +5,10 @@ from typing import Any
 import pytest
 
 from nebengjek import checks
+from nebengjek.checks import WEB_PUSH
+
+VAPID_KEY = "A" * 42 + "E"
+"""The number 1, in URL-safe base64."""
 
 
 def ids(problems: list[Any]) -> list[str]:
@@ -17,6 +21,7 @@ def every_check() -> list[Any]:
         checks.check_secrets,
         checks.check_sms_backend,
         checks.check_dotted_paths,
+        checks.check_vapid,
         checks.check_countries,
         checks.check_backends,
         checks.check_periods,
@@ -40,6 +45,11 @@ def test_the_development_settings_are_fine(settings: Any) -> None:
         ({"SMS_BACKEND": "no.such.Class"}, "nebengjek.E004"),
         ({"PAYMENT_GATEWAY": "rides.gateways.NoSuchClass"}, "nebengjek.E005"),
         ({"ETA_BACKEND": "rides.eta.NoSuchClass"}, "nebengjek.E014"),
+        ({"PUSH_BACKEND": "rides.push.NoSuchClass"}, "nebengjek.E016"),
+        ({"PUSH_BACKEND": WEB_PUSH, "VAPID_SUBJECT": "mailto:a@b.example"}, "nebengjek.E017"),
+        ({"PUSH_BACKEND": WEB_PUSH, "VAPID_SUBJECT": "mailto:a@b.example", "VAPID_PRIVATE_KEY": "x"}, "nebengjek.E017"),
+        ({"PUSH_BACKEND": WEB_PUSH, "VAPID_PRIVATE_KEY": VAPID_KEY}, "nebengjek.E018"),
+        ({"PUSH_BACKEND": WEB_PUSH, "VAPID_PRIVATE_KEY": VAPID_KEY, "VAPID_SUBJECT": "ops"}, "nebengjek.E018"),
         ({"OTP_COUNTRIES": ["Indonesia"]}, "nebengjek.E006"),
         ({"OTP_COUNTRIES": []}, "nebengjek.E006"),
         ({"REDIS_URL": "redis://localhost"}, "nebengjek.E007"),

@@ -36,7 +36,7 @@ def test_support_sees_the_day_on_the_start_page(client: Client, dewi: User, putr
     found = shown(page)
     assert (found["COMPLETED"], found["revenue"], found["fees"], found["searches"]) == (1, 6000, 300, 0)
     assert (found["connected-driver"], found["connected-passenger"]) == (1, 2)
-    assert "since midnight (UTC, the time zone of the server)" in page
+    assert "since midnight (WIB, the time zone of the server)" in page
     for link in re.findall(r'<dt><a href="([^"]+)"', page):
         assert client.get(link.replace("&amp;", "&")).status_code == 200, link
 

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
-from rides.models import Ride, TrackPoint
+from rides.models import Beacon, Candidate, Match, Ride, TrackPoint
 from tests.cast import arrive, book, propose, start, told
 from users.models import User
 
@@ -64,7 +66,7 @@ def test_money_and_states_cannot_be_edited(staff: Client, dewi: User, putri: Use
 def test_a_search_is_shown_with_its_candidates(staff: Client, dewi: User, putri: User) -> None:
     match = propose(dewi, putri)
     page = staff.get(f"/admin/rides/finder/{match.finder_id}/change/").content.decode()
-    assert "asked" in page
+    assert "has not answered yet" in page
     assert "Dewi" in page
 
 
@@ -95,8 +97,6 @@ def test_a_ride_is_not_cancelled_before_somebody_says_why(staff: Client, dewi: U
 
 
 def test_who_may_only_look_cannot_cancel(client: Client, dewi: User, putri: User) -> None:
-    from django.contrib.auth.models import Permission
-
     viewer = User.objects.create_user("+6281200000098", "a long password", is_staff=True)
     viewer.user_permissions.add(Permission.objects.get(codename="view_ride"))
     client.force_login(viewer)
@@ -122,7 +122,8 @@ def test_the_map_of_a_ride_has_its_track(staff: Client, dewi: User, putri: User)
 def test_rides_are_filtered_by_who_cancelled_them_and_by_day(staff: Client, dewi: User, putri: User) -> None:
     ride = book(dewi, putri)
     cancel(staff, ride, confirmed="yes", reason="He is ill.")
-    day: dict[str, Any] = {"created_at__year": ride.created_at.year, "created_at__month": ride.created_at.month}
+    booked = timezone.localtime(ride.created_at)
+    day: dict[str, Any] = {"created_at__year": booked.year, "created_at__month": booked.month}
     asked: tuple[tuple[dict[str, Any], bytes], ...] = (
         ({"cancelled_by": "staff"}, b"1 ride"),
         ({"cancelled_by": "driver"}, b"0 rides"),
@@ -198,3 +199,81 @@ def test_every_page_costs_a_fixed_number_of_queries(
         most = 20 if path == "users/user" else 15  # one of them asks for a content type, once in a process
         with django_assert_max_num_queries(most):
             assert staff.get(f"/admin/{path}/{pk}/change/").status_code == 200
+
+
+def act(staff: Client, ride: Ride, action: str, **answer: str) -> Any:
+    body = {"action": action, "_selected_action": [str(ride.pk)], **answer}
+    return staff.post("/admin/rides/ride/", body, follow=True)
+
+
+def test_staff_finish_a_ride_at_what_was_driven(staff: Client, dewi: User, putri: User) -> None:
+    """After a question; the passenger is asked for the fare, and it is noted who did it."""
+    ride = start(dewi, putri)
+    page = staff.get(f"/admin/rides/ride/{ride.pk}/change/").content.decode()
+    assert "Finish ride at what was driven" in page
+    assert "the passenger is asked to pay it" in act(staff, ride, "finish").content.decode()
+    ride.refresh_from_db()
+    assert ride.status == "ONGOING"
+    assert b"is finished" in act(staff, ride, "finish", confirmed="yes").content
+    ride.refresh_from_db()
+    assert ride.status == "ARRIVED"
+    for user in (dewi, putri):
+        assert [kind for kind, _ in told(user)[-2:]] == ["ride_arrived", "payment_process"]
+    assert b"cannot be finished" in act(staff, ride, "finish", confirmed="yes").content
+    assert LogEntry.objects.get().change_message == "Finished by support at what was driven."
+    assert "Finish ride" not in staff.get(f"/admin/rides/ride/{ride.pk}/change/").content.decode()
+
+
+def test_who_may_cancel_may_not_finish(client: Client, dewi: User, putri: User) -> None:
+    """Each has a permission of its own."""
+    viewer = User.objects.create_user("+6281200000098", "a long password", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename__in=["view_ride", "cancel_ride"]))
+    client.force_login(viewer)
+    ride = start(dewi, putri)
+    assert "Finish ride" not in client.get(f"/admin/rides/ride/{ride.pk}/change/").content.decode()
+    act(client, ride, "finish", confirmed="yes")
+    ride.refresh_from_db()
+    assert ride.status == "ONGOING"
+
+
+def test_rides_to_review_are_found(staff: Client, dewi: User, putri: User) -> None:
+    """With the reason in the list."""
+    ride = book(dewi, putri)
+    for query, found in (("yes", b"0 rides"), ("no", b"1 ride"), ("nonsense", b"1 ride")):
+        assert found in staff.get("/admin/rides/ride/", {"review": query}).content, query
+    Ride.objects.filter(pk=ride.pk).update(needs_review="driver_silent")
+    assert b"driver silent" in staff.get("/admin/rides/ride/", {"review": "yes"}).content
+    assert b"0 rides" in staff.get("/admin/rides/ride/", {"review": "no"}).content
+
+
+def test_pages_speak_peoples_units(staff: Client, dewi: User, putri: User) -> None:
+    """380 m, 12 s ago, local time to the second; no number with more digits than somebody reads."""
+    match = propose(dewi, putri)
+    Match.objects.update(distance_km=0.38000000000000006, driver_latitude=-6.17540000000000089, eta_s=180)
+    Candidate.objects.update(distance_km=0.38000000000000006, position_age_s=12.345678901234)
+    local = f"{timezone.localtime(match.created_at):%Y-%m-%d %H:%M:%S}"
+    candidate = Candidate.objects.get()
+    for path, parts in {
+        "match/": ("380 m", local),
+        f"match/{match.pk}/change/": ("380 m", "3 min", "-6.17540, 106.82720", local),
+        f"finder/{match.finder_id}/change/": ("-6.17540, 106.82720", "380 m", "12 s ago"),
+        "candidate/": ("380 m", "12 s ago", "was offered the ride"),
+        f"candidate/{candidate.pk}/change/": ("380 m", "12 s ago"),
+    }.items():
+        page = staff.get(f"/admin/rides/{path}").content.decode()
+        for part in parts:
+            assert part in page, (path, part)
+        assert not re.search(r"\d\.\d{7}", re.sub(r"<(script|svg|style).*?</\1>", "", page, flags=re.DOTALL)), path
+
+
+def test_a_deactivated_person_leaves_nothing_open(staff: Client, dewi: User, putri: User) -> None:
+    """The admin's action ends it at once, and tells the other side."""
+    ride = book(dewi, putri)
+    body = {"action": "deactivate", "_selected_action": [str(dewi.pk)], "confirmed": "yes"}
+    assert b"Deactivated: 1 of 1" in staff.post("/admin/users/user/", body, follow=True).content
+    ride.refresh_from_db()
+    assert (ride.status, ride.cancelled_by) == ("CANCELLED", "system")
+    assert not Beacon.objects.get().is_active
+    assert told(putri)[-1][0] == "ride_cancelled"
+    dewi.refresh_from_db()
+    assert not dewi.is_active

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from rides.models import Beacon, Candidate, Finder, Match, Ride, TrackPoint
+from rides.models import Beacon, Candidate, Finder, Match, Ride, SearchAttempt, TrackPoint
 from rides.personal_data import RidesData, keeps_track
 from rides.positions import positions
 from rides.services.payments import payment_process
@@ -63,9 +63,11 @@ def test_what_is_old_is_removed_or_coarsened(paid: Ride, settings: Any) -> None:
     for model in (Ride, Finder, Match):
         model._base_manager.update(created_at=old)
     Candidate.objects.update(considered_at=old)
+    SearchAttempt.objects.update(begun_at=old)
     list(DATA.expire())
     assert not TrackPoint.objects.exists()
     assert not Candidate.objects.exists()
+    assert not SearchAttempt.objects.exists()
     assert places() == {round(MONAS.latitude, 2)}
     assert list(audit()) == []
 
@@ -75,6 +77,7 @@ def test_what_is_young_is_kept(paid: Ride) -> None:
     list(DATA.expire())
     assert TrackPoint.objects.exists()
     assert Candidate.objects.exists()
+    assert SearchAttempt.objects.exists()
     assert places() == {MONAS.latitude}
 
 
@@ -102,7 +105,15 @@ def test_everything_about_a_person_is_given_out(paid: Ride, putri: User, tono: U
     assert data["rides"][0]["payment"]["status"] == "ACCEPTED"
     assert data["rides"][0]["track"]
     assert len(data["searches"]) == len(data["offers"]) == 1
-    assert DATA.export(tono) == {"beacon": None, "position": None, "searches": [], "offers": [], "rides": []}
+    nothing: dict[str, Any] = {
+        "beacon": None,
+        "position": None,
+        "devices": [],
+        "searches": [],
+        "offers": [],
+        "rides": [],
+    }
+    assert DATA.export(tono) == nothing
 
 
 def test_an_open_search_is_part_of_it(dewi: User, putri: User) -> None:

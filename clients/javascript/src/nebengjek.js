@@ -16,6 +16,7 @@ import { Connection } from "./nebengjek/connection.js";
 import { ClientClosed, CommandDropped, ConnectFailed, ServerError } from "./nebengjek/errors.js";
 import { Events } from "./nebengjek/events.js";
 import { CommandQueue } from "./nebengjek/queue.js";
+import { Receipts } from "./nebengjek/receipts.js";
 import { Rest } from "./nebengjek/rest.js";
 import { fold } from "./nebengjek/state.js";
 import { Tokens } from "./nebengjek/tokens.js";
@@ -53,6 +54,7 @@ export class Client extends Commands {
   #catchingUp = false;
   #clockOffset = 0;
   #events = new Events();
+  #receipts = new Receipts((text) => this.#transmit(text));
   #number = 0;
   #prefix = randomName();
   /** Answers to what goes beside the queue. @type {Map<string, {resolve: (data: any) => void, reject: (error: Error) => void}>} */
@@ -168,6 +170,7 @@ export class Client extends Commands {
   #down() {
     this.connected = this.#catchingUp = false;
     clearTimeout(this.#silence);
+    this.#receipts.stop();
     this.queue.pause();
     for (const { reject } of this.#asides.values()) reject(new CommandDropped("The connection was lost."));
     this.#asides.clear();
@@ -200,6 +203,8 @@ export class Client extends Commands {
     this.#place = { epoch, seq };
     this.#catchingUp = begins && recovered;
     this.connection.established();
+    if (begins) this.#receipts.begin();
+    this.#receipts.noteState(seq, (begins || !recovered) && state.proposals.length > 0);
     this.#events.emit(frame);
     this.#local("state", this.state);
     if (begins && this.connected) this.#begin();
@@ -226,6 +231,7 @@ export class Client extends Commands {
     if (frame.seq !== undefined) {
       if (frame.seq <= this.#place.seq) return;
       this.#place.seq = frame.seq;
+      this.#receipts.note(frame.seq, frame.type);
       if (this.#catchingUp) frame.resumed = true;
       else this.#fold(frame);
     }

@@ -2,8 +2,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from events.models import OutboxEvent
+from rides.models import NotificationReceipt as Confirmed
 from rides.models import Ride
 from rides.services.payments import payment_process
 from rides.services.rides import ride_arrived, ride_cancel
@@ -48,7 +50,7 @@ def test_a_ride_is_told_in_one_order(dewi: User, putri: User, django_assert_num_
         ("ride", "completed"),
         ("payment", "accepted"),
     ]
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         timeline(ride)
 
 
@@ -62,7 +64,10 @@ def test_a_cancelled_ride_says_by_whom_and_why(dewi: User, putri: User) -> None:
     ("changes", "text"),
     [
         ({"published_at": None}, "ride.pickup, waiting for the event bus"),
-        ({"published_at": timedelta(milliseconds=12)}, "ride.pickup, handed to the event bus after 12 ms"),
+        (
+            {"published_at": timedelta(milliseconds=12)},
+            "ride.pickup, handed to the event bus after 12 ms, not confirmed by a device",
+        ),
         ({"failed_at": timedelta(0), "error": "no"}, "ride.pickup, given up: no"),
     ],
 )
@@ -72,3 +77,33 @@ def test_events_are_told_with_what_became_of_them(dewi: User, putri: User, chang
     values = {k: event.created_at + v if isinstance(v, timedelta) else v for k, v in changes.items()}
     OutboxEvent.objects.filter(pk=event.pk).update(**values)
     assert [moment.text for moment in timeline(ride)][-1] == text
+
+
+def test_what_a_device_has_confirmed_is_told_apart_from_the_bus(dewi: User, putri: User, tono: User) -> None:
+    """Where a device has confirmed it, its time counts; of the other side it is said that it has not."""
+    ride = book(dewi, putri)
+    event = OutboxEvent.objects.get(subject="ride.pickup")
+    OutboxEvent.objects.filter(pk=event.pk).update(published_at=event.created_at + timedelta(milliseconds=3))
+    for user in (dewi, tono):
+        at = event.created_at + timedelta(milliseconds=320)
+        Confirmed.objects.create(user=user, key=str(ride.pk), type="ride_pickup", status="", received_at=at)
+
+    def last() -> str:
+        return [moment.text for moment in timeline(ride)][-1]
+
+    assert last() == "ride.pickup, on the driver's device after 320 ms, not confirmed by the passenger's"
+    at = event.created_at + timedelta(milliseconds=1500)
+    Confirmed.objects.create(user=putri, key=str(ride.pk), type="ride_pickup", status="", received_at=at)
+    assert last() == "ride.pickup, on the driver's device after 320 ms, on the passenger's device after 1500 ms"
+
+
+def test_confirmations_of_one_type_are_told_apart_by_their_status(dewi: User, putri: User) -> None:
+    """One side's yes is not that of both."""
+    ride = book(dewi, putri)
+    OutboxEvent.objects.update(published_at=timezone.now())
+    Confirmed.objects.create(
+        user=dewi, key=str(ride.match_id), type="match_confirm", status="ACCEPTED", received_at=timezone.now()
+    )
+    said = {moment.text.split(",")[0]: moment.text for moment in timeline(ride) if moment.kind == "event"}
+    assert "on the driver's device" in said["match.accepted"]
+    assert "not confirmed by a device" in said["match.confirmed"]

@@ -14,7 +14,7 @@ from django.test import Client, override_settings
 from jsonschema import Draft202012Validator
 
 from tests.api import ApiClient, as_user
-from tests.cast import arrive, book, make_user
+from tests.cast import arrive, book, make_user, propose
 from tests.contract import FORMATS
 from users.codes import code_create
 from users.models import User
@@ -35,6 +35,10 @@ CALLS = {
     ("/api/me/", "get"): {"200", "401", "429"},
     ("/api/me/", "patch"): {"200", "400", "401", "429"},
     ("/api/me/", "delete"): {"204", "401", "409", "429"},
+    ("/api/me/devices/", "get"): {"200", "401", "429"},
+    ("/api/me/devices/", "post"): {"201", "400", "401", "429"},
+    ("/api/me/devices/{device_id}/", "delete"): {"204", "401", "404", "429"},
+    ("/api/searches/{finder_id}/", "get"): {"200", "401", "403", "404", "429"},
     ("/api/drivers/", "post"): {"201", "400", "401", "409", "429"},
     ("/api/drivers/", "put"): {"200", "400", "401", "409", "429"},
     ("/api/drivers/", "delete"): {"204", "401", "409", "429"},
@@ -230,3 +234,18 @@ def test_what_operators_read_is_as_documented(putri: User) -> None:
 
 def _bearer(user: User) -> dict[str, str]:
     return {"Authorization": f"Bearer {tokens_issue(user)['access']}"}
+
+
+def test_devices_and_searches_are_answered_as_documented(dewi: User, putri: User) -> None:
+    body = {"kind": "fcm", "token": "t"}
+    made = as_user(dewi).post("/api/me/devices/", body)
+    check("/api/me/devices/", "post", made, 201)
+    check("/api/me/devices/", "post", as_user(dewi).post("/api/me/devices/", {**body, "kind": "fax"}), 400)
+    check("/api/me/devices/", "get", as_user(dewi).get("/api/me/devices/"), 200)
+    one = f"/api/me/devices/{made.json()['device_id']}/"
+    check("/api/me/devices/{device_id}/", "delete", as_user(putri).delete(one), 404)
+    check("/api/me/devices/{device_id}/", "delete", as_user(dewi).delete(one), 204)
+    search = f"/api/searches/{propose(dewi, putri).finder_id}/"
+    check("/api/searches/{finder_id}/", "get", as_user(putri).get(search), 403)
+    User.objects.filter(pk=putri.pk).update(is_staff=True, is_superuser=True)
+    check("/api/searches/{finder_id}/", "get", as_user(putri).get(search), 200)

@@ -17,6 +17,7 @@ from nebengjek_client.delivery import deliver
 from nebengjek_client.errors import LoginRequired, ServerError, Unreachable
 from nebengjek_client.frames import Data, Frame, encode
 from nebengjek_client.queue import CommandQueue
+from nebengjek_client.receipts import Receipts
 from nebengjek_client.reconnect import Reconnect
 from nebengjek_client.tokens import TokenKeeper
 
@@ -45,6 +46,7 @@ class Link:
         self._url, self._tokens, self._queue, self._tell, self._trace = url, tokens, queue, tell, trace
         self._reconnect = Reconnect(tokens)
         self._seq = 0
+        self._receipts = Receipts()
         self._renewed_at = -RENEWAL_INTERVAL
         self._helpers: set[asyncio.Task[None]] = set()
 
@@ -95,6 +97,7 @@ class Link:
             if seq <= self._seq:
                 return
             self._seq = seq
+            self._receipts.note(seq, kind)
         if kind == "session_ready":
             self._begin(connection, cast("Session", data))
         elif kind == "server_restarting":
@@ -118,9 +121,12 @@ class Link:
         connection.max_size = session["limits"]["max_message_size"]
         connection.location_rate = session["limits"].get("location_rate", 0)
         self._reconnect.session_began()
+        is_news = self.connection is None or not session["recovered"]
         if self.connection is None:
-            self.connection = connection
+            self.connection, self._receipts = connection, Receipts()
             self._help(connection, deliver(self._queue, connection, self._refused))
+            self._help(connection, self._receipts.confirm_all(connection))
+        self._receipts.note_state(session["seq"], with_offers=is_news and bool(session["state"].get("proposals")))
 
     def _set_clock(self, server_time: datetime) -> None:
         """Read the server's clock off a frame.

@@ -46,6 +46,15 @@ class Page(TypedDict):
     results: list[Ride]
 
 
+class TrackPage(TypedDict):
+    """A page of what a driver's phone reported on a ride, in the order in which it came in."""
+
+    count: int
+    next: str | None
+    previous: str | None
+    results: list[Data]
+
+
 def http_url(url: str) -> str:
     """Return the HTTP address of a site, which may be given by that of its socket."""
     if not re.match(r"(http|ws)s?://\S+$", url):
@@ -118,9 +127,9 @@ class Rest:
         ride: Data = await self._call("GET", f"/api/rides/{ride_id}/")
         return ride
 
-    async def track(self, ride_id: str, page: int = 1) -> Page:
+    async def track(self, ride_id: str, page: int = 1) -> TrackPage:
         """Return a page of the positions that the driver of a ride reported, 1,000 at most."""
-        points: Page = await self._call("GET", f"/api/rides/{ride_id}/track/?page={page}")
+        points: TrackPage = await self._call("GET", f"/api/rides/{ride_id}/track/?page={page}")
         return points
 
     async def quote(self, location: Data, target_location: Data, vehicle_type: str | None = None) -> Data:

@@ -1,0 +1,127 @@
+"""What became of each driver whom a search considered, in words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
+
+from rides.models import OPEN_MATCH, CandidateOutcome, Match, MatchStatus, RejectReason
+
+
+class Fate(StrEnum):
+    """How an offer ended, or stands."""
+
+    ACCEPTED = "accepted"
+    WAITING = "waiting"
+    AWAITS_PASSENGER = "awaits_passenger"
+    DECLINED = "declined"
+    IGNORED = "ignored"
+    SILENT_PHONE = "silent_phone"
+    UNANSWERED = "unanswered"
+    PASSENGER_SILENT = "passenger_silent"
+    PASSENGER_DECLINED = "passenger_declined"
+    TAKEN = "taken"
+    SWITCHED_OFF = "switched_off"
+    TOO_LATE = "too_late"
+    ENDED_WITH_SEARCH = "ended_with_search"
+
+
+WORDS: dict[str, tuple[str, str]] = {
+    Fate.ACCEPTED: (noop("accepted"), noop("accepted")),
+    Fate.WAITING: (noop("has not answered yet"), noop("have not answered yet")),
+    Fate.AWAITS_PASSENGER: (
+        noop("accepted and waits for the passenger"),
+        noop("accepted and wait for the passenger"),
+    ),
+    Fate.DECLINED: (noop("declined"), noop("declined")),
+    Fate.IGNORED: (
+        noop("let the offer lapse, although it had reached the phone"),
+        noop("let the offer lapse, although it had reached their phones"),
+    ),
+    Fate.SILENT_PHONE: (
+        noop("got the offer on a silent phone, which did not confirm it"),
+        noop("got the offer on silent phones, which did not confirm it"),
+    ),
+    Fate.UNANSWERED: (
+        noop("did not answer, with an app that does not say whether the offer arrived"),
+        noop("did not answer, with apps that do not say whether the offer arrived"),
+    ),
+    Fate.PASSENGER_SILENT: (
+        noop("accepted, but the passenger did not confirm in time"),
+        noop("accepted, but the passenger did not confirm in time"),
+    ),
+    Fate.PASSENGER_DECLINED: (noop("was declined by the passenger"), noop("were declined by the passenger")),
+    Fate.TAKEN: (noop("took another ride"), noop("took other rides")),
+    Fate.SWITCHED_OFF: (noop("withdrew after the offer"), noop("withdrew after the offer")),
+    Fate.TOO_LATE: (noop("accepted, but the search ended first"), noop("accepted, but the search ended first")),
+    Fate.ENDED_WITH_SEARCH: (
+        noop("had not answered when the search ended"),
+        noop("had not answered when the search ended"),
+    ),
+    CandidateOutcome.OFFERED: (noop("was offered the ride"), noop("were offered the ride")),
+    CandidateOutcome.OFFERED_BY_A_SERVICE: (
+        noop("was offered the ride by another service"),
+        noop("were offered the ride by another service"),
+    ),
+    CandidateOutcome.DEACTIVATED: (noop("was deactivated"), noop("were deactivated")),
+    CandidateOutcome.OFFERED_BEFORE: (
+        noop("had refused before the pin was moved"),
+        noop("had refused before the pin was moved"),
+    ),
+    CandidateOutcome.BEACON_OFF: (noop("had the beacon off"), noop("had the beacon off")),
+    CandidateOutcome.NOT_CONNECTED: (noop("was not connected"), noop("were not connected")),
+    CandidateOutcome.POSITION_TOO_OLD: (
+        noop("had not sent a position for too long"),
+        noop("had not sent a position for too long"),
+    ),
+    CandidateOutcome.HAS_A_RIDE: (noop("was on a ride"), noop("were on a ride")),
+    CandidateOutcome.OTHER_VEHICLE: (
+        noop("drove another kind of vehicle"),
+        noop("drove another kind of vehicle"),
+    ),
+    CandidateOutcome.HAS_AN_OFFER: (
+        noop("had another offer to answer"),
+        noop("had other offers to answer"),
+    ),
+    CandidateOutcome.IGNORES_OFFERS: (
+        noop("came behind others, having let the last offers lapse"),
+        noop("came behind others, having let the last offers lapse"),
+    ),
+}
+"""What is said of one and of several drivers."""
+
+
+def fate_of(match: Match, search_ended_at: datetime | None) -> Fate:
+    """Return how an offer ended, or stands."""
+    if match.status == MatchStatus.ACCEPTED:
+        return Fate.ACCEPTED
+    if match.status in OPEN_MATCH:
+        return Fate.AWAITS_PASSENGER if match.status == MatchStatus.DRIVER_CONFIRMED else Fate.WAITING
+    if match.reason == RejectReason.DECLINED:
+        return _declined(match)
+    if match.reason == RejectReason.EXPIRED:
+        return _lapsed(match)
+    if search_ended_at and match.decided_at and match.decided_at >= search_ended_at:
+        return Fate.TOO_LATE if match.answered_at else Fate.ENDED_WITH_SEARCH
+    return Fate.TAKEN if match.reason == RejectReason.TAKEN else Fate.SWITCHED_OFF
+
+
+def in_words(what: str, number: int = 1) -> str:
+    """Return what became of so many drivers, after "the driver …"."""
+    return _(WORDS[what][number != 1])
+
+
+def _declined(match: Match) -> Fate:
+    """A driver's no is the answer and the end in one moment."""
+    return Fate.DECLINED if match.answered_at == match.decided_at else Fate.PASSENGER_DECLINED
+
+
+def _lapsed(match: Match) -> Fate:
+    if match.answered_at:
+        return Fate.PASSENGER_SILENT
+    if match.received_at:
+        return Fate.IGNORED
+    return Fate.SILENT_PHONE if match.receipt_due_at or match.unreachable_at else Fate.UNANSWERED
