@@ -20,7 +20,7 @@ import time_machine
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.db import transaction
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
@@ -382,9 +382,15 @@ def test_nobody_is_ever_without_a_way_out(db: None, settings: Any) -> None:
 
 
 def walk(examples: int) -> None:
-    """Try so many histories."""
-    checks = list(HealthCheck)
+    """Try so many histories; one that fails is shown as it is, since shrinking would take minutes."""
+    checks, phases = list(HealthCheck), (Phase.reuse, Phase.generate)
     run_state_machine_as_test(
         Town,
-        settings=settings(max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=checks),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=25,
+            deadline=None,
+            phases=phases,
+            suppress_health_check=checks,
+        ),
     )

@@ -70,6 +70,15 @@ export function otherName(phone, pair) {
   return isDriver ? gettext("A passenger of the town") : gettext("A driver of the town");
 }
 
+/** Name and vehicle of the other side, as far as they are known. @param {Phone} phone */
+export function cardText(phone) {
+  const { driver, passenger } = phone.state.ride ?? {};
+  if (phone.role === "driver") return passenger?.full_name ?? "";
+  const types = { motorcycle: gettext("Motorcycle"), car: gettext("Car"), van: gettext("Van") };
+  const type = types[/** @type {keyof typeof types} */ (driver?.vehicle_type)] ?? "";
+  return [driver?.full_name, type, driver?.vehicle_plate].filter(Boolean).join(" · ");
+}
+
 /** How far the driver is. @param {Phone} phone */
 export function comingText(phone) {
   const { ride } = phone.state;
