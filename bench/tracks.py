@@ -306,36 +306,36 @@ def _held_back(fix: Fix, until: float, phone: Phone) -> Fix:
 # What is tried.
 
 
-def _noise(rng: Rng, low: float, high: float) -> dict[str, Any]:
+def noise_of(rng: Rng, low: float, high: float) -> dict[str, Any]:
     """White noise in one ride of three, else correlated by 0.5 to 0.98 over a second."""
     return {"sigma": rng.uniform(low, high), "rho": rng.choice((0.0, rng.uniform(0.5, 0.9), rng.uniform(0.9, 0.98)))}
 
 
 PHONES: dict[str, Callable[[Rng], Phone]] = {
     "no noise": lambda rng: Phone(rng.choice((1, 2, 5, 15)), accuracy=rng.random() < 0.5),
-    "3-10 m": lambda rng: Phone(rng.choice((1, 2)), **_noise(rng, 3, 10)),
-    "3-10 m, 5 s": lambda rng: Phone(5, **_noise(rng, 3, 10)),
-    "3-10 m, 15 s": lambda rng: Phone(15, **_noise(rng, 3, 10)),
-    "3-10 m, speed": lambda rng: Phone(rng.choice((1, 2)), speed=True, **_noise(rng, 3, 10)),
-    "3-10 m, no accuracy": lambda rng: Phone(rng.choice((1, 2, 5)), accuracy=False, **_noise(rng, 3, 10)),
-    "15-20 m": lambda rng: Phone(rng.choice((1, 2, 5)), **_noise(rng, 15, 20)),
+    "3-10 m": lambda rng: Phone(rng.choice((1, 2)), **noise_of(rng, 3, 10)),
+    "3-10 m, 5 s": lambda rng: Phone(5, **noise_of(rng, 3, 10)),
+    "3-10 m, 15 s": lambda rng: Phone(15, **noise_of(rng, 3, 10)),
+    "3-10 m, speed": lambda rng: Phone(rng.choice((1, 2)), speed=True, **noise_of(rng, 3, 10)),
+    "3-10 m, no accuracy": lambda rng: Phone(rng.choice((1, 2, 5)), accuracy=False, **noise_of(rng, 3, 10)),
+    "15-20 m": lambda rng: Phone(rng.choice((1, 2, 5)), **noise_of(rng, 15, 20)),
     "3-10 m, bad network": lambda rng: Phone(
         rng.choice((1, 2)),
         drops=rng.uniform(0, 0.3),
         doubles=rng.uniform(0, 0.1),
         backlog=rng.uniform(20, 180),
         newest_first=rng.random() < 0.5,
-        **_noise(rng, 3, 10),
+        **noise_of(rng, 3, 10),
     ),
     "3-10 m, wrong clock": lambda rng: Phone(
         rng.choice((1, 2)),
         clock=rng.choice((-1, 1)) * rng.choice((35, 120, 3600, 25_200, 1024 * 7 * 86_400)),
         corrected_at=rng.choice((math.inf, rng.uniform(30, 300))),
         drift=rng.uniform(-1e-3, 1e-3),
-        **_noise(rng, 3, 10),
+        **noise_of(rng, 3, 10),
     ),
-    "3-10 m, reflections": lambda rng: Phone(rng.choice((1, 2)), reflections=0.005, **_noise(rng, 3, 10)),
-    "3-10 m, no times": lambda rng: Phone(rng.choice((1, 2)), times=False, **_noise(rng, 3, 10)),
+    "3-10 m, reflections": lambda rng: Phone(rng.choice((1, 2)), reflections=0.005, **noise_of(rng, 3, 10)),
+    "3-10 m, no times": lambda rng: Phone(rng.choice((1, 2)), times=False, **noise_of(rng, 3, 10)),
 }
 
 

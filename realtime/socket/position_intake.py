@@ -201,8 +201,11 @@ class PositionIntake:
         await self.flush_track()
 
     async def flush_track(self) -> None:
-        """Write everything that was reported, on this connection and on an earlier one, to the database."""
-        ride = await self._current_ride()
+        """Write everything that the driver reported, on this connection and on an earlier one, to the database.
+
+        What a passenger reported is only looked at in the end, and is written in its time.
+        """
+        ride = await self._current_ride() if self._driver else None
         if ride is not None:
             await track_buffer().flush(ride.ride_id)
 

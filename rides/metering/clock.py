@@ -19,6 +19,8 @@ STEADY_S = 2.0
 """Seconds by which the delays of a mobile network may differ within one calm stretch."""
 NEIGHBOURS = 3
 """Fixes on each side of a jump that must be steady: one late or wrong fix is no clock being set."""
+FEW, BACKLOG_S = 5, 600.0
+"""A connection of fewer fixes tells no clock by itself: a network that comes and goes delivers a backlog in parts."""
 NONSENSE_S = 60.0
 """A lone fix this far ahead of its neighbours has a broken time stamp."""
 
@@ -27,14 +29,21 @@ def true_times(fixes: Sequence[Fix]) -> list[float]:
     """Return when each fix was made, by the server's clock; `fixes` are in the order of their arrival."""
     times = [fix.received_at for fix in fixes]
     timed = [index for index, fix in enumerate(fixes) if fix.phone_time is not None]
+    stretches = []
     for connection in dict.fromkeys(fixes[index].connection for index in timed):
         own = [index for index in timed if fixes[index].connection == connection]
-        for stretch in _split_where_set(fixes, own):
-            sound = _sound(fixes, stretch)
-            error = min((_lag(fixes[index]) for index in sound), default=0.0)
-            for index in sound:
-                times[index] = _phone(fixes[index]) + error
+        stretches += [_sound(fixes, stretch) for stretch in _split_where_set(fixes, own)]
+    errors = [min((_lag(fixes[index]) for index in sound), default=0.0) for sound in stretches]
+    for sound, own_error in zip(stretches, errors, strict=True):
+        error = own_error if len(sound) >= FEW else _same_clock(own_error, errors)
+        for index in sound:
+            times[index] = _phone(fixes[index]) + error
     return times
+
+
+def _same_clock(error: float, others: Sequence[float]) -> float:
+    """Return the error of the clock of a few fixes, which may all have been held up: that of another connection."""
+    return min((other for other in others if 0 <= error - other < BACKLOG_S), default=error)
 
 
 def _phone(fix: Fix) -> float:

@@ -406,13 +406,15 @@ def _slow_metres(track: Track, stretches: list[Stretch], n: int, loose: float, e
     Ways count once they are longer than noise makes them. What is left counts along the road, which the driven
     stretches before and after show: forwards or backwards, so that noise adds nothing on average. A ride that only
     stands has no such direction, and no metre. `exact` is the sum of the legs of a track without noise, which
-    counts as it is once they lead away.
+    counts as it is where they lead away, or are soon over.
     """
     part, heading, metres = stretches[n], 0j, 0.0
     here = track.places[part.first]
     if n:
         heading = here - _far_from(track, part.first, -1, stretches[n - 1].first)
-    if exact and max(abs(place - here) for place in track.places[part.first : part.last + 1]) > AWAY * loose:
+    is_soon_over = len(stretches) > 1 and track.times[part.last] - track.times[part.first] < EXCURSION_S
+    leads = max(abs(place - here) for place in track.places[part.first : part.last + 1])
+    if exact and (is_soon_over or leads > AWAY * loose):
         return exact
     for place in _by_and_by(track, part):
         way = place - here

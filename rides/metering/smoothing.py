@@ -37,6 +37,8 @@ TAILS = 1.0
 """Degrees of freedom of the change of velocity: 1 is heavy tails, long straight roads and sharp corners."""
 ROUNDS, REACH_S = 4, 2.0
 """Times that the weights are estimated again, and over how many seconds on each side: a corner takes about five."""
+STRAIGHT_M = 0.2
+"""Metres beside a line, about what is lost where a phone says six decimals; of noise, one in 50 is so little."""
 SILENT_M = 0.3
 """Metres: noise below it is that of rounded coordinates, and such a track is left as it is."""
 
@@ -318,11 +320,33 @@ _EXPECTED = {(order, lag): [_spread(order, lag, c) for c in CORRELATIONS] for or
 
 def is_silent(track: Track, noise: Noise) -> bool:
     """Tell whether there is no noise to speak of: a tenth of all fixes is exactly between or on a curve with others."""
-    return noise.sigma * _spread(2, 1, noise.step) < SILENT_M or any(
-        len(found) >= 6 and found[len(found) // 10] < SILENT_M / 10
-        for order in DIFFERENCES
-        if (found := sorted(_deviations(track, order, 1, noise.gap)))
-    )
+    if is_straight(track) or noise.sigma * _spread(2, 1, noise.step) < SILENT_M:
+        return True
+    deviations = [_deviations(track, order, 1, noise.gap) for order in DIFFERENCES]
+    return any(_has_exact_tenth(found) for found in (*deviations, _aside(track)))
+
+
+def _has_exact_tenth(deviations: Sequence[float]) -> bool:
+    return len(deviations) >= 6 and sorted(deviations)[len(deviations) // 10] < SILENT_M / 10
+
+
+def _aside(track: Track) -> list[float]:
+    """Return how far each fix is beside the line of its neighbours, however the times of the phone jitter."""
+    found = []
+    for a, here, b in zip(track.places, track.places[1:], track.places[2:], strict=False):
+        if way := b - a:
+            found.append(abs(((here - a) * way.conjugate()).imag) / abs(way))
+    return found
+
+
+def is_straight(track: Track) -> bool:
+    """Tell whether all fixes lie on one line, each beyond the one before: noise does not, however few they are."""
+    whole = track.places[-1] - track.places[0]
+    if len(track.places) < 3 or not whole:
+        return False
+    along = [(place - track.places[0]) * whole.conjugate() / abs(whole) for place in track.places]
+    aside = STRAIGHT_M if len(along) > 3 else STRAIGHT_M / 4
+    return all(abs(at.imag) < aside for at in along) and all(a.real <= b.real for a, b in pairwise(along))
 
 
 def speed_noise(noise: Noise, agility: float, response: Callable[[float], float], real: Noise | None = None) -> float:

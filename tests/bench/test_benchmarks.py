@@ -23,6 +23,7 @@ TINY = {
     "crowd": ("--users 6 --riding 4 --every 0.5 --seconds 1", "errors: 0"),
     "dispatch": ("--frames 20", "one frame and its answer: stock"),
     "layer": ("--share 0.01", "100 users: stock"),
+    "meter": ("--rides 1 --seed 2", "raise a doubt: 0 of"),
     "tracks": ("--rides 1 --kind bends --seed 2", "no noise"),
     "writers": ("--seconds 2 --rate 20", "0 times a database was locked; 0 errors"),
 }

@@ -106,4 +106,4 @@ async def test_positions_are_saved_on_stop(start_server: StartServer) -> None:
     await driver.do("location_update", **PLACE)
     server.stop()
     server = start_server()
-    assert len(server.get(f"/api/rides/{ride_id}/", tokens[0]).json()["track"]) == 2
+    assert len(server.get(f"/api/rides/{ride_id}/track/", tokens[0]).json()["results"]) == 2

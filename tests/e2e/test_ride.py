@@ -74,9 +74,10 @@ async def test_a_ride_from_login_to_payment(server: ServerProcess) -> None:
             [completed] = one.of("ride_completed")
             assert (completed["ride"]["status"], completed["payment"]["status"]) == ("COMPLETED", "ACCEPTED")
             assert one.numbers == list(range(1, len(one.numbers) + 1))
-        detail = await passenger.rest.ride(ride_id)
+        detail, track = await passenger.rest.ride(ride_id), await passenger.rest.track(ride_id)
     assert sum(entry["cost"] for entry in detail["ledger"]) == total
-    assert [point["accepted"] for point in detail["track"]] == [True] * 6
+    assert sum(line["amount"] for line in detail["lines"]) == adjusted
+    assert [point["accepted"] for point in track["results"]] == [True] * 6
     assert httpx.get(bill["qr_code_url"].replace("http://127.0.0.1:8000", server.url)).status_code == 200
 
 

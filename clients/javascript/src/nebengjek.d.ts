@@ -12,6 +12,12 @@ export type RideStatus = Ride["status"];
 export type PaymentStatus = Payment["status"];
 export type Pair = Pick<Ride, "driver_id" | "passenger_id">;
 
+/** A part of a price and what it costs, in rupiah. */
+export interface ReceiptLine {
+  label: string;
+  amount: number;
+}
+
 /** The `data` by the type of the event; the last three are the client's own. */
 export interface Events extends Messages {
   state: State;
@@ -96,7 +102,15 @@ export class Rest {
   logOut(refresh: string): Promise<void>;
   me(): Promise<User>;
   rides(page?: number): Promise<{ count: number; next: string | null; previous: string | null; results: Ride[] }>;
-  ride(rideId: string): Promise<Ride & { ledger: object[]; payment: Payment | null; track: object[] }>;
+  ride(rideId: string): Promise<
+    Ride & { ledger: object[]; lines: ReceiptLine[]; payment: Payment | null; track_url: string }
+  >;
+  track(rideId: string, page?: number): Promise<{ count: number; next: string | null; results: object[] }>;
+  quote(wish: {
+    location: Place;
+    target_location: Place;
+    vehicle_type?: "motorcycle" | "car" | "van";
+  }): Promise<{ quote_id: string; distance_km: number; total_cost: number; lines: ReceiptLine[]; valid_until: string }>;
   call(method: string, path: string, body?: object): Promise<any>;
 }
 

@@ -96,12 +96,12 @@ async def test_what_an_earlier_connection_reported_is_booked_too(dewi: User, put
     ride = await in_write_thread(start, dewi, putri)
     first = await Phone.of(dewi)
     await asyncio.sleep(0.05)
-    place = north_of(MONAS, 50)
+    place = north_of(MONAS, 1)
     await first.do("location_update", latitude=place.latitude, longitude=place.longitude)
     second = await Phone.of(dewi)
     await second.do("ride_arrived", ride_id=str(ride.pk))
     await in_read_thread(ride.refresh_from_db)
-    assert ride.total_cost == 150
+    assert ride.total_cost == 3
     await first.hang_up()
     await second.hang_up()
 

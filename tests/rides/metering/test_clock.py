@@ -47,3 +47,22 @@ def test_without_phone_time() -> None:
     """A fix without a time was made when it came in."""
     fixes = track(straight(), 10, phone_time=None)
     assert true_times(fixes) == [one.received_at for one in fixes]
+
+
+def test_a_backlog_in_parts_is_of_the_time_when_it_was_made() -> None:
+    """A network that comes for a moment takes one old fix with it; the next connection brings the rest."""
+    fixes = track(straight(), 100)
+    parts = [
+        *fixes[:50],
+        *[msgspec.structs.replace(one, received_at=START + 56, connection="b") for one in fixes[50:52]],
+        *[msgspec.structs.replace(one, received_at=START + 60.1, connection="c") for one in fixes[52:60]],
+        *[msgspec.structs.replace(one, connection="c") for one in fixes[60:]],
+    ]
+    assert true_times(parts) == pytest.approx([START + n + 0.1 for n in range(101)], abs=0.11)
+
+
+def test_a_few_fixes_of_another_phone_keep_their_clock() -> None:
+    """One that is an hour wrong is no backlog of the other."""
+    fixes = track(straight(), 100)
+    other = [msgspec.structs.replace(one, connection="b") for one in wrong(fixes[98:], -3600)]
+    assert true_times([*fixes[:98], *other]) == pytest.approx([START + n + 0.1 for n in range(101)], abs=1e-3)

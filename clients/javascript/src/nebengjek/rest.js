@@ -51,9 +51,19 @@ export class Rest {
     return this.call("GET", `/api/rides/?page=${page}`);
   }
 
-  /** One ride, with its ledger, payment and track. @param {string} rideId */
+  /** One ride, with its ledger, the lines of its receipt and its payment. @param {string} rideId */
   async ride(rideId) {
     return this.call("GET", `/api/rides/${encodeURIComponent(rideId)}/`);
+  }
+
+  /** A page of the positions that the driver of a ride reported, 1,000 at most. @param {string} rideId */
+  async track(rideId, page = 1) {
+    return this.call("GET", `/api/rides/${encodeURIComponent(rideId)}/track/?page=${page}`);
+  }
+
+  /** What a ride will cost; `finderUpdate` takes its `quote_id`. @param {object} wish location, target_location, vehicle_type? */
+  async quote(wish) {
+    return this.call("POST", "/api/quotes/", wish);
   }
 
   /**

@@ -100,9 +100,20 @@ class Rest:
         return rides
 
     async def ride(self, ride_id: str) -> Data:
-        """Return one of one's own rides, with `ledger`, `payment` and `track`."""
+        """Return one of one's own rides, with `ledger`, `lines` and `payment`."""
         ride: Data = await self._call("GET", f"/api/rides/{ride_id}/")
         return ride
+
+    async def track(self, ride_id: str, page: int = 1) -> Page:
+        """Return a page of the positions that the driver of a ride reported, 1,000 at most."""
+        points: Page = await self._call("GET", f"/api/rides/{ride_id}/track/?page={page}")
+        return points
+
+    async def quote(self, location: Data, target_location: Data, vehicle_type: str | None = None) -> Data:
+        """Return what a ride will cost; `finder_update` takes the `quote_id` until `valid_until`."""
+        wanted = {"location": location, "target_location": target_location, "vehicle_type": vehicle_type}
+        quote: Data = await self._call("POST", "/api/quotes/", wanted)
+        return quote
 
     async def aclose(self) -> None:
         """Let go of the connections."""
