@@ -29,7 +29,7 @@ def is_on() -> bool:
 @require_safe
 def front_door(request: HttpRequest) -> HttpResponse:
     """Show the two phones, or send to the admin."""
-    return render(request, "web/demo.html") if is_on() else redirect("admin/")
+    return render(request, "web/demo.html", {"pin": settings.RIDE_PIN}) if is_on() else redirect("admin/")
 
 
 @require_safe

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -19,6 +21,7 @@ from tests.browser.phones import (
     remembered,
     watch,
 )
+from tests.e2e.conftest import StartServer
 
 pytestmark = pytest.mark.e2e
 
@@ -40,6 +43,7 @@ def test_a_ride_by_clicking(demo: ServerProcess, open_page: OpenPage) -> None:
     passenger.get_by_role("button", name="Accept").click()
     expect(headline(page, "passenger")).to_have_text("Your driver is on the way.")
     expect(passenger.get_by_role("button", name="Cancel")).to_be_enabled()
+    expect(passenger.locator("[data-part=card]")).to_have_text(re.compile(r"^Motorcycle · B \d{4} NJ$"))
     driver.get_by_role("button", name="Start the ride").click()
 
     expect(headline(page, "passenger")).to_have_text("You are on your way.")
@@ -97,3 +101,25 @@ def test_one_button_shows_a_ride(demo: ServerProcess, open_page: OpenPage) -> No
     assert_nothing_is_missed_or_doubled(page, demo)
     for role in ("driver", "passenger"):
         expect(phone(page, role).get_by_role("switch", name="Bot")).not_to_be_checked()
+
+
+def test_one_press_and_a_pin(start_server: StartServer, open_page: OpenPage) -> None:
+    """With auto-accept the driver's yes makes the ride; it starts with the PIN that only the passenger is shown."""
+    page = open_page(start_server(DEMO="true", RIDE_PIN="true").url)
+    driver, passenger = log_in(page, "driver"), log_in(page, "passenger")
+    driver.get_by_role("combobox", name="You are at").select_option("Gambir")
+    driver.get_by_role("button", name="Go online").click()
+    passenger.get_by_role("switch", name="Take the first driver who accepts").check()
+    passenger.get_by_role("button", name="Find a driver").click()
+    driver.get_by_role("button", name="Accept").click()
+    expect(headline(page, "passenger")).to_have_text("Your driver is on the way.")
+    shown = passenger.locator("[data-part=pin]")
+    expect(shown).to_have_text(re.compile(r"^Your PIN for the driver: \d{4}$"))
+    pin = str(shown.text_content())[-4:]
+    driver.get_by_role("textbox", name="PIN of the passenger").fill(f"{(int(pin) + 1) % 10_000:04}")
+    driver.get_by_role("button", name="Start the ride").click()
+    expect(driver.locator(".problem")).to_have_text("This is not the PIN of your passenger.")
+    driver.get_by_role("textbox", name="PIN of the passenger").fill(pin)
+    driver.get_by_role("button", name="Start the ride").click()
+    expect(headline(page, "passenger")).to_have_text("You are on your way.")
+    expect(shown).to_be_empty()

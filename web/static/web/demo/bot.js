@@ -59,7 +59,8 @@ function driverStep(phone) {
   if (ride) {
     if (phone.drive.isUnderWay) return null;
     if (!phone.isThere) return () => phone.toggleDrive();
-    return ride.status === "PICKUP" ? () => phone.startRide() : () => phone.arrive();
+    const pin = phone.partner?.state?.ride?.pin; // as the passenger beside it says it aloud
+    return ride.status === "PICKUP" ? () => phone.startRide(pin) : () => phone.arrive();
   }
   if (!beacon.is_active) return () => phone.setBeacon(true);
   const match = proposals.find((/** @type {any} */ one) => one.match_status !== "DRIVER_CONFIRMED");

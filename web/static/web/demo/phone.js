@@ -257,7 +257,8 @@ export class Phone extends EventTarget {
 
   find() {
     this.noDriver = false;
-    return this.client.finderUpdate({ is_active: true, location: this.get("pickup"), target_location: this.get("target") });
+    const wish = { is_active: true, location: this.get("pickup"), target_location: this.get("target") };
+    return this.client.finderUpdate({ ...wish, auto_accept: Boolean(this.get("autoAccept")) });
   }
 
   stop() {
@@ -268,9 +269,10 @@ export class Phone extends EventTarget {
     return this.client.matchConfirm({ match_id, accepted });
   }
 
-  startRide() {
+  /** @param {string} [pin] where the server asks for it */
+  startRide(pin) {
     this.#report(); // the server compares the last positions
-    return this.client.rideStart({ ride_id: this.state.ride.ride_id });
+    return this.client.rideStart({ ride_id: this.state.ride.ride_id, ...(pin && { pin }) });
   }
 
   arrive(factor = 1) {

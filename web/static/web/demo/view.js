@@ -3,7 +3,7 @@
 import { Replaced } from "../nebengjek.js";
 import { NAMED, nameOf } from "./geo.js";
 import { PhoneMap } from "./phonemap.js";
-import { bill, comingText, headline, length, networkText } from "./words.js";
+import { bill, cardText, comingText, headline, length, networkText } from "./words.js";
 import { drawProposals, tickCountdowns } from "./proposals.js";
 
 /** @typedef {import("./phone.js").Phone} Phone */
@@ -70,6 +70,7 @@ export class PhoneView {
     }
     this.#field("bot").addEventListener("change", (/** @type {any} */ event) => phone.set({ bot: event.target.checked, once: false }));
     this.#field("cut").addEventListener("change", (/** @type {any} */ event) => phone.cut(event.target.checked));
+    this.#field("auto_accept")?.addEventListener("change", (/** @type {any} */ event) => phone.set({ autoAccept: event.target.checked }));
     this.#field("speed")?.addEventListener("input", (/** @type {any} */ event) => phone.set({ speed: Number(event.target.value) }));
   }
 
@@ -103,7 +104,7 @@ export class PhoneView {
       accept: () => phone.answer(button.dataset.match ?? "", true),
       decline: () => phone.answer(button.dataset.match ?? "", false),
       drive: () => phone.toggleDrive(),
-      start: () => phone.startRide(),
+      start: () => phone.startRide(this.#field("pin")?.value),
       arrive: () => phone.arrive(Number(this.#field("factor").value)),
       cancel: () => phone.cancel(),
       pay: () => phone.pay("ACCEPTED"),
@@ -212,6 +213,7 @@ export class PhoneView {
     return {
       beacon: Boolean(beacon) && !ride && !finished,
       drive: Boolean(this.phone.heading),
+      card: Boolean(ride && cardText(this.phone)),
       pickup: ride?.status === "PICKUP",
       coming: ride?.status === "PICKUP" || ride?.status === "ONGOING",
       ongoing: ride?.status === "ONGOING",
@@ -240,8 +242,10 @@ export class PhoneView {
     say(drive, phone.drive.isUnderWay ? gettext("Stop") : gettext("Drive"));
     drive.disabled = phone.isThere;
     this.#field("speed").value = phone.get("speed");
+    if (!ride && this.#field("pin")) this.#field("pin").value = "";
     say(this.#part("speed"), interpolate(gettext("%s km/h"), [phone.get("speed")]));
     if (ride) {
+      say(this.#part("card"), cardText(phone));
       const name = nameOf(/** @type {import("./geo.js").Place} */ (phone.heading));
       say(this.#part("way"), phone.drive.isUnderWay
         ? interpolate(gettext("%(far)s to %(place)s"), { far: length(phone.drive.left), place: name }, true)
@@ -253,7 +257,13 @@ export class PhoneView {
   #drawPassenger() {
     const { phone } = this;
     const { ride, payment } = phone.state;
-    if (ride) say(this.#part("coming"), comingText(phone));
+    this.#field("auto_accept").checked = Boolean(phone.get("autoAccept"));
+    if (ride) {
+      say(this.#part("coming"), comingText(phone));
+      say(this.#part("card"), cardText(phone));
+      const isPin = ride.pin && ride.status === "PICKUP";
+      say(this.#part("pin"), isPin ? interpolate(gettext("Your PIN for the driver: %s"), [ride.pin]) : "");
+    }
     const cancel = /** @type {HTMLElement} */ (this.root.querySelector('[data-panel="coming"] button'));
     cancel.hidden = ride?.status !== "PICKUP";
     if (!payment) return;

@@ -70,16 +70,19 @@ export function otherName(phone, pair) {
   return isDriver ? gettext("A passenger of the town") : gettext("A driver of the town");
 }
 
-/** What the card of the other side says: name, stars from five ratings on, and a driver's plate. @param {Phone} phone @param {any} ride */
-function cardOf(phone, ride) {
-  const card = (phone.role === "driver" ? ride.passenger : ride.driver) ?? {};
-  return [card.full_name, card.rating && `${card.rating} ★`, card.vehicle_plate].filter(Boolean);
+/** The card of the other side: name, stars from five ratings on, and a driver's vehicle. @param {Phone} phone */
+export function cardText(phone) {
+  const { driver, passenger } = phone.state.ride ?? {};
+  const card = (phone.role === "driver" ? passenger : driver) ?? {};
+  const types = { motorcycle: gettext("Motorcycle"), car: gettext("Car"), van: gettext("Van") };
+  const type = types[/** @type {keyof typeof types} */ (card.vehicle_type)];
+  return [card.full_name, card.rating && `${card.rating} ★`, type, card.vehicle_plate].filter(Boolean).join(" · ");
 }
 
 /** How far the driver is. @param {Phone} phone */
 export function comingText(phone) {
   const { ride } = phone.state;
-  const who = [otherName(phone, ride), ...cardOf(phone, ride)].join(" · ");
+  const who = otherName(phone, ride);
   if (!phone.other) return who;
   if (ride.status === "PICKUP") {
     return interpolate(gettext("%(who)s, %(far)s away"), { who, far: length(distance(phone.other, ride.location)) }, true);
