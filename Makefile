@@ -10,7 +10,7 @@ ifneq ($(HOST):$(PORT),127.0.0.1:8000)
 export PUBLIC_URL ?= http://$(HOST):$(PORT)
 endif
 
-.PHONY: help run run-distributed ride docs migrate test test-sqlite test-postgres test-faults test-hostile browser screenshots check format clean
+.PHONY: help texts run run-distributed ride docs migrate test test-sqlite test-postgres test-faults test-hostile browser screenshots check format clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ screenshots: browser  ## Take the pictures of the documentation, of a town that 
 
 run-distributed: $(VENV)/.dev-ready  ## Start the system as many processes, on PostgreSQL, Valkey and NATS (PORT=)
 	@$(BIN)/python -m devservers.local --port $(PORT)
+
+texts:  ## Bring new texts into the translations, and compile them (needs gettext)
+	@$(BIN)/python manage.py translate
 
 docs: $(VENV)/.run-ready  ## Make everything that repeats the contract: documents, parts of the clients
 	@$(BIN)/python manage.py make_docs

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Model, QuerySet
-from django.forms import Form
+from django.forms import CharField, Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from common.text import in_one_line
 
 M = TypeVar("M", bound=Model)
 P = TypeVar("P", bound=Model)
 
 MOST_AT_ONCE = 200
 """Records that one action may be about: more than somebody reads on the page that asks."""
+
+
+class ReasonField(CharField):
+    """A reason that other people read: one line, without control characters and changes of direction."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=200, **kwargs)
+
+    def to_python(self, value: Any) -> str:
+        """Return the text as it is kept; what is left of nothing but marks is empty, and refused."""
+        return in_one_line(super().to_python(value) or "")
 
 
 def answered(request: HttpRequest) -> bool:
@@ -63,7 +81,9 @@ def ask_first(
     `name` returns how a record is called on that page.
     """
     if queryset.count() > MOST_AT_ONCE:
-        model_admin.message_user(request, f"Choose at most {MOST_AT_ONCE} at once.", messages.ERROR)
+        model_admin.message_user(
+            request, _("Choose at most %(count)s at once.") % {"count": MOST_AT_ONCE}, messages.ERROR
+        )
         return HttpResponseRedirect(request.get_full_path())
     if answered(request) and (form is None or form.is_valid()):
         return None
@@ -73,7 +93,37 @@ def ask_first(
     return confirm_page(request, model_admin, title=title, warning=warning, about=about, hidden=hidden, form=form)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[M]):
+def record_action(request: HttpRequest, objects: Sequence[Model], text: str) -> None:
+    """Note an action in the history of each record, and in the record of what staff did (`STAFF_RECORDER`)."""
+    LogEntry.objects.log_actions(str(request.user.pk), objects, CHANGE, text)
+    import_string(settings.STAFF_RECORDER)(request, objects, text)
+
+
+class RecordedAdmin(admin.ModelAdmin[M]):
+    """Records what staff add, change and delete by forms, beside Django's history of each record."""
+
+    def log_addition(self, request: HttpRequest, obj: M, message: Any) -> Any:
+        """Note it in both."""
+        self._record(request, obj, "added", message)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: M, message: Any) -> Any:
+        """Note it in both."""
+        self._record(request, obj, "changed", message)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[M]) -> Any:
+        """Note it in both."""
+        for obj in queryset:
+            self._record(request, obj, "deleted", "")
+        return super().log_deletions(request, queryset)
+
+    def _record(self, request: HttpRequest, obj: M, verb: str, message: Any) -> None:
+        text = message if isinstance(message, str) else f"{verb} {json.dumps(message)}"
+        import_string(settings.STAFF_RECORDER)(request, [obj], text or verb)
+
+
+class ReadOnlyAdmin(RecordedAdmin[M]):
     """Records that staff may look at; what changes goes through the services, never through a form."""
 
     list_per_page = 50

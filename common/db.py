@@ -49,13 +49,20 @@ def hold_name(name: str) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
 
-def delete_steps(rows: QuerySet[Any]) -> Iterator[None]:
-    """Delete rows a few hundred at a time, each in a transaction of its own; yield between them.
+def delete_batch(rows: QuerySet[Any]) -> int:
+    """Delete at most `DELETED_AT_ONCE` rows, with what hangs on them; return how many rows that were.
 
     One DELETE of many rows would hold SQLite's only lock for as long as it takes: 1.3 s for 100,000 rows.
     """
-    while keys := list(rows.values_list("pk", flat=True)[:DELETED_AT_ONCE]):
+    keys = list(rows.values_list("pk", flat=True)[:DELETED_AT_ONCE])
+    if keys:
         rows.model._base_manager.filter(pk__in=keys).delete()
+    return len(keys)
+
+
+def delete_steps(rows: QuerySet[Any]) -> Iterator[None]:
+    """Delete rows in batches, each in a transaction of its own; yield between them."""
+    while delete_batch(rows):
         yield
 
 

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from common.admin import ReadOnlyAdmin
+from common.admin import ReadOnlyAdmin, record_action
 from events.base import Event
 from events.dead_letters import dead_letters_request_replay
 from events.models import DeadLetter, OutboxEvent
@@ -96,6 +96,7 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
     def replay(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         """Let the bridge publish the chosen letters once more."""
         count = dead_letters_request_replay(ids=queryset.values_list("pk", flat=True))
+        record_action(request, list(queryset), "Replay requested by staff.")
         text = f"{count} messages will be published again within a second, if a bridge runs."
         self.message_user(request, text, messages.SUCCESS)
 

@@ -12,6 +12,7 @@ from django.db.models import Count, F, Min, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from common.db import delete_batch
 from events.base import Event
 from events.models import OutboxEvent
 from events.wakeups import wake_relay
@@ -99,6 +100,5 @@ def outbox_events_retry(*, ids: Iterable[int]) -> int:
 
 
 def purge_published(keep: timedelta) -> int:
-    """Delete the events that were published longer than `keep` ago; return how many."""
-    count, _ = OutboxEvent.objects.filter(published_at__lt=timezone.now() - keep).delete()
-    return count
+    """Delete a batch of the events that were published longer than `keep` ago; return how many."""
+    return delete_batch(OutboxEvent.objects.filter(published_at__lt=timezone.now() - keep).order_by("published_at"))

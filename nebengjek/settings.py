@@ -44,7 +44,7 @@ INSTALLED_APPS = [
     # Daphne only makes `runserver` speak ASGI; it would bring Twisted into every process: 15 MB and 0.2 s of start.
     *(["daphne"] if "runserver" in sys.argv else []),
     "web",  # before the admin, whose templates it extends
-    "django.contrib.admin",
+    "users.staff.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -54,6 +54,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework_simplejwt",
     "rest_framework_simplejwt.token_blacklist",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "corsheaders",
     "csp",
     "drf_spectacular",
@@ -77,6 +79,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -98,7 +101,7 @@ STATICFILES_DIRS = [
 WHITENOISE_USE_FINDERS = True  # the admin has its style without a collectstatic step
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_CONTENT_TYPE_NOSNIFF = True
-LANGUAGES = [("en", "English")]
+LANGUAGES = [("en", "English"), ("id", "Bahasa Indonesia")]
 
 # Pages carry nothing from other hosts and nothing inline; only map tiles may come from where MAP_TILES_URL says.
 MAP_TILES_URL = env.text("MAP_TILES_URL")
@@ -210,7 +213,11 @@ BACKENDS = DISTRIBUTED_BACKENDS if DISTRIBUTED else EMBEDDED_BACKENDS
 CHANNEL_LAYERS = {
     "default": {"BACKEND": BACKENDS["channel_layer"], "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000}},
 }
-CACHES = {"default": {"BACKEND": BACKENDS["cache"], "LOCATION": REDIS_URL, "KEY_PREFIX": "nebengjek"}}
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": BACKENDS["cache"], "LOCATION": REDIS_URL, "KEY_PREFIX": "nebengjek"},
+}
+if not DISTRIBUTED:
+    CACHES["default"]["OPTIONS"] = {"MAX_ENTRIES": 100_000}  # 300 by default: limits would forget whom they count
 
 # --- Events and delivery ----------------------------------------------------------------------------------------------
 
@@ -262,6 +269,7 @@ JWT_EXPIRATION = env.integer("JWT_EXPIRATION", 1440, low=1, high=525_600)
 JWT_REFRESH_EXPIRATION = env.integer("JWT_REFRESH_EXPIRATION", 43_200, low=1, high=5_256_000)
 JWT_LEEWAY = 10  # seconds that an issuer's clock may be ahead of ours
 
+DRIVER_APPROVAL = env.flag("DRIVER_APPROVAL", False)
 SINGLE_DEVICE = env.flag("SINGLE_DEVICE", True)
 OTP_COUNTRIES = env.words("OTP_COUNTRIES", "ID")
 OTP_TTL = env.duration("OTP_TTL", "5m", low="1s", high="1h")
@@ -270,6 +278,20 @@ OTP_MAX_PER_HOUR = env.integer("OTP_MAX_PER_HOUR", 3)
 OTP_MAX_PER_ADDRESS = env.integer("OTP_MAX_PER_ADDRESS", 60)
 OTP_MAX_PER_HOUR_OVERALL = env.integer("OTP_MAX_PER_HOUR_OVERALL", 2000)
 ADMIN_LOGIN_TRIES = env.integer("ADMIN_LOGIN_TRIES", 10)
+ADMIN_LOGIN_TRIES_PER_ACCOUNT = env.integer("ADMIN_LOGIN_TRIES_PER_ACCOUNT", 20)
+STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", False)
+PERSON_PANELS = [
+    "users.staff.panels.identity",
+    "rides.staff.person.now",
+    "realtime.operations.person.connection",
+    "rides.staff.person.rides",
+    "rides.staff.person.searches",
+    "rides.staff.person.payments",
+    "users.staff.panels.logins",
+    "users.staff.panels.staff_actions",
+]
+STAFF_RECORDER = "users.staff.records.record_action"
+OTP_TOTP_ISSUER = "NebengJek"
 API_THROTTLE = env.integer("API_THROTTLE", 60)
 ADDRESS_RETENTION = env.duration("ADDRESS_RETENTION", "180d", low="1h")
 PERSONAL_DATA = [
@@ -287,7 +309,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["common.rest.parsers.BoundedJSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["common.rest.throttling.AddressThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["common.rest.throttling.CallerThrottle"],
     "DEFAULT_PAGINATION_CLASS": "common.rest.pagination.PublicPagination",
     "PAGE_SIZE": 20,
     "UNICODE_JSON": False,  # an answer may quote half a surrogate pair, which UTF-8 cannot carry

@@ -24,6 +24,3 @@ urlpatterns = [
 handler400 = "common.rest.exception_handler.bad_request"
 handler404 = "common.rest.exception_handler.page_not_found"
 handler500 = "common.rest.exception_handler.server_error"
-
-admin.site.site_header = admin.site.site_title = "NebengJek"
-admin.site.index_title = "Support"

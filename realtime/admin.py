@@ -7,15 +7,17 @@ from typing import Any, cast
 
 import msgspec
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import translation
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from common.admin import ReadOnlyAdmin, answered, confirm_page
+from common.admin import ReadOnlyAdmin, answered, confirm_page, record_action
 from realtime.models import LiveConnection
 from realtime.operations import live_connections as live
 from rides.services.beacons import beacon_update
@@ -29,9 +31,9 @@ PER_PAGE = 100
 class Action(msgspec.Struct, frozen=True):
     """What staff can do about connections, and what is said before and after."""
 
-    label: str
-    warning: str
-    done: str
+    label: Any
+    warning: Any
+    done: Any
     carry_out: Callable[[live.LiveConnection], bool]
     """Returns whether there was anything to do."""
 
@@ -54,22 +56,26 @@ def _beacon_off(connection: live.LiveConnection) -> bool:
 
 ACTIONS = {
     "disconnect": Action(
-        "Disconnect",
-        "The sockets are closed (1012). The apps come back within seconds and get what they missed.",
-        "Disconnected by support",
+        gettext_lazy("Disconnect"),
+        gettext_lazy("The sockets are closed (1012). The apps come back within seconds and get what they missed."),
+        gettext_lazy("Disconnected by support"),
         _disconnect,
     ),
     "log_out": Action(
-        "Log out everywhere",
-        "All tokens of these users end, and their sockets close (4401). They must log in again with a code.",
-        "Logged out everywhere by support",
+        gettext_lazy("Log out everywhere"),
+        gettext_lazy(
+            "All tokens of these users end, and their sockets close (4401). They must log in again with a code."
+        ),
+        gettext_lazy("Logged out everywhere by support"),
         _log_out,
     ),
     "beacon_off": Action(
-        "Switch the beacon off",
-        "These drivers get no passengers any more, and open proposals to them end, until they switch it on again. "
-        "A ride under way goes on.",
-        "Beacon switched off by support",
+        gettext_lazy("Switch the beacon off"),
+        gettext_lazy(
+            "These drivers get no passengers any more, and open proposals to them end, until they switch it on again. "
+            "A ride under way goes on."
+        ),
+        gettext_lazy("Beacon switched off by support"),
         _beacon_off,
     ),
 }
@@ -98,7 +104,7 @@ class LiveConnectionAdmin(ReadOnlyAdmin[LiveConnection]):
         found = live.connected(search, order, by_parts=may_see_numbers(request.user))
         page = Paginator(found, PER_PAGE).get_page(request.GET.get("p"))
         context: dict[str, Any] = {
-            "title": "Live connections",
+            "title": _("Live connections"),
             "page": page,
             "connections": live.with_users(page.object_list),
             "search": search,
@@ -114,11 +120,11 @@ class LiveConnectionAdmin(ReadOnlyAdmin[LiveConnection]):
         if not self.has_end_permission(request):
             raise PermissionDenied
         if action is None:
-            self.message_user(request, "Choose what to do.", messages.WARNING)
+            self.message_user(request, _("Choose what to do."), messages.WARNING)
             return HttpResponseRedirect(request.get_full_path())
         found = live.chosen(set(request.POST.getlist("connection")))
         if not found:
-            self.message_user(request, "Choose connections that still are there.", messages.WARNING)
+            self.message_user(request, _("Choose connections that still are there."), messages.WARNING)
             return HttpResponseRedirect(request.get_full_path())
         if answered(request):
             self._carry_out(request, action, found)
@@ -135,8 +141,8 @@ class LiveConnectionAdmin(ReadOnlyAdmin[LiveConnection]):
             if user is None or not may_act_on(cast("User", request.user), user):
                 continue
             if action.carry_out(connection):
-                text = f"{action.done} ({connection.presence.connection_id})."
-                LogEntry.objects.log_actions(str(request.user.pk), [user], CHANGE, text)
+                with translation.override(None):  # the record is in one language
+                    record_action(request, [user], f"{action.done} ({connection.presence.connection_id}).")
                 done += 1
         self.message_user(request, f"{action.done}: {done} of {len(found)}.", messages.SUCCESS)
 

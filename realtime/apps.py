@@ -8,4 +8,9 @@ class RealtimeConfig(AppConfig):
 
     name = "realtime"
     verbose_name = "Realtime"
-    SUPPORT_PERMISSIONS: ClassVar[tuple[str, ...]] = ("view_liveconnection", "end_liveconnection")
+    SUPPORT_PERMISSIONS: ClassVar[tuple[str, ...]] = (
+        "view_liveconnection",
+        "end_liveconnection",
+        "view_live_map",
+        "view_statistics",
+    )

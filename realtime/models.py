@@ -32,4 +32,8 @@ class LiveConnection(models.Model):
     class Meta:
         managed = False
         default_permissions = ("view",)
-        permissions = (("end_liveconnection", "Can end live connections and switch beacons off"),)
+        permissions = (
+            ("end_liveconnection", "Can end live connections and switch beacons off"),
+            ("view_live_map", "Can see the live map"),
+            ("view_statistics", "Can see statistics, health and metrics"),
+        )

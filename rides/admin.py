@@ -18,8 +18,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from common.admin import ReadOnlyAdmin, ReadOnlyInline, answered, ask_first
+from common.admin import ReadOnlyAdmin, ReadOnlyInline, ReasonField, answered, ask_first
 from common.errors import ValidationFailed
 from rides.geo import GeoPoint
 from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, RideStatus, TrackPoint
@@ -39,12 +41,12 @@ M = TypeVar("M", bound=Model)
 
 BOTH = ("driver", "passenger")
 
-FINISH_WARNING = (
+FINISH_WARNING = gettext_lazy(
     "These rides end now at what was driven so far: the fare is booked, and the passenger is asked to pay it. Do this "
     "for a driver who cannot do it. A ride that is not under way stays as it is."
 )
 
-CANCEL_WARNING = (
+CANCEL_WARNING = gettext_lazy(
     "These rides end now, driver and passenger are notified, and a pending payment is cancelled. "
     "A ride that is paid or cancelled already stays as it is."
 )
@@ -59,7 +61,7 @@ class PeopleAdmin(ReadOnlyAdmin[M]):
 
     people: tuple[str, ...] = ()
     ids: tuple[str, ...] = ("pk",)
-    search_help_text = "An id, or part of a phone number or of a name"
+    search_help_text = gettext_lazy("An id, or part of a phone number or of a name")
     search_fields = ("id",)  # lets the box appear
     show_full_result_count = False
     sortable_by = ("created_at", "changed_at")  # what has an index; status and people have filter and search
@@ -193,7 +195,7 @@ class MatchAdmin(PeopleAdmin[Match]):
 class ReasonForm(forms.Form):
     """Why rides are cancelled."""
 
-    reason = forms.CharField(max_length=200, help_text="Driver and passenger read it.")
+    reason = ReasonField(label=gettext_lazy("Reason"), help_text=gettext_lazy("Driver and passenger read it."))
 
 
 class LedgerInline(ReadOnlyInline[LedgerEntry, Ride]):
@@ -284,12 +286,12 @@ class RideAdmin(PeopleAdmin[Ride]):
         context["can_finish"] = is_ongoing and self.has_finish_permission(request)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
-    @admin.action(description="Cancel rides that are not paid yet", permissions=["cancel"])
+    @admin.action(description=gettext_lazy("Cancel rides that are not paid yet"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Ride]) -> HttpResponse | None:
         """Ask for a reason, then cancel the chosen rides; both parties are notified."""
         form = ReasonForm(request.POST if answered(request) else None)
         people = queryset.select_related("driver", "passenger")
-        said = {"title": "Cancel rides", "warning": CANCEL_WARNING}
+        said = {"title": _("Cancel rides"), "warning": str(CANCEL_WARNING)}
         question = ask_first(request, self, people, **said, name=_ride_in_words, form=form)
         if question is not None:
             return question
@@ -301,17 +303,19 @@ class RideAdmin(PeopleAdmin[Ride]):
         try:
             ride_cancel_by_staff(ride_id=ride.pk, reason=reason)
         except ValidationFailed as exc:
-            self.message_user(request, f"Ride {ride.pk}: {exc.message}", messages.ERROR)
+            self.message_user(
+                request, _("Ride %(id)s: %(problem)s") % {"id": ride.pk, "problem": exc.message}, messages.ERROR
+            )
         else:
             self.log_change(request, ride, f"Cancelled by support: {reason}")
-            self.message_user(request, f"Ride {ride.pk} is cancelled.", messages.SUCCESS)
+            self.message_user(request, _("Ride %(id)s is cancelled.") % {"id": ride.pk}, messages.SUCCESS)
 
     @admin.action(description="Finish rides at what was driven", permissions=["finish"])
     def finish(self, request: HttpRequest, queryset: QuerySet[Ride]) -> HttpResponse | None:
         """Ask first, then end the chosen rides as their drivers would."""
         people = queryset.select_related("driver", "passenger")
         title = "Finish rides at what was driven"
-        question = ask_first(request, self, people, title=title, warning=FINISH_WARNING, name=_ride_in_words)
+        question = ask_first(request, self, people, title=title, warning=str(FINISH_WARNING), name=_ride_in_words)
         if question is not None:
             return question
         for ride in list(queryset):
@@ -335,33 +339,37 @@ class RideAdmin(PeopleAdmin[Ride]):
         """Whether somebody may cancel rides."""
         return request.user.has_perm("rides.cancel_ride")
 
-    @admin.display(description="driven")
+    @admin.display(description=gettext_lazy("driven"))
     def driven(self, ride: Ride) -> str:
         """Say how far it went."""
         return distance(float(ride.distance_km))
 
-    @admin.display(description="needs review")
+    @admin.display(description=gettext_lazy("needs review"))
     def review(self, ride: Ride) -> str:
         """Say why support should look at it."""
         return ride.needs_review.replace("_", " ")
 
-    @admin.display(description="fare, from the kept points")
+    @admin.display(description=gettext_lazy("fare, from the kept points"))
     def fare_check(self, ride: Ride) -> str:
         """Recompute the fare from the kept track."""
         if ride.arrived_at is None:
-            return "The ride has not arrived."
+            return _("The ride has not arrived.")
         if not keeps_track(ride):
-            return "The track is no longer kept."
+            return _("The track is no longer kept.")
         cost = fare_recompute(ride).cost
-        return f"{cost}, as booked" if cost == ride.total_cost else f"{cost}, but {ride.total_cost} was booked"
+        return (
+            _("%(cost)s, as booked") % {"cost": cost}
+            if cost == ride.total_cost
+            else _("%(cost)s, but %(booked)s was booked") % {"cost": cost, "booked": ride.total_cost}
+        )
 
-    @admin.display(description="points of the track")
+    @admin.display(description=gettext_lazy("points of the track"))
     def points(self, ride: Ride) -> SafeString:
         """Link to everything that the driver's phone reported."""
         address = reverse("admin:rides_trackpoint_changelist")
         return format_html('<a href="{}?ride__id__exact={}">{}</a>', address, ride.pk, ride.track.count())
 
-    @admin.display(description="what happened")
+    @admin.display(description=gettext_lazy("what happened"))
     def happened(self, ride: Ride) -> SafeString:
         """Show everything that happened on the ride, oldest first."""
         lines = ((_moment(moment.at), moment.kind, moment.text) for moment in timeline(ride))

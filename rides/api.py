@@ -33,8 +33,9 @@ from rides.serializers import DriverRequest, QuoteRequest
 from rides.services.payments import payment_settle
 from rides.services.quotes import quote_make
 from rides.services.registration import driver_change_vehicle, driver_register, driver_unregister
+from rides.services.relations import ride_block
 from rides.snapshots import QuoteBody, ReportedPoint, RideCard, RideDetail, quote_body, ride_card
-from users.api import PAIR, USER, current_user, session_body, validated
+from users.api import PAIR, USER, PrivateView, current_user, session_body, validated
 from users.authentication import digest_of
 from users.serializers import SessionSerializer, UserSerializer
 from users.services import session_once
@@ -53,7 +54,7 @@ DRIVER_SESSION = {**PAIR, "user": {**USER, "role": "driver", "driver": VEHICLE}}
 """Examples for the documents."""
 
 
-class DriverView(APIView):
+class DriverView(PrivateView):
     """`/api/drivers/`: register a vehicle and become a driver, change it, and become a passenger again."""
 
     ends_token = True
@@ -170,6 +171,27 @@ class RideDetailView(APIView):
         if ride is None:
             raise Http404
         return Response(ride_detail(ride).to_data())
+
+
+class RideBlockView(APIView):
+    """`POST /api/rides/<id>/block/`: never again ride with the other side."""
+
+    @documented(
+        "blockOtherSide",
+        "Never again ride with the other side",
+        "Neither gets an offer with the other any more. It cannot be undone, and the other side is not told. 404 for a "
+        "ride of other people.",
+        {204: answer(None, "The other side is blocked, now or before.")},
+        refusals=[401, 404],
+        tag="rides",
+    )
+    def post(self, request: Request, ride_id: UUID) -> Response:
+        """Block the other side."""
+        user = current_user(request)
+        if not rides_of(user.pk).filter(pk=ride_id).exists():
+            raise Http404
+        ride_block(user_id=user.pk, ride_id=ride_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class TrackPages(Pages):

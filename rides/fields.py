@@ -38,18 +38,26 @@ Vehicle = Annotated[
 ]
 
 
-class DriverCard(msgspec.Struct, frozen=True, kw_only=True):
+Rating = Annotated[
+    float | None,
+    Meta(description="The mean of the stars others gave, once there are five of them.", examples=[4.8]),
+]
+
+
+class DriverCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The driver who comes, as the passenger recognises them."""
 
     full_name: Annotated[str, Meta(description="The name; may be empty.", examples=["Dewi"])]
     vehicle_type: Annotated[str, Meta(description="The kind of vehicle.", examples=["motorcycle"])]
     vehicle_plate: Annotated[str, Meta(description="The licence plate.", examples=["B 1234 XYZ"])]
+    rating: Rating = None
 
 
-class PassengerCard(msgspec.Struct, frozen=True, kw_only=True):
+class PassengerCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The passenger who waits, as the driver calls them."""
 
     full_name: Annotated[str, Meta(description="The name; may be empty.", examples=["Putri"])]
+    rating: Rating = None
 
 
 Driver = Annotated[DriverCard | None, Meta(description="Who drives; gone some time after the ride (`CARD_RETENTION`).")]

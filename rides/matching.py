@@ -22,7 +22,8 @@ from rides.cells import STEP_KM, cell_distance_km
 from rides.geo import GeoPoint
 from rides.models import DRIVER_BUSY, OPEN_MATCH, CandidateOutcome, Finder, Match, RejectReason, Ride
 from rides.positions import Position, positions
-from users.models import User
+from users.models import User, may_drive
+from users.selectors import blocked_among
 
 MAX_CONSIDERED = 500
 """Drivers considered in one search, nearest first; within a few kilometres that is a whole town's."""
@@ -68,6 +69,7 @@ class Driver(msgspec.Struct, frozen=True):
 
     is_active: bool
     vehicle_type: str
+    may_drive: bool
     beacon_is_on: bool
     ignored_offers: int
 
@@ -84,6 +86,7 @@ class Situation(msgspec.Struct, frozen=True):
     riding: Collection[UUID]
     has_offers: Collection[UUID]
     offered_before: Collection[UUID]
+    blocked: Collection[UUID]
 
     def ignored_km(self, driver_id: UUID) -> float:
         """Return by how much a driver falls behind."""
@@ -110,7 +113,7 @@ def consider(finder: Finder, room: int) -> list[OfferDecision]:
     offers = dict(Match.objects.filter(finder=finder).values_list("driver_id", "attempt"))
     near = [one for one in _nearby(finder, now) if offers.get(one.place.user_id) != finder.attempts]
     around = {one.place.user_id for one in near}
-    situation = _read_situation(around, finder.vehicle_type, offered_before={*offers, *_refused_before(finder)})
+    situation = _read_situation(around, finder, offered_before={*offers, *_refused_before(finder)})
     near.sort(key=lambda one: one.rank_km + situation.ignored_km(one.place.user_id))
     decisions: list[OfferDecision] = []
     farthest = 0.0
@@ -147,8 +150,8 @@ def available_among(driver_ids: Collection[UUID]) -> set[UUID]:
 
 
 def free_among(driver_ids: Collection[UUID]) -> set[UUID]:
-    """Return those of the drivers whose beacon is on and who have no current ride."""
-    beacons = {pk for pk, driver in _drivers(driver_ids).items() if driver.beacon_is_on}
+    """Return those of the drivers who may drive, whose beacon is on and who have no current ride."""
+    beacons = {pk for pk, driver in _drivers(driver_ids).items() if driver.beacon_is_on and driver.may_drive}
     return beacons - _riding(driver_ids)
 
 
@@ -175,14 +178,15 @@ def _refused_before(finder: Finder) -> set[UUID]:
     return set(refused.values_list("driver_id", flat=True))
 
 
-def _read_situation(driver_ids: Collection[UUID], vehicle_type: str, offered_before: Collection[UUID]) -> Situation:
-    """Return what the database says about these drivers, with three queries however many they are."""
+def _read_situation(driver_ids: Collection[UUID], finder: Finder, offered_before: Collection[UUID]) -> Situation:
+    """Return what the database says about these drivers, with four queries however many they are."""
     return Situation(
         drivers=_drivers(driver_ids),
-        vehicle_type=vehicle_type,
+        vehicle_type=finder.vehicle_type,
         riding=_riding(driver_ids),
         has_offers=_with_offers(driver_ids),
         offered_before=offered_before,
+        blocked=blocked_among(finder.passenger_id, driver_ids),
     )
 
 
@@ -200,6 +204,8 @@ def _objection(situation: Situation, place: Position, age: float) -> CandidateOu
     driver = situation.drivers.get(driver_id)
     objections = {
         CandidateOutcome.DEACTIVATED: driver is None or not driver.is_active,
+        CandidateOutcome.NOT_APPROVED: bool(driver and not driver.may_drive),
+        CandidateOutcome.BLOCKED: driver_id in situation.blocked,
         CandidateOutcome.OFFERED_BEFORE: driver_id in situation.offered_before,
         CandidateOutcome.OTHER_VEHICLE: bool(driver and situation.vehicle_type not in ("", driver.vehicle_type)),
         CandidateOutcome.BEACON_OFF: driver is None or not driver.beacon_is_on,
@@ -213,11 +219,14 @@ def _objection(situation: Situation, place: Position, age: float) -> CandidateOu
 
 def _drivers(driver_ids: Collection[UUID]) -> dict[UUID, Driver]:
     now = timezone.now()
+    vehicle = ("driver__vehicle_type", "driver__approval", "driver__papers_until")
     beacon = ("beacon__is_active", "beacon__ignored_offers", "beacon__ignored_at")
-    rows = User.objects.filter(pk__in=driver_ids).values_list("pk", "is_active", "driver__vehicle_type", *beacon)
+    rows = User.objects.filter(pk__in=driver_ids).values_list("pk", "is_active", *vehicle, *beacon)
     return {
-        pk: Driver(is_active, vehicle or "", bool(is_on), _remembered(ignored, ignored_at, now))
-        for pk, is_active, vehicle, is_on, ignored, ignored_at in rows
+        pk: Driver(
+            is_active, kind or "", may_drive(approval, until), bool(is_on), _remembered(ignored, ignored_at, now)
+        )
+        for pk, is_active, kind, approval, until, is_on, ignored, ignored_at in rows
     }
 
 

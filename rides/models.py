@@ -116,6 +116,8 @@ class CandidateOutcome(models.TextChoices):
     HAS_A_RIDE = "has_a_ride", "is on a ride"
     OTHER_VEHICLE = "other_vehicle", "drives another kind of vehicle"
     HAS_AN_OFFER = "has_an_offer", "has another offer to answer"
+    NOT_APPROVED = "not_approved", "is not approved to drive, or has papers that have expired"
+    BLOCKED = "blocked", "one of the two has blocked the other"
     IGNORES_OFFERS = "ignores_offers", "let the last offers lapse; others came first"
 
 

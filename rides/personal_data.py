@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from common.db import delete_old_steps, delete_steps
 from common.errors import Conflict
@@ -61,7 +62,7 @@ class RidesData:
         """Refuse during a ride and until it is paid."""
         lock_affairs(user.pk)
         if _rides_of(user.pk).filter(status__in=PASSENGER_BUSY).exists():
-            raise Conflict("You have a current ride, or one that is not paid; finish it first.")
+            raise Conflict(_("You have a current ride, or one that is not paid; finish it first."))
 
     def erase(self, user: User) -> None:
         """End search and beacon; the other sides of open offers are notified."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
+from common.text import in_one_line, with_ascii_digits
 from rides.geo import GeoPoint
 from rides.models import DeviceKind
 from users.models import VehicleType
@@ -43,9 +45,9 @@ class DriverRequest(serializers.Serializer[None]):
 
     def validate_vehicle_plate(self, value: str) -> str:
         """Return the plate in capitals with single spaces."""
-        plate = " ".join(value.upper().split())
+        plate = with_ascii_digits(in_one_line(value)).upper()
         if not PLATE.fullmatch(plate):
-            raise serializers.ValidationError("This must be 2 to 16 letters, digits, spaces or hyphens.")
+            raise serializers.ValidationError(_("This must be 2 to 16 letters, digits, spaces or hyphens."))
         return plate
 
 

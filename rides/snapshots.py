@@ -194,8 +194,8 @@ def people_of(ride: Ride) -> dict[str, Any]:
         return {}
     vehicle = {"vehicle_type": ride.vehicle_type, "vehicle_plate": ride.vehicle_plate}
     return {
-        "driver": DriverCard(full_name=ride.driver.full_name, **vehicle),
-        "passenger": PassengerCard(full_name=ride.passenger.full_name),
+        "driver": DriverCard(full_name=ride.driver.shown_name, rating=ride.driver.rating, **vehicle),
+        "passenger": PassengerCard(full_name=ride.passenger.shown_name, rating=ride.passenger.rating),
     }
 
 

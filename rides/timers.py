@@ -14,6 +14,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from rides.models import OPEN_MATCH, Finder, FinderStatus, Match, Ride, RideStatus
+from rides.services.approval import beacons_barred
+from rides.services.beacons import beacon_update
 from rides.services.finders import finder_continue
 from rides.services.matches import match_expire
 from rides.services.people import people_to_close, person_close
@@ -38,8 +40,12 @@ def run_due() -> int:
 
 
 def close_deactivated() -> int:
-    """End what deactivated people have open; the service that deactivates does so itself, and at once."""
-    return _each(people_to_close(BATCH), lambda pk: person_close(user_id=pk))
+    """End what deactivated people have open; the service that deactivates does so itself, and at once.
+
+    The beacons of drivers who may not drive any more go off as well: on the day after a paper was valid, at midnight.
+    """
+    closed = _each(people_to_close(BATCH), lambda pk: person_close(user_id=pk))
+    return closed + _each(beacons_barred(BATCH), lambda pk: beacon_update(user_id=pk, is_active=False))
 
 
 def _each(ids: Iterable[UUID], act: Callable[[UUID], object]) -> int:

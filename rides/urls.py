@@ -10,6 +10,7 @@ urlpatterns = [
     path("me/devices/<uuid:device_id>/", push_api.DeviceView.as_view()),
     path("rides/", api.RideListView.as_view()),
     path("rides/<uuid:ride_id>/", api.RideDetailView.as_view()),
+    path("rides/<uuid:ride_id>/block/", api.RideBlockView.as_view()),
     path("rides/<uuid:ride_id>/track/", api.TrackView.as_view()),
     path("quotes/", api.QuoteView.as_view()),
     path("payments/webhook/<slug:name>/", api.payment_webhook),

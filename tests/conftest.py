@@ -12,6 +12,7 @@ from channels.layers import channel_layers
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from django.utils import translation
 from hypothesis import settings as hypothesis_settings
 
 from common.process import process
@@ -82,6 +83,7 @@ def _fresh_process() -> Iterator[None]:
         metrics.cells[place] = 0
     channel_layers.backends.clear()
     cache.clear()
+    translation.deactivate()  # what a request with Accept-Language left behind
 
 
 @pytest.fixture

@@ -8,24 +8,36 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group, Permission
-from django.db.models import ManyToManyField, Q, QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import ManyToManyField, QuerySet
 from django.forms import ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from common.admin import ReadOnlyAdmin, ReadOnlyInline, ask_first
+from common.admin import RecordedAdmin, ask_first, record_action
+from common.errors import Conflict
 from users.login import CountedLogin
-from users.models import Driver, User
+from users.models import Driver, StaffRecord, User
+from users.names import clean_name
 from users.selectors import may_act_on, may_see_numbers, people_found
-from users.services import user_log_out, user_reactivate
+from users.services import account_erase, user_log_out, user_reactivate
+from users.staff.drivers import DriverAdmin
+from users.staff.panels import person_panels
+from users.staff.records import StaffRecordAdmin
 
 admin.site.unregister([OutstandingToken, BlacklistedToken])  # their pages show tokens that still work
 admin.site.unregister(Group)
 admin.site.login_form = CountedLogin
+admin.site.register(Driver, DriverAdmin)
+admin.site.register(StaffRecord, StaffRecordAdmin)
+admin.site.unregister(TOTPDevice)  # its page shows secrets; `manage.py second_factor` makes them
 
 
 class Service(Protocol):
@@ -35,13 +47,19 @@ class Service(Protocol):
         """Change the user."""
 
 
+OTHERS = gettext_lazy("The others were so before, are your own account, or are staff, whom only superusers change.")
+
+
 class Action(msgspec.Struct, frozen=True):
     """An action on users: its service, and the texts before and after."""
 
-    title: str
-    warning: str
-    done: str
+    title: Any
+    warning: Any
+    done: Any
+    """Texts, translated when they are shown."""
     service: Service
+    others: Any = OTHERS
+    """Why it did nothing for some."""
 
 
 def person_deactivate(*, user_id: UUID) -> bool:
@@ -51,28 +69,51 @@ def person_deactivate(*, user_id: UUID) -> bool:
 
 
 DEACTIVATE = Action(
-    "Deactivate",
-    "All tokens of these users end, their sockets close (4401), and they cannot log in until they are reactivated. "
-    "Their offers, beacon, search and a ride that has not started end now, and the other side is notified; a ride that "
-    "is under way can be cancelled by the other side, or finished by support.",
-    "Deactivated",
+    gettext_lazy("Deactivate"),
+    gettext_lazy(
+        "All tokens of these users end, their sockets close (4401), and they cannot log in until they are reactivated. "
+        "Their offers, beacon, search and a ride that has not started end now, and the other side is notified; a "
+        "ride that is under way can be cancelled by the other side, or finished by support."
+    ),
+    gettext_lazy("Deactivated"),
     person_deactivate,
 )
-REACTIVATE = Action("Reactivate", "These users can log in again, with a new code.", "Reactivated", user_reactivate)
+REACTIVATE = Action(
+    gettext_lazy("Reactivate"),
+    gettext_lazy("These users can log in again, with a new code."),
+    gettext_lazy("Reactivated"),
+    user_reactivate,
+)
 LOG_OUT = Action(
-    "Log out everywhere",
-    "All tokens of these users end, their sockets close (4401), and so do their sessions in this admin. They must "
-    "log in again with a code.",
-    "Logged out everywhere",
+    gettext_lazy("Log out everywhere"),
+    gettext_lazy(
+        "All tokens of these users end, their sockets close (4401), and so do their sessions in this admin. They must "
+        "log in again with a code."
+    ),
+    gettext_lazy("Logged out everywhere"),
     user_log_out,
 )
 
 
-class DriverInline(ReadOnlyInline[Driver, User]):
-    """The vehicle of a driver, on the page of the user."""
+def _erase(*, user_id: UUID) -> bool:
+    """End an account and delete the data of its person; return False where that is refused."""
+    try:
+        account_erase(user_id=user_id)
+    except Conflict:
+        return False
+    return True
 
-    model = Driver
-    fields = ("vehicle_type", "vehicle_plate", "created_at")
+
+ERASE = Action(
+    gettext_lazy("Delete accounts and data"),
+    gettext_lazy(
+        "These accounts end, and name, number, vehicle, tracks and places go with them for ever. Rides and payments "
+        "stay, because the books must add up. Be sure that it is the person who asks."
+    ),
+    gettext_lazy("Deleted"),
+    _erase,
+    gettext_lazy("The others have a ride that is under way or not paid, were deleted before, are staff or yourself."),
+)
 
 
 class UserForm(ModelForm[User]):
@@ -85,33 +126,26 @@ class UserForm(ModelForm[User]):
         model = User
         fields = ("full_name", "is_staff", "is_superuser", "groups", "user_permissions")
 
+    def clean_full_name(self) -> str:
+        """Keep names as the app keeps them."""
+        try:
+            return clean_name(self.cleaned_data["full_name"])
+        except ValueError as exc:
+            raise ValidationError(_("This %(problem)s.") % {"problem": exc}) from exc
+
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin[User]):
+class UserAdmin(RecordedAdmin[User]):
     """All users; deactivating and reactivating them are actions."""
 
     form = UserForm
     list_display = ("msisdn", "full_name", "role", "is_active", "is_staff", "created_at")
     list_filter = ("role", "is_active", "is_staff")
     search_fields = ("id",)  # shows the search box; `get_search_results` does the search
-    search_help_text = "An id, or part of a phone number or of a name"
-    actions = ("deactivate", "reactivate", "log_out")
-    inlines = (DriverInline,)
+    search_help_text = gettext_lazy("An id, or part of a phone number or of a name")
+    actions = ("deactivate", "reactivate", "log_out", "erase")
     filter_horizontal = ("groups", "user_permissions")
-    readonly_fields = (
-        "id",
-        "msisdn",
-        "hidden_number",
-        "role",
-        "is_active",
-        "token_version",
-        "created_at",
-        "last_login",
-    )
-    fieldsets = (
-        (None, {"fields": ("id", "msisdn", "full_name", "role", "is_active", "token_version", "created_at")}),
-        ("Staff", {"fields": ("is_staff", "is_superuser", "last_login", "groups", "user_permissions")}),
-    )
+    readonly_fields = ("id", "token_version", "created_at", "last_login")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
@@ -126,7 +160,7 @@ class UserAdmin(admin.ModelAdmin[User]):
         hidden = ("password",) if may_see_numbers(request.user) else ("password", "msisdn")
         return not lookup.startswith(hidden) and super().lookup_allowed(lookup, value, request)
 
-    @admin.display(description="phone number")
+    @admin.display(description=gettext_lazy("phone number"))
     def hidden_number(self, user: User) -> str:
         """Show the number to those who may not see it whole."""
         return user.masked_msisdn
@@ -137,12 +171,26 @@ class UserAdmin(admin.ModelAdmin[User]):
         return [number, *self.list_display[1:]]
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Hide the number from those who may not see it."""
-        hide = {} if may_see_numbers(request.user) else {"msisdn": "hidden_number"}
+        """Show the fields of staff to those only who may change them; the panels show the rest."""
+        staff = ("is_staff", "is_superuser", "last_login", "groups", "user_permissions")
         return [
-            (title, {**parts, "fields": [hide.get(str(name), name) for name in parts["fields"]]})
-            for title, parts in self.fieldsets
+            (None, {"fields": ("full_name",)}),
+            *([(_("Staff"), {"fields": staff})] if _actor(request).is_superuser else []),
+            (_("Technical"), {"fields": ("id", "token_version", "created_at"), "classes": ("collapse",)}),
         ]
+
+    def render_change_form(  # noqa: PLR0917  # the signature is Django's
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: User | None = None,
+    ) -> HttpResponse:
+        """Show what all apps know of the person above the form."""
+        context["panels"] = person_panels(obj, request) if obj else []
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """The first login creates a user, `manage.py createsuperuser` a superuser."""
@@ -173,20 +221,31 @@ class UserAdmin(admin.ModelAdmin[User]):
         """Whether the actor may end sessions, deactivate and reactivate."""
         return request.user.has_perm("users.shut_out_user")
 
-    @admin.action(description="Deactivate: end all sessions and refuse new ones", permissions=["shut_out"])
+    @admin.action(
+        description=gettext_lazy("Deactivate: end all sessions and refuse new ones"), permissions=["shut_out"]
+    )
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
         """Deactivate the chosen users."""
         return self._act(request, queryset, DEACTIVATE)
 
-    @admin.action(description="Reactivate", permissions=["shut_out"])
+    @admin.action(description=gettext_lazy("Reactivate"), permissions=["shut_out"])
     def reactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
         """Reactivate the chosen users."""
         return self._act(request, queryset, REACTIVATE)
 
-    @admin.action(description="Log out everywhere", permissions=["shut_out"])
+    @admin.action(description=gettext_lazy("Log out everywhere"), permissions=["shut_out"])
     def log_out(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
         """End all sessions of the chosen users."""
         return self._act(request, queryset, LOG_OUT)
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        """Whether the actor may end accounts for ever."""
+        return request.user.has_perm("users.erase_user")
+
+    @admin.action(description=gettext_lazy("Delete the account and its data, for ever"), permissions=["erase"])
+    def erase(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
+        """Erase the chosen users."""
+        return self._act(request, queryset.filter(erased_at=None), ERASE)
 
     def _act(self, request: HttpRequest, queryset: QuerySet[User], action: Action) -> HttpResponse | None:
         """Ask for confirmation, then act on each user and log it."""
@@ -197,18 +256,21 @@ class UserAdmin(admin.ModelAdmin[User]):
         others = [one for one in chosen if one.pk != request.user.pk and may_act_on(_actor(request), one)]
         done = [one for one in others if action.service(user_id=one.pk)]
         if done:
-            LogEntry.objects.log_actions(str(request.user.pk), done, CHANGE, f"{action.done} by support.")
-        kept = (
-            ""
-            if len(done) == len(chosen)
-            else " The others were so before, are your own account, or are staff, whom only superusers change."
-        )
-        self.message_user(request, f"{action.done}: {len(done)} of {len(chosen)} users.{kept}", messages.SUCCESS)
+            now = list(User.objects.filter(pk__in=[one.pk for one in done]))  # of the erased nothing but the id
+            with translation.override(None):  # the record is in one language
+                record_action(request, now, f"{action.done} by support.")
+        kept = "" if len(done) == len(chosen) else f" {action.others}"
+        counted = _("%(done)s: %(count)s of %(all)s users.") % {
+            "done": action.done,
+            "count": len(done),
+            "all": len(chosen),
+        }
+        self.message_user(request, counted + kept, messages.SUCCESS)
         return None
 
 
 @admin.register(Group)
-class SupervisedGroupAdmin(GroupAdmin):
+class SupervisedGroupAdmin(RecordedAdmin[Group], GroupAdmin):
     """Groups grant rights, so only superusers see and change them, whatever permissions others have."""
 
     def has_view_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
@@ -220,30 +282,6 @@ class SupervisedGroupAdmin(GroupAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Superusers only."""
         return _actor(request).is_superuser
-
-
-@admin.register(Driver)
-class DriverAdmin(ReadOnlyAdmin[Driver]):
-    """Drivers and their vehicles."""
-
-    list_display = ("user", "vehicle_type", "vehicle_plate", "is_active", "created_at")
-    list_filter = ("vehicle_type", "user__is_active")
-    search_fields = ("vehicle_plate",)
-    search_help_text = "Part of a plate, an id, or part of a phone number or of a name"
-    list_select_related = ("user",)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Driver], search_term: str
-    ) -> tuple[QuerySet[Driver], bool]:
-        """Return the drivers whom the text means, and those with such a plate."""
-        people = people_found(search_term, by_parts=may_see_numbers(request.user))
-        wanted = Q(vehicle_plate__icontains=search_term.strip()) | Q(user__in=people.values("pk"))
-        return queryset.filter(wanted), False
-
-    @admin.display(boolean=True, description="active", ordering="user__is_active")
-    def is_active(self, driver: Driver) -> bool:
-        """Whether the driver may log in."""
-        return driver.user.is_active
 
 
 def _actor(request: HttpRequest) -> User:

@@ -26,6 +26,7 @@ from users.serializers import (
     TokenPairSerializer,
     UserSerializer,
 )
+from users.tokens import refresh_owner
 
 
 def validated(serializer: type[Serializer[None]], request: Request) -> dict[str, Any]:
@@ -58,7 +59,17 @@ PAIR = {"access": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…", "refresh": "eyJhbG
 """Examples for the documents."""
 
 
-class OpenView(APIView):
+class PrivateView(APIView):
+    """A view whose answers, with tokens and numbers, stay in nobody's cache."""
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Say so in the answer."""
+        response["Cache-Control"] = "no-store"
+        answer: Response = super().finalize_response(request, response, *args, **kwargs)
+        return answer
+
+
+class OpenView(PrivateView):
     """A view for clients without a valid access token."""
 
     authentication_classes = ()
@@ -111,6 +122,10 @@ class TokenView(OpenView):
 class RefreshView(OpenView):
     """`POST /api/auth/refresh/`: exchange a refresh token for a new pair."""
 
+    def caller_of(self, request: Request) -> str | None:
+        """Count calls for the owner of a token whose signature holds."""
+        return refresh_owner(request.data)
+
     @documented(
         "refreshTokens",
         "Exchange a refresh token for a new pair",
@@ -146,7 +161,7 @@ class LogoutView(OpenView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class MeView(APIView):
+class MeView(PrivateView):
     """`GET`, `PATCH`, `DELETE /api/me/`: the account of the caller."""
 
     @documented(

@@ -17,8 +17,9 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.translation import gettext as _
 
-from common.db import hold_name
+from common.db import delete_batch, hold_name
 from common.errors import RateLimited
 from users.models import KnownAddress, OneTimeCode
 from users.tokens import GRACE
@@ -106,9 +107,8 @@ def codes_of_the_hour() -> int:
 
 
 def purge_codes() -> int:
-    """Delete the codes that no limit counts any more; return how many."""
-    count, _ = OneTimeCode.objects.filter(created_at__lt=timezone.now() - HOUR - settings.OTP_TTL).delete()
-    return count
+    """Delete a batch of the codes that no limit counts any more; return how many."""
+    return delete_batch(OneTimeCode.objects.filter(created_at__lt=timezone.now() - HOUR - settings.OTP_TTL))
 
 
 def _take_try(row: OneTimeCode, account: str) -> bool:
@@ -120,16 +120,16 @@ def _refuse_too_many(msisdn: str, address: str, now: datetime, limit: int) -> No
     hold_name("codes")  # or two calls at once could both take the last one
     recent = OneTimeCode.objects.filter(created_at__gt=now - HOUR)
     number, everywhere = recent.filter(msisdn=msisdn), limit * ADDRESSES_PER_NUMBER
-    text = "At most {} codes are sent to a number within an hour."
+    text = _("At most {} codes are sent to a number within an hour.")
     _refuse_more(number.filter(address=address), limit, now, text)
     if is_known(msisdn, address):
         return
     _refuse_more(number, everywhere, now, text)
     if settings.OTP_MAX_PER_ADDRESS:
-        text = "At most {} codes are sent for one address within an hour."
+        text = _("At most {} codes are sent for one address within an hour.")
         _refuse_more(recent.filter(address=address), settings.OTP_MAX_PER_ADDRESS, now, text)
     if settings.OTP_MAX_PER_HOUR_OVERALL:
-        text = "Too many codes were sent within an hour."
+        text = _("Too many codes were sent within an hour.")
         _refuse_more(recent, settings.OTP_MAX_PER_HOUR_OVERALL, now, text, CodesCapped)
 
 

@@ -24,6 +24,18 @@ class UserExtension(OpenApiSerializerExtension):
         return schema
 
 
+class DriverExtension(OpenApiSerializerExtension):
+    """A driver; what stands against driving is only there if there is something."""
+
+    target_class = "users.serializers.DriverSerializer"
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
+        """Return the schema with everything but the vehicle optional."""
+        schema: Schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        schema["required"] = ["vehicle_type", "vehicle_plate"]
+        return schema
+
+
 class BearerScheme(OpenApiAuthenticationExtension):
     """`Authorization: Bearer <access token>`."""
 

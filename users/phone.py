@@ -9,6 +9,7 @@ import re
 
 import phonenumbers
 from django.conf import settings
+from django.utils.translation import gettext as _
 from phonenumbers import PhoneNumber, PhoneNumberType
 
 from common.text import with_ascii_digits, without_format_characters
@@ -44,7 +45,7 @@ def normalise_mobile(text: str) -> str:
     """
     number = _parsed(text)
     if phonenumbers.number_type(number) not in MOBILE:
-        raise ValueError(f"must be a mobile number such as {EXAMPLE}")
+        raise ValueError(_("must be a mobile number such as %(example)s") % {"example": EXAMPLE})
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -59,7 +60,7 @@ def _parsed(text: str) -> PhoneNumber:
     text = with_ascii_digits(without_format_characters(text)).translate(FULL_WIDTH)
     written = WRITTEN.fullmatch(text)
     if written is None or len(text) > MAX_LENGTH:
-        raise ValueError(f"must be a phone number such as {EXAMPLE}")
+        raise ValueError(_("must be a phone number such as %(example)s") % {"example": EXAMPLE})
     digits = re.sub(r"\D", "", text)
     if written["plus"]:
         return _one_of([_number(f"+{digits}")])
@@ -75,7 +76,7 @@ def _readings(digits: str) -> list[PhoneNumber | None]:
         return [without]
     if without is None or digits.startswith(str(phonenumbers.country_code_for_region(settings.OTP_COUNTRIES[0]))):
         return [with_code]
-    raise ValueError(f"must begin with + and the country code, such as {EXAMPLE}")
+    raise ValueError(_("must begin with + and the country code, such as %(example)s") % {"example": EXAMPLE})
 
 
 def _number(text: str) -> PhoneNumber | None:
@@ -95,8 +96,9 @@ def _one_of(readings: list[PhoneNumber | None]) -> PhoneNumber:
     """Return the first reading that is a number of `OTP_COUNTRIES`."""
     valid = [number for number in readings if number is not None]
     if not valid:
-        raise ValueError(f"must be a valid phone number such as {EXAMPLE}")
+        raise ValueError(_("must be a valid phone number such as %(example)s") % {"example": EXAMPLE})
     for number in valid:
         if _is_ours(number):
             return number
-    raise ValueError(f"must be a number of one of these countries: {', '.join(settings.OTP_COUNTRIES)}")
+    countries = ", ".join(settings.OTP_COUNTRIES)
+    raise ValueError(_("must be a number of one of these countries: %(countries)s") % {"countries": countries})

@@ -6,14 +6,19 @@ import re
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import DateTimeField, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from common.text import with_ascii_digits, without_format_characters
-from users.models import User
+from users.models import Approval, Block, Driver, User
+from users.names import spellings
 from users.phone import normalise_msisdn
 
 NUMBER = re.compile(r"[\d\s+().\-/]*\d[\d\s+().\-/]*")
@@ -32,7 +37,7 @@ def people_found(text: str, *, by_parts: bool) -> QuerySet[User]:
         return User.objects.filter(pk=UUID(text.strip()))
     wanted = Q()
     for word in text.split():
-        wanted &= Q(full_name__icontains=word)
+        wanted &= reduce(or_, (Q(full_name__icontains=spelling) for spelling in spellings(word)))
     number = with_ascii_digits(without_format_characters(text)).strip()
     if NUMBER.fullmatch(number):
         if by_parts:
@@ -45,6 +50,19 @@ def people_found(text: str, *, by_parts: bool) -> QuerySet[User]:
 def may_see_numbers(actor: User | AnonymousUser) -> bool:
     """Return whether staff may see whole phone numbers."""
     return actor.has_perm("users.view_msisdn")
+
+
+def drivers_barred() -> QuerySet[Driver]:
+    """Return the drivers who may not drive: those for whom `may_drive` is false."""
+    unwanted = {Approval.REFUSED, Approval.PENDING} if settings.DRIVER_APPROVAL else {Approval.REFUSED}
+    return Driver.objects.filter(Q(approval__in=unwanted) | Q(papers_until__lt=timezone.localdate()))
+
+
+def blocked_among(user_id: UUID, others: Collection[UUID]) -> set[UUID]:
+    """Return those of the others whom the user has blocked, or who have blocked the user."""
+    either = Q(blocker=user_id, blocked__in=others) | Q(blocked=user_id, blocker__in=others)
+    pairs = Block.objects.filter(either).values_list("blocker_id", "blocked_id")
+    return {other for pair in pairs for other in pair if other != user_id}
 
 
 def history_start(user_id: UUID) -> Coalesce:

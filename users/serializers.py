@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from common.text import with_ascii_digits, without_format_characters
-from users.models import Driver, User
+from users.models import Approval, Driver, Role, User
+from users.names import clean_name
 from users.phone import MAX_LENGTH, normalise_mobile
 
 
@@ -23,7 +25,7 @@ class MsisdnField(serializers.CharField):
         try:
             return normalise_mobile(super().to_internal_value(data))
         except ValueError as exc:
-            raise serializers.ValidationError(f"This {exc}.") from exc
+            raise serializers.ValidationError(_("This %(problem)s.") % {"problem": exc}) from exc
 
 
 class CodeField(serializers.CharField):
@@ -37,8 +39,22 @@ class CodeField(serializers.CharField):
         text = with_ascii_digits(without_format_characters(super().to_internal_value(data)))
         digits = re.sub(r"[\s\-\u2010-\u2015\uff0d]", "", text)
         if not re.fullmatch(r"[0-9]{6}", digits):
-            raise serializers.ValidationError("This must be six digits.")
+            raise serializers.ValidationError(_("This must be six digits."))
         return digits
+
+
+class NameField(serializers.CharField):
+    """The name of a person (`clean_name`)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=150, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the name as it is kept."""
+        try:
+            return clean_name(super().to_internal_value(data))
+        except ValueError as exc:
+            raise serializers.ValidationError(_("This %(problem)s.") % {"problem": exc}) from exc
 
 
 class CodeSent(serializers.Serializer[None]):
@@ -69,22 +85,33 @@ class RefreshRequest(serializers.Serializer[None]):
 class ProfileRequest(serializers.Serializer[None]):
     """The body of `PATCH /api/me/`: unknown fields are ignored, read-only fields are refused."""
 
-    full_name = serializers.CharField(max_length=150, allow_blank=True, required=False)
+    full_name = NameField(allow_blank=True, required=False, help_text="In any script; line breaks are refused.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse read-only fields instead of silently ignoring them."""
         fixed = {"id", "msisdn", "name_confirmed", "role", "is_active", "driver"} & set(self.initial_data)
         if fixed:
-            raise serializers.ValidationError(dict.fromkeys(sorted(fixed), "This cannot be changed."))
+            raise serializers.ValidationError(dict.fromkeys(sorted(fixed), _("This cannot be changed.")))
         return attrs
 
 
 class DriverSerializer(serializers.ModelSerializer[Driver]):
-    """A driver's vehicle."""
+    """A driver's vehicle; the other fields only where there is something to say."""
 
     class Meta:
         model = Driver
-        fields = ("vehicle_type", "vehicle_plate")
+        fields = ("vehicle_type", "vehicle_plate", "approval", "approval_reason", "papers_until")
+
+    def to_representation(self, instance: Driver) -> dict[str, Any]:
+        """Leave out what stands against nothing."""
+        data: dict[str, Any] = super().to_representation(instance)
+        if instance.approval == Approval.APPROVED:
+            data.pop("approval")
+        if not instance.approval_reason:
+            data.pop("approval_reason")
+        if instance.papers_until is None:
+            data.pop("papers_until")
+        return data
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
@@ -103,7 +130,7 @@ class UserSerializer(serializers.ModelSerializer[User]):
         data["full_name"] = instance.shown_name
         if instance.name_confirmed:
             data.pop("name_confirmed")
-        if data.get("driver") is None:
+        if instance.role != Role.DRIVER or data.get("driver") is None:
             data.pop("driver", None)
         return data
 

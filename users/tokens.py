@@ -131,6 +131,15 @@ def refresh_claims_of(token: str) -> RefreshClaims:
     return claims
 
 
+def refresh_owner(body: object) -> str | None:
+    """Return whose refresh token, used or not, is in the body of a call; None without a good signature."""
+    token = body.get("refresh") if isinstance(body, dict) else None
+    try:
+        return str(refresh_claims_of(token).user_id) if isinstance(token, str) else None
+    except Unauthorized:
+        return None
+
+
 def check_claims(claims: Claims) -> None:
     """Raise `Unauthorized` unless the claims are true of an active user; one statement, no model."""
     check_account(claims, _ACCOUNT.first(claims.user_id))

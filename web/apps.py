@@ -7,5 +7,8 @@ class WebConfig(AppConfig):
     name = "web"
 
     def ready(self) -> None:
-        """Register the check."""
+        """Register the check, and let the names of tables and columns be translated."""
         from web import demo  # noqa: F401
+        from web.labels import translate_labels
+
+        translate_labels()

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -104,7 +105,7 @@ def _api_error(exc: exceptions.APIException) -> Response:
     headers = {}
     if isinstance(exc, exceptions.Throttled):
         headers["Retry-After"] = str(math.ceil(getattr(exc, "wait", None) or 1))
-        return _response(ErrorCode.RATE_LIMIT, "Too many requests.", exc.status_code, None, headers)
+        return _response(ErrorCode.RATE_LIMIT, _("Too many requests."), exc.status_code, None, headers)
     if isinstance(exc, (exceptions.NotAuthenticated, exceptions.AuthenticationFailed, exceptions.PermissionDenied)):
         headers["WWW-Authenticate"] = "Bearer"
         return _response(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE, exc.status_code, None, headers)

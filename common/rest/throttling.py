@@ -1,4 +1,7 @@
-"""The limit of REST calls by address."""
+"""The limit of REST calls: by user where a valid token says who calls, otherwise by address.
+
+So people behind one address, of a campus or a mobile carrier, share no limit once they have logged in.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +18,31 @@ if TYPE_CHECKING:  # Django REST framework imports this module from there
     from rest_framework.views import APIView
 
 
-class AddressThrottle(SimpleRateThrottle):
-    """At most `API_THROTTLE` calls a minute from one address; 0 is no limit."""
+class CallerThrottle(SimpleRateThrottle):
+    """At most `API_THROTTLE` calls a minute from one user or, without a token, from one address; 0 is no limit.
 
-    scope = "address"
+    A view whose callers prove in another way who they are has a method `caller_of(request)` that returns who it is.
+    """
+
+    scope = "caller"
 
     def get_rate(self) -> str | None:
         """Return the configured rate in the form of Django REST framework."""
         return f"{settings.API_THROTTLE}/min" if settings.API_THROTTLE else None
 
     def get_cache_key(self, request: Request, view: APIView) -> str:
-        """Count by the client's network."""
-        return f"throttle:{network_of_request(request)}"
+        """Return whom the call counts for."""
+        caller_of = getattr(view, "caller_of", None)
+        caller = request.user.pk if request.user.is_authenticated else caller_of and caller_of(request)
+        return f"throttle:user:{caller}" if caller else f"throttle:{network_of_request(request)}"
 
 
 def network_of_request(request: Request | HttpRequest) -> str:
     """Return the network that a call comes from."""
+    return network_of(address_of_request(request))
+
+
+def address_of_request(request: Request | HttpRequest) -> str:
+    """Return the address that a call comes from."""
     peer, forwarded_for = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
-    return network_of(client_address(peer, forwarded_for))
+    return client_address(peer, forwarded_for)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from realtime.contract import frames
-from rides.services import beacons, finders, matches, payments, rides
+from rides.services import beacons, finders, matches, payments, relations, rides
 from rides.situations import Situation, situation_of
 from rides.snapshots import RidesState
 from users.models import Role
@@ -51,6 +51,7 @@ ROUTES: dict[str, Route] = {
     "payment_process": Route(frames.PaymentProcess, PASSENGER, payments.payment_process, when=Situation.PAYMENT_DUE),
     "payment_received": Route(frames.PaymentReceived, DRIVER, payments.payment_received, when=Situation.PAYMENT_DUE),
     "ride_cancel": Route(frames.RideCancel, BOTH, rides.ride_cancel, when=Situation.PICKUP | Situation.ABANDONED),
+    "ride_rate": Route(frames.RideRate, BOTH, relations.ride_rate, when=Situation(0)),  # after `ride_completed`
     "received": Route(frames.Received, BOTH, when=Situation(0)),  # the app sends it, not its user
     "token_refresh": Route(frames.TokenRefresh, BOTH),
     "sync": Route(frames.Sync, BOTH),

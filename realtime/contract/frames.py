@@ -260,6 +260,13 @@ class RideCancel(Command, frozen=True, kw_only=True):
     ] = ""
 
 
+class RideRate(Command, frozen=True, kw_only=True):
+    """Give the other side of a completed ride stars, once, within seven days; the other side is not notified."""
+
+    ride_id: RideId
+    rating: Annotated[int, Meta(ge=1, le=5, description="Stars, from 1 (bad) to 5 (good).", examples=[5])]
+
+
 class Received(Command, frozen=True, kw_only=True):
     """Confirm what has reached the device, up to a number: offers at once, the rest within a second."""
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
-from rest_framework.permissions import BasePermission, IsAdminUser
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -26,6 +26,9 @@ from realtime.operations.prometheus import CONTENT_TYPE, exposition
 from users.authentication import BearerAuthentication
 from users.models import Role
 from users.presence import presence
+from users.second_factor import staff_may
+
+STATISTICS = "realtime.view_statistics"
 
 METRICS = "metrics"
 """`request.auth` of who has the `METRICS_TOKEN`."""
@@ -61,11 +64,19 @@ class MetricsToken(BaseAuthentication):
 
 
 class IsOperator(BasePermission):
-    """Staff, who has the `METRICS_TOKEN`, and with `DEBUG` anybody."""
+    """Staff with the permission, who has the `METRICS_TOKEN`, and with `DEBUG` anybody."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Return whether the request may be answered."""
-        return settings.DEBUG or request.auth == METRICS or bool(getattr(request.user, "is_staff", False))
+        return settings.DEBUG or request.auth == METRICS or staff_may(request.user, STATISTICS)
+
+
+class MaySeeStatistics(BasePermission):
+    """Staff with the permission."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Return whether the request may be answered."""
+        return staff_may(request.user, STATISTICS)
 
 
 class OperatorView(APIView):
@@ -119,7 +130,7 @@ class StatsView(APIView):
     """`GET /api/realtime/stats/`: who is connected, in numbers, over all processes; for staff."""
 
     authentication_classes = (BearerAuthentication, SessionAuthentication)
-    permission_classes = (IsAdminUser,)
+    permission_classes = (MaySeeStatistics,)
 
     @documented(
         "readStats",

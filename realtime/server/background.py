@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -150,10 +151,9 @@ async def purge_memory() -> None:
 
 async def purge_database() -> None:
     """Delete the rows that nobody needs any more, in small transactions."""
-    await in_write_thread(purge_receipts)
-    await in_write_thread(purge_codes)
-    await in_write_thread(purge_tokens)
-    await in_write_thread(purge_published, settings.OUTBOX_RETENTION)
+    for purge in (purge_receipts, purge_codes, purge_tokens, partial(purge_published, settings.OUTBOX_RETENTION)):
+        while await in_write_thread(purge):
+            pass
     await in_write_thread(close_deactivated)
     for steps in (expiry_steps(), erasure_steps()):
         while await in_write_thread(next, steps, _END) is not _END:

@@ -18,6 +18,7 @@ from rides.metering.fixes import Fix
 from rides.metering.whereabouts import locate
 from rides.models import OPEN_MATCH, Beacon, Match
 from rides.positions import positions
+from rides.services.approval import require_approval
 from rides.services.locking import lock_affairs
 from rides.services.matches import matches_reject
 
@@ -28,7 +29,8 @@ def beacon_update(
 ) -> None:
     """Switch a driver's beacon; a position given with it counts as their last one.
 
-    Switching it off cancels all open offers. Switching on what is on changes nothing but the position.
+    Switching it off cancels all open offers. Switching on what is on changes nothing but the position. Raises
+    `ValidationFailed` for a driver who may not drive (`DRIVER_APPROVAL`, papers).
     """
     point = _point(latitude, longitude)
     if point is not None:
@@ -37,6 +39,8 @@ def beacon_update(
     beacon, _ = Beacon.objects.get_or_create(driver_id=user_id, defaults={"changed_at": timezone.now()})
     if beacon.is_active == is_active:
         return
+    if is_active:
+        require_approval(user_id)
     beacon.is_active = is_active
     beacon.changed_at = timezone.now()
     beacon.save()

@@ -20,12 +20,14 @@ from rides.metering import meter
 from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, MatchStatus, Quote, Ride
 from rides.push.base import Wake
 from rides.push.sender import wake_up
+from rides.services.approval import require_approval
 from rides.services.locking import lock_affairs
 from rides.services.offers import offer_answered, offer_ignored
 from rides.services.patience import refuse_restless_driver
 from rides.services.pins import pin_make
 from rides.snapshots import match_fields, people_of, pickup_fields
 from users.models import Driver, User
+from users.selectors import drivers_barred
 
 Reason = Literal["declined", "expired", "taken", "cancelled"]
 NOT_YOURS = "There is no such match of yours."
@@ -38,7 +40,7 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
     A search with `auto_accept` has accepted for its passenger beforehand.
 
     Raises `ValidationFailed` for a match that is not the user's, has been decided or has expired, or that the user has
-    accepted before, and when either side has a current ride.
+    accepted before, when either side has a current ride, and for a driver who may not drive any more.
     """
     match = _own_match(user_id, match_id)
     lock_affairs(match.driver_id, match.passenger_id)
@@ -55,6 +57,7 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
     if by_driver and match.finder.auto_accept:
         status = MatchStatus.ACCEPTED
     if by_driver:
+        require_approval(user_id)
         refuse_restless_driver(user_id, now)
         wake_up(match.passenger_id, wake=Wake("match_confirm", match.expires_at), only_away=True)
     if status == MatchStatus.ACCEPTED:
@@ -121,7 +124,8 @@ def _status_after(match: Match, *, by_driver: bool) -> MatchStatus:
 
 def _accept(match: Match, now: datetime) -> None:
     """Book the ride, and reject all other open matches of both sides."""
-    if User.objects.filter(pk__in=(match.driver_id, match.passenger_id), is_active=False).exists():
+    gone = User.objects.filter(pk__in=(match.driver_id, match.passenger_id), is_active=False).exists()
+    if gone or drivers_barred().filter(pk=match.driver_id).exists():
         raise ValidationFailed("The other side is not available any more.", field="match_id")
     ride = _book(match, now)
     match.status = MatchStatus.ACCEPTED

@@ -20,6 +20,7 @@ from rides.push.sender import wake_up
 from rides.services.locking import lock_affairs
 from rides.services.offers import candidates_record, match_create
 from users.models import Role, User
+from users.selectors import blocked_among
 
 LONGEST_LIFE = timedelta(minutes=10)
 """How long an offer of another service may hold up a search at most."""
@@ -47,7 +48,9 @@ def match_adopt(*, proposal: Proposal) -> bool:
     expires_at = min(proposal.expires_at or now + settings.MATCH_RESPONSE_TIMEOUT, now + LONGEST_LIFE)
     lock_affairs(proposal.passenger_id, proposal.driver_id)
     finder = Finder.objects.filter(passenger_id=proposal.passenger_id, status=FinderStatus.OPEN).first()
-    if finder is None or expires_at <= now or not _is_free(proposal.driver_id) or _is_known(proposal, finder):
+    if finder is None or expires_at <= now or _is_known(proposal, finder):
+        return False
+    if not _is_free(proposal.driver_id, proposal.passenger_id):
         return False
     decision = _decision(proposal, finder, now)
     [eta] = eta_seconds([decision.point], finder.location)
@@ -71,9 +74,9 @@ def _decision(proposal: Proposal, finder: Finder, now: datetime) -> OfferDecisio
     )
 
 
-def _is_free(driver_id: UUID) -> bool:
+def _is_free(driver_id: UUID, passenger_id: UUID) -> bool:
     is_driver = User.objects.filter(pk=driver_id, role=Role.DRIVER, is_active=True).exists()
-    return is_driver and bool(free_among([driver_id]))
+    return is_driver and bool(free_among([driver_id])) and not blocked_among(passenger_id, [driver_id])
 
 
 def _is_known(proposal: Proposal, finder: Finder) -> bool:

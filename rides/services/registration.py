@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from common.errors import Conflict
 from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Beacon, Finder, FinderStatus, Match, Ride
@@ -20,9 +21,9 @@ def driver_register(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> 
     """Register a passenger's vehicle. Raises `Conflict` for a driver, and during a search or a ride."""
     lock_affairs(user_id)
     if Finder.objects.filter(passenger_id=user_id, status=FinderStatus.OPEN).exists():
-        raise Conflict("You are looking for a driver; switch the finder off first.")
+        raise Conflict(_("You are looking for a driver; switch the finder off first."))
     if Ride.objects.filter(passenger_id=user_id, status__in=PASSENGER_BUSY).exists():
-        raise Conflict("You have a current ride; finish it first.")
+        raise Conflict(_("You have a current ride; finish it first."))
     return driver_create(user_id=user_id, vehicle_type=vehicle_type, vehicle_plate=vehicle_plate)
 
 

@@ -14,6 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from common.errors import ValidationFailed
+from common.text import in_one_line
 from events.outbox import emit
 from rides.abandonment import abandonment
 from rides.events import PaymentProcessed, RideArrived, RideCancelled, RideStarted
@@ -180,6 +181,7 @@ def _arrive(ride: Ride, adjustment_factor: float) -> None:
 
 
 def _cancel(ride: Ride, by: Side, reason: str) -> None:
+    reason = in_one_line(reason)
     ride.status = RideStatus.CANCELLED
     ride.cancelled_by = by
     ride.cancel_reason = reason

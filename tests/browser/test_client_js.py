@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 import time
@@ -16,6 +17,7 @@ from devservers.web import ServerProcess
 from nebengjek.settings import DEVELOPMENT_SECRET
 from tests.browser.conftest import OpenPage
 from tests.e2e.conftest import StartServer
+from tests.users.test_names import SCRIPTS
 
 pytestmark = pytest.mark.e2e
 
@@ -590,3 +592,22 @@ def test_events_can_be_iterated_over(page: Page) -> None:
         """,
     )
     assert result == [[["finder_update", True], ["finder_update", False]], "WaitTimeout"]
+
+
+def test_accounts_are_named_and_ended(server: ServerProcess, open_page: OpenPage) -> None:
+    """Names of all scripts come back as they were typed, and an account can be ended."""
+    page = open_page(f"{server.url}/", patient=True)  # the browser complains about the 404
+    names = list(SCRIPTS.values())
+    result = run(
+        page,
+        f"""
+        const rest = new Rest(url);
+        rest.access = (await logIn()).access;
+        const names = [];
+        for (const name of {json.dumps(names)}) names.push((await rest.setName(name)).full_name);
+        const stranger = await refusal(rest.block("00000000-0000-0000-0000-000000000000"));
+        await rest.deleteAccount();
+        return [names, stranger.status, rest.access === undefined];
+        """,
+    )
+    assert result == [names, 404, True]

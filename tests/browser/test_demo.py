@@ -64,6 +64,12 @@ def test_a_ride_by_clicking(demo: ServerProcess, open_page: OpenPage) -> None:
     assert ride["adjusted_cost"] == ride["total_cost"] // 2 > 0
     assert f"{ride['adjusted_cost']:,}".replace(",", ".") in passenger.locator(".bill:visible").inner_text()
     assert_nothing_is_missed_or_doubled(page, demo)
+    passenger.get_by_role("button", name="5 of 5 stars").click()
+    expect(passenger.locator("[data-part=said]")).to_contain_text("Thank you")
+    passenger.get_by_role("button", name="1 of 5 stars").click()
+    expect(passenger.locator("[data-part=problem]")).to_have_text("You have rated this ride already.")
+    driver.get_by_role("button", name="Block this person").click()
+    expect(driver.locator("[data-part=said]")).to_contain_text("no offers with each other")
     passenger.get_by_role("button", name="Again").click()
     expect(passenger.get_by_role("button", name="Find a driver")).to_be_enabled()
 

@@ -7,6 +7,7 @@ from nebengjek_client import RateLimited, Rest, ServerError, Tokens, Unauthorize
 from nebengjek_client.rest import http_url
 from tests.clients.people import DEWI, PUTRI, log_in
 from tests.clients.script import http_server
+from tests.users.test_names import SCRIPTS
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,30 @@ async def test_silence_is_unreachable() -> None:
 def test_tokens_do_not_show() -> None:
     """The `repr` of tokens does not show them."""
     assert "secret" not in f"{Tokens('secret', 'secret')} {Tokens('secret', 'secret')!r}"
+
+
+@pytest.mark.e2e
+async def test_names_of_all_scripts_come_back(server: ServerProcess) -> None:
+    """What is typed in any script reaches the profile as it was typed."""
+    login = await log_in(server, "+6281200000031")
+    async with Rest(server.url, login["access"]) as rest:
+        for name in SCRIPTS.values():
+            assert (await rest.set_name(name))["full_name"] == name
+        with pytest.raises(ValidationFailed) as caught:
+            await rest.set_name("a\nb")
+        assert caught.value.field == "full_name"
+
+
+@pytest.mark.e2e
+async def test_an_account_ends_and_begins_anew(server: ServerProcess) -> None:
+    """The number then is free for another account; strangers' rides cannot be blocked."""
+    login = await log_in(server, "+6281200000032")
+    async with Rest(server.url, login["access"]) as rest:
+        with pytest.raises(ValidationFailed) as caught:
+            await rest.block("00000000-0000-0000-0000-000000000000")
+        assert caught.value.status == 404
+        await rest.delete_account()
+        with pytest.raises(Unauthorized):
+            await rest.me()
+    again = await log_in(server, "+6281200000032")
+    assert again["user"]["id"] != login["user"]["id"]

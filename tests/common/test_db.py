@@ -1,9 +1,11 @@
 import pytest
 from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
 
-from common.db import read_snapshot
+from common.db import DELETED_AT_ONCE, delete_batch, delete_old_steps, delete_steps, read_snapshot
 from common.threads import in_read_thread, in_write_thread
-from users.models import User
+from users.models import OneTimeCode, User
 
 
 @pytest.mark.django_db(transaction=True)
@@ -43,3 +45,29 @@ def test_an_error_ends_the_snapshot() -> None:
 def test_within_a_transaction_there_is_nothing_to_do(db: None) -> None:
     with read_snapshot():
         assert connection.in_atomic_block
+
+
+def test_rows_are_deleted_in_batches(db: None) -> None:
+    """Of whatever is due, and nothing else."""
+    now = timezone.now()
+    OneTimeCode.objects.bulk_create(
+        OneTimeCode(msisdn=str(number), address="", code_hash="", created_at=now, expires_at=now)
+        for number in range(2 * DELETED_AT_ONCE + 1)
+    )
+    due = OneTimeCode.objects.exclude(msisdn="7")
+    assert delete_batch(due) == DELETED_AT_ONCE
+    assert len(list(delete_steps(due))) == 1
+    assert OneTimeCode.objects.get().msisdn == "7"
+    assert delete_batch(due) == 0
+
+
+def test_old_rows_are_deleted_from_the_first_on(db: None) -> None:
+    """It ends at the first batch without a row that is due, and leaves those between that are not."""
+    now = timezone.now()
+    OneTimeCode.objects.bulk_create(
+        OneTimeCode(msisdn=str(number % 2), address="", code_hash="", created_at=now, expires_at=now)
+        for number in range(DELETED_AT_ONCE)
+    )
+    list(delete_old_steps(OneTimeCode.objects.all(), Q(msisdn="0")))
+    assert set(OneTimeCode.objects.values_list("msisdn", flat=True)) == {"1"}
+    assert OneTimeCode.objects.count() == DELETED_AT_ONCE / 2

@@ -1,6 +1,6 @@
 import pytest
 
-from common.text import with_ascii_digits, without_format_characters
+from common.text import JOINERS, in_one_line, with_ascii_digits, without_format_characters
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,13 @@ def test_what_is_no_decimal_digit_stays() -> None:
 def test_invisible_marks_are_removed() -> None:
     """Marks of direction around a copied number go."""
     assert without_format_characters("\u202a+62\u200b 8\u202c\ufeff") == "+62 8"
+
+
+def test_joiners_may_stay() -> None:
+    """They are part of the spelling in some scripts."""
+    assert without_format_characters("a\u200db\u200e", keep=JOINERS) == "a\u200db"
+
+
+def test_free_text_is_one_visible_line() -> None:
+    """Line ends become spaces; what turns the text around goes."""
+    assert in_one_line("The chain\r\n is\x1b[31m \u202ebroken\u202c. ") == "The chain is [31m broken."

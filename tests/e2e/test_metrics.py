@@ -264,7 +264,8 @@ async def test_health_reports_a_missing_bridge(many: Many) -> None:
 def _staff_token(web: ServerProcess) -> str:
     """Make somebody staff, and log in."""
     token = web.log_in("+6281200000009")
-    code = "from users.models import User; User.objects.filter(msisdn='+6281200000009').update(is_staff=True)"
+    rights = "is_staff=True, is_superuser=True"
+    code = f"from users.models import User; User.objects.filter(msisdn='+6281200000009').update({rights})"
     done = web.manage("shell", "-c", code)
     assert done.returncode == 0, done.stderr
     return token

@@ -63,7 +63,7 @@ def test_the_start_page_costs_a_few_queries(
     arrive(dewi, putri)
     note(dewi, putri)
     client.force_login(support_add(msisdn="+6281200000098"))
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(19):
         client.get("/admin/")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 from django.db.models import Sum
+from django.utils import timezone
 
 from common.errors import DomainError
 from realtime.commands.dispatch import execute
@@ -18,12 +19,14 @@ from realtime.commands.routes import ROUTES
 from realtime.contract.frames import decode_frame, encode
 from rides.models import Finder, LedgerEntry, Match, Payment, Ride
 from rides.services.matches import match_confirm, match_expire
+from rides.services.payments import payment_process
 from rides.services.registration import driver_register
+from rides.services.relations import ride_block
 from rides.services.rides import ride_cancel_by_staff
 from tests.cast import BLOK_M, MONAS, arrive, book, propose, stand_by, start, told_types
 from tests.realtime.commands.test_dispatch import claims_of
-from users.models import User
-from users.services import user_deactivate
+from users.models import Approval, Block, Driver, User
+from users.services import driver_decide, user_deactivate
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Act = Callable[[], str]
@@ -286,3 +289,49 @@ def test_the_same_command_on_two_connections(order: str, dewi: User, putri: User
     pay = command(putri, "payment_process", ride_id=str(ride.pk), total_cost=3000, status="ACCEPTED")
     assert either_order(order, pay, pay) == (OK, OK)
     assert told_types(putri).count("ride_completed") == 1
+
+
+@pytest.mark.parametrize("side", ["driver", "passenger"])
+def test_one_blocks_the_other_while_an_offer_is_accepted(order: str, side: str, dewi: User, putri: User) -> None:
+    """Two who rode before; afterwards either the offer is withdrawn or the ride exists, which goes on."""
+    before = arrive(dewi, putri)
+    payment_process(user_id=putri.pk, ride_id=before.pk, total_cost=0, status="ACCEPTED")
+    match = propose(dewi, putri)
+    match_confirm(user_id=putri.pk, match_id=match.pk, accepted=True)
+    block = service(ride_block, user_id=(dewi if side == "driver" else putri).pk, ride_id=before.pk)
+    answers = either_order(order, block, confirm(dewi, match))
+    match.refresh_from_db()
+    if order == "ab":
+        assert (answers, match.status, match.reason) == ((OK, REFUSED), "REJECTED", "cancelled")
+    else:
+        assert (answers, match.status) == ((OK, OK), "ACCEPTED")
+    assert Block.objects.count() == 1
+
+
+def test_a_driver_is_refused_while_accepting(order: str, dewi: User, putri: User) -> None:
+    """Who was refused books no ride any more; one that was booked before goes on."""
+    match = propose(dewi, putri)
+    match_confirm(user_id=putri.pk, match_id=match.pk, accepted=True)
+    refuse = service(driver_decide, user_id=dewi.pk, approval=Approval.REFUSED, reason="A copy")
+    assert either_order(order, refuse, confirm(dewi, match)) == ((OK, REFUSED) if order == "ab" else (OK, OK))
+    assert Ride.objects.count() == (0 if order == "ab" else 1)
+
+
+def test_two_of_staff_decide_on_a_driver(order: str, dewi: User) -> None:
+    """The first decision stands: the other was made upon what is no longer so."""
+    Driver.objects.update(approval="pending")
+    seen = {"user_id": dewi.pk, "seen_at": timezone.now()}
+    approve = service(driver_decide, approval=Approval.APPROVED, **seen)
+    refuse = service(driver_decide, approval=Approval.REFUSED, reason="A copy", **seen)
+    assert either_order(order, approve, refuse) == ((OK, REFUSED) if order == "ab" else (REFUSED, OK))
+    assert Driver.objects.get().approval == ("approved" if order == "ab" else "refused")
+
+
+def test_a_ride_is_rated_twice(order: str, dewi: User, putri: User) -> None:
+    """On two connections, with other stars: the first counts."""
+    ride = arrive(dewi, putri)
+    payment_process(user_id=putri.pk, ride_id=ride.pk, total_cost=0, status="ACCEPTED")
+    rate = [command(putri, "ride_rate", ride_id=str(ride.pk), rating=stars) for stars in (5, 1)]
+    assert either_order(order, *rate) == ((OK, REFUSED) if order == "ab" else (REFUSED, OK))
+    dewi.refresh_from_db()
+    assert (dewi.rating_sum, dewi.rating_count) == (5 if order == "ab" else 1, 1)

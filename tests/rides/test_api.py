@@ -10,7 +10,7 @@ from django.utils import timezone
 from rides.models import Ride
 from tests.api import as_user
 from tests.cast import arrive, book, propose
-from users.models import TokenAnswer, User
+from users.models import Block, TokenAnswer, User
 
 
 def test_a_passenger_registers_a_vehicle_and_gets_tokens_of_a_driver(putri: User) -> None:
@@ -111,6 +111,15 @@ def test_a_ride_shows_its_people_until_they_are_forgotten(dewi: User, putri: Use
     Ride.objects.update(arrived_at=timezone.now() - timedelta(days=8))
     assert not {"driver", "passenger"} & set(as_user(putri).get(f"/api/rides/{ride.pk}/").json())
     assert not {"driver", "passenger"} & set(as_user(putri).get("/api/rides/").json()["results"][0])
+
+
+def test_the_other_side_of_a_ride_is_blocked(dewi: User, putri: User, tono: User) -> None:
+    """Again and again with the same answer; 404 for a stranger."""
+    ride = book(dewi, putri)
+    path = f"/api/rides/{ride.pk}/block/"
+    assert [as_user(putri).post(path).status_code for _ in range(2)] == [204, 204]
+    assert as_user(tono).post(path).status_code == 404
+    assert list(Block.objects.values_list("blocker", "blocked")) == [(putri.pk, dewi.pk)]
 
 
 def test_the_qr_code_of_a_payment_is_a_picture(dewi: User, putri: User) -> None:

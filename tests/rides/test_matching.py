@@ -41,7 +41,7 @@ def test_a_search_costs_the_same_queries_however_many_drivers_there_are(
     finder = search_of(putri)
     for n in range(30):
         stand_by(make_driver(f"+6281200001{n:02}", f"Driver {n}"), MONAS)
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         consider(finder, 5)
 
 

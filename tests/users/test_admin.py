@@ -1,10 +1,14 @@
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.test import Client
 
 from common.admin import MOST_AT_ONCE
 from events.models import OutboxEvent
+from tests.cast import book
+from tests.users.test_names import SCRIPTS
 from users.models import User
+from users.support import support_add
 
 
 @pytest.fixture
@@ -152,3 +156,46 @@ def test_numbers_are_hidden_from_those_who_may_not_see_them(client: Client, putr
     for page in pages:
         assert putri.msisdn in client.get(page).content.decode()
     assert "1 user" in client.get(pages[0], {"q": "00000003"}).content.decode()
+
+
+@pytest.mark.parametrize("name", SCRIPTS.values(), ids=SCRIPTS)
+def test_staff_may_mend_names_of_all_scripts(staff: Client, putri: User, name: str) -> None:
+    """The form keeps names as the app does, shows them, and finds them."""
+    body = {"driver-TOTAL_FORMS": "0", "driver-INITIAL_FORMS": "0"}
+    staff.post(f"/admin/users/user/{putri.pk}/change/", {**body, "full_name": f"\u202e{name}"})
+    putri.refresh_from_db()
+    assert putri.full_name == name
+    assert name in staff.get("/admin/users/user/", {"q": name.split(maxsplit=1)[0]}).content.decode()
+    answer = staff.post(f"/admin/users/user/{putri.pk}/change/", {**body, "full_name": "a\x1bb"})
+    assert "control characters" in answer.content.decode()
+
+
+def erase(client: Client, *people: User) -> str:
+    body = {"action": "erase", "_selected_action": [str(one.pk) for one in people], "confirmed": "yes"}
+    return client.post("/admin/users/user/", body, follow=True).content.decode()
+
+
+def test_an_account_is_deleted_with_its_data(client: Client, dewi: User, putri: User, tono: User) -> None:
+    """Not during a ride, not one of staff, not twice; afterwards no page has the name, also not the history."""
+    boss = User.objects.create_superuser("+6281200000099", "a long password")
+    clerk = User.objects.create_user("+6281200000098", "a long password", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "erase_user", "view_msisdn"]))
+    client.force_login(clerk)
+    book(dewi, putri)
+    assert "Deleted: 1 of 5 users. The others have a ride" in erase(client, dewi, putri, tono, boss, clerk)
+    tono.refresh_from_db()
+    assert (tono.is_active, tono.full_name) == (False, "")
+    assert User.objects.filter(full_name__in=["Dewi", "Putri"], erased_at=None).count() == 2
+    assert "Deleted: 0 of 0 users." in erase(client, tono)
+    history = client.get(f"/admin/users/user/{tono.pk}/history/").content.decode()
+    assert "Deleted by support." in history
+    assert "Tono" not in history
+    assert not LogEntry.objects.filter(object_repr__contains="Tono").exists()
+
+
+def test_deleting_needs_a_permission(client: Client, tono: User) -> None:
+    """Support has it only where it is given."""
+    client.force_login(support_add(msisdn="+6281200000098"))
+    erase(client, tono)
+    tono.refresh_from_db()
+    assert tono.erased_at is None

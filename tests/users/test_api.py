@@ -6,6 +6,7 @@ from django.test import Client
 from rides.services.rides import ride_cancel
 from tests.api import ApiClient, as_user
 from tests.cast import book
+from tests.users.test_names import SCRIPTS
 from users.codes import code_create
 from users.models import User
 from users.tokens import tokens_issue
@@ -81,6 +82,18 @@ def test_other_methods_types_and_paths_are_validation_errors(putri: User) -> Non
         assert answer.json()["code"] == "VALIDATION_FAILED"
 
 
+def test_tokens_and_profiles_are_in_nobodys_cache(putri: User) -> None:
+    """Refusals too, since they may quote a number."""
+    code = code_create(msisdn=putri.msisdn)
+    answers = [
+        ANYBODY.post("/api/auth/token/", {"msisdn": putri.msisdn, "otp": code}),
+        ANYBODY.post("/api/auth/otp/", {"msisdn": "12"}),
+        as_user(putri).get("/api/me/"),
+        ANYBODY.get("/api/me/"),
+    ]
+    assert [answer.headers["Cache-Control"] for answer in answers] == ["no-store"] * 4
+
+
 def test_refresh_and_logout(putri: User) -> None:
     pair = tokens_issue(putri)
     fresh = ANYBODY.post("/api/auth/refresh/", {"refresh": pair["refresh"]})
@@ -100,6 +113,21 @@ def test_a_new_owner_of_a_number_sees_nothing_of_the_old_one(putri: User) -> Non
     assert "Putri" not in me.get("/api/me/").content.decode()
     profile = me.patch("/api/me/", {"full_name": "putri"}).json()
     assert (profile["full_name"], "name_confirmed" in profile) == ("putri", False)
+
+
+@pytest.mark.parametrize("name", SCRIPTS.values(), ids=SCRIPTS)
+def test_a_name_may_be_of_any_script(putri: User, name: str) -> None:
+    """It comes back as it was typed, in composed form."""
+    me = as_user(putri)
+    assert me.patch("/api/me/", {"full_name": f" \u202b{name}\u202c "}).json()["full_name"] == name
+    assert me.get("/api/me/").json()["full_name"] == name
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb", "a\u2028b", "a\ud800b"])
+def test_a_name_with_control_characters_is_refused(putri: User, name: str) -> None:
+    """Staff would read the rest of the line in another colour, or on another line."""
+    answer = as_user(putri).patch("/api/me/", {"full_name": name})
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["full_name"])
 
 
 def test_an_account_ends_with_its_data(dewi: User, putri: User) -> None:

@@ -48,3 +48,20 @@ def test_parts_of_numbers_are_for_those_who_may_see_them(putri: User) -> None:
     assert list(people_found("0812 0000 0003", by_parts=False)) == [putri]
     for part in ("0000 0003", "200000003", "+62812"):
         assert not people_found(part, by_parts=False).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("Nguy\u1ec5n \u00c1nh", "\u00e1nh"),
+        ("\u0414\u0435\u0432\u0438 \u0410\u044e", "\u0434\u0415\u0412\u0418"),
+        ("\u0645\u062d\u0645\u062f \u0639\u0644\u064a", "\u0639\u0644\u064a"),
+        ("\u092a\u0941\u0924\u094d\u0930\u0940", "\u092a\u0941\u0924\u094d"),
+        ("\u9673\u5c0f\u660e", "\u5c0f\u660e"),
+        ("Jos\u00e9", "jose\u0301"),
+    ],
+)
+def test_names_of_all_scripts_are_found(tono: User, name: str, typed: str) -> None:
+    """In any case, on SQLite too, and with accents as one or two characters."""
+    user = User.objects.create_user("+6281570000009", full_name=name)
+    assert list(people_found(typed, by_parts=False)) == [user]

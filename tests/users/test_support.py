@@ -17,12 +17,12 @@ from events.models import DeadLetter
 from rides.models import Payment, Ride, TrackPoint
 from tests.cast import arrive
 from tests.events.test_dead_letters import dead
-from users.models import User
+from users.models import StaffRecord, User
 from users.selectors import may_act_on
 from users.support import SUPPORT, support_add, support_group_update, support_permissions
 
 pytestmark = pytest.mark.django_db
-NOT_SHOWN = {Group}
+NOT_SHOWN = {Group, StaffRecord}
 """What is in the admin, but not for support."""
 
 
@@ -66,7 +66,7 @@ def records() -> Iterator[tuple[type[models.Model], str]]:
         yield model, str(uuid4())
 
 
-def test_support_sees_every_model_of_the_admin_but_groups(support: Client) -> None:
+def test_support_sees_every_model_of_the_admin_but_groups_and_the_record_of_staff(support: Client) -> None:
     for model in admin.site._registry:
         assert support.get(url(model)).status_code == (403 if model in NOT_SHOWN else 200), model
     index = support.get("/admin/").content.decode()

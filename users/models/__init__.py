@@ -1,15 +1,34 @@
 """The tables of users, drivers and logins."""
 
-from users.models.logins import Erasure, KnownAddress, OneTimeCode, Suspicion, Tally, TokenAnswer, Watermark
-from users.models.people import SESSION_SALT, Driver, Role, User, UserManager, VehicleType
+from users.models.drivers import Approval, Driver, Paper, PaperKind, VehicleType, may_drive
+from users.models.logins import (
+    Erasure,
+    KnownAddress,
+    OneTimeCode,
+    Suspicion,
+    Tally,
+    TokenAnswer,
+    Watermark,
+)
+from users.models.people import RATINGS_SHOWN_FROM, SESSION_SALT, Role, User, UserManager
+from users.models.records import StaffAct, StaffRecord
+from users.models.relations import Block, Rating
 
 __all__ = [
+    "RATINGS_SHOWN_FROM",
     "SESSION_SALT",
+    "Approval",
+    "Block",
     "Driver",
     "Erasure",
     "KnownAddress",
     "OneTimeCode",
+    "Paper",
+    "PaperKind",
+    "Rating",
     "Role",
+    "StaffAct",
+    "StaffRecord",
     "Suspicion",
     "Tally",
     "TokenAnswer",
@@ -17,4 +36,5 @@ __all__ = [
     "UserManager",
     "VehicleType",
     "Watermark",
+    "may_drive",
 ]

@@ -1,4 +1,4 @@
-"""Users and drivers."""
+"""Users."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from django.utils.crypto import salted_hmac
 from users.phone import masked, normalise_msisdn
 
 SESSION_SALT = "users.User.session"
+
+RATINGS_SHOWN_FROM = 5
+"""Ratings of one person from which their mean says something."""
 
 
 class Role(models.TextChoices):
@@ -63,10 +66,14 @@ class User(AbstractBaseUser, PermissionsMixin):
     owner_since = models.DateTimeField(null=True, blank=True, help_text="When the number came to its present owner.")
     history_from = models.DateTimeField(null=True, blank=True, help_text="Older rides are not shown to the person.")
     erased_at = models.DateTimeField(null=True, blank=True, help_text="When the account ended, with its data.")
+    rating_sum = models.PositiveIntegerField(default=0, db_default=0, help_text="Of all stars that others gave.")
+    rating_count = models.PositiveIntegerField(default=0, db_default=0)
     token_version = models.PositiveIntegerField(default=0)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField("staff", default=False)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    otp_device: Any  # what has verified a session, set by django-otp on the users of requests
 
     USERNAME_FIELD = "msisdn"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -77,6 +84,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         permissions = (
             ("shut_out_user", "Can deactivate, reactivate and log out users who are not staff"),
             ("view_msisdn", "Can see whole phone numbers"),
+            ("erase_user", "Can end the accounts of users who are not staff, and delete their data"),
         )
         constraints = (
             models.CheckConstraint(condition=Q(role__in=Role.values), name="user_role_known"),
@@ -91,6 +99,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     def shown_name(self) -> str:
         """The name that people may see: none until the person at the number has confirmed it."""
         return self.full_name if self.name_confirmed else ""
+
+    @property
+    def rating(self) -> float | None:
+        """The mean of the stars, with one decimal; None until there are `RATINGS_SHOWN_FROM`."""
+        if self.rating_count < RATINGS_SHOWN_FROM:
+            return None
+        return round(self.rating_sum / self.rating_count, 1)
 
     @property
     def masked_msisdn(self) -> str:
@@ -108,28 +123,3 @@ class User(AbstractBaseUser, PermissionsMixin):
     def get_short_name(self) -> str:
         """Return the name that the admin greets staff with."""
         return self.get_full_name()
-
-
-class VehicleType(models.TextChoices):
-    """The kinds of vehicles."""
-
-    MOTORCYCLE = "motorcycle"
-    CAR = "car"
-    VAN = "van"
-
-
-class Driver(models.Model):
-    """The vehicle of a user with the role `driver`."""
-
-    user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="driver")
-    vehicle_type = models.CharField(max_length=16, choices=VehicleType.choices)
-    vehicle_plate = models.CharField(max_length=16)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = (
-            models.CheckConstraint(condition=Q(vehicle_type__in=VehicleType.values), name="driver_vehicle_known"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.user} · {self.vehicle_plate}"

@@ -9,13 +9,15 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
+from django.db.models import Q
 from django.forms.models import model_to_dict
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from common.db import delete_steps
 from common.errors import Conflict
-from users.models import Driver, KnownAddress, OneTimeCode, Role, TokenAnswer, User
+from users.models import Block, Driver, KnownAddress, OneTimeCode, Paper, Rating, Role, TokenAnswer, User
 from users.personal_data.base import Steps
 from users.services.revocation import revoke_tokens
 from users.sms import forget_messages
@@ -29,7 +31,7 @@ class UsersData:
     def check(self, user: User) -> None:
         """Refuse for staff: a superuser takes their rights first."""
         if user.is_staff or user.is_superuser:
-            raise Conflict("Accounts of staff cannot be deleted.")
+            raise Conflict(_("Accounts of staff cannot be deleted."))
 
     def erase(self, user: User) -> None:
         """Take number, name and vehicle away; the row stays, because rides and payments refer to it."""
@@ -46,10 +48,11 @@ class UsersData:
             password="",
         )
         Driver.objects.filter(user=user).delete()
+        Block.objects.filter(Q(blocker=user) | Q(blocked=user)).delete()
         for model in (KnownAddress, TokenAnswer, OutstandingToken):
             model._base_manager.filter(user=user).delete()
-        log = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(User), object_id=str(user.pk))
-        log.update(object_repr=ERASED)
+        kinds = ContentType.objects.get_for_models(User, Driver).values()
+        LogEntry.objects.filter(content_type__in=kinds, object_id=str(user.pk)).update(object_repr=ERASED)
 
     def erase_rest(self, user_id: UUID) -> Steps:
         """Nothing is left."""
@@ -71,6 +74,10 @@ class UsersData:
                 **model_to_dict(user, ["msisdn", "full_name", "role", "is_active", "is_staff", "last_login"]),
             },
             "vehicle": model_to_dict(driver, exclude=["user"]) if driver else None,
+            "papers": list(Paper.objects.filter(driver=driver).values("kind", "expires_on", "recorded_at")),
+            "ratings_given": list(Rating.objects.filter(rater=user).values("ride_id", "stars", "created_at")),
+            "ratings_received": list(Rating.objects.filter(rated=user).values("stars", "created_at")),
+            "blocked": list(Block.objects.filter(blocker=user).values("blocked_id", "created_at")),
             "logins": list(KnownAddress.objects.filter(user=user).values("address", "last_login_at")),
             "sessions": list(tokens.order_by("pk").values("created_at", "expires_at")),
         }

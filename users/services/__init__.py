@@ -1,14 +1,7 @@
 """Services that change users: login, logout, profile, registration as a driver, deactivation."""
 
-from users.services.accounts import (
-    driver_create,
-    driver_delete,
-    driver_update,
-    profile_update,
-    user_deactivate,
-    user_log_out,
-    user_reactivate,
-)
+from users.services.accounts import profile_update, user_deactivate, user_log_out, user_reactivate
+from users.services.drivers import driver_create, driver_decide, driver_delete, driver_update, paper_record
 from users.services.erasure import account_erase, erasure_steps, expiry_steps
 from users.services.logins import (
     Session,
@@ -19,11 +12,14 @@ from users.services.logins import (
     session_once,
     tokens_refresh,
 )
+from users.services.relations import block_add, rating_add
 
 __all__ = [
     "Session",
     "account_erase",
+    "block_add",
     "driver_create",
+    "driver_decide",
     "driver_delete",
     "driver_update",
     "erasure_steps",
@@ -31,8 +27,10 @@ __all__ = [
     "login",
     "login_request",
     "logout",
+    "paper_record",
     "profile_update",
     "purge_tokens",
+    "rating_add",
     "session_once",
     "tokens_refresh",
     "user_deactivate",

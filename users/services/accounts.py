@@ -1,13 +1,14 @@
-"""Changing a profile, becoming a driver, deactivating and reactivating users."""
+"""Changing a profile, deactivating and reactivating users."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
-from common.errors import Conflict
-from users.models import Driver, Role, User
+from users.models import Approval, Driver, User
 from users.names import is_same_name
 from users.services.revocation import revoke_tokens
 
@@ -25,38 +26,11 @@ def profile_update(*, user_id: UUID, full_name: str) -> User:
             user.history_from = user.owner_since
         else:
             user.owner_since = user.history_from
+            _approve_again(user_id)
         user.name_confirmed = True
     user.full_name = full_name
     user.save(update_fields=["full_name", "name_confirmed", "owner_since", "history_from"])
     return user
-
-
-@transaction.atomic
-def driver_create(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> User:
-    """Make a passenger a driver and end all older tokens. Raises `Conflict` for a driver."""
-    if not User.objects.filter(pk=user_id, role=Role.PASSENGER).update(role=Role.DRIVER):
-        raise Conflict("You are registered as a driver already.")
-    Driver.objects.create(user_id=user_id, vehicle_type=vehicle_type, vehicle_plate=vehicle_plate)
-    revoke_tokens(user_id)
-    return User.objects.select_related("driver").get(pk=user_id)
-
-
-@transaction.atomic
-def driver_update(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> User:
-    """Give a driver another vehicle. Raises `Conflict` for a passenger."""
-    rows = Driver.objects.filter(pk=user_id, user__role=Role.DRIVER)
-    if not rows.update(vehicle_type=vehicle_type, vehicle_plate=vehicle_plate):
-        raise Conflict("You are not registered as a driver.")
-    return User.objects.select_related("driver").get(pk=user_id)
-
-
-@transaction.atomic
-def driver_delete(*, user_id: UUID) -> None:
-    """Make a driver a passenger again and end all older tokens. Raises `Conflict` for a passenger."""
-    if not User.objects.filter(pk=user_id, role=Role.DRIVER).update(role=Role.PASSENGER):
-        raise Conflict("You are not registered as a driver.")
-    Driver.objects.filter(pk=user_id).delete()
-    revoke_tokens(user_id)
 
 
 @transaction.atomic
@@ -81,3 +55,14 @@ def user_log_out(*, user_id: UUID) -> bool:
 def user_reactivate(*, user_id: UUID) -> bool:
     """Reactivate a user, who has to log in again. Return False if nothing changed."""
     return User.objects.filter(pk=user_id, is_active=False).update(is_active=True) == 1
+
+
+def _approve_again(user_id: UUID) -> None:
+    """Let staff look at a new owner of a driver's number: the papers are those of somebody else.
+
+    A refusal stays, or another name would be a way around it; its reason is nobody else's business.
+    """
+    driver = Driver.objects.filter(pk=user_id)
+    driver.update(approval_reason="")
+    if settings.DRIVER_APPROVAL:
+        driver.exclude(approval=Approval.REFUSED).update(approval=Approval.PENDING, approval_at=timezone.now())

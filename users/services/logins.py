@@ -12,8 +12,10 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
+from common.db import delete_batch
 from common.errors import Conflict, Unauthorized
 from users.codes import CodesCapped, code_check, code_create, code_take
 from users.models import KnownAddress, OneTimeCode, Suspicion, TokenAnswer, User
@@ -48,7 +50,7 @@ def login_request(*, msisdn: str, address: str) -> None:
         logger.error("OTP_MAX_PER_HOUR_OVERALL codes were sent within an hour; codes to new addresses are refused.")
         tally_add(Suspicion.CODES_CAPPED)
         raise
-    send_sms(msisdn, f"{code} is your NebengJek code.")
+    send_sms(msisdn, _("%(code)s is your NebengJek code.") % {"code": code})
 
 
 def login(*, msisdn: str, otp: str, address: str) -> Session:
@@ -106,11 +108,10 @@ def session_once(*, user: User, request: str, act: Callable[[], User]) -> Sessio
 
 
 def purge_tokens() -> int:
-    """Delete the records of refresh tokens that have expired, and of old answers; return how many."""
+    """Delete a batch of the records of refresh tokens that have expired, and of old answers; return how many."""
     now = timezone.now()
-    expired, _ = OutstandingToken.objects.filter(expires_at__lt=now).delete()
-    answers, _ = TokenAnswer.objects.filter(answered_at__lt=now - GRACE).delete()
-    return expired + answers
+    expired = delete_batch(OutstandingToken.objects.filter(expires_at__lt=now))
+    return expired + delete_batch(TokenAnswer.objects.filter(answered_at__lt=now - GRACE))
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ from functools import cache
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import translation
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition, conditional_page, require_safe
 from drf_spectacular.generators import SchemaGenerator
@@ -27,8 +28,9 @@ YAML, JSON = OpenApiYamlRenderer2.media_type, OpenApiJsonRenderer2.media_type
 @cache_control(max_age=FRESH)
 @conditional_page
 def protocol(request: HttpRequest) -> HttpResponse:
-    """Show the protocol of the socket."""
-    return render(request, "web/docs.html", {"page": page(settings.PUBLIC_URL), "version": settings.VERSION})
+    """Show the protocol of the socket; documents for developers are in English."""
+    with translation.override("en"):
+        return render(request, "web/docs.html", {"page": page(settings.PUBLIC_URL), "version": settings.VERSION})
 
 
 def _asyncapi_etag(request: HttpRequest) -> str:
@@ -48,7 +50,8 @@ def asyncapi(request: HttpRequest) -> HttpResponse:
 @conditional_page
 def rest(request: HttpRequest) -> HttpResponse:
     """Show the REST calls; the page reads `schema`."""
-    return render(request, "web/rest.html")
+    with translation.override("en"):
+        return render(request, "web/rest.html")
 
 
 def _schema_kind(request: HttpRequest) -> str:
@@ -75,7 +78,8 @@ def schema(request: HttpRequest) -> HttpResponse:
 @cache
 def openapi(kind: str = YAML) -> bytes:
     """Return the OpenAPI document; it is made once."""
-    made = SchemaGenerator().get_schema(request=None, public=True)
+    with translation.override("en"):
+        made = SchemaGenerator().get_schema(request=None, public=True)
     renderer = OpenApiJsonRenderer2() if kind == JSON else OpenApiYamlRenderer2()
     return bytes(renderer.render(made, renderer_context={}))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from common.errors import DomainError
-from realtime.socket import position_warnings
 from realtime.socket.position_warnings import PositionWarnings
 from rides.metering.fixes import Fix, Reason
 from rides.metering.sightings import Sighting
@@ -63,7 +62,7 @@ async def test_a_backlog_is_no_wrong_clock() -> None:
 async def test_it_is_said_again_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     heard = Heard()
     now = 0.0
-    monkeypatch.setattr(position_warnings.time, "monotonic", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     warnings = PositionWarnings(heard.send)
     for n in range(125):
         now = float(n)

@@ -18,7 +18,7 @@ from tests.cast import MONAS
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 3, 4, 5, 0, tzinfo=UTC)  # Wednesday, 12:00 in Jakarta
-JAKARTA = {"south": -6.8, "west": 106.3, "north": -5.9, "east": 107.2}
+JAKARTA: dict[str, Any] = {"south": -6.8, "west": 106.3, "north": -5.9, "east": 107.2}
 
 
 @pytest.fixture(autouse=True)

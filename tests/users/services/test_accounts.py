@@ -1,9 +1,11 @@
+from typing import Any
+
 import pytest
 
-from common.errors import Conflict, Unauthorized
+from common.errors import Unauthorized
 from events.models import OutboxEvent
 from users import services
-from users.models import User
+from users.models import Driver, User
 from users.tokens import authenticate, tokens_issue
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +26,23 @@ def test_shutting_out_and_letting_in_again(putri: User) -> None:
     assert OutboxEvent.objects.count() == 1
 
 
-def test_a_driver_is_made_once(putri: User) -> None:
-    services.driver_create(user_id=putri.pk, vehicle_type="car", vehicle_plate="B 1 X")
-    with pytest.raises(Conflict):
-        services.driver_create(user_id=putri.pk, vehicle_type="car", vehicle_plate="B 1 X")
+def test_a_new_owner_of_a_drivers_number_is_approved_again(dewi: User, settings: Any) -> None:
+    """The papers that staff have seen are those of somebody else."""
+    settings.DRIVER_APPROVAL = True
+    User.objects.filter(pk=dewi.pk).update(name_confirmed=False)
+    services.profile_update(user_id=dewi.pk, full_name="dewi")
+    assert Driver.objects.get().approval == "approved"
+    User.objects.filter(pk=dewi.pk).update(name_confirmed=False)
+    services.profile_update(user_id=dewi.pk, full_name="Somebody")
+    assert Driver.objects.get().approval == "pending"
+
+
+@pytest.mark.parametrize("setting", [False, True])
+def test_another_name_is_no_way_around_a_refusal(dewi: User, settings: Any, setting: bool) -> None:
+    """Whoever has the number now stays refused until staff decide, and does not read why another person was."""
+    settings.DRIVER_APPROVAL = setting
+    Driver.objects.update(approval="refused", approval_reason="The licence is a copy")
+    User.objects.filter(pk=dewi.pk).update(name_confirmed=False)
+    services.profile_update(user_id=dewi.pk, full_name="Somebody")
+    driver = Driver.objects.get()
+    assert (driver.approval, driver.approval_reason, driver.may_drive) == ("refused", "", False)

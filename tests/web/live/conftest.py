@@ -2,6 +2,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from tests.cast import make_user
 from users.models import User
@@ -9,8 +10,10 @@ from users.models import User
 
 @pytest.fixture
 def rina(db: None) -> User:
-    """A member of staff."""
-    return make_user("+6281200000006", "Rina", is_staff=True)
+    """A member of staff who may see the live map."""
+    user = make_user("+6281200000006", "Rina", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_live_map"))
+    return user
 
 
 @pytest.fixture(autouse=True)

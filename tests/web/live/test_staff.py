@@ -44,3 +44,10 @@ def test_a_session_with_nonsense_in_it_is_nobodys(rina: User) -> None:
     session["_auth_user_id"] = "nonsense"
     session.save()
     assert not good(str(session.session_key))
+
+
+def test_staff_without_the_permission_do_not_see_the_map(rina: User) -> None:
+    """The page asks for a permission of its own, and so does its socket."""
+    key = logged_in(rina)
+    rina.user_permissions.clear()
+    assert not good(key)

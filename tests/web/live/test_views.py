@@ -23,3 +23,10 @@ def test_everybody_else_is_asked_to_log_in_and_comes_back(client: Client, tono: 
 def test_the_page_is_only_read(client: Client, rina: User) -> None:
     client.force_login(rina)
     assert client.post("/live/").status_code == 405
+
+
+def test_staff_without_the_permission_are_refused(client: Client, rina: User) -> None:
+    """They are logged in, so there is nothing to log in for."""
+    rina.user_permissions.clear()
+    client.force_login(rina)
+    assert client.get("/live/").status_code == 403

@@ -142,12 +142,16 @@ export interface DriverCard {
   vehicle_type: string;
   /** The licence plate. */
   vehicle_plate: string;
+  /** The mean of the stars others gave, once there are five of them. */
+  rating?: number;
 }
 
 /** The passenger who waits, as the driver calls them. */
 export interface PassengerCard {
   /** The name; may be empty. */
   full_name: string;
+  /** The mean of the stars others gave, once there are five of them. */
+  rating?: number;
 }
 
 /** A payment as it stands; `total_cost` is what the passenger pays: the adjusted cost of the ride. */
@@ -523,6 +527,7 @@ export interface CommandData {
   payment_process: { ride_id: string; total_cost: number; status?: "ACCEPTED" | "REJECTED" };
   payment_received: { ride_id: string; total_cost: number };
   ride_cancel: { ride_id: string; reason?: string };
+  ride_rate: { ride_id: string; rating: number };
   received: { seq: number };
   token_refresh: { token: string };
   sync: {};
@@ -544,6 +549,7 @@ export class Commands {
   paymentProcess(data: CommandData["payment_process"], options?: CommandOptions): Ack;
   paymentReceived(data: CommandData["payment_received"], options?: CommandOptions): Ack;
   rideCancel(data: CommandData["ride_cancel"], options?: CommandOptions): Ack;
+  rideRate(data: CommandData["ride_rate"], options?: CommandOptions): Ack;
   received(data: CommandData["received"], options?: CommandOptions): Ack;
   sync(options?: CommandOptions): Ack;
 }

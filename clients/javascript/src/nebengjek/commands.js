@@ -17,6 +17,7 @@ export const ACTIONS = [
   ["payment_process", ["passenger"], ["PAYMENT_DUE"]],
   ["payment_received", ["driver"], ["PAYMENT_DUE"]],
   ["ride_cancel", ["driver", "passenger"], ["PICKUP", "ABANDONED"]],
+  ["ride_rate", ["driver", "passenger"], []],
 ];
 
 /** @typedef {{signal?: AbortSignal}} CommandOptions aborting withdraws a command: it is not sent again */
@@ -46,6 +47,9 @@ export class Commands {
 
   /** Cancel a ride before it starts. @param {import("./commands.d.ts").CommandData["ride_cancel"]} data @param {CommandOptions} [options] */
   rideCancel(data, options) { return this.command("ride_cancel", data, options); }
+
+  /** Give the other side of a completed ride stars, once, within seven days; the other side is not notified. @param {import("./commands.d.ts").CommandData["ride_rate"]} data @param {CommandOptions} [options] */
+  rideRate(data, options) { return this.command("ride_rate", data, options); }
 
   /** Confirm what has reached the device, up to a number: offers at once, the rest within a second. @param {import("./commands.d.ts").CommandData["received"]} data @param {CommandOptions} [options] */
   received(data, options) { return this.command("received", data, options); }

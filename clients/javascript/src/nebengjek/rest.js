@@ -46,6 +46,22 @@ export class Rest {
     return this.call("GET", "/api/me/");
   }
 
+  /** Change one's name, or confirm it after a login; the answer is the profile. @param {string} fullName */
+  async setName(fullName) {
+    return this.call("PATCH", "/api/me/", { full_name: fullName });
+  }
+
+  /** End the account and all personal data with it; refused (409) during a ride and until it is paid. */
+  async deleteAccount() {
+    await this.call("DELETE", "/api/me/");
+    this.access = undefined;
+  }
+
+  /** Never again be paired with the other side of a ride. @param {string} rideId */
+  async block(rideId) {
+    await this.call("POST", `/api/rides/${encodeURIComponent(rideId)}/block/`);
+  }
+
   /** A page of one's own rides, newest first: `{count, next, previous, results}`. */
   async rides(page = 1) {
     return this.call("GET", `/api/rides/?page=${page}`);

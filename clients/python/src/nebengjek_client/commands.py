@@ -142,6 +142,19 @@ class Commands(ABC):
         )
         return await self.command("ride_cancel", data)
 
+    async def ride_rate(
+        self,
+        *,
+        ride_id: Id,
+        rating: int,
+    ) -> Data:
+        """Give the other side of a completed ride stars, once, within seven days; the other side is not notified."""
+        data = given(
+            ride_id=ride_id,
+            rating=rating,
+        )
+        return await self.command("ride_rate", data)
+
     async def received(
         self,
         *,

@@ -102,12 +102,14 @@ class DriverCard(TypedDict):
     full_name: str
     vehicle_type: str
     vehicle_plate: str
+    rating: NotRequired[float]
 
 
 class PassengerCard(TypedDict):
     """The passenger who waits, as the driver calls them."""
 
     full_name: str
+    rating: NotRequired[float]
 
 
 class Payment(TypedDict):

@@ -46,6 +46,15 @@ class Page(TypedDict):
     results: list[Ride]
 
 
+class TrackPage(TypedDict):
+    """A page of what a driver's phone reported on a ride, in the order in which it came in."""
+
+    count: int
+    next: str | None
+    previous: str | None
+    results: list[Data]
+
+
 def http_url(url: str) -> str:
     """Return the HTTP address of a site, which may be given by that of its socket."""
     if not re.match(r"(http|ws)s?://\S+$", url):
@@ -94,6 +103,20 @@ class Rest:
         profile: Data = await self._call("GET", "/api/me/")
         return profile
 
+    async def set_name(self, full_name: str) -> Data:
+        """Change one's name, or confirm it after a login; return the profile."""
+        profile: Data = await self._call("PATCH", "/api/me/", {"full_name": full_name})
+        return profile
+
+    async def delete_account(self) -> None:
+        """End the account and all personal data with it; refused (409) during a ride and until it is paid."""
+        await self._call("DELETE", "/api/me/")
+        self.access = None
+
+    async def block(self, ride_id: str) -> None:
+        """Never again be paired with the other side of a ride."""
+        await self._call("POST", f"/api/rides/{ride_id}/block/")
+
     async def rides(self, page: int = 1) -> Page:
         """Return a page of one's own rides."""
         rides: Page = await self._call("GET", f"/api/rides/?page={page}")
@@ -104,9 +127,9 @@ class Rest:
         ride: Data = await self._call("GET", f"/api/rides/{ride_id}/")
         return ride
 
-    async def track(self, ride_id: str, page: int = 1) -> Page:
+    async def track(self, ride_id: str, page: int = 1) -> TrackPage:
         """Return a page of the positions that the driver of a ride reported, 1,000 at most."""
-        points: Page = await self._call("GET", f"/api/rides/{ride_id}/track/?page={page}")
+        points: TrackPage = await self._call("GET", f"/api/rides/{ride_id}/track/?page={page}")
         return points
 
     async def quote(self, location: Data, target_location: Data, vehicle_type: str | None = None) -> Data:

@@ -26,6 +26,7 @@ export class Phone extends EventTarget {
   /** @type {any} the payment of the last ride, as far as this page has seen it */ paid = null;
   /** The code that came. */ code = "";
   problem = "";
+  /** What became of what the person thinks of the last ride. */ said = "";
   noDriver = false;
   /** Seconds until the next try, while there is no connection. @type {number | null} */ retryIn = null;
   resumed = 0;
@@ -139,7 +140,7 @@ export class Phone extends EventTarget {
     this.client?.close();
     this.memory.forget("bot", "speed");
     this.memory.set({ number: freshNumber() });
-    Object.assign(this, { client: null, other: null, paid: null, driven: [], ended: null, code: "", problem: "", retryIn: null, noDriver: false });
+    Object.assign(this, { client: null, other: null, paid: null, driven: [], ended: null, code: "", problem: "", said: "", retryIn: null, noDriver: false });
     this.drive.stop();
     this.stage = "number";
     this.changed();
@@ -293,8 +294,22 @@ export class Phone extends EventTarget {
     this.changed();
   }
 
+  /** Give the other side of the last ride stars. @param {number} rating */
+  async rate(rating) {
+    await this.client.rideRate({ ride_id: this.finished.ride_id, rating });
+    this.said = gettext("Thank you. Means are shown from five ratings on.");
+  }
+
+  /** Never again be paired with the other side of the last ride. */
+  async block() {
+    this.rest.access = this.memory.get("access");
+    await this.rest.block(this.finished.ride_id);
+    this.said = gettext("You two get no offers with each other any more.");
+  }
+
   again() {
     this.driven = [];
+    this.said = "";
     this.set({ seen: this.finished?.ride_id });
   }
 

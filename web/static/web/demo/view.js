@@ -109,6 +109,8 @@ export class PhoneView {
       cancel: () => phone.cancel(),
       pay: () => phone.pay("ACCEPTED"),
       refuse: () => phone.pay("REJECTED"),
+      rate: () => phone.rate(Number(button.dataset.stars)),
+      block: () => phone.block(),
       again: () => phone.again(),
     };
     await phone.try(async () => acts[act]());
@@ -186,7 +188,16 @@ export class PhoneView {
     this.#drawPlaces();
     if (phone.role === "driver") this.#drawDriver();
     else this.#drawPassenger();
-    if (phone.finished) list(this.#part("finished"), bill(phone.finished, phone.paid, phone.role === "driver"));
+    if (phone.finished) this.#drawFinished();
+  }
+
+  #drawFinished() {
+    const { phone } = this;
+    list(this.#part("finished"), bill(phone.finished, phone.paid, phone.role === "driver"));
+    for (const star of this.root.querySelectorAll('[data-act="rate"]')) {
+      /** @type {HTMLElement} */ (star).hidden = phone.finished?.status !== "COMPLETED";
+    }
+    say(this.#part("said"), phone.said);
   }
 
   /** What a click on the map sets. */

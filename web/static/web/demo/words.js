@@ -70,13 +70,13 @@ export function otherName(phone, pair) {
   return isDriver ? gettext("A passenger of the town") : gettext("A driver of the town");
 }
 
-/** Name and vehicle of the other side, as far as they are known. @param {Phone} phone */
+/** Name, stars and vehicle of the other side, as far as they are known. @param {Phone} phone */
 export function cardText(phone) {
   const { driver, passenger } = phone.state.ride ?? {};
-  if (phone.role === "driver") return passenger?.full_name ?? "";
+  const card = (phone.role === "driver" ? passenger : driver) ?? {};
   const types = { motorcycle: gettext("Motorcycle"), car: gettext("Car"), van: gettext("Van") };
-  const type = types[/** @type {keyof typeof types} */ (driver?.vehicle_type)] ?? "";
-  return [driver?.full_name, type, driver?.vehicle_plate].filter(Boolean).join(" · ");
+  const type = types[/** @type {keyof typeof types} */ (card.vehicle_type)];
+  return [card.full_name, card.rating && `${card.rating} ★`, type, card.vehicle_plate].filter(Boolean).join(" · ");
 }
 
 /** How far the driver is. @param {Phone} phone */

@@ -1,0 +1,32 @@
+"""Ratings and blocks."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from common.errors import ValidationFailed
+from users.models import Block, Rating, User
+
+
+@transaction.atomic
+def rating_add(*, ride_id: UUID, rater_id: UUID, rated_id: UUID, stars: int) -> None:
+    """Give somebody 1 to 5 stars for a ride. Raises `ValidationFailed` when the rater has done so before."""
+    try:
+        with transaction.atomic():
+            Rating.objects.create(
+                ride_id=ride_id, rater_id=rater_id, rated_id=rated_id, stars=stars, created_at=timezone.now()
+            )
+    except IntegrityError as exc:
+        raise ValidationFailed(_("You have rated this ride already."), field="ride_id") from exc
+    User.objects.filter(pk=rated_id).update(rating_sum=F("rating_sum") + stars, rating_count=F("rating_count") + 1)
+
+
+@transaction.atomic
+def block_add(*, blocker_id: UUID, blocked_id: UUID) -> None:
+    """Never again pair these two. Blocking somebody twice changes nothing."""
+    Block.objects.get_or_create(blocker_id=blocker_id, blocked_id=blocked_id, defaults={"created_at": timezone.now()})
