@@ -72,9 +72,10 @@ class Env:
             key, _, number = item.partition("=")
             try:
                 found[key.strip()] = Decimal(number)
+                is_allowed = 0 <= found[key.strip()] <= Decimal(high)
             except ArithmeticError as exc:
                 raise ConfigError(f"{name}={item!r} must be pairs such as car=150,van=120.") from exc
-            if not 0 <= found[key.strip()] <= Decimal(high):
+            if not is_allowed:
                 raise ConfigError(f"{name}={item!r} must have numbers from 0 to {high}.")
         return found
 

@@ -146,6 +146,31 @@ def _is_origin(text: str) -> bool:
 
 
 @register()
+def check_fares(**_: Any) -> list[CheckMessage]:
+    """Prices that the law forbids, and services that are named without what they need."""
+    problems: list[CheckMessage] = []
+    if settings.PAYMENT_GATEWAY == "rides.gateways.MidtransGateway":
+        for name in ("PAYMENT_URL", "PAYMENT_SECRET"):
+            if not getattr(settings, name):
+                hint = "settings.example.env says what it is; without it nobody could pay, or nobody be believed."
+                problems.append(Error(f"{name} is not set.", hint=hint, id="nebengjek.E019"))
+    if settings.ETA_BACKEND == "rides.eta.OSRMETA" and not _is_origin(settings.OSRM_URL):
+        hint = "Set it to the address of the OSRM server, such as http://127.0.0.1:5000."
+        problems.append(Error("OSRM_URL is not the address of a server.", hint=hint, id="nebengjek.E020"))
+    unknown = set(settings.RIDES_MAX_SPEEDS_KMH) - {"motorcycle", "car", "van"}
+    if unknown:
+        hint = "The kinds are motorcycle, car and van."
+        text = f"RIDES_MAX_SPEEDS_KMH names unknown vehicles: {', '.join(sorted(unknown))}."
+        problems.append(Error(text, hint=hint, id="nebengjek.E021"))
+    lowest, highest = settings.PRICING_LEGAL_MIN_PER_KM, settings.PRICING_LEGAL_MAX_PER_KM
+    rate = settings.PRICING_RATE_PER_KM
+    if (lowest and rate < lowest) or (highest and rate > highest):
+        hint = "Set PRICING_RATE_PER_KM within PRICING_LEGAL_MIN_PER_KM and PRICING_LEGAL_MAX_PER_KM."
+        problems.append(Error(f"The law does not allow {rate} a kilometre.", hint=hint, id="nebengjek.E022"))
+    return problems
+
+
+@register()
 def check_spelling(**_: Any) -> list[CheckMessage]:
     """A variable that is nearly one of ours has no effect, and nobody would notice."""
     known = settings.DECLARED_VARIABLES

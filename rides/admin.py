@@ -25,15 +25,18 @@ from common.admin import ReadOnlyAdmin, ReadOnlyInline, ReasonField, answered, a
 from common.errors import ValidationFailed
 from rides.geo import GeoPoint
 from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, RideStatus, TrackPoint
+from rides.money import rupiah
 from rides.personal_data import keeps_track
 from rides.services.fares import fare_recompute
 from rides.services.rides import STAFF_CANCELS, ride_cancel_by_staff, ride_finish_by_staff
+from rides.snapshots import receipt_lines
 from rides.staff.explanation import explain
 from rides.staff.fates import in_words
 from rides.staff.filters import CancelledByFilter, OutcomeFilter, ReviewFilter
 from rides.staff.timeline import timeline
 from rides.staff.trackmap import track_on_map
 from rides.staff.units import age, distance, duration
+from rides.tariff_admin import TariffAdmin as _TariffAdmin  # noqa: F401  # registers itself
 from users.models import User
 from users.selectors import may_see_numbers, people_found
 
@@ -261,7 +264,8 @@ class RideAdmin(PeopleAdmin[Ride]):
     list_select_related = ("driver", "passenger")
     inlines = (LedgerInline, PaymentInline)
     actions = ("cancel", "finish")
-    readonly_fields = ("fare_check", "points", "happened")
+    readonly_fields = ("fare_check", "costs", "points", "happened")
+    exclude = ("progress", "receipt")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Ride | None:
         """Fetch the people and the places with the ride."""
@@ -362,6 +366,17 @@ class RideAdmin(PeopleAdmin[Ride]):
             if cost == ride.total_cost
             else _("%(cost)s, but %(booked)s was booked") % {"cost": cost, "booked": ride.total_cost}
         )
+
+    @admin.display(description=gettext_lazy("receipt"))
+    def costs(self, ride: Ride) -> SafeString | str:
+        """Show what each part costs, and what was not counted and why."""
+        if ride.receipt is None:
+            return _("The ride has not arrived.")
+        lines = [(line.label, rupiah(line.amount)) for line in receipt_lines(ride)]
+        skipped = [(one["reason"].replace("_", " "), one["points"]) for one in ride.receipt["not_counted"]]
+        table = format_html_join("", "<tr><td>{}</td><td>{}</td></tr>", [*lines, ("", rupiah(ride.adjusted_cost))])
+        refused = format_html_join(", ", "{}: {}", skipped) or "-"
+        return format_html("<table>{}</table><p>{}: {}</p>", table, _("Points that do not count"), refused)
 
     @admin.display(description=gettext_lazy("points of the track"))
     def points(self, ride: Ride) -> SafeString:

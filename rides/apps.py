@@ -19,4 +19,5 @@ class RidesConfig(AppConfig):
         "view_trackpoint",
         "view_ledgerentry",
         "view_payment",
+        "view_tariff",
     )

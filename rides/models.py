@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -265,7 +266,9 @@ class Tariff(models.Model):
     surge_cap = models.DecimalField(max_digits=4, decimal_places=2, default=Decimal(2), help_text="Its largest value.")
     surcharges = models.JSONField(default=list, blank=True, help_text='[{"label": "Night", "amount": 5000}]')
     platform_fee = models.PositiveIntegerField(default=0)
-    rounding = models.PositiveIntegerField(default=1, help_text="Fares are rounded to a multiple of this.")
+    rounding = models.PositiveIntegerField(
+        default=1, validators=[MinValueValidator(1)], help_text="Fares are rounded to a multiple of this."
+    )
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"

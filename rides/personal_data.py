@@ -27,7 +27,9 @@ from rides.models import (
     LedgerEntry,
     Match,
     NotificationReceipt,
+    PassengerPoint,
     Payment,
+    Quote,
     Ride,
     SearchAttempt,
     TrackPoint,
@@ -51,6 +53,7 @@ PLACES: dict[type[Model], tuple[str, ...]] = {
     Match: (
         "latitude", "longitude", "driver_latitude", "driver_longitude", "target_latitude", "target_longitude",
     ),
+    Quote: ("latitude", "longitude", "target_latitude", "target_longitude"),
 }  # fmt: skip
 """The columns of places of which about a kilometre is kept."""
 
@@ -77,7 +80,10 @@ class RidesData:
     def erase_rest(self, user_id: UUID) -> Steps:
         """Remove tracks and what was known as a candidate, and coarsen places."""
         positions().erase(user_id)
-        yield from delete_steps(TrackPoint.objects.filter(ride__in=_rides_of(user_id)))
+        for points in (TrackPoint, PassengerPoint):
+            yield from delete_steps(points._base_manager.filter(ride__in=_rides_of(user_id)))
+        yield from delete_steps(Quote.objects.filter(user_id=user_id, rides=None))
+        yield from _coarsen_all(Quote.objects.filter(user_id=user_id))
         for model in (Device, DeviceReceipt, NotificationReceipt):
             yield from delete_steps(model._base_manager.filter(user_id=user_id))
         yield from delete_steps(Candidate.objects.filter(driver_id=user_id))
@@ -93,6 +99,8 @@ class RidesData:
         over = ~Q(ride__status__in=PASSENGER_BUSY)
         old = Q(ride__created_at__lt=now - settings.TRACK_RETENTION)
         yield from delete_old_steps(TrackPoint.objects.all(), over & old)
+        yield from delete_old_steps(PassengerPoint.objects.all(), over & old)
+        yield from delete_steps(Quote.objects.filter(created_at__lt=now - settings.TRACE_RETENTION, rides=None))
         oldest = now - settings.TRACE_RETENTION
         yield from delete_old_steps(Candidate.objects.all(), Q(considered_at__lt=oldest))
         yield from delete_old_steps(SearchAttempt.objects.all(), Q(begun_at__lt=oldest))

@@ -317,7 +317,7 @@ def _only_stands(raw: Track, loose: float) -> bool:
     middle = complex(statistics.median(p.real for p in raw.places), statistics.median(p.imag for p in raw.places))
     off = sorted(abs(place - middle) for place in raw.places)
     scatter = off[len(off) // 2] / RAYLEIGH_MEDIAN
-    near = off[len(off) * 99 // 100] < EVENLY * scatter
+    near = off[len(off) * 99 // 100] < EVENLY * max(scatter, loose)
     return raw.times[-1] - raw.times[0] > STAND_S and near and scatter < MORE_THAN_TOLD * loose
 
 

@@ -86,6 +86,14 @@ WORDS: dict[str, tuple[str, str]] = {
         noop("had another offer to answer"),
         noop("had other offers to answer"),
     ),
+    CandidateOutcome.NOT_APPROVED: (
+        noop("was not approved, or had a paper that has expired"),
+        noop("were not approved, or had papers that have expired"),
+    ),
+    CandidateOutcome.BLOCKED: (
+        noop("and the passenger do not ride together: one blocked the other"),
+        noop("and the passenger do not ride together: one blocked the other"),
+    ),
     CandidateOutcome.IGNORES_OFFERS: (
         noop("came behind others, having let the last offers lapse"),
         noop("came behind others, having let the last offers lapse"),

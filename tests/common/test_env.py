@@ -81,3 +81,13 @@ def test_a_file_fills_in_what_the_environment_leaves_open(monkeypatch: pytest.Mo
     monkeypatch.setenv("FROM_BOTH", "environment")
     env = Env(dotenv=file)
     assert (env.text("FROM_FILE"), env.text("FROM_BOTH")) == ("1", "environment")
+
+
+def test_a_table_has_numbers_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPEEDS", "motorcycle=130, van = 90.5")
+    assert Env().table("SPEEDS", high="1000") == {"motorcycle": Decimal(130), "van": Decimal("90.5")}
+    assert Env().table("NOTHING", high="1000") == {}
+    for wrong in ("van", "van=x", "van=-1", "van=1001", "van=NaN"):
+        monkeypatch.setenv("SPEEDS", wrong)
+        with pytest.raises(ConfigError, match="SPEEDS"):
+            Env().table("SPEEDS", high="1000")

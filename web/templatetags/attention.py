@@ -59,7 +59,7 @@ def _rides(request: HttpRequest) -> Iterator[Task]:
         return
     now, link = timezone.now(), reverse("admin:rides_ride_changelist")
     flagged = Ride.objects.exclude(needs_review="").filter(created_at__gt=now - FLAGGED_FOR).count()
-    yield Task(flagged, _("rides of the last 7 days are flagged for support"), f"{link}?needs_review__isempty=0")
+    yield Task(flagged, _("rides of the last 7 days are flagged for support"), f"{link}?review=yes")
     for status, patience in STUCK_AFTER.items():
         count = Ride.objects.filter(status=status).filter(_since(status, now - patience)).count()
         texts = {RideStatus.PICKUP: _("pick-ups take very long"), RideStatus.ONGOING: _("rides take very long")}

@@ -147,6 +147,14 @@ class TestStanding:
         """Nor when the noise is worse than the phone says, and seldom reported."""
         assert metres(noisy(track(lambda _: 0j, HOUR, every, accuracy=accuracy), 20, 0.3)) == 0
 
+    @pytest.mark.parametrize(("every", "sigma", "seed"), [(5, 10, 134), (2, 15, 69)])
+    def test_slow_drift_without_accuracy(self, every: float, sigma: float, seed: int) -> None:
+        """Nor when the places drift for minutes and the phone does not say how good they are."""
+        rng = random.Random(f"1 standing {sigma} False {seed}")
+        phone = laboratory.Phone(every, sigma, 0.98, accuracy=False)
+        course = laboratory.standing(rng)
+        assert metres(laboratory.report(course, laboratory.drive(course), phone, rng)) == 0
+
     def test_a_red_light_in_a_ride(self) -> None:
         """Ten minutes at a red light add nothing to the ride around them."""
         way = straight(10)

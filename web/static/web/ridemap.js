@@ -3,7 +3,7 @@ import { addMarker, createMap, fitTo, trackLine } from "./map.js";
 
 /**
  * @typedef {[number, number]} Point
- * @typedef {{driven: Point[], refused: [number, number, string, string][], pickup: Point, target: Point}} Track
+ * @typedef {{driven: Point[], measured: Point[], refused: [number, number, string, string][], pickup: Point, target: Point}} Track
  */
 
 /** Circles that are drawn; of more, the page has the number and a link to all points. */
@@ -17,9 +17,12 @@ function drawRefused(map, [latitude, longitude, reason, time]) {
 }
 
 /** @param {Track} track */
-function draw({ driven, refused, pickup, target }) {
+function draw({ driven, measured, refused, pickup, target }) {
   const map = createMap(document.getElementById("ride-map"), { label: gettext("The track of the ride") });
-  if (driven.length) trackLine(map, driven);
+  if (measured.length) {
+    L.polyline(driven, { className: "ride-map-reported", interactive: false }).addTo(map);
+    trackLine(map, measured);
+  } else if (driven.length) trackLine(map, driven);
   else trackLine(map, [pickup, target], { planned: true });
   for (const point of refused.slice(0, MOST_REFUSED)) drawRefused(map, point);
   addMarker(map, "pickup", pickup, { name: gettext("Pick-up") });
