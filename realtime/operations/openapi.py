@@ -54,9 +54,26 @@ def _plain_views() -> dict[str, Any]:
     picture = {"image/svg+xml": {"schema": {"type": "string"}}}
     body = {"application/json": {"schema": {"$ref": "#/components/schemas/Health"}}}
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
+    nothing = {"application/json": {"schema": {"type": "object"}, "example": {}}}
     payment_id = {
         "name": "payment_id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"},
     }  # fmt: skip
+    named = {"name": "gateway", "in": "path", "required": True, "schema": {"type": "string"}, "example": "midtrans"}
+    settled = {"order_id": "01990000-0000-7000-8000-000000000005", "transaction_status": "settlement"}
+    examples = {"Midtrans, some of its fields": {"value": settled}}
+    any_body = {"content": {"application/json": {"schema": {"type": "object"}, "examples": examples}}, "required": True}
+    notice = _get(
+        "notifyPayment",
+        "Take a notice of a payment gateway",
+        {
+            200: _said("Taken; a repeated, late or reordered one changes nothing twice.", nothing),
+            400: _said("The signature or the amount is wrong, or it cannot be read.", error),
+            404: _said("Payments are not settled by this gateway.", error),
+        },
+        tag="rides",
+        parameters=[named],
+        requestBody=any_body,
+    )["get"]
     not_found = {"description": "The payment does not exist.", "content": error}
     return {
         "/health/live": _get("live", "Check that the process answers", {200: _said("The process answers.", body)}),
@@ -65,6 +82,7 @@ def _plain_views() -> dict[str, Any]:
             "Check that sockets can be served",
             {200: _said("Ready.", body), 503: _said("Not ready.", body)},
         ),
+        "/api/payments/webhook/{gateway}/": {"post": notice},
         "/api/payments/{payment_id}/qr.svg": _get(
             "showQRCode",
             "Read the QR code of a payment",

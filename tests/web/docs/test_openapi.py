@@ -48,6 +48,7 @@ CALLS = {
     ("/api/rides/{ride_id}/block/", "post"): {"204", "401", "404", "429"},
     ("/api/quotes/", "post"): {"201", "400", "401", "429"},
     ("/api/payments/{payment_id}/qr.svg", "get"): {"200", "404"},
+    ("/api/payments/webhook/{gateway}/", "post"): {"200", "400", "404"},
     ("/api/realtime/stats/", "get"): {"200", "401", "403", "429"},
     ("/health/live", "get"): {"200"},
     ("/health/ready", "get"): {"200", "503"},
@@ -122,7 +123,7 @@ def test_every_refusal_has_the_body_of_an_error() -> None:
 def test_who_needs_a_token_is_told() -> None:
     for path, method in CALLS:
         security = operation(path, method).get("security", [{}])
-        if path.startswith("/api/auth/") or path.endswith(("qr.svg", "live", "ready")):
+        if path.startswith("/api/auth/") or path.endswith(("qr.svg", "live", "ready", "{gateway}/")):
             assert security == [{}], path
         else:
             assert {"bearer": []} in security, path
@@ -207,6 +208,8 @@ def test_rides_are_as_documented_at_every_stage(dewi: User, joko: User, putri: U
     block = f"/api/rides/{ride.pk}/block/"
     for user, status in ((ride.driver, 204), (ride.driver, 204), (tono, 404)):
         check("/api/rides/{ride_id}/block/", "post", as_user(user).post(block), status)
+    unknown = ANYBODY.post("/api/payments/webhook/midtrans/", {})
+    check("/api/payments/webhook/{gateway}/", "post", unknown, 404)
     bill = f"/api/payments/{ride.payment.pk}/qr.svg"
     check("/api/payments/{payment_id}/qr.svg", "get", ANYBODY.get(bill), 200)
     check(
