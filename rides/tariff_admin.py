@@ -66,7 +66,7 @@ class TariffForm(forms.ModelForm[Tariff]):
     def clean(self) -> dict[str, Any]:
         """Refuse what costs nothing, and what the law forbids."""
         data: dict[str, Any] = super().clean() or {}
-        if self.errors or data.get("is_withdrawn"):
+        if self.errors or data["is_withdrawn"] or not data["rounding"]:
             return data
         own = {name: data[name] for name in OWN_FIELDS}
         terms = Terms(booked_km=settings.RIDES_MIN_DISTANCE_KM, **own)

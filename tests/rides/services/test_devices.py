@@ -17,15 +17,15 @@ KEYS = {
 
 def test_a_phone_is_registered_once_and_has_one_owner(dewi: User, putri: User) -> None:
     """The app registers at each start; who logs in on another's phone takes it over."""
-    first = device_register(user_id=dewi.pk, kind="web", token=ENDPOINT, keys=KEYS)
-    again = device_register(user_id=dewi.pk, kind="web", token=ENDPOINT, keys=KEYS)
+    first = device_register(user_id=dewi.pk, kind="webpush", token=ENDPOINT, keys=KEYS)
+    again = device_register(user_id=dewi.pk, kind="webpush", token=ENDPOINT, keys=KEYS)
     assert first.pk == again.pk
-    device_register(user_id=putri.pk, kind="web", token=ENDPOINT, keys=KEYS)
+    device_register(user_id=putri.pk, kind="webpush", token=ENDPOINT, keys=KEYS)
     assert [device.user_id for device in Device.objects.all()] == [putri.pk]
 
 
 def test_only_its_owner_removes_a_phone(dewi: User, putri: User) -> None:
-    device = device_register(user_id=dewi.pk, kind="web", token=ENDPOINT, keys=KEYS)
+    device = device_register(user_id=dewi.pk, kind="webpush", token=ENDPOINT, keys=KEYS)
     assert not device_remove(user_id=putri.pk, device_id=device.pk)
     assert not device_remove(user_id=dewi.pk, device_id=uuid4())
     assert device_remove(user_id=dewi.pk, device_id=device.pk)
