@@ -323,11 +323,13 @@ def is_silent(track: Track, noise: Noise) -> bool:
     if is_straight(track) or noise.sigma * _spread(2, 1, noise.step) < SILENT_M:
         return True
     deviations = [_deviations(track, order, 1, noise.gap) for order in DIFFERENCES]
-    return any(_has_exact_tenth(found) for found in (*deviations, _aside(track)))
+    return any(_are_exact(found) for found in (*deviations, _aside(track)))
 
 
-def _has_exact_tenth(deviations: Sequence[float]) -> bool:
-    return len(deviations) >= 6 and sorted(deviations)[len(deviations) // 10] < SILENT_M / 10
+def _are_exact(deviations: Sequence[float]) -> bool:
+    """Tell whether a tenth of them is nothing; of a few only half of them cannot be by chance."""
+    needed = len(deviations) // (10 if len(deviations) >= 6 else 2)
+    return len(deviations) >= 3 and sorted(deviations)[needed] < SILENT_M / 10
 
 
 def _aside(track: Track) -> list[float]:

@@ -2,12 +2,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import async_to_sync
 from django.utils import timezone
 from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
 
 from common.redis import PREFIX, sync_redis
+from common.threads import in_write_thread
 from events.stream import DURABLE, STREAM, ensure_stream
 from realtime.delivery.history import history
 from realtime.delivery.history.memory import MemoryHistory
@@ -55,7 +56,7 @@ async def test_redis_and_the_stream_forget(distributed: None, nats_client: Clien
     bridge = await context.pull_subscribe_bind(DURABLE, STREAM)
     for message in await bridge.fetch(2):
         await message.ack_sync()
-    await sync_to_async(lambda: list(DATA.erase_rest(who)), thread_sensitive=False)()
+    await in_write_thread(lambda: list(DATA.erase_rest(who)))
     assert not sync_redis().exists(f"{PREFIX}place:{who}")
     assert sync_redis().exists(f"{PREFIX}place:{other}")
     state = (await context.stream_info(STREAM)).state

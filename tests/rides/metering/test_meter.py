@@ -356,3 +356,11 @@ def test_measured_twice_is_the_same() -> None:
     fixes = noisy(track(straight(), 400), 8, 0.7)
     kept = msgspec.json.decode(msgspec.json.encode(fixes), type=list[Fix])
     assert measure(kept, LIMITS, START) == measure(fixes, LIMITS, START)
+
+
+def test_a_few_fixes_around_a_corner_are_no_noise() -> None:
+    """A ride of seven fixes with one corner, whose times jitter, costs its length."""
+    rng = random.Random(3)
+    way = [-27 + 1j, 0, 99j, 198j, 297j, 396j, 483j]
+    fixes = [fix(place, 9 * n + rng.uniform(-0.01, 0.01)) for n, place in enumerate(way)]
+    assert metres(fixes) == pytest.approx(abs(27 - 1j) + 483, abs=0.01)
