@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import jwt
 import pytest
@@ -39,7 +40,8 @@ from tests.e2e.conftest import StartServer
 from tests.patience import until, within
 
 pytestmark = pytest.mark.e2e
-BEGUN = datetime.now(UTC)
+BEGUN: WeakKeyDictionary[Client, datetime] = WeakKeyDictionary()
+"""When each driver began to drive."""
 STEP = math.degrees(0.01 / 6371.0088)
 """Ten metres of a meridian."""
 """So many degrees of a meridian."""
@@ -221,7 +223,7 @@ async def drive(driver: Client, first: int, last: int, later: int = 0, east: flo
     for step in range(first, last + 1):
         await asyncio.sleep(0.03)
         latitude, longitude = PLACE["latitude"] - step * STEP, PLACE["longitude"] + east
-        at = BEGUN + timedelta(seconds=step + later)
+        at = BEGUN.setdefault(driver, driver.now()) + timedelta(seconds=step + later)
         await driver.location_update(latitude=latitude, longitude=longitude, timestamp=at, accuracy=5)
 
 

@@ -234,7 +234,7 @@ def test_whatever_they_do_the_model_knows_what_comes_of_it(db: None) -> None:
     run_state_machine_as_test(
         Town,
         settings=settings(
-            max_examples=50, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
     assert not User.objects.exists()

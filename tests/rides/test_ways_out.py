@@ -379,7 +379,7 @@ class Town(RuleBasedStateMachine):
                     positions().report(person.pk, where, place.received_at, driver=person in self.drivers)
 
 
-EXAMPLES = int(os.environ.get("WAYS_OUT_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("WAYS_OUT_EXAMPLES", "8"))
 """Histories that are tried; give it a few hundred after a change of the rules."""
 
 
