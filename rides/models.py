@@ -350,6 +350,7 @@ class RideStatus(models.TextChoices):
 
 DRIVER_BUSY = (RideStatus.PICKUP, RideStatus.ONGOING)
 PASSENGER_BUSY = (RideStatus.PICKUP, RideStatus.ONGOING, RideStatus.ARRIVED)
+DRIVEN = (RideStatus.ARRIVED, RideStatus.COMPLETED)
 
 
 class Ride(models.Model):

@@ -16,6 +16,7 @@ from common.db import read_snapshot
 from common.prepared import Prepared
 from rides.abandonment import abandonment
 from rides.models import (
+    DRIVEN,
     DRIVER_BUSY,
     OPEN_MATCH,
     PASSENGER_BUSY,
@@ -50,7 +51,6 @@ from rides.snapshots import (
 from users.models import Role, User
 from users.selectors import history_start
 
-KEPT_AFTER = (RideStatus.ARRIVED, RideStatus.COMPLETED)
 BACKLOG = timedelta(hours=1)
 """How long after a ride its phone may still deliver what it could not send in time."""
 
@@ -185,7 +185,7 @@ def ride_under_way(user_id: UUID) -> CurrentRide | None:
 
 
 def _ride_just_ended(driver_id: UUID) -> CurrentRide | None:
-    ended = Ride.objects.filter(driver_id=driver_id, status__in=KEPT_AFTER, arrived_at__gte=timezone.now() - BACKLOG)
+    ended = Ride.objects.filter(driver_id=driver_id, status__in=DRIVEN, arrived_at__gte=timezone.now() - BACKLOG)
     ride = ended.order_by("-created_at").first()
     if ride is None or ride.arrived_at is None:
         return None

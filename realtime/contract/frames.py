@@ -35,6 +35,11 @@ CommandId = Annotated[
 ]
 
 
+AskedAmount = Annotated[
+    int, Meta(ge=0, le=2**63 - 1, description="Exactly the amount that was asked, in rupiah.", examples=[11_475])
+]
+
+
 class CloseCode(IntEnum):
     """Why the server closes a socket."""
 
@@ -230,10 +235,7 @@ class PaymentProcess(Command, frozen=True, kw_only=True):
     examples: ClassVar[Examples] = {"Pay": {"status": "ACCEPTED"}, "Refuse": {"status": "REJECTED"}}
 
     ride_id: RideId
-    total_cost: Annotated[
-        int,
-        Meta(ge=0, le=2**63 - 1, description="Exactly the amount that was asked, in rupiah.", examples=[11_475]),
-    ]
+    total_cost: AskedAmount
     status: Annotated[
         Literal["ACCEPTED", "REJECTED"],
         Meta(description="Whether the passenger pays.", extra={"client_default": "ACCEPTED"}),
@@ -244,10 +246,7 @@ class PaymentReceived(Command, frozen=True, kw_only=True):
     """Confirm that the passenger has paid in cash, exactly what was asked."""
 
     ride_id: RideId
-    total_cost: Annotated[
-        int,
-        Meta(ge=0, le=2**63 - 1, description="Exactly the amount that was asked, in rupiah.", examples=[11_475]),
-    ]
+    total_cost: AskedAmount
 
 
 class RideCancel(Command, frozen=True, kw_only=True):

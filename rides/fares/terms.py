@@ -6,12 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 
 import msgspec
-from django.conf import settings
 from django.utils import timezone
 
 from rides.fares.tariff import Surcharge, Terms
 from rides.geo import GeoPoint
-from rides.models import Quote, Ride, Tariff
+from rides.models import Ride, Tariff
 
 OWN_FIELDS = tuple(field for field in Terms.__struct_fields__ if field not in ("booked_km", "surcharges"))
 """The terms that have a column of their own in `Tariff`."""
@@ -37,11 +36,6 @@ def terms_of(tariff: Tariff | None, rate_per_km: int, booked_km: Decimal) -> Ter
 def terms_of_ride(ride: Ride) -> Terms:
     """Return the terms under which a ride was booked."""
     return terms_of(ride.tariff, ride.rate_per_km, ride.unit_km)
-
-
-def terms_of_quote(quote: Quote) -> Terms:
-    """Return the terms under which a price was promised."""
-    return terms_of(quote.tariff, quote.rate_per_km, settings.RIDES_MIN_DISTANCE_KM)
 
 
 def _fits(tariff: Tariff, place: GeoPoint, vehicle_type: str, at: datetime) -> bool:
@@ -75,10 +69,8 @@ def _is_on(tariff: Tariff, local: datetime) -> bool:
 
 
 def _particularity(tariff: Tariff) -> tuple[float, bool, bool, bool, datetime, int]:
-    area = 0.0
+    area = float("inf")
     if tariff.south is not None and tariff.north is not None and tariff.west is not None and tariff.east is not None:
-        area = -((tariff.north - tariff.south) * ((tariff.east - tariff.west) % 360))
-    else:
-        area = -180 * 360 - 1
+        area = (tariff.north - tariff.south) * ((tariff.east - tariff.west) % 360)
     by_time = tariff.from_time is not None
-    return area, bool(tariff.vehicle_type), by_time, len(tariff.weekdays) < 7, tariff.valid_from, tariff.pk
+    return -area, bool(tariff.vehicle_type), by_time, len(tariff.weekdays) < 7, tariff.valid_from, tariff.pk

@@ -69,7 +69,7 @@ def ride_settle(ride: Ride, now: datetime) -> None:
 
 def fare_recompute(ride: Ride) -> Fare:
     """Return what a ride costs by its kept points; of a ride that has ended it is what was booked."""
-    points = list(TrackPoint.objects.filter(ride=ride).exclude(reason=LATE, accepted=False).order_by("id"))
+    points = _points_in_time(ride)
     if ride.meter_rule == first_rule.RULE:
         counted = [GeoPoint(point.latitude, point.longitude) for point in points if point.accepted]
         km = billed_distance(first_rule.length_km(counted))
@@ -81,8 +81,13 @@ def filtered_track(ride: Ride) -> list[GeoPoint]:
     """Return the places by which a ride was measured, noise removed; empty for rides of the first rule."""
     if ride.meter_rule == first_rule.RULE:
         return []
-    points = list(TrackPoint.objects.filter(ride=ride).exclude(reason=LATE, accepted=False).order_by("id"))
-    return [GeoPoint(latitude, longitude) for _, latitude, longitude in _measure(ride, points)[1].track]
+    track = _measure(ride, _points_in_time(ride))[1].track
+    return [GeoPoint(latitude, longitude) for _, latitude, longitude in track]
+
+
+def _points_in_time(ride: Ride) -> list[TrackPoint]:
+    """Return the points of a ride that came in before its end."""
+    return list(TrackPoint.objects.filter(ride=ride).exclude(reason=LATE, accepted=False).order_by("id"))
 
 
 def _measure(ride: Ride, points: Sequence[TrackPoint]) -> tuple[list[Fix], Measurement]:

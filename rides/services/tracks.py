@@ -23,12 +23,10 @@ from rides.geo import GeoPoint
 from rides.limits import limits_of
 from rides.metering import first_rule, running
 from rides.metering.fixes import Fix
-from rides.models import LedgerEntry, PassengerPoint, ReportedFix, Ride, RideStatus, TrackPoint
+from rides.models import DRIVEN, LedgerEntry, PassengerPoint, ReportedFix, Ride, RideStatus, TrackPoint
 
 LATE = "late"
 """Why a fix does not count that came in after its ride had ended."""
-
-KEPT_AFTER = (RideStatus.ARRIVED, RideStatus.COMPLETED)
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -102,7 +100,7 @@ def fix_of(point: ReportedFix) -> Fix:
 def _rides(ride_ids: Iterable[UUID]) -> QuerySet[Any]:
     """Return those of the rides that have started, locked, with the number of the last point that counts."""
     counted = TrackPoint.objects.filter(ride=OuterRef("pk"), accepted=True).order_by("-id").values("id")
-    started = (RideStatus.ONGOING, *KEPT_AFTER)
+    started = (RideStatus.ONGOING, *DRIVEN)
     rides = Ride.objects.select_for_update(of=("self",)).filter(pk__in=list(ride_ids), status__in=started)
     return rides.select_related("tariff").order_by("pk").annotate(last_point_id=Subquery(counted[:1]))
 
