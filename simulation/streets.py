@@ -73,10 +73,16 @@ def drive(start: GeoPoint, target: GeoPoint, step_km: float, speed: float, rng: 
     here = start
     corners: Sequence[GeoPoint] = way(start, target, rng)
     for corner in corners:
-        for here in straight(here, corner, step_km * rng.uniform(*PACE_VARIES)):  # noqa: B020
+        step = _even(distance_km(here, corner), step_km * rng.uniform(*PACE_VARIES))
+        for here in straight(here, corner, step):  # noqa: B020
             yield here
         if corner != target and rng.random() < LIGHT_IS_RED:
             yield from [corner] * round(rng.uniform(*LIGHT_SECONDS) / speed)
+
+
+def _even(km: float, step_km: float) -> float:
+    """Return a step that leaves no rest of a way: a tiny last step would be a stop at once, which no vehicle makes."""
+    return km / max(1, math.ceil(km / step_km)) * (1 + 1e-9)
 
 
 def _moved(point: GeoPoint, east: float, north: float) -> GeoPoint:
