@@ -256,7 +256,7 @@ class RideAdmin(PeopleAdmin[Ride]):
     inlines = (LedgerInline, PaymentInline)
     actions = ("cancel", "finish")
     readonly_fields = ("fare_check", "costs", "points", "happened")
-    exclude = ("progress", "receipt")
+    exclude = ("progress", "receipt", "kept_points", "kept_passenger_points")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Ride | None:
         """Fetch the people and the places with the ride."""
