@@ -147,6 +147,7 @@ export class Phone extends EventTarget {
     this.memory.forget("bot", "speed");
     this.memory.set({ number: freshNumber() });
     Object.assign(this, { client: null, other: null, paid: null, driven: [], ended: null, code: "", problem: "", said: "", quote: null, receipt: null, retryIn: null, noDriver: false });
+    this.#quoted = "";
     this.drive.stop();
     this.stage = "number";
     this.changed();
@@ -292,6 +293,7 @@ export class Phone extends EventTarget {
 
   /** @param {string} wish */
   async #fetchQuote(wish) {
+    if (this.stage !== "on") return; // somebody else by now
     this.rest.access = this.memory.get("access");
     const quote = await this.rest.quote(JSON.parse(wish)).catch(() => null); // a ride needs none
     if (wish !== this.#quoted) return;
