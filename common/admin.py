@@ -102,6 +102,16 @@ def record_action(request: HttpRequest, objects: Sequence[Model], text: str) -> 
 class RecordedAdmin(admin.ModelAdmin[M]):
     """Records what staff add, change and delete by forms, beside Django's history of each record."""
 
+    def page_context(self, request: HttpRequest, obj: M) -> dict[str, Any]:
+        """Return what the page of a record shows beside the form."""
+        return {}
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Give the page of a record what `page_context` returns."""
+        if (obj := kwargs.get("obj")) is not None:
+            context.update(self.page_context(request, obj))
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def log_addition(self, request: HttpRequest, obj: M, message: Any) -> Any:
         """Note it in both."""
         self._record(request, obj, "added", message)

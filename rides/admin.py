@@ -27,7 +27,7 @@ from rides.geo import GeoPoint
 from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, RideStatus, TrackPoint
 from rides.money import rupiah
 from rides.personal_data import keeps_track
-from rides.services.fares import fare_recompute
+from rides.services.fares import Fare, fare_recompute
 from rides.services.rides import STAFF_CANCELS, ride_cancel_by_staff, ride_finish_by_staff
 from rides.snapshots import receipt_lines
 from rides.staff.explanation import explain
@@ -129,18 +129,9 @@ class FinderAdmin(PeopleAdmin[Finder]):
     readonly_fields = ("pickup", "target")
     pickup, target = place_column("pick-up", "location"), place_column("target", "target_location")
 
-    def render_change_form(  # noqa: PLR0917  # the signature is Django's
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Finder | None = None,
-    ) -> HttpResponse:
-        """Say on the page why somebody came, or nobody."""
-        context["explanation"] = explain(obj) if obj else None
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def page_context(self, request: HttpRequest, obj: Finder) -> dict[str, Any]:
+        """Say why somebody came, or nobody."""
+        return {"explanation": explain(obj)}
 
 
 @admin.register(Candidate)
@@ -274,21 +265,13 @@ class RideAdmin(PeopleAdmin[Ride]):
             prefetch_related_objects([ride], "match", "driver", "passenger")
         return ride
 
-    def render_change_form(  # noqa: PLR0917  # the signature is Django's
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Ride | None = None,
-    ) -> HttpResponse:
-        """Give the page what its map shows, and say whether the ride can be cancelled there."""
-        context["track"] = track_on_map(obj) if obj else None
-        context["can_cancel"] = obj and obj.status in STAFF_CANCELS and self.has_cancel_permission(request)
-        is_ongoing = obj is not None and obj.status == RideStatus.ONGOING
-        context["can_finish"] = is_ongoing and self.has_finish_permission(request)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def page_context(self, request: HttpRequest, obj: Ride) -> dict[str, Any]:
+        """Return what the map shows, and what can be done about the ride."""
+        return {
+            "track": track_on_map(obj, _recomputed(obj).track if obj.arrived_at else ()),
+            "can_cancel": obj.status in STAFF_CANCELS and self.has_cancel_permission(request),
+            "can_finish": obj.status == RideStatus.ONGOING and self.has_finish_permission(request),
+        }
 
     @admin.action(description=gettext_lazy("Cancel rides that are not paid yet"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Ride]) -> HttpResponse | None:
@@ -360,12 +343,10 @@ class RideAdmin(PeopleAdmin[Ride]):
             return _("The ride has not arrived.")
         if not keeps_track(ride):
             return _("The track is no longer kept.")
-        cost = fare_recompute(ride).cost
-        return (
-            _("%(cost)s, as booked") % {"cost": cost}
-            if cost == ride.total_cost
-            else _("%(cost)s, but %(booked)s was booked") % {"cost": cost, "booked": ride.total_cost}
-        )
+        cost = _recomputed(ride).cost
+        said = {"cost": rupiah(cost), "booked": rupiah(ride.total_cost)}
+        as_booked = cost == ride.total_cost
+        return (_("%(cost)s, as booked") if as_booked else _("%(cost)s, but %(booked)s was booked")) % said
 
     @admin.display(description=gettext_lazy("receipt"))
     def costs(self, ride: Ride) -> SafeString | str:
@@ -390,6 +371,15 @@ class RideAdmin(PeopleAdmin[Ride]):
         lines = ((_moment(moment.at), moment.kind, moment.text) for moment in timeline(ride))
         table = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", lines)
         return format_html("<table>{}</table>", table)
+
+
+def _recomputed(ride: Ride) -> Fare:
+    """Return the fare by the kept points; a long track is measured once for a page."""
+    known = vars(ride)
+    if "recomputed" not in known:
+        known["recomputed"] = fare_recompute(ride)
+    fare: Fare = known["recomputed"]
+    return fare
 
 
 def _ride_in_words(ride: Ride) -> str:

@@ -11,14 +11,15 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from common.admin import RecordedAdmin
 from rides.fares.legal import outside_the_law
-from rides.fares.tariff import Drive, Surcharge, Terms, price, price_lines
-from rides.fares.terms import OWN_FIELDS, terms_of
+from rides.fares.tariff import Drive, Surcharge, price, price_lines
+from rides.fares.terms import terms_of
 from rides.models import Tariff
 from rides.money import rupiah
 
@@ -68,8 +69,7 @@ class TariffForm(forms.ModelForm[Tariff]):
         data: dict[str, Any] = super().clean() or {}
         if self.errors or data["is_withdrawn"] or not data["rounding"]:
             return data
-        own = {name: data[name] for name in OWN_FIELDS}
-        terms = Terms(booked_km=settings.RIDES_MIN_DISTANCE_KM, **own)
+        terms = terms_of(Tariff(**data), 0, settings.RIDES_MIN_DISTANCE_KM)
         if not price(terms, Drive(Decimal(10), Decimal(10), moving_s=1440, waiting_s=600)):
             raise ValidationError("Under this tariff rides cost nothing.")
         if problem := outside_the_law(terms):
@@ -78,7 +78,7 @@ class TariffForm(forms.ModelForm[Tariff]):
 
 
 @admin.register(Tariff)
-class TariffAdmin(admin.ModelAdmin[Tariff]):
+class TariffAdmin(RecordedAdmin[Tariff]):
     """Versions of tariffs."""
 
     form = TariffForm
@@ -118,20 +118,10 @@ class TariffAdmin(admin.ModelAdmin[Tariff]):
         obj.created_at, obj.created_by = timezone.now(), request.user  # type: ignore[assignment]
         super().save_model(request, obj, form, change)
 
-    def render_change_form(  # noqa: PLR0917  # the signature is Django's
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Tariff | None = None,
-    ) -> HttpResponse:
-        """Give the page the price of the ride that was asked for."""
-        if obj is not None:
-            asked = PreviewForm(request.GET if "km" in request.GET else None)
-            context["asked"], context["priced"] = asked, _priced(obj, asked)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def page_context(self, request: HttpRequest, obj: Tariff) -> dict[str, Any]:
+        """Return the price of the ride that was asked for."""
+        asked = PreviewForm(request.GET if "km" in request.GET else None)
+        return {"asked": asked, "priced": _priced(obj, asked)}
 
     @admin.display(description="holds now", boolean=True)
     def holds_now(self, tariff: Tariff) -> bool:

@@ -35,5 +35,5 @@ def test_every_module_has_tests_of_its_name() -> None:
     tested_elsewhere = {"__init__", "apps", "urls", "models", "base", "routes", "openapi", "documented", "fixes"}
     for package in (*APPS, "clients"):
         for path in modules(package):
-            if path.stem not in tested_elsewhere:
+            if path.stem not in tested_elsewhere and path.parent.name != "models":
                 assert any(f"test_{path.stem}" in name for name in tests), f"{path} has no test module"

@@ -179,18 +179,9 @@ class UserAdmin(RecordedAdmin[User]):
             (_("Technical"), {"fields": ("id", "token_version", "created_at"), "classes": ("collapse",)}),
         ]
 
-    def render_change_form(  # noqa: PLR0917  # the signature is Django's
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: User | None = None,
-    ) -> HttpResponse:
+    def page_context(self, request: HttpRequest, obj: User) -> dict[str, Any]:
         """Show what all apps know of the person above the form."""
-        context["panels"] = person_panels(obj, request) if obj else []
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return {"panels": person_panels(obj, request)}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """The first login creates a user, `manage.py createsuperuser` a superuser."""

@@ -71,6 +71,7 @@ def _is_on(tariff: Tariff, local: datetime) -> bool:
 def _particularity(tariff: Tariff) -> tuple[float, bool, bool, bool, datetime, int]:
     area = float("inf")
     if tariff.south is not None and tariff.north is not None and tariff.west is not None and tariff.east is not None:
-        area = (tariff.north - tariff.south) * ((tariff.east - tariff.west) % 360)
+        width = tariff.east - tariff.west
+        area = (tariff.north - tariff.south) * (width if width >= 0 else width + 360)  # over the date line
     by_time = tariff.from_time is not None
     return -area, bool(tariff.vehicle_type), by_time, len(tariff.weekdays) < 7, tariff.valid_from, tariff.pk

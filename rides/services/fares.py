@@ -28,11 +28,15 @@ QUOTE_DISTANCE = 0.2
 
 
 class Fare(msgspec.Struct, frozen=True):
-    """What a ride costs by its kept points."""
+    """What a ride costs by its kept points. `track` are the places it was measured by, noise removed.
+
+    Rides of the first rule have no such track.
+    """
 
     km: Decimal
     lines: list[Line]
     by_quote: bool = False
+    track: tuple[GeoPoint, ...] = ()
 
     @property
     def cost(self) -> int:
@@ -77,14 +81,6 @@ def fare_recompute(ride: Ride) -> Fare:
     return _fare_of(ride, _measure(ride, points)[1])
 
 
-def filtered_track(ride: Ride) -> list[GeoPoint]:
-    """Return the places by which a ride was measured, noise removed; empty for rides of the first rule."""
-    if ride.meter_rule == first_rule.RULE:
-        return []
-    track = _measure(ride, _points_in_time(ride))[1].track
-    return [GeoPoint(latitude, longitude) for _, latitude, longitude in track]
-
-
 def _points_in_time(ride: Ride) -> list[TrackPoint]:
     """Return the points of a ride that came in before its end."""
     return list(TrackPoint.objects.filter(ride=ride).exclude(reason=LATE, accepted=False).order_by("id"))
@@ -97,9 +93,9 @@ def _measure(ride: Ride, points: Sequence[TrackPoint]) -> tuple[list[Fix], Measu
 
 
 def _fare_of(ride: Ride, measurement: Measurement) -> Fare:
-    drive = _drive(ride, measurement)
-    end = GeoPoint(*measurement.track[-1][1:]) if measurement.track else None
-    return _fare(ride, drive, end)
+    track = tuple(GeoPoint(latitude, longitude) for _, latitude, longitude in measurement.track)
+    fare = _fare(ride, _drive(ride, measurement), track[-1] if track else None)
+    return msgspec.structs.replace(fare, track=track)
 
 
 def _fare(ride: Ride, drive: Drive, end: GeoPoint | None) -> Fare:

@@ -59,7 +59,7 @@ def ride_start(
     ride.status = RideStatus.ONGOING
     ride.started_at = now
     track_begin(ride, start, now)
-    ride.save(update_fields=["status", "started_at", "progress"])
+    ride.save(update_fields=["status", "started_at", "progress", "kept_points"])
     emit(RideStarted(**ride_fields(ride)))
 
 

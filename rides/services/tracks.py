@@ -25,6 +25,9 @@ from rides.metering import first_rule, running
 from rides.metering.fixes import Fix
 from rides.models import DRIVEN, LedgerEntry, PassengerPoint, ReportedFix, Ride, RideStatus, TrackPoint
 
+FREE_POINTS = 20_000
+"""Positions of each phone that a ride keeps beside one a second since its start, so that no phone makes a ride grow
+without end: five hours of a phone that reports twice a second, and for ever of one that reports once."""
 LATE = "late"
 """Why a fix does not count that came in after its ride had ended."""
 
@@ -41,8 +44,8 @@ class Report(msgspec.Struct, frozen=True):
 def tracks_record(*, reports: Mapping[UUID, Sequence[Report]]) -> None:
     """Keep the reports of rides, and book the distance units that they fill up.
 
-    Those for a ride that has ended change no price; those for one that has not started or was cancelled are dropped.
-    It takes a few queries, for however many rides.
+    Those for a ride that has ended change no price; those for one that has not started or was cancelled are dropped,
+    and so are those of a phone that reports more than a ride keeps. It takes a few queries, for however many rides.
     """
     points: list[TrackPoint] = []
     bookings: list[LedgerEntry] = []
@@ -51,20 +54,20 @@ def tracks_record(*, reports: Mapping[UUID, Sequence[Report]]) -> None:
     now = timezone.now()
     driven: list[Ride] = []
     for ride in rides:
-        own = [report for report in reports[ride.pk] if report.by_driver]
+        own, seen = _within_bounds(ride, reports[ride.pk], now)
+        driven.append(ride)
         if ride.status != RideStatus.ONGOING:
             points += [_point(ride, report, LATE) for report in own]
             continue
-        passengers += [PassengerPoint(ride=ride, **_columns(one.fix)) for one in reports[ride.pk] if not one.by_driver]
+        passengers += [PassengerPoint(ride=ride, **_columns(report.fix)) for report in seen]
         if own:
             points += _advance(ride, own)
             units = full_units(terms_of_ride(ride), ride.tracked_km, ride.distance_km, ride.total_cost)
             bookings += book(ride, units, now)
-            driven.append(ride)
     TrackPoint.objects.bulk_create(points)
     PassengerPoint.objects.bulk_create(passengers)
     LedgerEntry.objects.bulk_create(bookings)
-    Ride.objects.bulk_update(driven, ["tracked_km", "progress"])
+    Ride.objects.bulk_update(driven, ["tracked_km", "progress", "kept_points", "kept_passenger_points"])
     Ride.objects.bulk_update({entry.ride for entry in bookings}, ["distance_km", "total_cost"])
 
 
@@ -72,6 +75,7 @@ def track_begin(ride: Ride, start: Fix, now: datetime) -> None:
     """Begin the track of a ride at the driver's fix, within the caller's transaction; the caller saves the ride."""
     progress, _ = running.advance(running.Progress(), start, limits_of(ride))
     ride.progress = msgspec.json.encode(progress).decode()
+    ride.kept_points = 1
     TrackPoint.objects.create(ride=ride, timestamp=now, accepted=True, **_columns(start))
 
 
@@ -95,6 +99,17 @@ def fix_of(point: ReportedFix) -> Fix:
         point.accuracy,
         point.speed,
     )
+
+
+def _within_bounds(ride: Ride, reports: Sequence[Report], now: datetime) -> tuple[list[Report], list[Report]]:
+    """Return the reports of the driver and those of the passenger that the ride keeps, and count them."""
+    assert ride.started_at is not None
+    most = FREE_POINTS + max(0, int((now - ride.started_at).total_seconds()))
+    by_driver = [report for report in reports if report.by_driver][: max(0, most - ride.kept_points)]
+    by_passenger = [report for report in reports if not report.by_driver][: max(0, most - ride.kept_passenger_points)]
+    ride.kept_points += len(by_driver)
+    ride.kept_passenger_points += len(by_passenger)
+    return by_driver, by_passenger
 
 
 def _rides(ride_ids: Iterable[UUID]) -> QuerySet[Any]:

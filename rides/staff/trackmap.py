@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from rides.geo import GeoPoint
 from rides.models import Ride, TrackPoint
-from rides.services.fares import filtered_track
 
 Place = tuple[float, float]
 
@@ -14,8 +14,8 @@ DIGITS = 6
 """After the decimal point: a tenth of a metre."""
 
 
-def track_on_map(ride: Ride) -> dict[str, Any]:
-    """Return the places of a ride whose match is loaded, as latitude and longitude; two queries, however long the ride.
+def track_on_map(ride: Ride, measured: Iterable[GeoPoint]) -> dict[str, Any]:
+    """Return the places of a ride whose match is loaded, as latitude and longitude; one query, however long the ride.
 
     `driven` are the points that count as they were reported, `measured` is the track without noise that was billed;
     `refused` has the reason and the time of each point that does not count.
@@ -33,7 +33,7 @@ def track_on_map(ride: Ride) -> dict[str, Any]:
             refused.append((*place, reason.replace("_", " "), f"{timestamp:%H:%M:%S}"))
     return {
         "driven": driven,
-        "measured": [_place(point) for point in filtered_track(ride)] if ride.arrived_at else [],
+        "measured": [_place(point) for point in measured],
         "refused": refused,
         "pickup": _place(ride.match.location),
         "target": _place(ride.match.target_location),

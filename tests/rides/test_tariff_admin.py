@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from rides.models import Tariff
-from users.models import User
+from users.models import StaffRecord, User
 
 pytestmark = pytest.mark.django_db
 ADD = "/admin/rides/tariff/add/"
@@ -89,6 +89,21 @@ def test_what_the_law_forbids_is_refused(boss: Client, settings: Any, per_km: in
     assert said in page
     assert not Tariff.objects.exists()
     assert boss.post(ADD, form()).status_code == 302
+
+
+def test_a_surcharge_counts_for_the_law(boss: Client, settings: Any) -> None:
+    """A fee on every ride cannot lift a lawful price beyond the band."""
+    settings.PRICING_LEGAL_MAX_PER_KM = 2800
+    night = '[{"label": "Night", "amount": 5000}]'
+    assert "above the lawful" in boss.post(ADD, form(surcharges=night)).content.decode()
+    assert not Tariff.objects.exists()
+
+
+def test_staff_records_tell_who_added_a_tariff(boss: Client) -> None:
+    boss.post(ADD, form())
+    record = StaffRecord.objects.get(target_type="rides.tariff")
+    assert record.target_id == str(Tariff.objects.get().pk)
+    assert record.actor_id == User.objects.get().pk
 
 
 def test_a_tariff_is_withdrawn_by_a_version(boss: Client) -> None:

@@ -87,6 +87,8 @@ def test_the_most_particular_tariff_is_taken() -> None:
     assert holds() == "vehicle"
     add("country", south=-11, north=6, west=95, east=141)
     assert holds() == "country"
+    add("world", south=-90, north=90, west=-180, east=180)
+    assert holds() == "country"
     add("city", **JAKARTA)
     assert holds() == "city"
     add("city-bikes", vehicle_type="motorcycle", **JAKARTA)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from rides.geo import GeoPoint
 from rides.metering.fixes import Fix
 from rides.models import LedgerEntry, Quote, Ride, Tariff, TrackPoint
-from rides.services.fares import fare_recompute, filtered_track
+from rides.services.fares import fare_recompute
 from rides.services.quotes import quote_make
 from rides.services.rides import ride_arrived
 from rides.services.tracks import Report, tracks_record
@@ -266,6 +266,6 @@ def test_the_filtered_track_is_that_of_the_fare(dewi: User, putri: User) -> None
     ride, noise = begun(dewi, putri), white(Rng(4), 10)
     tell(ride, [fix_at(moved(10 * n, noise()), at(ride, n), 10, clock=0) for n in range(1, 301)])
     bill(ride)
-    aside = [abs(point.longitude - MONAS.longitude) * 110_500 for point in filtered_track(ride)]
+    aside = [abs(point.longitude - MONAS.longitude) * 110_500 for point in fare_recompute(ride).track]
     assert max(aside) < 12
     assert sum(aside) / len(aside) < 5

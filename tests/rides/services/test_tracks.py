@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rides.models import LedgerEntry, Ride, TrackPoint
+from rides.services import tracks
 from rides.services.fares import fare_recompute
 from rides.services.rides import ride_arrived
 from rides.services.tracks import Report, tracks_record
@@ -49,6 +50,29 @@ def test_a_ride_of_the_first_rule_keeps_it(ride: Ride, dewi: User) -> None:
     ride.refresh_from_db()
     assert (ride.total_cost, ride.needs_review) == (7500, "")
     assert fare_recompute(ride).cost == 7500
+
+
+def test_no_phone_makes_a_ride_grow_without_end(ride: Ride, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each phone has so many points, and one a second since the start; a flood costs the other nothing."""
+    monkeypatch.setattr(tracks, "FREE_POINTS", 100)
+    backdate(ride, 20)
+    at = time.time()
+    flood = [Report(fix_at(north_of(MONAS, n), at), at, by_driver=n % 2 == 0) for n in range(1000)]
+    for _ in range(2):
+        tracks_record(reports={ride.pk: flood})
+    ride.refresh_from_db()
+    assert (ride.kept_points, ride.kept_passenger_points) == (ride.track.count(), ride.passenger_track.count())
+    assert 120 <= ride.kept_points <= 125
+    assert 119 <= ride.kept_passenger_points <= 125
+
+
+def test_an_honest_phone_is_never_bounded(ride: Ride, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One fix a second fits, also all at once after a tunnel, and those that come in after the end."""
+    monkeypatch.setattr(tracks, "FREE_POINTS", 10)
+    drive(ride, *((10.0 * n, float(n)) for n in range(500)))
+    Ride.objects.update(status="ARRIVED")
+    drive(ride, *((10.0 * n, float(n)) for n in range(500, 600)))
+    assert TrackPoint.objects.count() == 601
 
 
 def test_the_running_estimate_outlives_the_process(ride: Ride) -> None:
