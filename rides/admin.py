@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from functools import reduce
@@ -21,21 +21,31 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from common.admin import ReadOnlyAdmin, ReadOnlyInline, ReasonField, answered, ask_first
+from common.admin import (
+    MOST_AT_ONCE,
+    ActionButton,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    ReasonField,
+    answered,
+    ask_first,
+)
 from common.errors import ValidationFailed
-from rides.geo import GeoPoint
+from rides.geo import distance_km
 from rides.models import Beacon, Candidate, Finder, LedgerEntry, Match, Payment, Ride, RideStatus, TrackPoint
 from rides.money import rupiah
 from rides.personal_data import keeps_track
 from rides.services.fares import Fare, fare_recompute
-from rides.services.rides import STAFF_CANCELS, ride_cancel_by_staff, ride_finish_by_staff
+from rides.services.rides import STAFF_CANCELS, ride_cancel_by_staff, ride_finish_by_staff, ride_review
 from rides.snapshots import receipt_lines
+from rides.staff import columns
 from rides.staff.explanation import explain
 from rides.staff.fates import in_words
 from rides.staff.filters import CancelledByFilter, OutcomeFilter, ReviewFilter
+from rides.staff.reasons import flags_in_words, refusal_in_words
 from rides.staff.timeline import timeline
 from rides.staff.trackmap import track_on_map
-from rides.staff.units import age, distance, duration
+from rides.staff.units import age, distance_exact, duration
 from rides.tariff_admin import TariffAdmin as _TariffAdmin  # noqa: F401  # registers itself
 from users.models import User
 from users.selectors import may_see_numbers, people_found
@@ -47,6 +57,10 @@ BOTH = ("driver", "passenger")
 FINISH_WARNING = gettext_lazy(
     "These rides end now at what was driven so far: the fare is booked, and the passenger is asked to pay it. Do this "
     "for a driver who cannot do it. A ride that is not under way stays as it is."
+)
+
+REVIEW_WARNING = gettext_lazy(
+    "These rides leave the list of those that need somebody. What you found is recorded; nothing else changes."
 )
 
 CANCEL_WARNING = gettext_lazy(
@@ -84,27 +98,6 @@ class PeopleAdmin(ReadOnlyAdmin[M]):
         return queryset.filter(reduce(or_, (Q(**{f"{name}__in": users}) for name in self.people))), False
 
 
-def distance_column() -> Callable[[Any, Any], str]:
-    """Return a column with the distance to the pick-up."""
-
-    @admin.display(description="distance")
-    def column(_: Any, row: Match | Candidate) -> str:
-        return distance(row.distance_km)
-
-    return column
-
-
-def place_column(name: str, attribute: str) -> Callable[[Any, Any], str]:
-    """Return a column with a place, to about a metre."""
-
-    @admin.display(description=name)
-    def column(_: Any, row: Match | Finder) -> str:
-        point: GeoPoint = getattr(row, attribute)
-        return f"{point.latitude:.5f}, {point.longitude:.5f}"
-
-    return column
-
-
 @admin.register(Beacon)
 class BeaconAdmin(PeopleAdmin[Beacon]):
     """Which drivers want passengers."""
@@ -127,7 +120,10 @@ class FinderAdmin(PeopleAdmin[Finder]):
     fields = ("passenger", "status", "pickup", "target", "vehicle_type", "auto_accept", "quote_id", "attempts",
               "created_at", "ended_at")  # fmt: skip
     readonly_fields = ("pickup", "target")
-    pickup, target = place_column("pick-up", "location"), place_column("target", "target_location")
+    pickup, target = (
+        columns.place("location", gettext_lazy("pick-up")),
+        columns.place("target_location", gettext_lazy("target")),
+    )
 
     def page_context(self, request: HttpRequest, obj: Finder) -> dict[str, Any]:
         """Say why somebody came, or nobody."""
@@ -141,24 +137,24 @@ class CandidateAdmin(PeopleAdmin[Candidate]):
     list_display = ("considered_at", "driver", "passenger", "attempt", "away", "position", "what")
     fields = ("finder", "attempt", "driver", "away", "position", "what", "considered_at")
     readonly_fields = ("away", "position", "what")
-    away = distance_column()
+    away = columns.rough_distance("distance_km", gettext_lazy("distance"))
     list_filter = (OutcomeFilter, "considered_at")
     people = ("driver", "finder__passenger")
     ids = ("finder",)
     list_select_related = ("driver", "finder__passenger")
     ordering = ("-id",)
 
-    @admin.display(description="passenger")
+    @admin.display(description=gettext_lazy("passenger"))
     def passenger(self, candidate: Candidate) -> User:
         """Who looked for a driver."""
         return candidate.finder.passenger
 
-    @admin.display
+    @admin.display(description=gettext_lazy("position"))
     def position(self, candidate: Candidate) -> str:
         """Say how old the position was then."""
         return age(candidate.position_age_s)
 
-    @admin.display(description="outcome")
+    @admin.display(description=gettext_lazy("outcome"))
     def what(self, candidate: Candidate) -> str:
         """Say why they were or were not offered the ride."""
         return in_words(candidate.outcome)
@@ -177,10 +173,16 @@ class MatchAdmin(PeopleAdmin[Match]):
               "target", "created_at", "expires_at", "received_at", "unreachable_at", "answered_at",
               "decided_at")  # fmt: skip
     readonly_fields = ("away", "eta", "driver_place", "pickup", "target")
-    away, driver_place = distance_column(), place_column("driver", "driver_location")
-    pickup, target = place_column("pick-up", "location"), place_column("target", "target_location")
+    away, driver_place = (
+        columns.rough_distance("distance_km", gettext_lazy("distance")),
+        columns.place("driver_location", gettext_lazy("driver")),
+    )
+    pickup, target = (
+        columns.place("location", gettext_lazy("pick-up")),
+        columns.place("target_location", gettext_lazy("target")),
+    )
 
-    @admin.display(description="time to the pick-up")
+    @admin.display(description=gettext_lazy("time to the pick-up"))
     def eta(self, match: Match) -> str:
         """Say what was promised."""
         return "" if match.eta_s is None else duration(match.eta_s)
@@ -192,25 +194,53 @@ class ReasonForm(forms.Form):
     reason = ReasonField(label=gettext_lazy("Reason"), help_text=gettext_lazy("Driver and passenger read it."))
 
 
+class ReviewForm(forms.Form):
+    """What was found, and the flags that were seen: others may have come meanwhile."""
+
+    note = ReasonField(
+        label=gettext_lazy("What you found"), help_text=gettext_lazy("It is kept for good: write no names and numbers.")
+    )
+    seen = forms.JSONField(widget=forms.HiddenInput, required=False)
+
+    def clean_seen(self) -> dict[str, str]:
+        """Return the flags by ride; none where the field is not what the page had sent."""
+        seen = self.cleaned_data["seen"]
+        return seen if isinstance(seen, dict) and all(isinstance(flags, str) for flags in seen.values()) else {}
+
+
 class LedgerInline(ReadOnlyInline[LedgerEntry, Ride]):
     """What was booked of the distance."""
 
     model = LedgerEntry
-    fields = ("created_at", "distance_km", "cost")
+    fields = ("created_at", "driven", "price")
+    driven = columns.kilometres("distance_km", gettext_lazy("distance"))
+    price = columns.money("cost", gettext_lazy("cost"))
+
+
+MONEY_OF_PAYMENT = (
+    columns.money("total_cost", gettext_lazy("to be paid")),
+    columns.money("admin_fee", gettext_lazy("platform fee")),
+    columns.money("driver_payout", gettext_lazy("driver payout")),
+)
 
 
 class PaymentInline(ReadOnlyInline[Payment, Ride]):
     """What was asked and paid."""
 
     model = Payment
-    fields = ("id", "status", "total_cost", "admin_fee", "driver_payout", "created_at", "processed_at")
+    fields = ("id", "status", "to_pay", "fee", "payout", "method", "created_at", "processed_at")
+    to_pay, fee, payout = MONEY_OF_PAYMENT
 
 
 @admin.register(Payment)
 class PaymentAdmin(PeopleAdmin[Payment]):
     """What passengers were asked for and paid, and how it is shared."""
 
-    list_display = ("created_at", "status", "passenger", "driver", "total_cost", "admin_fee", "driver_payout")
+    list_display = ("created_at", "status", "passenger", "driver", "to_pay", "fee", "payout")
+    fields = ("ride", "passenger", "driver", "status", "to_pay", "fee", "payout", "method", "qr_code_url", "created_at",
+              "processed_at")  # fmt: skip
+    readonly_fields = ("passenger", "driver", "to_pay", "fee", "payout")
+    to_pay, fee, payout = MONEY_OF_PAYMENT
     list_filter = ("status", "created_at")
     date_hierarchy = "created_at"
     people = ("ride__driver", "ride__passenger")
@@ -218,12 +248,12 @@ class PaymentAdmin(PeopleAdmin[Payment]):
     list_select_related = ("ride__driver", "ride__passenger")
     ordering = ("-created_at", "-id")
 
-    @admin.display
+    @admin.display(description=gettext_lazy("passenger"))
     def passenger(self, payment: Payment) -> User:
         """Who pays."""
         return payment.ride.passenger
 
-    @admin.display
+    @admin.display(description=gettext_lazy("driver"))
     def driver(self, payment: Payment) -> User:
         """Who is paid."""
         return payment.ride.driver
@@ -233,10 +263,19 @@ class PaymentAdmin(PeopleAdmin[Payment]):
 class TrackPointAdmin(ReadOnlyAdmin[TrackPoint]):
     """What drivers' phones reported; one comes here from a ride."""
 
-    list_display = ("timestamp", "latitude", "longitude", "accuracy", "speed", "heading", "accepted", "reason")
+    list_display = ("timestamp", "where", "within", "moving", "towards", "accepted", "why")
+    where = columns.place("place", gettext_lazy("place"))
+    within = columns.unit("accuracy", gettext_lazy("accuracy"), "{:.0f} m")
+    moving = columns.unit("speed", gettext_lazy("speed"), "{:.1f} m/s")
+    towards = columns.unit("heading", gettext_lazy("heading"), "{:.0f}°")
     list_display_links = None
     list_filter = ("accepted",)
     ordering = ("id",)
+
+    @admin.display(description=gettext_lazy("reason"))
+    def why(self, point: TrackPoint) -> str:
+        """Say why it does not count."""
+        return refusal_in_words(point.reason)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Leave the points of all rides together out of the menu."""
@@ -247,16 +286,30 @@ class TrackPointAdmin(ReadOnlyAdmin[TrackPoint]):
 class RideAdmin(PeopleAdmin[Ride]):
     """Rides with their payment, and everything that happened on them in one order."""
 
-    list_display = ("created_at", "status", "driver", "passenger", "driven", "total_cost", "adjusted_cost", "review")
+    list_display = ("created_at", "status", "driver", "passenger", "driven", "cost", "to_pay", "flags")
     list_filter = ("status", ReviewFilter, CancelledByFilter, "created_at")
     date_hierarchy = "created_at"
     people = BOTH
     ids = ("pk", "match")
     list_select_related = ("driver", "passenger")
     inlines = (LedgerInline, PaymentInline)
-    actions = ("cancel", "finish")
-    readonly_fields = ("fare_check", "costs", "points", "happened")
-    exclude = ("progress", "receipt")
+    actions = ("review", "cancel", "finish")
+    readonly_fields = ("driven", "direct", "cost", "to_pay", "rate", "tracked", "flags", "fare_check", "costs",
+                       "points", "happened")  # fmt: skip
+    fieldsets = (
+        (None, {"fields": ("driver", "passenger", "status", "flags", "driven", "direct", "cost", "to_pay", "fare_check",
+                           "costs", "points", "happened")}),
+        (gettext_lazy("Times"), {"fields": ("created_at", "started_at", "arrived_at", "completed_at", "cancelled_at",
+                                            "cancelled_by", "cancel_reason")}),
+        (gettext_lazy("Technical"), {"fields": ("match", "vehicle_type", "vehicle_plate", "rate", "tariff", "quote",
+                                                "adjustment_factor", "meter_rule", "max_accuracy_m", "max_speed_kmh",
+                                                "tracked"), "classes": ("collapse",)}),
+    )  # fmt: skip
+    driven = columns.kilometres("distance_km", gettext_lazy("driven"))
+    tracked = columns.kilometres("tracked_km", gettext_lazy("tracked km"))
+    cost = columns.money("total_cost", gettext_lazy("cost"))
+    to_pay = columns.money("adjusted_cost", gettext_lazy("to be paid"))
+    rate = columns.money("rate_per_km", gettext_lazy("rate per km"))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Ride | None:
         """Fetch the people and the places with the ride."""
@@ -269,9 +322,17 @@ class RideAdmin(PeopleAdmin[Ride]):
         """Return what the map shows, and what can be done about the ride."""
         return {
             "track": track_on_map(obj, _recomputed(obj).track if obj.arrived_at else ()),
-            "can_cancel": obj.status in STAFF_CANCELS and self.has_cancel_permission(request),
-            "can_finish": obj.status == RideStatus.ONGOING and self.has_finish_permission(request),
+            "buttons": [*self._buttons(request, obj)],
         }
+
+    def _buttons(self, request: HttpRequest, ride: Ride) -> Iterator[ActionButton]:
+        at = reverse("admin:rides_ride_changelist")
+        if ride.needs_review and self.has_review_permission(request):
+            yield ActionButton(_("Note that you have looked at it …"), "review", at, is_grave=False)
+        if ride.status in STAFF_CANCELS and self.has_cancel_permission(request):
+            yield ActionButton(_("Cancel this ride …"), "cancel", at)
+        if ride.status == RideStatus.ONGOING and self.has_finish_permission(request):
+            yield ActionButton(_("Finish ride at what was driven …"), "finish", at)
 
     @admin.action(description=gettext_lazy("Cancel rides that are not paid yet"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Ride]) -> HttpResponse | None:
@@ -290,18 +351,38 @@ class RideAdmin(PeopleAdmin[Ride]):
         try:
             ride_cancel_by_staff(ride_id=ride.pk, reason=reason)
         except ValidationFailed as exc:
-            self.message_user(
-                request, _("Ride %(id)s: %(problem)s") % {"id": ride.pk, "problem": exc.message}, messages.ERROR
-            )
+            self._refused(request, ride, exc)
         else:
             self.log_change(request, ride, f"Cancelled by support: {reason}")
             self.message_user(request, _("Ride %(id)s is cancelled.") % {"id": ride.pk}, messages.SUCCESS)
 
-    @admin.action(description="Finish rides at what was driven", permissions=["finish"])
+    @admin.action(description=gettext_lazy("Note that they have been looked at"), permissions=["review"])
+    def review(self, request: HttpRequest, queryset: QuerySet[Ride]) -> HttpResponse | None:
+        """Ask what was found, then take the chosen rides from the list of those that need somebody."""
+        seen = {str(ride.pk): ride.needs_review for ride in queryset.exclude(needs_review="")[:MOST_AT_ONCE]}
+        form = ReviewForm(request.POST if answered(request) else None, initial={"seen": seen})
+        people = queryset.select_related("driver", "passenger")
+        said = {"title": _("Note that rides have been looked at"), "warning": str(REVIEW_WARNING)}
+        question = ask_first(request, self, people, **said, name=_flags_in_words, form=form)
+        if question is not None:
+            return question
+        for ride in list(queryset):
+            self._review(request, ride, form.cleaned_data["seen"].get(str(ride.pk), ""), form.cleaned_data["note"])
+        return None
+
+    def _review(self, request: HttpRequest, ride: Ride, seen: str, note: str) -> None:
+        if ride_review(ride_id=ride.pk, seen=seen):
+            self.log_change(request, ride, f"Looked at by support ({seen}): {note}")
+            self.message_user(request, _("Ride %(id)s has been looked at.") % {"id": ride.pk}, messages.SUCCESS)
+        else:
+            text = _("Ride %(id)s was not flagged, or has been flagged anew since you saw it: look again.")
+            self.message_user(request, text % {"id": ride.pk}, messages.WARNING)
+
+    @admin.action(description=gettext_lazy("Finish rides at what was driven"), permissions=["finish"])
     def finish(self, request: HttpRequest, queryset: QuerySet[Ride]) -> HttpResponse | None:
         """Ask first, then end the chosen rides as their drivers would."""
         people = queryset.select_related("driver", "passenger")
-        title = "Finish rides at what was driven"
+        title = _("Finish rides at what was driven")
         question = ask_first(request, self, people, title=title, warning=str(FINISH_WARNING), name=_ride_in_words)
         if question is not None:
             return question
@@ -313,10 +394,18 @@ class RideAdmin(PeopleAdmin[Ride]):
         try:
             ride_finish_by_staff(ride_id=ride.pk)
         except ValidationFailed as exc:
-            self.message_user(request, f"Ride {ride.pk}: {exc.message}", messages.ERROR)
+            self._refused(request, ride, exc)
         else:
             self.log_change(request, ride, "Finished by support at what was driven.")
-            self.message_user(request, f"Ride {ride.pk} is finished.", messages.SUCCESS)
+            self.message_user(request, _("Ride %(id)s is finished.") % {"id": ride.pk}, messages.SUCCESS)
+
+    def _refused(self, request: HttpRequest, ride: Ride, exc: ValidationFailed) -> None:
+        text = _("Ride %(id)s: %(problem)s") % {"id": ride.pk, "problem": exc.message}
+        self.message_user(request, text, messages.ERROR)
+
+    def has_review_permission(self, request: HttpRequest) -> bool:
+        """Whether somebody may note that they have looked at flagged rides."""
+        return request.user.has_perm("rides.review_ride")
 
     def has_finish_permission(self, request: HttpRequest) -> bool:
         """Whether somebody may finish rides."""
@@ -326,15 +415,15 @@ class RideAdmin(PeopleAdmin[Ride]):
         """Whether somebody may cancel rides."""
         return request.user.has_perm("rides.cancel_ride")
 
-    @admin.display(description=gettext_lazy("driven"))
-    def driven(self, ride: Ride) -> str:
-        """Say how far it went."""
-        return distance(float(ride.distance_km))
+    @admin.display(description=gettext_lazy("direct, from pick-up to target"))
+    def direct(self, ride: Ride) -> str:
+        """Say how far it is in a straight line."""
+        return distance_exact(distance_km(ride.match.location, ride.match.target_location))
 
     @admin.display(description=gettext_lazy("needs review"))
-    def review(self, ride: Ride) -> str:
+    def flags(self, ride: Ride) -> str:
         """Say why support should look at it."""
-        return ride.needs_review.replace("_", " ")
+        return flags_in_words(ride.needs_review)
 
     @admin.display(description=gettext_lazy("fare, from the kept points"))
     def fare_check(self, ride: Ride) -> str:
@@ -354,7 +443,7 @@ class RideAdmin(PeopleAdmin[Ride]):
         if ride.receipt is None:
             return _("The ride has not arrived.")
         lines = [(line.label, rupiah(line.amount)) for line in receipt_lines(ride)]
-        skipped = [(one["reason"].replace("_", " "), one["points"]) for one in ride.receipt["not_counted"]]
+        skipped = [(refusal_in_words(one["reason"]), one["points"]) for one in ride.receipt["not_counted"]]
         table = format_html_join("", "<tr><td>{}</td><td>{}</td></tr>", [*lines, ("", rupiah(ride.adjusted_cost))])
         refused = format_html_join(", ", "{}: {}", skipped) or "-"
         return format_html("<table>{}</table><p>{}: {}</p>", table, _("Points that do not count"), refused)
@@ -368,7 +457,7 @@ class RideAdmin(PeopleAdmin[Ride]):
     @admin.display(description=gettext_lazy("what happened"))
     def happened(self, ride: Ride) -> SafeString:
         """Show everything that happened on the ride, oldest first."""
-        lines = ((_moment(moment.at), moment.kind, moment.text) for moment in timeline(ride))
+        lines = ((_moment(moment.at), _(moment.kind), moment.text) for moment in timeline(ride))
         table = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", lines)
         return format_html("<table>{}</table>", table)
 
@@ -385,6 +474,10 @@ def _recomputed(ride: Ride) -> Fare:
 def _ride_in_words(ride: Ride) -> str:
     booked = f"{timezone.localtime(ride.created_at):%Y-%m-%d %H:%M:%S %Z}"
     return f"{ride.status}: {ride.driver} with {ride.passenger}, booked {booked} ({ride.pk})"
+
+
+def _flags_in_words(ride: Ride) -> str:
+    return f"{flags_in_words(ride.needs_review) or _('not flagged')}. {_ride_in_words(ride)}"
 
 
 def _moment(when: datetime) -> str:

@@ -83,6 +83,12 @@ def ride_finish_by_staff(*, ride_id: UUID) -> None:
 
 
 @transaction.atomic
+def ride_review(*, ride_id: UUID, seen: str) -> bool:
+    """Note that staff have looked at a flagged ride. Return False, and change nothing, for other flags than `seen`."""
+    return bool(seen) and Ride.objects.filter(pk=ride_id, needs_review=seen).update(needs_review="") == 1
+
+
+@transaction.atomic
 def ride_cancel(*, user_id: UUID, ride_id: UUID, reason: str = "") -> None:
     """Cancel a ride before it has started; both sides may.
 

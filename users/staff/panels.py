@@ -87,13 +87,7 @@ def identity(user: User, request: HttpRequest) -> Iterator[Panel]:
         (_("Rating"), Cell(_rating(user.rating_sum, user.rating_count))),
         (_("State"), Cell(_("active") if user.is_active else _("deactivated"))),
     ]
-    acts = any(request.user.has_perm(name) for name in ("users.shut_out_user", "users.erase_user"))
-    link = f"{reverse('admin:users_user_changelist')}?q={user.pk}"
-    yield Panel(
-        title=_("Who"),
-        facts=[*facts, *_driver(user, request)],
-        more=Cell(_("Log out, deactivate, delete the data …"), link) if acts else None,
-    )
+    yield Panel(title=_("Who"), facts=[*facts, *_driver(user, request)])
 
 
 def logins(user: User, request: HttpRequest) -> Iterator[Panel]:

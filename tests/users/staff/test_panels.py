@@ -69,7 +69,7 @@ def test_a_page_leads_to_rides_and_other_people(dewi: User, putri: User) -> None
     shown = page(putri, *ALL)
     assert f"/admin/rides/ride/{ride.pk}/change/" in shown
     assert f"/admin/users/user/{dewi.pk}/change/" in shown
-    assert "6000" in shown
+    assert "Rp 6.000" in shown
     assert "Payment due" in shown
 
 
