@@ -137,7 +137,10 @@ class UserForm(ModelForm[User]):
 
 @admin.register(User)
 class UserAdmin(RecordedAdmin[User]):
-    """All users; deactivating and reactivating them are actions."""
+    """All users; deactivating and reactivating them are actions.
+
+    Reason for its size: Django looks for every action and column of a list on one class.
+    """
 
     form = UserForm
     list_display = ("msisdn", "full_name", "role", "is_active", "is_staff", "created_at")

@@ -216,6 +216,8 @@ LABELS = (
     gettext_noop("track point"),
     gettext_noop("track points"),
     gettext_noop("tracked km"),
+    gettext_noop("kept points"),
+    gettext_noop("kept passenger points"),
     gettext_noop("type"),
     gettext_noop("unit fare"),
     gettext_noop("unit km"),

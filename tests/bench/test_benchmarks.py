@@ -25,6 +25,7 @@ TINY = {
     "layer": ("--share 0.01", "100 users: stock"),
     "meter": ("--rides 1 --seed 2", "raise a doubt: 0 of"),
     "tracks": ("--rides 1 --kind bends --seed 2", "no noise"),
+    "quotes": ("--quotes 8 --tariffs 2", "48 kept"),
     "writers": ("--seconds 2 --rate 20", "0 times a database was locked; 0 errors"),
 }
 """Of each benchmark: options, and what it must print."""

@@ -34,6 +34,7 @@ def test_a_ride_by_clicking(demo: ServerProcess, open_page: OpenPage) -> None:
     driver.get_by_role("button", name="Go online").click()
     expect(headline(page, "driver")).to_have_text("You are online and wait for passengers.")
     passenger.get_by_role("combobox", name="Destination").select_option("Istiqlal")
+    expect(passenger.locator("[data-part=quote]")).to_have_text(re.compile(r"^Rp\s[34]\.\d{3} for 1\.\d\d km$"))
     passenger.get_by_role("button", name="Find a driver").click()
 
     expect(driver.locator(".proposals")).to_contain_text("The passenger beside you")
@@ -54,6 +55,8 @@ def test_a_ride_by_clicking(demo: ServerProcess, open_page: OpenPage) -> None:
     driver.get_by_role("combobox", name="Fare").select_option("half")
     driver.get_by_role("button", name="We have arrived").click()
 
+    for person in (driver, passenger):
+        expect(person.locator(".bill:visible")).to_contain_text("Times 0.5, by the driver")
     expect(passenger.get_by_alt_text("QR code of the payment")).not_to_have_js_property("naturalWidth", 0)
     passenger.get_by_role("button", name="Refuse").click()
     expect(headline(page, "driver")).to_have_text("The passenger refused to pay.")

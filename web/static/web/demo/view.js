@@ -3,7 +3,7 @@
 import { Replaced } from "../nebengjek.js";
 import { NAMED, nameOf } from "./geo.js";
 import { PhoneMap } from "./phonemap.js";
-import { bill, cardText, comingText, headline, length, networkText } from "./words.js";
+import { bill, cardText, comingText, headline, length, networkText, quoteText } from "./words.js";
 import { drawProposals, tickCountdowns } from "./proposals.js";
 
 /** @typedef {import("./phone.js").Phone} Phone */
@@ -193,7 +193,7 @@ export class PhoneView {
 
   #drawFinished() {
     const { phone } = this;
-    list(this.#part("finished"), bill(phone.finished, phone.paid, phone.role === "driver"));
+    list(this.#part("finished"), bill(phone.finished, phone.paid, phone));
     for (const star of this.root.querySelectorAll('[data-act="rate"]')) {
       /** @type {HTMLElement} */ (star).hidden = phone.finished?.status !== "COMPLETED";
     }
@@ -251,13 +251,15 @@ export class PhoneView {
         ? interpolate(gettext("%(far)s to %(place)s"), { far: length(phone.drive.left), place: name }, true)
         : interpolate(gettext("To %s"), [name]));
     }
-    if (payment && last_ride) list(this.#part("owed"), bill(last_ride, payment, true));
+    if (payment && last_ride) list(this.#part("owed"), bill(last_ride, payment, phone));
   }
 
   #drawPassenger() {
     const { phone } = this;
     const { ride, payment } = phone.state;
     this.#field("auto_accept").checked = Boolean(phone.get("autoAccept"));
+    if (this.#panels().wish) phone.wantQuote();
+    say(this.#part("quote"), quoteText(phone.quote));
     if (ride) {
       say(this.#part("coming"), comingText(phone));
       say(this.#part("card"), cardText(phone));
@@ -267,7 +269,7 @@ export class PhoneView {
     const cancel = /** @type {HTMLElement} */ (this.root.querySelector('[data-panel="coming"] button'));
     cancel.hidden = ride?.status !== "PICKUP";
     if (!payment) return;
-    list(this.#part("bill"), bill(ride, payment, false));
+    list(this.#part("bill"), bill(ride, payment, phone));
     const qr = this.#part("qr");
     const { pathname } = new URL(payment.qr_code_url, location.origin);
     if (qr.getAttribute("src") !== pathname) qr.src = pathname; // of this server, under whatever name it is reached
