@@ -204,6 +204,12 @@ def rides_of(user_id: UUID) -> QuerySet[Ride]:
     return mine.select_related(*WITH_PEOPLE).order_by("-created_at", "pk")
 
 
+def companions(user_id: UUID) -> set[UUID]:
+    """Return everybody with whom a user has had a ride."""
+    pairs = Ride.objects.filter(Q(driver_id=user_id) | Q(passenger_id=user_id)).order_by()
+    return {other for pair in pairs.values_list("driver_id", "passenger_id") for other in pair} - {user_id}
+
+
 def _may_see(user_id: UUID) -> Q:
     """Leave out what is over and was ridden before the number had its present owner."""
     return Q(status__in=PASSENGER_BUSY) | Q(created_at__gte=history_start(user_id))
