@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
@@ -18,6 +20,7 @@ from common.redis import PREFIX, sync_redis
 from events.stream import DURABLE, STREAM
 from realtime.delivery.history import history
 from realtime.models import CommandReceipt
+from rides.selectors import companions
 from users.models import User
 from users.personal_data.base import Steps
 from users.presence import presence
@@ -31,6 +34,14 @@ class RealtimeData:
     def check(self, user: User) -> None:
         """Nothing stands against it."""
 
+    def withdraw(self, user: User) -> None:
+        """Forget the notifications that a device could have repeated: they tell names and places of before."""
+        transaction.on_commit(partial(history().forget, user.pk), robust=True)
+
+    def hand_over(self, user: User) -> None:
+        """Forget the answers to commands of the earlier owner."""
+        CommandReceipt.objects.filter(user=user, created_at__lt=user.history_from).delete()
+
     def erase(self, user: User) -> None:
         """Nothing: the event that ends the tokens closes the sockets."""
 
@@ -38,6 +49,8 @@ class RealtimeData:
         """Remove stored answers, the history, keys in Redis that name the person, and delivered messages."""
         yield from delete_steps(CommandReceipt.objects.filter(user_id=user_id))
         history().erase(user_id)
+        for other_id in companions(user_id):  # their notifications have the person's name and places
+            history().forget(other_id)
         if settings.DISTRIBUTED:
             yield
             _erase_keys(user_id)

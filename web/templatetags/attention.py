@@ -24,7 +24,6 @@ STUCK_AFTER = {RideStatus.PICKUP: timedelta(minutes=45), RideStatus.ONGOING: tim
 """How long a ride may be in a state; by then a timer or a party should have ended it."""
 
 UNPAID_AFTER = timedelta(hours=1)
-FLAGGED_FOR = timedelta(days=7)
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -37,10 +36,11 @@ class Task(msgspec.Struct, frozen=True):
 
 @register.inclusion_tag("web/attention.html", takes_context=True)
 def attention(context: dict[str, Any]) -> dict[str, Any]:
-    """Show the tasks of those pages that the viewer may see."""
+    """Show the tasks of those pages that the viewer may see, and a box that finds people."""
     request: HttpRequest = context["request"]
     tasks = [*_drivers(request), *_rides(request), *_events(request)]
-    return {"tasks": [task for task in tasks if task.count]}
+    people = reverse("admin:users_user_changelist") if request.user.has_perm("users.view_user") else ""
+    return {"tasks": [task for task in tasks if task.count], "people": people}
 
 
 def _drivers(request: HttpRequest) -> Iterator[Task]:
@@ -51,15 +51,15 @@ def _drivers(request: HttpRequest) -> Iterator[Task]:
     waiting = drivers.filter(approval=Approval.PENDING).count()
     yield Task(waiting, _("drivers wait for approval"), f"{link}?approval__exact=pending")
     expired = drivers.filter(papers_until__lt=timezone.localdate()).count()
-    yield Task(expired, _("drivers have papers that have expired"), link)
+    yield Task(expired, _("drivers have papers that have expired"), f"{link}?papers_until__lt={timezone.localdate()}")
 
 
 def _rides(request: HttpRequest) -> Iterator[Task]:
     if not request.user.has_perm("rides.view_ride"):
         return
     now, link = timezone.now(), reverse("admin:rides_ride_changelist")
-    flagged = Ride.objects.exclude(needs_review="").filter(created_at__gt=now - FLAGGED_FOR).count()
-    yield Task(flagged, _("rides of the last 7 days are flagged for support"), f"{link}?review=yes")
+    flagged = Ride.objects.exclude(needs_review="").count()
+    yield Task(flagged, _("rides are flagged for support"), f"{link}?review=yes")
     for status, patience in STUCK_AFTER.items():
         count = Ride.objects.filter(status=status).filter(_since(status, now - patience)).count()
         texts = {RideStatus.PICKUP: _("pick-ups take very long"), RideStatus.ONGOING: _("rides take very long")}

@@ -5,6 +5,7 @@ import { Drive } from "./drive.js";
 import { NAMED, distance } from "./geo.js";
 import { Memory, freshNumber } from "./memory.js";
 import { Network } from "./network.js";
+import { wakeByPush } from "./push.js";
 
 /** Milliseconds between two positions of somebody who waits: less than the server takes for "not heard of any more". */
 const REPORT_INTERVAL = 15_000;
@@ -12,6 +13,9 @@ const REPORT_INTERVAL = 15_000;
 const THERE_M = 30;
 /** Milliseconds that a wish stands before its price is asked for: a pin that is dragged asks once. */
 const QUOTE_PAUSE = 300;
+
+/** Whom a phone belongs to, until somebody says otherwise. */
+const NAMES = { driver: "Ratna", passenger: "Budi" };
 
 /** @type {Record<string, any>} */
 const BEGINNINGS = { place: NAMED.get("Monas"), pickup: NAMED.get("Gambir"), target: NAMED.get("Gondangdia"), speed: 150 };
@@ -57,7 +61,7 @@ export class Phone extends EventTarget {
 
   /** What is remembered, or how it begins. @param {string} name */
   get(name) {
-    return this.memory.get(name) ?? BEGINNINGS[name];
+    return this.memory.get(name) ?? (name === "name" ? NAMES[this.role] : BEGINNINGS[name]);
   }
 
   /** @param {object} changes */
@@ -125,9 +129,22 @@ export class Phone extends EventTarget {
     this.stage = "code";
   }
 
-  /** @param {string} code */
-  async logIn(code) {
-    this.#begin(await this.rest.logIn(this.get("number"), code));
+  /** Log in, and say who it is: a name that was said before is confirmed. @param {string} code @param {string} [name] */
+  async logIn(code, name = this.get("name")) {
+    const session = await this.rest.logIn(this.get("number"), code);
+    this.rest.access = session.access;
+    try {
+      if (name.trim()) await this.rest.setName(name);
+      this.memory.set({ name });
+    } catch (error) {
+      this.problem = explain(error); // the login stands
+    }
+    this.#begin(session);
+  }
+
+  wakeByPush() {
+    this.rest.access = this.memory.get("access");
+    return wakeByPush(this.rest);
   }
 
   /** @param {string} type @param {string} plate */
@@ -147,6 +164,7 @@ export class Phone extends EventTarget {
     this.memory.forget("bot", "speed");
     this.memory.set({ number: freshNumber() });
     Object.assign(this, { client: null, other: null, paid: null, driven: [], ended: null, code: "", problem: "", said: "", quote: null, receipt: null, retryIn: null, noDriver: false });
+    this.#quoted = "";
     this.drive.stop();
     this.stage = "number";
     this.changed();
@@ -287,11 +305,12 @@ export class Phone extends EventTarget {
     if (wish === this.#quoted) return;
     this.#quoted = wish;
     this.quote = null;
-    setTimeout(() => wish === this.#quoted && this.#fetchQuote(wish), QUOTE_PAUSE);
+    setTimeout(() => wish === this.#quoted && this.state && this.#fetchQuote(wish), QUOTE_PAUSE);
   }
 
   /** @param {string} wish */
   async #fetchQuote(wish) {
+    if (this.stage !== "on") return; // somebody else by now
     this.rest.access = this.memory.get("access");
     const quote = await this.rest.quote(JSON.parse(wish)).catch(() => null); // a ride needs none
     if (wish !== this.#quoted) return;

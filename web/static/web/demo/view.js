@@ -53,6 +53,7 @@ export class PhoneView {
     }
     const number = this.#field("number");
     number.value = this.phone.get("number");
+    this.#field("full_name").value = this.phone.get("name");
     if (this.#field("vehicle_plate")) this.#field("vehicle_plate").value = `B ${number.value.slice(-4)} NJ`;
   }
 
@@ -81,7 +82,7 @@ export class PhoneView {
     /** @type {Record<string, () => Promise<void>>} */
     const steps = {
       number: () => phone.requestCode(fields.number),
-      code: () => phone.logIn(fields.code),
+      code: () => phone.logIn(fields.code, fields.full_name),
       vehicle: () => phone.register(fields.vehicle_type, fields.vehicle_plate),
     };
     await phone.try(steps[form.dataset.view ?? ""]);
@@ -111,11 +112,17 @@ export class PhoneView {
       refuse: () => phone.pay("REJECTED"),
       rate: () => phone.rate(Number(button.dataset.stars)),
       block: () => phone.block(),
+      push: () => this.#wakeByPush(),
       again: () => phone.again(),
     };
     await phone.try(async () => acts[act]());
     if (act === "new") this.#fill();
     this.#focus();
+  }
+
+  async #wakeByPush() {
+    await this.phone.wakeByPush();
+    say(this.#part("push"), gettext("This browser is woken when the phone has no connection."));
   }
 
   /** Keep the keyboard focus in the phone when the pressed button is gone. */
