@@ -1,7 +1,7 @@
 """`python -m bench.growth [--rides N]`: what each table grows by in 1,000 rides.
 
-Simulated rides, ten times faster than in town, run on a server of their own, on SQLite; rows and bytes (with indexes) are counted
-before and after.
+Simulated rides, ten times faster than in town, run on a server of their own, on SQLite; rows and bytes (with indexes)
+are counted before and after.
 """
 
 from __future__ import annotations
