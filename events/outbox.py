@@ -99,6 +99,11 @@ def outbox_events_retry(*, ids: Iterable[int]) -> int:
     return count
 
 
+def purge_given_up(keep: timedelta) -> int:
+    """Delete a batch of the events that were given up longer than `keep` ago; return how many."""
+    return delete_batch(OutboxEvent.objects.filter(failed_at__lt=timezone.now() - keep).order_by("failed_at"))
+
+
 def purge_published(keep: timedelta) -> int:
     """Delete a batch of the events that were published longer than `keep` ago; return how many."""
     return delete_batch(OutboxEvent.objects.filter(published_at__lt=timezone.now() - keep).order_by("published_at"))

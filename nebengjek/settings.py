@@ -233,6 +233,7 @@ RELAY_INTERVAL = env.duration("RELAY_INTERVAL", "1s", high="1m")
 RELAY_BATCH = env.integer("RELAY_BATCH", 500, low=1, high=10_000)
 RELAY_MAX_ATTEMPTS = env.integer("RELAY_MAX_ATTEMPTS", 5, low=1, high=100)
 OUTBOX_RETENTION = env.duration("OUTBOX_RETENTION", "7d")
+DEAD_LETTER_RETENTION = env.duration("DEAD_LETTER_RETENTION", "90d", low="1d")
 HISTORY_MAX = env.integer("HISTORY_MAX", 5000, low=1)
 HISTORY_TTL = env.duration("HISTORY_TTL", "1h")
 
@@ -303,6 +304,7 @@ STAFF_RECORDER = "users.staff.records.record_action"
 OTP_TOTP_ISSUER = "NebengJek"
 API_THROTTLE = env.integer("API_THROTTLE", 60)
 ADDRESS_RETENTION = env.duration("ADDRESS_RETENTION", "180d", low="1h")
+ADMIN_LOG_RETENTION = env.duration("ADMIN_LOG_RETENTION", "730d", low="1d")
 PERSONAL_DATA = [
     "rides.personal_data.RidesData",  # first, because it locks
     "users.personal_data.users.UsersData",

@@ -26,7 +26,8 @@ from common.process import process
 from common.redis import close_async_redis
 from common.threads import in_read_thread, in_write_thread
 from events.buses.memory import MemoryBus
-from events.outbox import purge_published
+from events.dead_letters import purge_dead_letters
+from events.outbox import purge_given_up, purge_published
 from events.relay import Relay
 from realtime.commands.dispatch import purge_receipts
 from realtime.delivery.deliver import deliver
@@ -39,7 +40,7 @@ from realtime.socket.receipts import flush_interval, receipt_buffer
 from rides.positions import positions
 from rides.timers import close_deactivated, run_due
 from users.codes import purge_codes
-from users.services import erasure_steps, expiry_steps, purge_tokens
+from users.services import erasure_steps, expiry_steps, purge_sessions, purge_tokens
 
 R = TypeVar("R")
 
@@ -151,7 +152,16 @@ async def purge_memory() -> None:
 
 async def purge_database() -> None:
     """Delete the rows that nobody needs any more, in small transactions."""
-    for purge in (purge_receipts, purge_codes, purge_tokens, partial(purge_published, settings.OUTBOX_RETENTION)):
+    purges = (
+        purge_receipts,
+        purge_codes,
+        purge_tokens,
+        purge_sessions,
+        partial(purge_published, settings.OUTBOX_RETENTION),
+        partial(purge_given_up, settings.DEAD_LETTER_RETENTION),
+        partial(purge_dead_letters, settings.DEAD_LETTER_RETENTION),
+    )
+    for purge in purges:
         while await in_write_thread(purge):
             pass
     await in_write_thread(close_deactivated)
