@@ -61,9 +61,7 @@ class Ride(models.Model):
     progress = models.TextField(
         blank=True, default="", db_default="", help_text="How far the running estimate has come; empty when it is over."
     )
-    kept_points = models.PositiveIntegerField(
-        default=0, db_default=0, help_text="Positions kept of the driver."
-    )
+    kept_points = models.PositiveIntegerField(default=0, db_default=0, help_text="Positions kept of the driver.")
     kept_passenger_points = models.PositiveIntegerField(default=0, db_default=0, help_text="And of the passenger.")
     tracked_km = models.FloatField(default=0)
     distance_km = models.DecimalField(max_digits=15, decimal_places=9, default=Decimal(0))
