@@ -75,6 +75,10 @@ class PositionStore(Protocol):
         Positions made before `made_after` are left out; there are fewer only where there are no more.
         """
 
+    @property
+    def has_unflushed(self) -> bool:
+        """Whether `flush` has something to do."""
+
     def flush(self) -> None:
         """Let other processes see what was reported here."""
 

@@ -91,6 +91,11 @@ class RedisPositions:
         places = _positions({user_id: place for _, user_id, place in found})
         return [(km, place) for (km, _, _), place in zip(found, places, strict=True)]
 
+    @property
+    def has_unflushed(self) -> bool:
+        """Whether positions were reported that others cannot see yet."""
+        return bool(self._places)
+
     def flush(self) -> None:
         """Write what was collected. When that fails it stays collected, and the error is raised."""
         with self._writing:
