@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+import msgspec
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -14,6 +15,7 @@ from django.db.models import Model, QuerySet
 from django.forms import CharField, Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
@@ -37,9 +39,26 @@ class ReasonField(CharField):
         return in_one_line(super().to_python(value) or "")
 
 
+class ActionButton(msgspec.Struct, frozen=True):
+    """A button on the page of a record: an action of a list, for this record alone."""
+
+    text: Any
+    """Translated when it is shown."""
+    action: str
+    at: str
+    """The path of the list; it asks before it acts."""
+    is_grave: bool = True
+
+
 def answered(request: HttpRequest) -> bool:
     """Whether the page that asks was answered with yes."""
     return "confirmed" in request.POST
+
+
+def page_before(request: HttpRequest) -> str:
+    """Return the path of the page on which the button of an action was (its field `back`); empty for the list."""
+    path = request.POST.get("back", "")
+    return path if path.startswith("/") and url_has_allowed_host_and_scheme(path, allowed_hosts=None) else ""
 
 
 def confirm_page(
@@ -59,9 +78,9 @@ def confirm_page(
         "title": title,
         "warning": warning,
         "about": list(about),
-        "hidden": [*hidden, ("confirmed", "yes")],
+        "hidden": [*hidden, ("confirmed", "yes"), ("back", page_before(request))],
         "form": form,
-        "back": request.get_full_path(),
+        "back": page_before(request) or request.get_full_path(),
     }
     return TemplateResponse(request, "common/confirm.html", context)
 
@@ -111,6 +130,12 @@ class RecordedAdmin(admin.ModelAdmin[M]):
         if (obj := kwargs.get("obj")) is not None:
             context.update(self.page_context(request, obj))
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[M], *args: Any) -> HttpResponse | None:
+        """Run an action; go back to the page that had the button, not to the list."""
+        response = super().response_action(request, queryset, *args)
+        path = page_before(request)
+        return HttpResponseRedirect(path) if path and isinstance(response, HttpResponseRedirect) else response
 
     def log_addition(self, request: HttpRequest, obj: M, message: Any) -> Any:
         """Note it in both."""

@@ -28,6 +28,8 @@ class BaseClient(ABC):
     """One connection, whatever carries it. A task reads frames as they come and keeps all of them in `frames`.
 
     Where `on_frame` is given, it takes the frames instead, and only `say` and `send` are of use.
+
+    Reason for its size: tests say everything that a person does with one object.
     """
 
     def __init__(self, on_frame: Callable[[Frame], object] | None = None) -> None:

@@ -107,7 +107,10 @@ class Process(ABC):
 
 
 class Server(Process):
-    """A server; `start` after `stop` or `kill` is on the same port with the same data."""
+    """A server; `start` after `stop` or `kill` is on the same port with the same data.
+
+    Reason for its size: each step of a server's life is a method that a kind of server can replace.
+    """
 
     missing: ClassVar[str]
     """Why it cannot be had, where `find` returns None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -18,6 +19,8 @@ class Person(Protocol):
     """A user, of an app above this one."""
 
     pk: UUID
+    history_from: datetime | None
+    """What is older is of an earlier owner of the number."""
 
 
 class EventsData:
@@ -25,6 +28,12 @@ class EventsData:
 
     def check(self, user: Person) -> None:
         """Nothing stands against it."""
+
+    def withdraw(self, user: Person) -> None:
+        """Nothing: what is on its way is for the sockets that are about to close."""
+
+    def hand_over(self, user: Person) -> None:
+        """Nothing: events that were delivered are shown to nobody."""
 
     def erase(self, user: Person) -> None:
         """Leave the events alone: others, and the person's own sockets, have yet to hear them."""
@@ -48,6 +57,8 @@ class EventsData:
     def export(self, user: Person) -> dict[str, Any]:
         """Return the events that the person was a recipient of."""
         rows = OutboxEvent.objects.filter(audience__has_key=str(user.pk)).order_by("pk")
+        if user.history_from is not None:
+            rows = rows.filter(created_at__gte=user.history_from)
         return {"events": [_exported(row, str(user.pk)) for row in rows.iterator(500)]}
 
 

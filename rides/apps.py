@@ -16,6 +16,7 @@ class RidesConfig(AppConfig):
         "view_ride",
         "cancel_ride",
         "finish_ride",
+        "review_ride",
         "view_trackpoint",
         "view_ledgerentry",
         "view_payment",

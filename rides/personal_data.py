@@ -41,6 +41,7 @@ from rides.services.locking import lock_affairs
 from rides.snapshots import ride_snapshot
 from users.models import User, Watermark
 from users.personal_data.base import Steps
+from users.selectors import since_owned
 
 COARSE = 2
 """Decimals of a degree that a coarsened place keeps: about a kilometre."""
@@ -67,13 +68,21 @@ class RidesData:
         if _rides_of(user.pk).filter(status__in=PASSENGER_BUSY).exists():
             raise Conflict(_("You have a current ride, or one that is not paid; finish it first."))
 
+    def withdraw(self, user: User) -> None:
+        """Wake the devices no more that the login has logged out; what they have confirmed says nothing of the new."""
+        if settings.SINGLE_DEVICE:
+            Device.objects.filter(user=user).delete()
+            DeviceReceipt.objects.filter(user=user).delete()
+
+    def hand_over(self, user: User) -> None:
+        """End search and beacon of the earlier owner, and forget the devices."""
+        lock_affairs(user.pk)
+        _close(user)
+        Device.objects.filter(user=user, registered_at__lt=user.history_from).delete()
+
     def erase(self, user: User) -> None:
         """End search and beacon; the other sides of open offers are notified."""
-        if Finder.objects.filter(passenger=user, status=FinderStatus.OPEN).exists():
-            finder_update(user_id=user.pk, is_active=False)
-        if Beacon.objects.filter(driver=user, is_active=True).exists():
-            beacon_update(user_id=user.pk, is_active=False)
-        Beacon.objects.filter(driver=user).delete()
+        _close(user)
         Device.objects.filter(user=user).delete()
         transaction.on_commit(lambda: positions().erase(user.pk))
 
@@ -110,15 +119,16 @@ class RidesData:
             yield from _coarsen_until(model, now - settings.PLACE_RETENTION)
 
     def export(self, user: User) -> dict[str, Any]:
-        """Return searches, offers, rides with payment and track, and the last position."""
+        """Return searches, offers, rides with payment and track, and the last position; nothing of an earlier owner."""
         last = positions().last(user.pk)
-        rides = _rides_of(user.pk).select_related("match", "payment").order_by("created_at")
-        offers = Match.objects.filter(Q(driver=user) | Q(passenger=user)).order_by("created_at")
+        own = since_owned(user)
+        rides = _rides_of(user.pk).filter(own).select_related("match", "payment").order_by("created_at")
+        offers = Match.objects.filter(Q(driver=user) | Q(passenger=user), own).order_by("created_at")
         return {
             "beacon": Beacon.objects.filter(driver=user).values("is_active", "changed_at").first(),
             "position": msgspec.to_builtins(last.point) if last else None,
             "devices": list(Device.objects.filter(user=user).values("kind", "token", "registered_at")),
-            "searches": list(Finder.objects.filter(passenger=user).order_by("created_at").values()),
+            "searches": list(Finder.objects.filter(own, passenger=user).order_by("created_at").values()),
             "offers": list(
                 offers.values("id", "status", "reason", "latitude", "longitude", "created_at", "decided_at")
             ),
@@ -136,6 +146,15 @@ def rides_with_a_track() -> QuerySet[Ride]:
     oldest = timezone.now() - settings.TRACK_RETENTION
     kept = Ride.objects.filter(arrived_at__isnull=False, created_at__gte=oldest)
     return kept.filter(driver__erased_at__isnull=True, passenger__erased_at__isnull=True)
+
+
+def _close(user: User) -> None:
+    """End search and beacon, and forget what is known of the beacon."""
+    if Finder.objects.filter(passenger=user, status=FinderStatus.OPEN).exists():
+        finder_update(user_id=user.pk, is_active=False)
+    if Beacon.objects.filter(driver=user, is_active=True).exists():
+        beacon_update(user_id=user.pk, is_active=False)
+    Beacon.objects.filter(driver=user).delete()
 
 
 def _rides_of(user_id: UUID) -> QuerySet[Ride]:

@@ -31,6 +31,7 @@ from rides.fields import (
 from rides.geo import GeoPoint, Latitude, Longitude
 from rides.models import Finder, Match, Payment, Quote, Ride, RideStatus
 from rides.positions import positions
+from users.models import User
 
 
 class OpenMatch(MatchSnapshot, frozen=True, kw_only=True):
@@ -125,6 +126,7 @@ class RideDetail(RideCard, frozen=True, kw_only=True):
     lines: Annotated[
         list[ReceiptLine], Meta(description="What each part costs; they add up to `adjusted_cost`. Empty before.")
     ]
+    by_quote: Annotated[bool, Meta(description="Whether the price is the one that was quoted before the ride.")]
     not_counted: Annotated[list[NotCounted], Meta(description="What was not billed, and why.")]
     payment: Annotated[PaymentSnapshot | None, Meta(description="What is to be paid; null before the arrival.")]
     track_url: Annotated[
@@ -192,11 +194,18 @@ def people_of(ride: Ride) -> dict[str, Any]:
     over_since = ride.cancelled_at or ride.arrived_at
     if over_since is not None and timezone.now() - over_since > settings.CARD_RETENTION:
         return {}
-    vehicle = {"vehicle_type": ride.vehicle_type, "vehicle_plate": ride.vehicle_plate}
+    vehicle: dict[str, Any] = {"vehicle_type": ride.vehicle_type, "vehicle_plate": ride.vehicle_plate}
     return {
-        "driver": DriverCard(full_name=ride.driver.shown_name, rating=ride.driver.rating, **vehicle),
-        "passenger": PassengerCard(full_name=ride.passenger.shown_name, rating=ride.passenger.rating),
+        "driver": DriverCard(**_person(ride.driver, ride), **vehicle),
+        "passenger": PassengerCard(**_person(ride.passenger, ride)),
     }
+
+
+def _person(user: User, ride: Ride) -> dict[str, Any]:
+    """Return what a card says of a person; nothing of a new owner of the number, who was not on the ride."""
+    if user.owner_since is not None and ride.created_at < user.owner_since:
+        return {"full_name": "", "rating": None}
+    return {"full_name": user.shown_name, "rating": user.rating}
 
 
 def ride_fields(ride: Ride) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from common.threads import in_write_thread
 from nebengjek_client import NebengJekError, Tokens
 from rides.geo import GeoPoint
 from simulation.people import Driver, Habits, Passenger, Person
-from users.models import Role, User
+from users.models import Approval, Role, User
 from users.services import driver_create
 from users.tokens import tokens_issue
 
@@ -26,6 +26,7 @@ DRIVERS = ("Agus", "Bayu", "Cahya", "Dewi", "Eko", "Fitri", "Gilang", "Hendra", 
 PASSENGERS = ("Made", "Nadia", "Oki", "Putri", "Rizky", "Sari", "Tono", "Wulan")
 DRIVER_NUMBER = "+628157{:07d}"
 PASSENGER_NUMBER = "+628158{:07d}"
+NEWCOMER_NUMBER = "+6281590000000"
 STAFF_NUMBER = "+6281100000000"
 VEHICLES = ("motorcycle", "motorcycle", "motorcycle", "car", "van")
 
@@ -101,7 +102,24 @@ def tokens_of(msisdn: str, name: str, *, driver: bool) -> Tokens:
         number = int(msisdn[-7:])
         plate = f"B {4000 + number * 7} {name[:2].upper()}Z"
         user = driver_create(user_id=user.pk, vehicle_type=VEHICLES[number % len(VEHICLES)], vehicle_plate=plate)
+        _decide(user, Approval.APPROVED)  # the town lives with DRIVER_APPROVAL too
     return Tokens(**tokens_issue(user))
+
+
+def town_office() -> tuple[str, str]:
+    """Give the town's staff something to decide; return their number and password."""
+    newcomer()
+    return staff_account()
+
+
+def newcomer() -> None:
+    """Let a driver wait for approval, for staff to decide; whom they have decided upon stays as they decided."""
+    user, created = User.objects.get_or_create(msisdn=NEWCOMER_NUMBER, defaults={"full_name": "Nyoman"})
+    if created:
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+        user = driver_create(user_id=user.pk, vehicle_type="motorcycle", vehicle_plate="B 4999 NYZ")
+        _decide(user, Approval.PENDING)
 
 
 def staff_account() -> tuple[str, str]:
@@ -112,6 +130,11 @@ def staff_account() -> tuple[str, str]:
     user.set_password(password)
     user.save()
     return STAFF_NUMBER, password
+
+
+def _decide(driver: User, approval: Approval) -> None:
+    driver.driver.approval = approval
+    driver.driver.save(update_fields=["approval"])
 
 
 async def _hang_up(person: Person) -> None:

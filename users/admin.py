@@ -28,6 +28,7 @@ from users.models import Driver, StaffRecord, User
 from users.names import clean_name
 from users.selectors import may_act_on, may_see_numbers, people_found
 from users.services import account_erase, user_log_out, user_reactivate
+from users.staff.buttons import person_buttons
 from users.staff.drivers import DriverAdmin
 from users.staff.panels import person_panels
 from users.staff.records import StaffRecordAdmin
@@ -136,7 +137,10 @@ class UserForm(ModelForm[User]):
 
 @admin.register(User)
 class UserAdmin(RecordedAdmin[User]):
-    """All users; deactivating and reactivating them are actions."""
+    """All users; deactivating and reactivating them are actions.
+
+    Reason for its size: Django looks for every action and column of a list on one class.
+    """
 
     form = UserForm
     list_display = ("msisdn", "full_name", "role", "is_active", "is_staff", "created_at")
@@ -180,8 +184,8 @@ class UserAdmin(RecordedAdmin[User]):
         ]
 
     def page_context(self, request: HttpRequest, obj: User) -> dict[str, Any]:
-        """Show what all apps know of the person above the form."""
-        return {"panels": person_panels(obj, request)}
+        """Show what all apps know of the person above the form, and what can be done about them."""
+        return {"panels": person_panels(obj, request), "buttons": [*person_buttons(_actor(request), obj)]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """The first login creates a user, `manage.py createsuperuser` a superuser."""

@@ -71,6 +71,11 @@ def history_start(user_id: UUID) -> Coalesce:
     return Coalesce(Subquery(start), Value(datetime.min.replace(tzinfo=UTC)), output_field=DateTimeField())
 
 
+def since_owned(user: User) -> Q:
+    """Return, for rows with `created_at`, the condition that they are of the person who has the number now."""
+    return Q(created_at__gte=user.history_from) if user.history_from else Q()
+
+
 def may_act_on(actor: User, user: User) -> bool:
     """Return whether staff may act on a user: on staff only superusers may, whatever their permissions."""
     return actor.is_superuser or not (user.is_staff or user.is_superuser)

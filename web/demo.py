@@ -6,9 +6,11 @@ It is the front door. Without it, who comes there is sent to the admin.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.checks import CheckMessage, Error, register
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -47,6 +49,16 @@ def code(request: HttpRequest, msisdn: str) -> HttpResponse:
     if found is None:
         raise Http404
     return JsonResponse({"code": found[0]})
+
+
+@require_safe
+@never_cache
+def worker(request: HttpRequest) -> HttpResponse:
+    """Return the service worker of the page. It is served here because its path is its scope; 404 without the demo."""
+    script = finders.find("web/demo/worker.js")
+    if not is_on() or script is None:
+        raise Http404
+    return HttpResponse(Path(script).read_text(), content_type="text/javascript")
 
 
 @register()

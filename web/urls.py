@@ -13,6 +13,7 @@ app_name = "web"
 urlpatterns = [
     path("", demo.front_door, name="demo"),
     path("demo/codes/<str:msisdn>/", demo.code, name="demo-code"),
+    path("demo/worker.js", demo.worker, name="demo-worker"),
     path("live/", live, name="live"),
     path("docs/", docs.protocol, name="docs"),
     path("docs/asyncapi.json", docs.asyncapi, name="asyncapi"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
@@ -30,6 +32,14 @@ class RealtimeData:
 
     def check(self, user: User) -> None:
         """Nothing stands against it."""
+
+    def withdraw(self, user: User) -> None:
+        """Forget the notifications that a device could have repeated: they tell names and places of before."""
+        transaction.on_commit(partial(history().forget, user.pk), robust=True)
+
+    def hand_over(self, user: User) -> None:
+        """Forget the answers to commands of the earlier owner."""
+        CommandReceipt.objects.filter(user=user, created_at__lt=user.history_from).delete()
 
     def erase(self, user: User) -> None:
         """Nothing: the event that ends the tokens closes the sockets."""

@@ -40,6 +40,8 @@ class UserConsumer(JsonSocket):
 
     One task reads the client's frames, another the channel layer. `__call__` and `dispatch` replace those of Channels,
     which start two tasks for every message and go to another thread at the end (docs/decisions/0001-websocket.md).
+
+    Reason for its size: it only joins parts, and each of the socket's events is named here.
     """
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from rides.models.rides import Ride
+from rides.money import rupiah
 
 
 class LedgerEntry(models.Model):
@@ -23,7 +24,7 @@ class LedgerEntry(models.Model):
         verbose_name_plural = "ledger entries"
 
     def __str__(self) -> str:
-        return f"{self.distance_km} km: {self.cost}"
+        return f"{self.distance_km:.3f} km: {rupiah(self.cost)}"
 
 
 class PaymentStatus(models.TextChoices):
@@ -62,7 +63,7 @@ class Payment(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.total_cost} {self.status}"
+        return f"{rupiah(self.total_cost)} {self.status}"
 
 
 class PaymentNotice(models.Model):

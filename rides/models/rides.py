@@ -84,6 +84,7 @@ class Ride(models.Model):
         permissions = (
             ("cancel_ride", "Can cancel rides that are not paid yet"),
             ("finish_ride", "Can finish rides that are under way"),
+            ("review_ride", "Can note that flagged rides have been looked at"),
         )
         constraints = (
             models.UniqueConstraint(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from rides.geo import GeoPoint
 from rides.models.rides import Ride
 
 
@@ -21,6 +22,11 @@ class ReportedFix(models.Model):
     class Meta:
         abstract = True
         ordering = ("id",)
+
+    @property
+    def place(self) -> GeoPoint:
+        """Where the phone was."""
+        return GeoPoint(self.latitude, self.longitude)
 
 
 class TrackPoint(ReportedFix):

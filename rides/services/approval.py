@@ -14,7 +14,11 @@ from users.selectors import drivers_barred
 
 def require_approval(driver: Driver | None) -> None:
     """Raise `ValidationFailed` for a driver who may not drive (`DRIVER_APPROVAL`, papers), with the reason."""
-    if driver is None or driver.may_drive:
+    if driver is None:
+        return
+    if driver.may_drive:
+        if not driver.vehicle_plate:  # it was that of an earlier owner of the number
+            raise ValidationFailed(_("Say which vehicle you drive before you go online."))
         return
     if driver.approval == Approval.REFUSED:
         reason = driver.approval_reason or _("your registration was refused")

@@ -31,7 +31,8 @@ def ride_rate(*, user_id: UUID, ride_id: UUID, rating: int) -> None:
         raise ValidationFailed(
             _("A ride can be rated for %(days)s days.") % {"days": RATING_PERIOD.days}, field="ride_id"
         )
-    rating_add(ride_id=ride.pk, rater_id=user_id, rated_id=other_side(ride, user_id), stars=rating)
+    rated_id = other_side(ride, user_id)
+    rating_add(ride_id=ride.pk, booked_at=ride.created_at, rater_id=user_id, rated_id=rated_id, stars=rating)
 
 
 @transaction.atomic

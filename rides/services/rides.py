@@ -23,13 +23,14 @@ from rides.gateways import payment_url
 from rides.geo import GeoPoint, distance_km
 from rides.metering.fixes import Fix
 from rides.metering.whereabouts import is_near
-from rides.models import Payment, PaymentStatus, Ride, RideStatus
+from rides.models import PASSENGER_BUSY, Payment, PaymentStatus, Ride, RideStatus
 from rides.positions import Position, positions
 from rides.services.fares import ride_settle
 from rides.services.locking import lock_affairs
 from rides.services.pins import pin_check
 from rides.services.tracks import track_begin
 from rides.snapshots import payment_fields, ride_fields
+from users.models import User
 
 Side = Literal["driver", "passenger", "staff", "system"]
 NOT_YOURS = "There is no such ride of yours."
@@ -81,6 +82,12 @@ def ride_finish_by_staff(*, ride_id: UUID) -> None:
     ride = ride_locked(ride_id)
     require_status(ride, RideStatus.ONGOING, "finished")
     _arrive(ride, 1.0)
+
+
+@transaction.atomic
+def ride_review(*, ride_id: UUID, seen: str) -> bool:
+    """Note that staff have looked at a flagged ride. Return False, and change nothing, for other flags than `seen`."""
+    return bool(seen) and Ride.objects.filter(pk=ride_id, needs_review=seen).update(needs_review="") == 1
 
 
 @transaction.atomic(savepoint=False)
@@ -138,9 +145,15 @@ def own_ride(user_id: UUID, ride_id: UUID, *sides: str) -> Ride:
     Raises `ValidationFailed`, in the same words for a ride that does not exist and one of other people.
     """
     ride = RIDES.filter(pk=ride_id).first()
-    if ride is None or user_id not in [getattr(ride, f"{side}_id") for side in sides]:
+    if ride is None or user_id not in [getattr(ride, f"{side}_id") for side in sides] or _is_hidden(ride, user_id):
         raise ValidationFailed(NOT_YOURS, field="ride_id")
     return _locked(ride)
+
+
+def _is_hidden(ride: Ride, user_id: UUID) -> bool:
+    """Whether a ride is over and was one of an earlier owner of the user's number."""
+    is_over = ride.status not in PASSENGER_BUSY
+    return is_over and User.objects.filter(pk=user_id, history_from__gt=ride.created_at).exists()
 
 
 def require_status(ride: Ride, status: RideStatus, verb: str) -> None:

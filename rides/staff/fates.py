@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext_noop
 
 from rides.models import OPEN_MATCH, CandidateOutcome, Match, MatchStatus, RejectReason
 
@@ -30,73 +30,79 @@ class Fate(StrEnum):
 
 
 WORDS: dict[str, tuple[str, str]] = {
-    Fate.ACCEPTED: (noop("accepted"), noop("accepted")),
-    Fate.WAITING: (noop("has not answered yet"), noop("have not answered yet")),
+    Fate.ACCEPTED: (gettext_noop("accepted"), gettext_noop("accepted")),
+    Fate.WAITING: (gettext_noop("has not answered yet"), gettext_noop("have not answered yet")),
     Fate.AWAITS_PASSENGER: (
-        noop("accepted and waits for the passenger"),
-        noop("accepted and wait for the passenger"),
+        gettext_noop("accepted and waits for the passenger"),
+        gettext_noop("accepted and wait for the passenger"),
     ),
-    Fate.DECLINED: (noop("declined"), noop("declined")),
+    Fate.DECLINED: (gettext_noop("declined"), gettext_noop("declined")),
     Fate.IGNORED: (
-        noop("let the offer lapse, although it had reached the phone"),
-        noop("let the offer lapse, although it had reached their phones"),
+        gettext_noop("let the offer lapse, although it had reached the phone"),
+        gettext_noop("let the offer lapse, although it had reached their phones"),
     ),
     Fate.SILENT_PHONE: (
-        noop("got the offer on a silent phone, which did not confirm it"),
-        noop("got the offer on silent phones, which did not confirm it"),
+        gettext_noop("got the offer on a silent phone, which did not confirm it"),
+        gettext_noop("got the offer on silent phones, which did not confirm it"),
     ),
     Fate.UNANSWERED: (
-        noop("did not answer, with an app that does not say whether the offer arrived"),
-        noop("did not answer, with apps that do not say whether the offer arrived"),
+        gettext_noop("did not answer, with an app that does not say whether the offer arrived"),
+        gettext_noop("did not answer, with apps that do not say whether the offer arrived"),
     ),
     Fate.PASSENGER_SILENT: (
-        noop("accepted, but the passenger did not confirm in time"),
-        noop("accepted, but the passenger did not confirm in time"),
+        gettext_noop("accepted, but the passenger did not confirm in time"),
+        gettext_noop("accepted, but the passenger did not confirm in time"),
     ),
-    Fate.PASSENGER_DECLINED: (noop("was declined by the passenger"), noop("were declined by the passenger")),
-    Fate.TAKEN: (noop("took another ride"), noop("took other rides")),
-    Fate.SWITCHED_OFF: (noop("withdrew after the offer"), noop("withdrew after the offer")),
-    Fate.TOO_LATE: (noop("accepted, but the search ended first"), noop("accepted, but the search ended first")),
+    Fate.PASSENGER_DECLINED: (
+        gettext_noop("was declined by the passenger"),
+        gettext_noop("were declined by the passenger"),
+    ),
+    Fate.TAKEN: (gettext_noop("took another ride"), gettext_noop("took other rides")),
+    Fate.SWITCHED_OFF: (gettext_noop("withdrew after the offer"), gettext_noop("withdrew after the offer")),
+    Fate.TOO_LATE: (
+        gettext_noop("accepted, but the search ended first"),
+        gettext_noop("accepted, but the search ended first"),
+    ),
     Fate.ENDED_WITH_SEARCH: (
-        noop("had not answered when the search ended"),
-        noop("had not answered when the search ended"),
+        gettext_noop("had not answered when the search ended"),
+        gettext_noop("had not answered when the search ended"),
     ),
-    CandidateOutcome.OFFERED: (noop("was offered the ride"), noop("were offered the ride")),
+    CandidateOutcome.OFFERED: (gettext_noop("was offered the ride"), gettext_noop("were offered the ride")),
     CandidateOutcome.OFFERED_BY_A_SERVICE: (
-        noop("was offered the ride by another service"),
-        noop("were offered the ride by another service"),
+        gettext_noop("was offered the ride by another service"),
+        gettext_noop("were offered the ride by another service"),
     ),
-    CandidateOutcome.DEACTIVATED: (noop("was deactivated"), noop("were deactivated")),
+    CandidateOutcome.DEACTIVATED: (gettext_noop("was deactivated"), gettext_noop("were deactivated")),
     CandidateOutcome.OFFERED_BEFORE: (
-        noop("had refused before the pin was moved"),
-        noop("had refused before the pin was moved"),
+        gettext_noop("had refused before the pin was moved"),
+        gettext_noop("had refused before the pin was moved"),
     ),
-    CandidateOutcome.BEACON_OFF: (noop("had the beacon off"), noop("had the beacon off")),
-    CandidateOutcome.NOT_CONNECTED: (noop("was not connected"), noop("were not connected")),
+    CandidateOutcome.BEACON_OFF: (gettext_noop("had the beacon off"), gettext_noop("had the beacon off")),
+    CandidateOutcome.NOT_CONNECTED: (gettext_noop("was not connected"), gettext_noop("were not connected")),
     CandidateOutcome.POSITION_TOO_OLD: (
-        noop("had not sent a position for too long"),
-        noop("had not sent a position for too long"),
+        gettext_noop("had not sent a position for too long"),
+        gettext_noop("had not sent a position for too long"),
     ),
-    CandidateOutcome.HAS_A_RIDE: (noop("was on a ride"), noop("were on a ride")),
+    CandidateOutcome.HAS_A_RIDE: (gettext_noop("was on a ride"), gettext_noop("were on a ride")),
     CandidateOutcome.OTHER_VEHICLE: (
-        noop("drove another kind of vehicle"),
-        noop("drove another kind of vehicle"),
+        gettext_noop("drove another kind of vehicle"),
+        gettext_noop("drove another kind of vehicle"),
     ),
     CandidateOutcome.HAS_AN_OFFER: (
-        noop("had another offer to answer"),
-        noop("had other offers to answer"),
+        gettext_noop("had another offer to answer"),
+        gettext_noop("had other offers to answer"),
     ),
     CandidateOutcome.NOT_APPROVED: (
-        noop("was not approved, or had a paper that has expired"),
-        noop("were not approved, or had papers that have expired"),
+        gettext_noop("was not approved, or had a paper that has expired"),
+        gettext_noop("were not approved, or had papers that have expired"),
     ),
     CandidateOutcome.BLOCKED: (
-        noop("and the passenger do not ride together: one blocked the other"),
-        noop("and the passenger do not ride together: one blocked the other"),
+        gettext_noop("and the passenger do not ride together: one blocked the other"),
+        gettext_noop("and the passenger do not ride together: one blocked the other"),
     ),
     CandidateOutcome.IGNORES_OFFERS: (
-        noop("came behind others, having let the last offers lapse"),
-        noop("came behind others, having let the last offers lapse"),
+        gettext_noop("came behind others, having let the last offers lapse"),
+        gettext_noop("came behind others, having let the last offers lapse"),
     ),
 }
 """What is said of one and of several drivers."""

@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 
 from rides.geo import distance_km
 from rides.models import PASSENGER_BUSY, Beacon, Finder, FinderStatus, Payment, PaymentStatus, Ride
+from rides.money import rupiah
 from rides.positions import positions
+from rides.staff.units import age, distance_exact
 from users.models import User
 from users.staff.panels import MOST, Cell, Panel, moment, person_link
 
@@ -30,7 +32,7 @@ def now(user: User, request: HttpRequest) -> Iterator[Panel]:
         _("Position"): _position(user),
         _("Search"): Cell(_("looking for a driver"), search_page(search)) if search else None,
         _("Ride"): Cell(_(ride.get_status_display()), _page("ride", ride.pk)) if ride else None,
-        _("Payment due"): Cell(str(due.total_cost), _page("ride", due.ride_id)) if due else None,
+        _("Payment due"): Cell(rupiah(due.total_cost), _page("ride", due.ride_id)) if due else None,
     }
     yield Panel(
         title=_("Now"), facts=[(name, cell) for name, cell in facts.items() if cell], empty=_("Nothing is happening.")
@@ -44,7 +46,7 @@ def rides(user: User, request: HttpRequest) -> Iterator[Panel]:
     found = _rides(user).select_related("match", "driver", "passenger", "payment").order_by("-created_at")[:MOST]
     yield Panel(
         title=_("Last rides"),
-        columns=[_("Booked"), _("Status"), _("With"), _("Driven (km)"), _("Direct (km)"), _("Cost"), _("Payment")],
+        columns=[_("Booked"), _("Status"), _("With"), _("Driven"), _("Direct"), _("Cost"), _("Payment")],
         lines=[_line(user, ride) for ride in found],
         more=Cell(_("All rides"), f"{reverse('admin:rides_ride_changelist')}?q={user.pk}"),
         empty=_("None."),
@@ -63,7 +65,7 @@ def payments(user: User, request: HttpRequest) -> Iterator[Panel]:
             [
                 Cell(moment(one.created_at).text, _page("payment", one.pk)),
                 Cell(_(one.get_status_display())),
-                Cell(str(one.total_cost)),
+                Cell(rupiah(one.total_cost)),
                 Cell(one.method),
                 moment(one.processed_at),
                 Cell(str(one.ride_id)[:8], _page("ride", one.ride_id)),
@@ -111,9 +113,9 @@ def _line(user: User, ride: Ride) -> list[Cell]:
         Cell(moment(ride.created_at).text, _page("ride", ride.pk)),
         Cell(_(ride.get_status_display())),
         person_link(other),
-        Cell(f"{ride.distance_km:.2f}"),
-        Cell(f"{distance_km(ride.match.location, ride.match.target_location):.2f}"),
-        Cell(str(ride.adjusted_cost)),
+        Cell(distance_exact(float(ride.distance_km))),
+        Cell(distance_exact(distance_km(ride.match.location, ride.match.target_location))),
+        Cell(rupiah(ride.adjusted_cost)),
         Cell(_(payment.get_status_display()) if payment else ""),
     ]
 
@@ -122,7 +124,7 @@ def _position(user: User) -> Cell | None:
     last = positions().last(user.pk)
     if last is None:
         return None
-    return Cell(_("%(seconds)d s old") % {"seconds": max(0, time.time() - last.received_at)})
+    return Cell(age(max(0, time.time() - last.received_at)))
 
 
 def _page(model: str, pk: object) -> str:

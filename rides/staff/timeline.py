@@ -7,13 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 
 from events.models import OutboxEvent
 from rides.geo import GeoPoint, distance_km
 from rides.models import LedgerEntry, NotificationReceipt, Payment, Ride, TrackPoint
+from rides.money import rupiah
+from rides.staff.reasons import refusal_in_words
+from rides.staff.units import clock, distance_exact
+from users.models import StaffRecord
 
 Receipt = tuple[str, str, str, str]
 """What a device has confirmed: key, type and status of the event, and whose device it was."""
+
+KINDS = (gettext_noop("event"), gettext_noop("ledger"), gettext_noop("track"))
+"""Kinds of lines; the others are names of tables or sides, too."""
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -38,16 +47,23 @@ class Run(msgspec.Struct):
 
     def as_moment(self) -> Moment:
         """Return the line of these points."""
-        count = f"{self.points} point{'s' if self.points > 1 else ''}"
+        said = {"count": self.points, "reason": refusal_in_words(self.reason)}
         if self.reason:
-            return Moment(self.at, "track", f"{count} refused: {self.reason.replace('_', ' ')}")
-        return Moment(self.at, "track", f"{count} accepted until {self.until:%H:%M:%S}, {self.km:.3f} km")
+            text = ngettext("%(count)s point refused: %(reason)s", "%(count)s points refused: %(reason)s", self.points)
+            return Moment(self.at, "track", text % said)
+        text = ngettext(
+            "%(count)s point accepted until %(time)s, %(distance)s",
+            "%(count)s points accepted until %(time)s, %(distance)s",
+            self.points,
+        )
+        said |= {"time": clock(self.until), "distance": distance_exact(self.km)}
+        return Moment(self.at, "track", text % said)
 
 
 def timeline(ride: Ride) -> list[Moment]:
     """Return the lines of a ride in the order of time; of the same time, in the order in which things cause each other.
 
-    Five queries, however long the ride. Events are gone after `OUTBOX_RETENTION`, receipts after `TRACE_RETENTION`.
+    Six queries, however long the ride. Events are gone after `OUTBOX_RETENTION`, receipts after `TRACE_RETENTION`.
     """
     booked = list(LedgerEntry.objects.filter(ride=ride))
     payment = Payment.objects.filter(ride=ride).first()
@@ -58,23 +74,27 @@ def timeline(ride: Ride) -> list[Moment]:
         *(Moment(entry.created_at, "ledger", _entry(entry)) for entry in booked),
         *(_payment(payment) if payment else ()),
         *_events(ride),
+        *_staff(ride),
     ]
     return sorted(moments, key=lambda moment: moment.at)
 
 
 def _states(ride: Ride) -> Iterator[Moment]:
-    yield Moment(ride.created_at, "ride", f"booked, at {ride.rate_per_km} rupiah a kilometre")
+    yield Moment(ride.created_at, "ride", _("booked, at %(rate)s a kilometre") % {"rate": rupiah(ride.rate_per_km)})
     if ride.started_at:
-        yield Moment(ride.started_at, "ride", "started")
+        yield Moment(ride.started_at, "ride", _("started"))
     if ride.arrived_at:
-        cost = f"{ride.distance_km:.3f} km, {ride.total_cost} rupiah"
-        factor = "" if ride.adjustment_factor == 1 else f", times {ride.adjustment_factor:g} is {ride.adjusted_cost}"
-        yield Moment(ride.arrived_at, "ride", f"arrived: {cost}{factor}")
+        said = {"distance": distance_exact(float(ride.distance_km)), "cost": rupiah(ride.total_cost)}
+        text = _("arrived: %(distance)s, %(cost)s") % said
+        if ride.adjustment_factor != 1:
+            said = {"factor": f"{ride.adjustment_factor:g}", "adjusted": rupiah(ride.adjusted_cost)}
+            text += _(", times %(factor)s is %(adjusted)s") % said
+        yield Moment(ride.arrived_at, "ride", text)
     if ride.completed_at:
-        yield Moment(ride.completed_at, "ride", "completed")
+        yield Moment(ride.completed_at, "ride", _("completed"))
     if ride.cancelled_at:
         reason = f": {ride.cancel_reason}" if ride.cancel_reason else ""
-        yield Moment(ride.cancelled_at, "ride", f"cancelled by {ride.cancelled_by}{reason}")
+        yield Moment(ride.cancelled_at, "ride", _("cancelled by %(side)s") % {"side": _(ride.cancelled_by)} + reason)
 
 
 def _runs(ride: Ride, cuts: list[datetime]) -> Iterable[Run]:
@@ -100,14 +120,24 @@ def _runs(ride: Ride, cuts: list[datetime]) -> Iterable[Run]:
 
 
 def _entry(entry: LedgerEntry) -> str:
-    return f"{entry.distance_km:.3f} km: {entry.cost} rupiah"
+    return f"{distance_exact(float(entry.distance_km))}: {rupiah(entry.cost)}"
 
 
 def _payment(payment: Payment) -> Iterator[Moment]:
-    shares = f"{payment.total_cost} rupiah ({payment.admin_fee} fee, {payment.driver_payout} to the driver)"
-    yield Moment(payment.created_at, "payment", f"asked for {shares}")
+    shares = {
+        "total": rupiah(payment.total_cost),
+        "fee": rupiah(payment.admin_fee),
+        "payout": rupiah(payment.driver_payout),
+    }
+    text = _("asked for %(total)s (%(fee)s fee, %(payout)s to the driver)") % shares
+    yield Moment(payment.created_at, "payment", text)
     if payment.processed_at:
-        yield Moment(payment.processed_at, "payment", payment.status.lower())
+        yield Moment(payment.processed_at, "payment", _(payment.get_status_display()).lower())
+
+
+def _staff(ride: Ride) -> Iterator[Moment]:
+    for record in StaffRecord.objects.filter(target_type=ride._meta.label_lower, target_id=str(ride.pk)):
+        yield Moment(record.at, "staff", record.text)
 
 
 def _events(ride: Ride) -> Iterator[Moment]:
@@ -126,16 +156,24 @@ def _events(ride: Ride) -> Iterator[Moment]:
 def _delivery(event: OutboxEvent, receipts: Mapping[Receipt, datetime], sides: Mapping[str, str]) -> str:
     """Say when it was on the devices that have confirmed it, else how far it is known to have come."""
     if event.failed_at:
-        return f"given up: {event.error}"
+        return _("given up: %(error)s") % {"error": event.error}
     status = event.data.get("match_status") or event.data.get("status") or ""
     known = {side: receipts.get((event.key, event.type, status, user_id)) for user_id, side in sides.items()}
-    arrived = [f"on the {side}'s device after {_since(event, at)}" for side, at in known.items() if at]
+    arrived = [
+        _("on the %(side)s's device after %(time)s") % {"side": _(side), "time": _since(event, at)}
+        for side, at in known.items()
+        if at
+    ]
     if not event.published_at:
-        return ", ".join([*arrived, "waiting for the event bus"])
-    bus = f"handed to the event bus after {_since(event, event.published_at)}"
+        return ", ".join([*arrived, _("waiting for the event bus")])
     if not arrived:
-        return f"{bus}, not confirmed by a device"
-    missing = [f"not confirmed by the {side}'s" for side, at in known.items() if not at and _is_for(event, side, sides)]
+        text = _("handed to the event bus after %(time)s, not confirmed by a device")
+        return text % {"time": _since(event, event.published_at)}
+    missing = [
+        _("not confirmed by the %(side)s's") % {"side": _(side)}
+        for side, at in known.items()
+        if not at and _is_for(event, side, sides)
+    ]
     return ", ".join([*arrived, *missing])
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils import timezone
+
 from rides.geo import GeoPoint
 from rides.models import Ride, TrackPoint
+from rides.staff.reasons import refusal_in_words
 
 Place = tuple[float, float]
 
@@ -30,7 +33,7 @@ def track_on_map(ride: Ride, measured: Iterable[GeoPoint]) -> dict[str, Any]:
         if accepted:
             driven.append(place)
         else:
-            refused.append((*place, reason.replace("_", " "), f"{timestamp:%H:%M:%S}"))
+            refused.append((*place, refusal_in_words(reason), f"{timezone.localtime(timestamp):%H:%M:%S}"))
     return {
         "driven": driven,
         "measured": [_place(point) for point in measured],

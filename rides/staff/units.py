@@ -14,6 +14,11 @@ def distance(km: float) -> str:
     return _("%(number)s m") % {"number": metres} if metres < 1000 else _("%(number)s km") % {"number": f"{km:.1f}"}
 
 
+def distance_exact(km: float) -> str:
+    """Return a distance in kilometres, to the metre, as it is billed."""
+    return _("%(number)s km") % {"number": f"{km:.3f}"}
+
+
 def duration(seconds: float) -> str:
     """Return a time span: seconds up to two minutes, then minutes, then hours and days."""
     for limit, unit, text in (

@@ -27,6 +27,7 @@ TINY = {
     "meter": ("--rides 1 --seed 2", "raise a doubt: 0 of"),
     "nearest": ("--drivers 20 40 --searches 2", "on Redis, 40 drivers"),
     "tracks": ("--rides 1 --kind bends --seed 2", "no noise"),
+    "quotes": ("--quotes 8 --tariffs 2", "48 kept"),
     "writers": ("--seconds 2 --rate 20", "0 times a database was locked; 0 errors"),
 }
 """Of each benchmark: options, and what it must print."""

@@ -25,6 +25,8 @@ from tests.e2e.conftest import StartServer
 
 pytestmark = pytest.mark.e2e
 
+BOSS = "from users.models import User; User.objects.create_superuser('+6281200000099', 'a long password')"
+
 
 def test_a_ride_by_clicking(demo: ServerProcess, open_page: OpenPage) -> None:
     """Driver and passenger take and pay a ride by clicking."""
@@ -34,6 +36,7 @@ def test_a_ride_by_clicking(demo: ServerProcess, open_page: OpenPage) -> None:
     driver.get_by_role("button", name="Go online").click()
     expect(headline(page, "driver")).to_have_text("You are online and wait for passengers.")
     passenger.get_by_role("combobox", name="Destination").select_option("Istiqlal")
+    expect(passenger.locator("[data-part=quote]")).to_have_text(re.compile(r"^Rp\s[34]\.\d{3} for 1\.\d\d km$"))
     passenger.get_by_role("button", name="Find a driver").click()
 
     expect(driver.locator(".proposals")).to_contain_text("The passenger beside you")
@@ -43,7 +46,8 @@ def test_a_ride_by_clicking(demo: ServerProcess, open_page: OpenPage) -> None:
     passenger.get_by_role("button", name="Accept").click()
     expect(headline(page, "passenger")).to_have_text("Your driver is on the way.")
     expect(passenger.get_by_role("button", name="Cancel")).to_be_enabled()
-    expect(passenger.locator("[data-part=card]")).to_have_text(re.compile(r"^Motorcycle · B \d{4} NJ$"))
+    expect(passenger.locator("[data-part=card]")).to_have_text(re.compile(r"^Ratna · Motorcycle · B \d{4} NJ$"))
+    expect(driver.locator("[data-part=card]")).to_have_text("Budi")
     driver.get_by_role("button", name="Start the ride").click()
 
     expect(headline(page, "passenger")).to_have_text("You are on your way.")
@@ -54,6 +58,8 @@ def test_a_ride_by_clicking(demo: ServerProcess, open_page: OpenPage) -> None:
     driver.get_by_role("combobox", name="Fare").select_option("half")
     driver.get_by_role("button", name="We have arrived").click()
 
+    for person in (driver, passenger):
+        expect(person.locator(".bill:visible")).to_contain_text("Times 0.5, by the driver")
     expect(passenger.get_by_alt_text("QR code of the payment")).not_to_have_js_property("naturalWidth", 0)
     passenger.get_by_role("button", name="Refuse").click()
     expect(headline(page, "driver")).to_have_text("The passenger refused to pay.")
@@ -123,3 +129,40 @@ def test_one_press_and_a_pin(start_server: StartServer, open_page: OpenPage) -> 
     driver.get_by_role("button", name="Start the ride").click()
     expect(headline(page, "passenger")).to_have_text("You are on your way.")
     expect(shown).to_be_empty()
+
+
+def test_people_say_who_they_are(demo: ServerProcess, open_page: OpenPage) -> None:
+    """In any script; marks of direction are taken out."""
+    page = open_page(demo.url)
+    for role, name in (("driver", "ราตรี"), ("passenger", "Siti\u202e")):
+        person = phone(page, role)
+        person.get_by_role("button", name="Send me a code").click()
+        person.get_by_role("textbox", name="Your name").fill(name)
+        person.get_by_role("button", name="Log in").click()
+    phone(page, "driver").get_by_role("button", name="Register").click()
+    for role, name in (("driver", "ราตรี"), ("passenger", "Siti")):
+        expect(phone(page, role).locator(".network")).to_have_text("Connected")
+        assert demo.get("/api/me/", remembered(page, role)["access"]).json()["full_name"] == name
+
+
+def test_a_driver_waits_for_approval(start_server: StartServer, open_page: OpenPage) -> None:
+    """With DRIVER_APPROVAL the phone says so, until support has said yes on the person's page."""
+    server = start_server(DEMO="true", DRIVER_APPROVAL="true")
+    page = open_page(server.url)
+    driver = log_in(page, "driver")
+    driver.get_by_role("button", name="Go online").click()
+    expect(driver.locator(".problem")).to_have_text("Your registration waits for approval.")
+    server.manage("shell", "-c", BOSS)
+    desk = open_page(f"{server.url}/admin/")
+    desk.get_by_label("Phone number").fill("+6281200000099")
+    desk.get_by_label("Password").fill("a long password")
+    desk.get_by_role("button", name="Log in").click()
+    desk.get_by_role("link", name="drivers wait for approval").click()
+    desk.locator("#result_list tbody th a").click()
+    desk.get_by_role("link", name="The person").click()
+    desk.get_by_role("button", name="Approve as a driver …").click()
+    desk.get_by_role("button", name="Yes: Approve drivers").click()
+    expect(desk.locator(".messagelist")).to_contain_text("Approved: 1 of 1 drivers.")
+    expect(desk.get_by_role("button", name="Approve as a driver …")).to_have_count(0)
+    driver.get_by_role("button", name="Go online").click()
+    expect(headline(page, "driver")).to_have_text("You are online and wait for passengers.")

@@ -1,6 +1,7 @@
 """The JavaScript client as an npm package."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,6 +21,14 @@ def test_exports_exist_with_types() -> None:
     assert {entry["types"], entry["default"], PACKAGE["types"]} <= {f"./{name}" for name in SOURCES}
     assert PACKAGE["type"] == "module"
     assert "dependencies" not in PACKAGE
+
+
+def test_rest_calls_have_types() -> None:
+    """The declaration of `Rest` names the methods that the module has."""
+    declared = (FOLDER / "src/nebengjek.d.ts").read_text().split("class Rest {")[1].split("\n}")[0]
+    written = (FOLDER / "src/nebengjek/rest.js").read_text().split("class Rest {")[1].split("\n}")[0]
+    methods = set(re.findall(r"^  async (\w+)\(", written, re.MULTILINE))
+    assert methods == set(re.findall(r"^  (\w+)\(.*", declared, re.MULTILINE)) - {"constructor"}
 
 
 def test_versions_agree() -> None:

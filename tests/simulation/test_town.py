@@ -6,9 +6,10 @@ import pytest
 from nebengjek_client import LoginRequired
 from simulation import town
 from simulation.people import Habits
-from simulation.town import DRIVERS, MONAS, PASSENGERS, STAFF_NUMBER, Town, staff_account, tokens_of
+from simulation.town import DRIVERS, MONAS, PASSENGERS, STAFF_NUMBER, Town, newcomer, staff_account, tokens_of
 from tests.patience import within
-from users.models import User
+from users.models import Approval, Driver, User
+from users.services import driver_decide
 from users.tokens import authenticate
 
 
@@ -21,6 +22,24 @@ def test_people_are_made_once(db: None, driver: bool) -> None:
         user, claims = authenticate(tokens.access)
         assert (user.full_name, claims.role) == ("Dewi", "driver" if driver else "passenger")
     assert User.objects.count() == 1
+
+
+def test_people_of_the_town_may_drive(db: None, settings: Any) -> None:
+    """Also where other drivers wait for approval."""
+    settings.DRIVER_APPROVAL = True
+    tokens_of("+6281570000003", "Dewi", driver=True)
+    assert Driver.objects.get().may_drive
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_one_driver_waits_for_staff(db: None, settings: Any, wanted: bool) -> None:
+    """For support to try it, whatever the setting; a decision outlives the next start."""
+    settings.DRIVER_APPROVAL = wanted
+    newcomer()
+    assert Driver.objects.get().approval == "pending"
+    driver_decide(user_id=Driver.objects.get().pk, approval=Approval.APPROVED)
+    newcomer()
+    assert Driver.objects.get().approval == "approved"
 
 
 def test_staff_passwords_are_new(db: None) -> None:

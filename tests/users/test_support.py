@@ -111,7 +111,7 @@ def test_support_cannot_edit_lists_in_place(support: Client, dewi: User, putri: 
     assert everything() == before
 
 
-def test_of_all_actions_support_has_five(support: Client, dewi: User, putri: User, boss: User) -> None:
+def test_of_all_actions_support_has_six(support: Client, dewi: User, putri: User, boss: User) -> None:
     dead_letters_keep([dead(7)])
     arrive(dewi, putri)
     before = everything()
@@ -124,7 +124,7 @@ def test_of_all_actions_support_has_five(support: Client, dewi: User, putri: Use
             answer = support.post(url(model), {"action": name, "_selected_action": chosen, "post": "yes"})
             if b"Yes: " in answer.content:
                 had.add(name)
-    assert had == {"deactivate", "reactivate", "log_out", "cancel", "finish"}
+    assert had == {"deactivate", "reactivate", "log_out", "cancel", "finish", "review"}
     assert everything() == before
     assert not DeadLetter.objects.exclude(replay_requested_at=None).exists()
 

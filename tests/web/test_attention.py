@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 
 import pytest
@@ -40,14 +41,17 @@ def test_what_needs_somebody_comes_first(boss: Client, dewi: User, joko: User, p
 
 
 def test_flagged_rides_lead_to_their_list(boss: Client, dewi: User, putri: User) -> None:
-    """Those of the last week are counted; the link shows the flagged ones only."""
+    """However old, until somebody has looked; the link shows the flagged ones only."""
     ride = arrive(dewi, putri)
     assert "are flagged" not in start_page(boss)
     Ride.objects.update(needs_review="driver_silent")
     assert '<strong>1</strong> <a href="/admin/rides/ride/?review=yes">' in start_page(boss)
     assert "1 ride" in boss.get("/admin/rides/ride/?review=yes").content.decode()
     assert "0 rides" in boss.get("/admin/rides/ride/?review=no").content.decode()
-    Ride.objects.filter(pk=ride.pk).update(created_at=timezone.now() - timedelta(days=8))
+    Ride.objects.filter(pk=ride.pk).update(created_at=timezone.now() - timedelta(days=80))
+    assert "are flagged" in start_page(boss)
+    body = {"action": "review", "_selected_action": [str(ride.pk)], "confirmed": "yes", "note": "The phone had died."}
+    boss.post("/admin/rides/ride/", {**body, "seen": json.dumps({str(ride.pk): "driver_silent"})})
     assert "are flagged" not in start_page(boss)
 
 

@@ -21,6 +21,18 @@ class PersonalData(Protocol):
     def check(self, user: User) -> None:
         """Lock what is needed, and raise `Conflict` while the account cannot end."""
 
+    def withdraw(self, user: User) -> None:
+        """Take back what would reach another device or be told again, in the transaction of a login by code.
+
+        The person at the number may be a new owner, or the old one with a new device.
+        """
+
+    def hand_over(self, user: User) -> None:
+        """End and forget what belonged to an earlier owner, in the transaction in which a new one has given a name.
+
+        What happened before `user.history_from` is of the earlier owner. It may run twice.
+        """
+
     def erase(self, user: User) -> None:
         """End what is open and remove what shows who the user was, in the transaction that ends the account."""
 

@@ -17,8 +17,9 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from common.db import delete_steps
 from common.errors import Conflict
-from users.models import Block, Driver, KnownAddress, OneTimeCode, Paper, Rating, Role, TokenAnswer, User
+from users.models import Approval, Block, Driver, KnownAddress, OneTimeCode, Paper, Rating, Role, TokenAnswer, User
 from users.personal_data.base import Steps
+from users.selectors import since_owned
 from users.services.revocation import revoke_tokens
 from users.sms import forget_messages
 
@@ -32,6 +33,19 @@ class UsersData:
         """Refuse for staff: a superuser takes their rights first."""
         if user.is_staff or user.is_superuser:
             raise Conflict(_("Accounts of staff cannot be deleted."))
+
+    def withdraw(self, user: User) -> None:
+        """Nothing: the login itself ends tokens and hides the name."""
+
+    def hand_over(self, user: User) -> None:
+        """Let rating, own blocks, known addresses and the vehicle go; others keep their blocks, and staff a refusal."""
+        User.objects.filter(pk=user.pk).update(rating_sum=0, rating_count=0)
+        Block.objects.filter(blocker=user).delete()
+        KnownAddress.objects.filter(user=user, last_login_at__lt=user.history_from).delete()
+        driver = Driver.objects.filter(user=user)
+        driver.update(approval_reason="", vehicle_plate="")
+        if settings.DRIVER_APPROVAL:
+            driver.exclude(approval=Approval.REFUSED).update(approval=Approval.PENDING, approval_at=timezone.now())
 
     def erase(self, user: User) -> None:
         """Take number, name and vehicle away; the row stays, because rides and payments refer to it."""
@@ -64,9 +78,10 @@ class UsersData:
         yield from delete_steps(KnownAddress.objects.filter(last_login_at__lt=oldest))
 
     def export(self, user: User) -> dict[str, Any]:
-        """Return the profile, the vehicle, and traces of logins."""
+        """Return the profile, the vehicle, and traces of logins; nothing of an earlier owner of the number."""
         driver = Driver.objects.filter(user=user).first()
-        tokens = OutstandingToken.objects.filter(user=user)
+        own = since_owned(user)
+        tokens = OutstandingToken.objects.filter(own, user=user)
         return {
             "profile": {
                 "id": user.pk,
@@ -75,9 +90,9 @@ class UsersData:
             },
             "vehicle": model_to_dict(driver, exclude=["user"]) if driver else None,
             "papers": list(Paper.objects.filter(driver=driver).values("kind", "expires_on", "recorded_at")),
-            "ratings_given": list(Rating.objects.filter(rater=user).values("ride_id", "stars", "created_at")),
-            "ratings_received": list(Rating.objects.filter(rated=user).values("stars", "created_at")),
-            "blocked": list(Block.objects.filter(blocker=user).values("blocked_id", "created_at")),
+            "ratings_given": list(Rating.objects.filter(own, rater=user).values("ride_id", "stars", "created_at")),
+            "ratings_received": list(Rating.objects.filter(own, rated=user).values("stars", "created_at")),
+            "blocked": list(Block.objects.filter(own, blocker=user).values("blocked_id", "created_at")),
             "logins": list(KnownAddress.objects.filter(user=user).values("address", "last_login_at")),
             "sessions": list(tokens.order_by("pk").values("created_at", "expires_at")),
         }

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
-from users.models import Approval, Driver, User
+from users.models import User
 from users.names import is_same_name
+from users.personal_data.base import personal_data
 from users.services.revocation import revoke_tokens
 
 
@@ -18,15 +17,19 @@ def profile_update(*, user_id: UUID, full_name: str) -> User:
     """Change the name, the only field that the owner of a profile can change.
 
     After a login by code the same name confirms that this is the person of before, who sees their history again.
-    Another name is that of a new owner of the number, to whom older rides are never shown.
+    Another name is that of a new owner of the number, to whom older rides are never shown, and who begins without the
+    rating, the blocks and the vehicle of the earlier one.
     """
+    user = User.objects.get(pk=user_id)
+    if not user.name_confirmed and not is_same_name(full_name, user.full_name):
+        for part in personal_data():  # the first one locks, before the row of the user is locked here
+            part.hand_over(user)
     user = User.objects.select_for_update().get(pk=user_id)
     if not user.name_confirmed:
         if is_same_name(full_name, user.full_name):
             user.history_from = user.owner_since
         else:
             user.owner_since = user.history_from
-            _approve_again(user_id)
         user.name_confirmed = True
     user.full_name = full_name
     user.save(update_fields=["full_name", "name_confirmed", "owner_since", "history_from"])
@@ -55,14 +58,3 @@ def user_log_out(*, user_id: UUID) -> bool:
 def user_reactivate(*, user_id: UUID) -> bool:
     """Reactivate a user, who has to log in again. Return False if nothing changed."""
     return User.objects.filter(pk=user_id, is_active=False).update(is_active=True) == 1
-
-
-def _approve_again(user_id: UUID) -> None:
-    """Let staff look at a new owner of a driver's number: the papers are those of somebody else.
-
-    A refusal stays, or another name would be a way around it; its reason is nobody else's business.
-    """
-    driver = Driver.objects.filter(pk=user_id)
-    driver.update(approval_reason="")
-    if settings.DRIVER_APPROVAL:
-        driver.exclude(approval=Approval.REFUSED).update(approval=Approval.PENDING, approval_at=timezone.now())

@@ -19,6 +19,7 @@ from common.db import delete_batch
 from common.errors import Conflict, Unauthorized
 from users.codes import CodesCapped, code_check, code_create, code_take
 from users.models import KnownAddress, OneTimeCode, Suspicion, TokenAnswer, User
+from users.personal_data.base import personal_data
 from users.services.revocation import revoke_tokens
 from users.sms import send_sms
 from users.tallies import tally_add
@@ -140,6 +141,8 @@ def _forget_other_devices(user: User) -> None:
         revoke_tokens(user.pk)
     if user.full_name:
         User.objects.filter(pk=user.pk).update(name_confirmed=False, history_from=timezone.now())
+    for part in personal_data():
+        part.withdraw(user)
     user.refresh_from_db()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -14,8 +15,13 @@ from users.models import Block, Rating, User
 
 
 @transaction.atomic(savepoint=False)
-def rating_add(*, ride_id: UUID, rater_id: UUID, rated_id: UUID, stars: int) -> None:
-    """Give somebody 1 to 5 stars for a ride. Raises `ValidationFailed` when the rater has done so before."""
+def rating_add(*, ride_id: UUID, booked_at: datetime, rater_id: UUID, rated_id: UUID, stars: int) -> None:
+    """Give somebody 1 to 5 stars for a ride. Raises `ValidationFailed` when the rater has done so before.
+
+    It does nothing where the number has had a new owner since the ride was booked: the stars are for somebody else.
+    """
+    if User.objects.filter(pk=rated_id, owner_since__gt=booked_at).exists():
+        return
     try:
         Rating.objects.create(
             ride_id=ride_id, rater_id=rater_id, rated_id=rated_id, stars=stars, created_at=timezone.now()

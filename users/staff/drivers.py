@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -16,9 +16,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from common.admin import ReadOnlyAdmin, ReasonField, answered, ask_first
-from users.models import Approval, Driver, Paper, PaperKind
+from users.models import Approval, Driver, Paper, PaperKind, User
 from users.selectors import may_see_numbers, people_found
 from users.services import driver_decide, paper_record
+from users.staff.buttons import driver_buttons
 
 APPROVE_WARNING = gettext_lazy("These drivers may drive from now on, and are told by a text message.")
 REFUSE_WARNING = gettext_lazy(
@@ -76,6 +77,10 @@ class DriverAdmin(ReadOnlyAdmin[Driver]):
     fields = readonly_fields
     inlines = (PaperInline,)
     actions = ("approve", "refuse")
+
+    def page_context(self, request: HttpRequest, obj: Driver) -> dict[str, Any]:
+        """Show the decisions that are open as buttons."""
+        return {"buttons": [*driver_buttons(cast("User", request.user), obj)]}
 
     def has_change_permission(self, request: HttpRequest, obj: Driver | None = None) -> bool:
         """The papers can be changed, nothing else."""

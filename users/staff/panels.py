@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 from django.conf import settings
+from django.db.models import Count, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -19,7 +20,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from users.models import Driver, KnownAddress, Paper, StaffRecord, User
+from users.models import Driver, KnownAddress, Paper, Rating, StaffRecord, User
 from users.selectors import may_see_numbers
 
 MOST = 10
@@ -82,16 +83,11 @@ def identity(user: User, request: HttpRequest) -> Iterator[Panel]:
         (_("Number"), Cell(_("erased") if user.erased_at else number)),
         (_("Role"), Cell(_(user.get_role_display()))),
         (_("Since"), moment(user.owner_since or user.created_at)),
-        (_("Rating"), Cell(_rating(user))),
+        *_earlier_owner(user),
+        (_("Rating"), Cell(_rating(user.rating_sum, user.rating_count))),
         (_("State"), Cell(_("active") if user.is_active else _("deactivated"))),
     ]
-    acts = any(request.user.has_perm(name) for name in ("users.shut_out_user", "users.erase_user"))
-    link = f"{reverse('admin:users_user_changelist')}?q={user.pk}"
-    yield Panel(
-        title=_("Who"),
-        facts=[*facts, *_driver(user, request)],
-        more=Cell(_("Log out, deactivate, delete the data …"), link) if acts else None,
-    )
+    yield Panel(title=_("Who"), facts=[*facts, *_driver(user, request)])
 
 
 def logins(user: User, request: HttpRequest) -> Iterator[Panel]:
@@ -125,12 +121,24 @@ def _actor(actors: dict[object, User], record: StaffRecord) -> str:
     return str(actor) if actor else ""
 
 
-def _rating(user: User) -> str:
-    if not user.rating_count:
+def _earlier_owner(user: User) -> Iterator[tuple[str, Cell]]:
+    """Say that older lines are of somebody else, and how they were rated: another name may hide the same person."""
+    if user.owner_since is None:
+        return
+    before = Rating.objects.filter(rated=user, created_at__lt=user.owner_since)
+    stars = before.aggregate(sum=Sum("stars"), count=Count("pk"))
+    text = _("somebody else, until %(time)s; rating: %(rating)s") % {
+        "time": moment(user.owner_since).text,
+        "rating": _rating(stars["sum"] or 0, stars["count"]),
+    }
+    yield _("Before"), Cell(text)
+
+
+def _rating(stars: int, count: int) -> str:
+    if not count:
         return _("none yet")
-    mean = f"{user.rating_sum / user.rating_count:.1f}"
-    text = ngettext("%(mean)s of %(count)s rating", "%(mean)s of %(count)s ratings", user.rating_count)
-    return text % {"mean": mean, "count": user.rating_count}
+    text = ngettext("%(mean)s of %(count)s rating", "%(mean)s of %(count)s ratings", count)
+    return text % {"mean": f"{stars / count:.1f}", "count": count}
 
 
 def _driver(user: User, request: HttpRequest) -> Iterator[tuple[str, Cell]]:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from common.admin import ReadOnlyAdmin
 from common.rest.throttling import address_of_request
@@ -43,8 +45,9 @@ class StaffRecordAdmin(ReadOnlyAdmin[StaffRecord]):
     list_filter = ("act", "at")
     date_hierarchy = "at"
     search_fields = ("target_id",)
-    search_help_text = "The id of a record or of a person, or the number or name of a member of staff"
+    search_help_text = gettext_lazy("The id of a record or of a person, or the number or name of a member of staff")
 
+    @admin.display(description=gettext_lazy("actor"))
     def actor(self, record: StaffRecord) -> User | None:
         """Return who it was."""
         return User.objects.filter(pk=record.actor_id).first() if record.actor_id else None

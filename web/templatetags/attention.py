@@ -24,7 +24,6 @@ STUCK_AFTER = {RideStatus.PICKUP: timedelta(minutes=45), RideStatus.ONGOING: tim
 """How long a ride may be in a state; by then a timer or a party should have ended it."""
 
 UNPAID_AFTER = timedelta(hours=1)
-FLAGGED_FOR = timedelta(days=7)
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -51,15 +50,15 @@ def _drivers(request: HttpRequest) -> Iterator[Task]:
     waiting = drivers.filter(approval=Approval.PENDING).count()
     yield Task(waiting, _("drivers wait for approval"), f"{link}?approval__exact=pending")
     expired = drivers.filter(papers_until__lt=timezone.localdate()).count()
-    yield Task(expired, _("drivers have papers that have expired"), link)
+    yield Task(expired, _("drivers have papers that have expired"), f"{link}?papers_until__lt={timezone.localdate()}")
 
 
 def _rides(request: HttpRequest) -> Iterator[Task]:
     if not request.user.has_perm("rides.view_ride"):
         return
     now, link = timezone.now(), reverse("admin:rides_ride_changelist")
-    flagged = Ride.objects.exclude(needs_review="").filter(created_at__gt=now - FLAGGED_FOR).count()
-    yield Task(flagged, _("rides of the last 7 days are flagged for support"), f"{link}?review=yes")
+    flagged = Ride.objects.exclude(needs_review="").count()
+    yield Task(flagged, _("rides are flagged for support"), f"{link}?review=yes")
     for status, patience in STUCK_AFTER.items():
         count = Ride.objects.filter(status=status).filter(_since(status, now - patience)).count()
         texts = {RideStatus.PICKUP: _("pick-ups take very long"), RideStatus.ONGOING: _("rides take very long")}

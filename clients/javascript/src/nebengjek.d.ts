@@ -18,6 +18,12 @@ export interface ReceiptLine {
   amount: number;
 }
 
+/** Positions that the driver's phone reported and that were not billed. */
+export interface NotCounted {
+  reason: string;
+  points: number;
+}
+
 /** The `data` by the type of the event; the last three are the client's own. */
 export interface Events extends Messages {
   state: State;
@@ -101,9 +107,19 @@ export class Rest {
   refresh(refresh: string): Promise<TokenPair>;
   logOut(refresh: string): Promise<void>;
   me(): Promise<User>;
+  setName(fullName: string): Promise<User>;
+  deleteAccount(): Promise<void>;
+  block(rideId: string): Promise<void>;
   rides(page?: number): Promise<{ count: number; next: string | null; previous: string | null; results: Ride[] }>;
   ride(rideId: string): Promise<
-    Ride & { ledger: object[]; lines: ReceiptLine[]; payment: Payment | null; track_url: string }
+    Ride & {
+      ledger: object[];
+      lines: ReceiptLine[];
+      by_quote: boolean;
+      not_counted: NotCounted[];
+      payment: Payment | null;
+      track_url: string;
+    }
   >;
   track(rideId: string, page?: number): Promise<{ count: number; next: string | null; results: object[] }>;
   quote(wish: {

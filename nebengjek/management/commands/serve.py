@@ -18,7 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from realtime.server.uvicorn_server import address_of, make_server
 from realtime.server.workers import CannotStartError, Workers, end_with_parent, listen, tell_parent_that_it_serves
 from realtime.socket.handshake import has_public_secrets, is_loopback
-from simulation.town import DRIVERS, PASSENGERS, staff_account
+from simulation.town import DRIVERS, PASSENGERS, town_office
 
 MOST_WORKERS = 64
 
@@ -56,7 +56,7 @@ class Command(BaseCommand):
         refuse_old_database()
         if settings.DEBUG and not is_loopback(host):
             self.stderr.write(f"DEBUG is on: anybody who reaches {host} sees source code and settings on error pages.")
-        staff = staff_account() if demo and socket is None else None
+        staff = town_office() if demo and socket is None else None
         welcome = partial(self._welcome, staff=staff)
         if workers > 1:
             self._serve_with(workers, host, port, demo=demo, welcome=welcome)

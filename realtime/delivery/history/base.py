@@ -50,5 +50,8 @@ class History(Protocol):
     def erase(self, user_id: UUID) -> None:
         """Forget the notifications that this process keeps for a user; for any thread."""
 
+    def forget(self, user_id: UUID) -> None:
+        """Forget the frames of a user: none is sent again, and the numbers go on; for any thread."""
+
     def purge(self) -> None:
         """Forget what this process keeps beyond its time; the numbers go on."""

@@ -73,6 +73,12 @@ class MemoryHistory:
         """Forget the notifications of a user; for any thread."""
         self._users.pop(user_id, None)
 
+    def forget(self, user_id: UUID) -> None:
+        """Forget the frames of a user; the numbers go on."""
+        history = self._users.get(user_id)
+        if history is not None:
+            history.frames = deque(maxlen=history.frames.maxlen)
+
     def purge(self) -> None:
         """Forget frames and event ids whose time is over; the numbers go on."""
         now = time.monotonic()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
-from common.redis import PREFIX, Script
+from common.redis import PREFIX, Script, sync_redis
 from realtime.delivery.history.base import Cursor, Notification, Reading
 
 EPOCH = Path(__file__).with_name("epoch.lua")
@@ -43,6 +43,10 @@ class RedisHistory:
 
     def erase(self, user_id: UUID) -> None:
         """Nothing is kept in this process."""
+
+    def forget(self, user_id: UUID) -> None:
+        """Forget the frames of a user; the numbers go on."""
+        sync_redis().delete(f"{PREFIX}frames:{user_id}")
 
     def purge(self) -> None:
         """Do nothing: what is in Redis ends by itself."""

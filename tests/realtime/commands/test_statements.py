@@ -74,7 +74,7 @@ def test_the_commands_of_a_ride_cost_few_statements(putri: User, sari: User, spe
     ride.refresh_from_db()
     pay = {"ride_id": str(ride.pk), "total_cost": ride.adjusted_cost, "status": "ACCEPTED"}
     assert spend(putri, "payment_process", "ride", **pay) == 7
-    assert spend(driver, "ride_rate", "ride", ride_id=str(ride.pk), rating=5) == 6
+    assert spend(driver, "ride_rate", "ride", ride_id=str(ride.pk), rating=5) == 8
 
 
 def test_offers_to_others_are_rejected_by_one_statement(putri: User, sari: User, spend: Spend, settings: Any) -> None:

@@ -2,7 +2,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from events.models import OutboxEvent
 from rides.models import NotificationReceipt as Confirmed
@@ -11,7 +11,7 @@ from rides.services.payments import payment_process
 from rides.services.rides import ride_arrived, ride_cancel
 from rides.staff.timeline import timeline
 from tests.cast import backdate, book, drive, start
-from users.models import User
+from users.models import StaffRecord, User
 
 
 def report(ride: Ride, metres: float, seconds: float, accuracy: float = 5) -> None:
@@ -22,6 +22,12 @@ def report(ride: Ride, metres: float, seconds: float, accuracy: float = 5) -> No
 def told(ride: Ride) -> list[tuple[str, str]]:
     ride.refresh_from_db()
     return [(moment.kind, moment.text) for moment in timeline(ride) if moment.kind != "event"]
+
+
+def local(ride: Ride, seconds: float) -> str:
+    """Return the local time so many seconds after the start."""
+    assert ride.started_at is not None
+    return f"{timezone.localtime(ride.started_at + timedelta(seconds=seconds)):%H:%M:%S}"
 
 
 def test_a_ride_is_told_in_one_order(dewi: User, putri: User, django_assert_num_queries: Any) -> None:
@@ -37,20 +43,20 @@ def test_a_ride_is_told_in_one_order(dewi: User, putri: User, django_assert_num_
     ride_arrived(user_id=dewi.pk, ride_id=ride.pk, adjustment_factor=0.5)
     payment_process(user_id=putri.pk, ride_id=ride.pk, total_cost=2250, status="ACCEPTED")
     assert told(ride) == [
-        ("ride", "booked, at 3000 rupiah a kilometre"),
+        ("ride", "booked, at Rp 3.000 a kilometre"),
         ("ride", "started"),
-        ("track", f"3 points accepted until {(ride.started_at + timedelta(seconds=60)):%H:%M:%S}, 0.600 km"),  # type: ignore[operator]
+        ("track", f"3 points accepted until {local(ride, 60)}, 0.600 km"),
         ("track", "2 points refused: inaccurate"),
         ("track", "1 point refused: spike"),
-        ("track", f"1 point accepted until {(ride.started_at + timedelta(seconds=180)):%H:%M:%S}, 0.900 km"),  # type: ignore[operator]
-        ("ledger", "1.000 km: 3000 rupiah"),
-        ("ride", "arrived: 1.500 km, 4500 rupiah, times 0.5 is 2250"),
-        ("ledger", "0.500 km: 1500 rupiah"),
-        ("payment", "asked for 2250 rupiah (112 fee, 2138 to the driver)"),
+        ("track", f"1 point accepted until {local(ride, 180)}, 0.900 km"),
+        ("ledger", "1.000 km: Rp 3.000"),
+        ("ride", "arrived: 1.500 km, Rp 4.500, times 0.5 is Rp 2.250"),
+        ("ledger", "0.500 km: Rp 1.500"),
+        ("payment", "asked for Rp 2.250 (Rp 112 fee, Rp 2.138 to the driver)"),
         ("ride", "completed"),
         ("payment", "accepted"),
     ]
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         timeline(ride)
 
 
@@ -107,3 +113,21 @@ def test_confirmations_of_one_type_are_told_apart_by_their_status(dewi: User, pu
     said = {moment.text.split(",")[0]: moment.text for moment in timeline(ride) if moment.kind == "event"}
     assert "on the driver's device" in said["match.accepted"]
     assert "not confirmed by a device" in said["match.confirmed"]
+
+
+def test_what_staff_did_is_told_too(dewi: User, putri: User) -> None:
+    """In its place, in their words."""
+    ride = book(dewi, putri)
+    record = {"act": "action", "target_type": "rides.ride", "target_id": str(ride.pk)}
+    StaffRecord.objects.create(at=timezone.now(), text="Cancelled by support: ill", **record)
+    StaffRecord.objects.create(at=timezone.now(), text="Of another", **{**record, "target_id": "x"})
+    assert told(ride)[-1] == ("staff", "Cancelled by support: ill")
+
+
+def test_a_ride_is_told_in_indonesian(dewi: User, putri: User) -> None:
+    """The words; what a person wrote stays as it is."""
+    ride = book(dewi, putri)
+    ride_cancel(user_id=putri.pk, ride_id=ride.pk, reason="too late")
+    with translation.override("id"):
+        assert told(ride)[0] == ("ride", "dipesan, Rp 3.000 per kilometer")
+        assert told(ride)[-1] == ("ride", "dibatalkan oleh penumpang: too late")

@@ -1,5 +1,7 @@
 from typing import Any
 
+from django.utils import timezone
+
 from rides.models import Ride, TrackPoint
 from rides.staff.trackmap import track_on_map
 from tests.cast import BLOK_M, MONAS, book, start
@@ -8,7 +10,7 @@ from users.models import User
 
 def test_a_map_has_what_counts_what_does_not_and_the_places(dewi: User, putri: User) -> None:
     ride = start(dewi, putri)
-    when = ride.created_at.replace(hour=7, minute=8, second=9)
+    when = timezone.localtime(ride.created_at).replace(hour=7, minute=8, second=9)
     wrong = {"latitude": -6.1234567891, "longitude": 106.9, "timestamp": when, "accepted": False}
     TrackPoint.objects.create(ride=ride, reason="too_fast", **wrong)
     track = track_on_map(ride, [BLOK_M])

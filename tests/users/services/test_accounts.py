@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from common.errors import Unauthorized
 from events.models import OutboxEvent
@@ -29,10 +30,10 @@ def test_shutting_out_and_letting_in_again(putri: User) -> None:
 def test_a_new_owner_of_a_drivers_number_is_approved_again(dewi: User, settings: Any) -> None:
     """The papers that staff have seen are those of somebody else."""
     settings.DRIVER_APPROVAL = True
-    User.objects.filter(pk=dewi.pk).update(name_confirmed=False)
+    User.objects.filter(pk=dewi.pk).update(name_confirmed=False, history_from=timezone.now())
     services.profile_update(user_id=dewi.pk, full_name="dewi")
     assert Driver.objects.get().approval == "approved"
-    User.objects.filter(pk=dewi.pk).update(name_confirmed=False)
+    User.objects.filter(pk=dewi.pk).update(name_confirmed=False, history_from=timezone.now())
     services.profile_update(user_id=dewi.pk, full_name="Somebody")
     assert Driver.objects.get().approval == "pending"
 
@@ -42,7 +43,7 @@ def test_another_name_is_no_way_around_a_refusal(dewi: User, settings: Any, sett
     """Whoever has the number now stays refused until staff decide, and does not read why another person was."""
     settings.DRIVER_APPROVAL = setting
     Driver.objects.update(approval="refused", approval_reason="The licence is a copy")
-    User.objects.filter(pk=dewi.pk).update(name_confirmed=False)
+    User.objects.filter(pk=dewi.pk).update(name_confirmed=False, history_from=timezone.now())
     services.profile_update(user_id=dewi.pk, full_name="Somebody")
     driver = Driver.objects.get()
     assert (driver.approval, driver.approval_reason, driver.may_drive) == ("refused", "", False)

@@ -1,17 +1,20 @@
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from common.errors import ValidationFailed
 from users.models import Block, User
 from users.selectors import blocked_among
 from users.services import block_add, rating_add
 
+NOW = timezone.now()
+
 
 def test_the_mean_is_shown_from_five_ratings_on(dewi: User, putri: User) -> None:
     """Fewer say nothing about a person."""
     for number, stars in enumerate((5, 4, 5, 5, 4), start=1):
-        rating_add(ride_id=uuid4(), rater_id=putri.pk, rated_id=dewi.pk, stars=stars)
+        rating_add(ride_id=uuid4(), booked_at=NOW, rater_id=putri.pk, rated_id=dewi.pk, stars=stars)
         dewi.refresh_from_db()
         assert dewi.rating == (4.6 if number == 5 else None)
 
@@ -19,10 +22,10 @@ def test_the_mean_is_shown_from_five_ratings_on(dewi: User, putri: User) -> None
 def test_a_ride_is_rated_once_by_each_side(dewi: User, putri: User) -> None:
     """The second time nothing changes."""
     ride = uuid4()
-    rating_add(ride_id=ride, rater_id=putri.pk, rated_id=dewi.pk, stars=5)
+    rating_add(ride_id=ride, booked_at=NOW, rater_id=putri.pk, rated_id=dewi.pk, stars=5)
     with pytest.raises(ValidationFailed):
-        rating_add(ride_id=ride, rater_id=putri.pk, rated_id=dewi.pk, stars=1)
-    rating_add(ride_id=ride, rater_id=dewi.pk, rated_id=putri.pk, stars=1)
+        rating_add(ride_id=ride, booked_at=NOW, rater_id=putri.pk, rated_id=dewi.pk, stars=1)
+    rating_add(ride_id=ride, booked_at=NOW, rater_id=dewi.pk, rated_id=putri.pk, stars=1)
     dewi.refresh_from_db()
     assert (dewi.rating_sum, dewi.rating_count) == (5, 1)
 

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -6,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.cast import arrive, connect, propose
-from users.models import Driver, KnownAddress, Paper, User
+from users.models import Driver, KnownAddress, Paper, Rating, User
 
 ALL = [
     "view_user", "view_driver", "view_msisdn", "shut_out_user", "view_ride", "view_finder", "view_liveconnection",
@@ -68,7 +69,7 @@ def test_a_page_leads_to_rides_and_other_people(dewi: User, putri: User) -> None
     shown = page(putri, *ALL)
     assert f"/admin/rides/ride/{ride.pk}/change/" in shown
     assert f"/admin/users/user/{dewi.pk}/change/" in shown
-    assert "6000" in shown
+    assert "Rp 6.000" in shown
     assert "Payment due" in shown
 
 
@@ -116,3 +117,15 @@ def test_a_page_costs_the_same_however_much_there_is(
     client = clerk(*ALL)
     with django_assert_max_num_queries(40):  # type: ignore[operator]
         client.get(f"/admin/users/user/{putri.pk}/change/")
+
+
+def test_a_page_says_that_a_number_was_somebody_elses(putri: User, dewi: User) -> None:
+    """And how they were rated: another name may hide the same person."""
+    assert "somebody else" not in page(putri, *ALL)
+    now = timezone.now()
+    rating = {"rater": dewi, "rated": putri, "ride_id": uuid4()}
+    Rating.objects.create(stars=2, created_at=now - timedelta(days=1), **rating)
+    User.objects.filter(pk=putri.pk).update(owner_since=now)
+    shown = page(putri, *ALL)
+    assert f"somebody else, until {timezone.localtime(now):%Y-%m-%d %H:%M:%S}; rating: 2.0 of 1 rating" in shown
+    assert "none yet" in shown

@@ -31,6 +31,8 @@ class Client(Commands):
 
     With a `refresh` token it renews its tokens by itself and hands each new pair to `on_tokens`. `trace` sees every
     frame, for debugging. After the end (see `ConnectionEnded`) everything that is asked of it raises why it ended.
+
+    Reason for its size: everything that an app calls is on one object; what is behind it has modules of its own.
     """
 
     def __init__(

@@ -63,9 +63,11 @@ def http_url(url: str) -> str:
 
 
 class Rest:
-    """The REST calls of one user; `access` is his token, where he has one.
+    """The REST calls of one user; `access` is their token, where they have one.
 
     What is refused is raised as a `ServerError` with its HTTP `status`, and `Unreachable` where nobody answers.
+
+    Reason for its size: one short method for each call of the REST contract.
     """
 
     def __init__(self, url: str, access: str | None = None, *, http: httpx.AsyncClient | None = None) -> None:

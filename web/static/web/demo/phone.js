@@ -5,11 +5,17 @@ import { Drive } from "./drive.js";
 import { NAMED, distance } from "./geo.js";
 import { Memory, freshNumber } from "./memory.js";
 import { Network } from "./network.js";
+import { wakeByPush } from "./push.js";
 
 /** Milliseconds between two positions of somebody who waits: less than the server takes for "not heard of any more". */
 const REPORT_INTERVAL = 15_000;
 /** Metres at the start of a ride, well below what the server allows. */
 const THERE_M = 30;
+/** Milliseconds that a wish stands before its price is asked for: a pin that is dragged asks once. */
+const QUOTE_PAUSE = 300;
+
+/** Whom a phone belongs to, until somebody says otherwise. */
+const NAMES = { driver: "Ratna", passenger: "Budi" };
 
 /** @type {Record<string, any>} */
 const BEGINNINGS = { place: NAMED.get("Monas"), pickup: NAMED.get("Gambir"), target: NAMED.get("Gondangdia"), speed: 150 };
@@ -28,6 +34,10 @@ export class Phone extends EventTarget {
   problem = "";
   /** What became of what the person thinks of the last ride. */ said = "";
   noDriver = false;
+  /** @type {any} what the wished ride will cost */ quote = null;
+  #quoted = "";
+  /** @type {any} the last ride as its receipt tells it */ receipt = null;
+  #receiptOf = "";
   /** Seconds until the next try, while there is no connection. @type {number | null} */ retryIn = null;
   resumed = 0;
   /** @type {any} why the client has ended */ ended = null;
@@ -51,7 +61,7 @@ export class Phone extends EventTarget {
 
   /** What is remembered, or how it begins. @param {string} name */
   get(name) {
-    return this.memory.get(name) ?? BEGINNINGS[name];
+    return this.memory.get(name) ?? (name === "name" ? NAMES[this.role] : BEGINNINGS[name]);
   }
 
   /** @param {object} changes */
@@ -119,9 +129,22 @@ export class Phone extends EventTarget {
     this.stage = "code";
   }
 
-  /** @param {string} code */
-  async logIn(code) {
-    this.#begin(await this.rest.logIn(this.get("number"), code));
+  /** Log in, and say who it is: a name that was said before is confirmed. @param {string} code @param {string} [name] */
+  async logIn(code, name = this.get("name")) {
+    const session = await this.rest.logIn(this.get("number"), code);
+    this.rest.access = session.access;
+    try {
+      if (name.trim()) await this.rest.setName(name);
+      this.memory.set({ name });
+    } catch (error) {
+      this.problem = explain(error); // the login stands
+    }
+    this.#begin(session);
+  }
+
+  wakeByPush() {
+    this.rest.access = this.memory.get("access");
+    return wakeByPush(this.rest);
   }
 
   /** @param {string} type @param {string} plate */
@@ -140,7 +163,8 @@ export class Phone extends EventTarget {
     this.client?.close();
     this.memory.forget("bot", "speed");
     this.memory.set({ number: freshNumber() });
-    Object.assign(this, { client: null, other: null, paid: null, driven: [], ended: null, code: "", problem: "", said: "", retryIn: null, noDriver: false });
+    Object.assign(this, { client: null, other: null, paid: null, driven: [], ended: null, code: "", problem: "", said: "", quote: null, receipt: null, retryIn: null, noDriver: false });
+    this.#quoted = "";
     this.drive.stop();
     this.stage = "number";
     this.changed();
@@ -209,6 +233,20 @@ export class Phone extends EventTarget {
     if (type === "ride_pickup" && this.role === "passenger") this.other = data.driver_location;
     if (type === "finder_update") this.noDriver = data.reason === "no_driver";
     if (["ride_arrived", "ride_cancelled", "ride_completed"].includes(type)) this.#rideEnds();
+    const over = this.state?.payment ?? this.finished;
+    if (over && over.ride_id !== this.#receiptOf) this.#fetchReceipt(over.ride_id);
+    this.changed();
+  }
+
+  /** @param {string} rideId */
+  async #fetchReceipt(rideId) {
+    this.#receiptOf = rideId;
+    this.rest.access = this.memory.get("access");
+    try {
+      this.receipt = await this.rest.ride(rideId);
+    } catch {
+      this.#receiptOf = ""; // the next frame asks again
+    }
     this.changed();
   }
 
@@ -226,6 +264,7 @@ export class Phone extends EventTarget {
   #ready() {
     if (this.retryIn !== null) this.resumed = 0;
     this.retryIn = null;
+    this.#quoted = "";
     this.#report();
   }
 
@@ -255,10 +294,36 @@ export class Phone extends EventTarget {
     return this.client.beaconUpdate(active ? { is_active: true, ...this.get("place") } : { is_active: false });
   }
 
+  /** Where the passenger wants to be picked up and to go. */
+  get wish() {
+    return { location: this.get("pickup"), target_location: this.get("target") };
+  }
+
+  /** Have the price of the wished ride shown; asks only once for the same wish. */
+  wantQuote() {
+    const wish = JSON.stringify(this.wish);
+    if (wish === this.#quoted) return;
+    this.#quoted = wish;
+    this.quote = null;
+    setTimeout(() => wish === this.#quoted && this.state && this.#fetchQuote(wish), QUOTE_PAUSE);
+  }
+
+  /** @param {string} wish */
+  async #fetchQuote(wish) {
+    if (this.stage !== "on") return; // somebody else by now
+    this.rest.access = this.memory.get("access");
+    const quote = await this.rest.quote(JSON.parse(wish)).catch(() => null); // a ride needs none
+    if (wish !== this.#quoted) return;
+    this.quote = quote;
+    this.changed();
+  }
+
   find() {
     this.noDriver = false;
-    const wish = { is_active: true, location: this.get("pickup"), target_location: this.get("target") };
-    return this.client.finderUpdate({ ...wish, auto_accept: Boolean(this.get("autoAccept")) });
+    const isGood = this.quote && new Date(this.quote.valid_until) > this.client.now();
+    const promised = isGood ? { quote_id: this.quote.quote_id } : {};
+    this.#quoted = "";
+    return this.client.finderUpdate({ is_active: true, ...this.wish, ...promised, auto_accept: Boolean(this.get("autoAccept")) });
   }
 
   stop() {

@@ -3,7 +3,7 @@
 import { Replaced } from "../nebengjek.js";
 import { NAMED, nameOf } from "./geo.js";
 import { PhoneMap } from "./phonemap.js";
-import { bill, cardText, comingText, headline, length, networkText } from "./words.js";
+import { bill, cardText, comingText, headline, length, networkText, quoteText } from "./words.js";
 import { drawProposals, tickCountdowns } from "./proposals.js";
 
 /** @typedef {import("./phone.js").Phone} Phone */
@@ -53,6 +53,7 @@ export class PhoneView {
     }
     const number = this.#field("number");
     number.value = this.phone.get("number");
+    this.#field("full_name").value = this.phone.get("name");
     if (this.#field("vehicle_plate")) this.#field("vehicle_plate").value = `B ${number.value.slice(-4)} NJ`;
   }
 
@@ -81,7 +82,7 @@ export class PhoneView {
     /** @type {Record<string, () => Promise<void>>} */
     const steps = {
       number: () => phone.requestCode(fields.number),
-      code: () => phone.logIn(fields.code),
+      code: () => phone.logIn(fields.code, fields.full_name),
       vehicle: () => phone.register(fields.vehicle_type, fields.vehicle_plate),
     };
     await phone.try(steps[form.dataset.view ?? ""]);
@@ -111,11 +112,17 @@ export class PhoneView {
       refuse: () => phone.pay("REJECTED"),
       rate: () => phone.rate(Number(button.dataset.stars)),
       block: () => phone.block(),
+      push: () => this.#wakeByPush(),
       again: () => phone.again(),
     };
     await phone.try(async () => acts[act]());
     if (act === "new") this.#fill();
     this.#focus();
+  }
+
+  async #wakeByPush() {
+    await this.phone.wakeByPush();
+    say(this.#part("push"), gettext("This browser is woken when the phone has no connection."));
   }
 
   /** Keep the keyboard focus in the phone when the pressed button is gone. */
@@ -193,7 +200,7 @@ export class PhoneView {
 
   #drawFinished() {
     const { phone } = this;
-    list(this.#part("finished"), bill(phone.finished, phone.paid, phone.role === "driver"));
+    list(this.#part("finished"), bill(phone.finished, phone.paid, phone));
     for (const star of this.root.querySelectorAll('[data-act="rate"]')) {
       /** @type {HTMLElement} */ (star).hidden = phone.finished?.status !== "COMPLETED";
     }
@@ -251,13 +258,15 @@ export class PhoneView {
         ? interpolate(gettext("%(far)s to %(place)s"), { far: length(phone.drive.left), place: name }, true)
         : interpolate(gettext("To %s"), [name]));
     }
-    if (payment && last_ride) list(this.#part("owed"), bill(last_ride, payment, true));
+    if (payment && last_ride) list(this.#part("owed"), bill(last_ride, payment, phone));
   }
 
   #drawPassenger() {
     const { phone } = this;
     const { ride, payment } = phone.state;
     this.#field("auto_accept").checked = Boolean(phone.get("autoAccept"));
+    if (this.#panels().wish) phone.wantQuote();
+    say(this.#part("quote"), quoteText(phone.quote));
     if (ride) {
       say(this.#part("coming"), comingText(phone));
       say(this.#part("card"), cardText(phone));
@@ -267,7 +276,7 @@ export class PhoneView {
     const cancel = /** @type {HTMLElement} */ (this.root.querySelector('[data-panel="coming"] button'));
     cancel.hidden = ride?.status !== "PICKUP";
     if (!payment) return;
-    list(this.#part("bill"), bill(ride, payment, false));
+    list(this.#part("bill"), bill(ride, payment, phone));
     const qr = this.#part("qr");
     const { pathname } = new URL(payment.qr_code_url, location.origin);
     if (qr.getAttribute("src") !== pathname) qr.src = pathname; // of this server, under whatever name it is reached

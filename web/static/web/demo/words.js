@@ -91,11 +91,29 @@ export function comingText(phone) {
   return interpolate(gettext("%(who)s, %(far)s to %(place)s"), { who, far, place: nameOf(ride.target_location) }, true);
 }
 
-/** @param {any} ride @param {any} payment @param {boolean} isDriver @returns {[string, string][]} */
-export function bill(ride, payment, isDriver) {
+/** What the wished ride will cost. @param {any} quote */
+export function quoteText(quote) {
+  if (!quote) return "";
+  return interpolate(gettext("%(cost)s for %(far)s"), { cost: money(quote.total_cost), far: length(quote.distance_km * 1000) }, true);
+}
+
+/**
+ * What a ride costs, line by line as soon as its receipt has come, and what was not counted.
+ * @param {any} ride @param {any} payment @param {Phone} phone @returns {[string, string][]}
+ */
+export function bill(ride, payment, phone) {
+  const receipt = phone.receipt?.ride_id === ride.ride_id ? phone.receipt : null;
   /** @type {[string, string][]} */
-  const lines = [[gettext("Distance"), length(ride.distance_km * 1000)], [gettext("Fare"), money(ride.total_cost)]];
-  if (ride.adjustment_factor !== 1) lines.push([gettext("To be paid"), money(ride.adjusted_cost)]);
-  if (payment && isDriver) lines.push([gettext("Fee"), money(payment.admin_fee)], [gettext("For you"), money(payment.driver_payout)]);
+  const parts = receipt?.lines.map((/** @type {any} */ line) => [line.label, money(line.amount)]) ?? [];
+  /** @type {[string, string][]} */
+  const lines = [[gettext("Distance"), length(ride.distance_km * 1000)]];
+  if (receipt?.by_quote) lines.push([gettext("Price"), gettext("as promised before the ride")]);
+  lines.push(...(parts.length ? parts : /** @type {[string, string][]} */ ([[gettext("Fare"), money(ride.total_cost)]])));
+  if (parts.length > 1 || ride.adjustment_factor !== 1) lines.push([gettext("To be paid"), money(ride.adjusted_cost)]);
+  if (payment && phone.role === "driver") lines.push([gettext("Fee"), money(payment.admin_fee)], [gettext("For you"), money(payment.driver_payout)]);
+  for (const { reason, points } of receipt?.not_counted ?? []) {
+    const text = ngettext("%s position", "%s positions", points);
+    lines.push([interpolate(gettext("Not counted: %s"), [reason.replaceAll("_", " ")]), interpolate(text, [points])]);
+  }
   return lines;
 }
