@@ -25,6 +25,7 @@ from bench.measures import QUICK, TINY, Figures, Size, measure
 from common.loops import run
 from nebengjek.settings import BASE_DIR
 
+DRIVERS = (1_000, 10_000, 100_000)
 STEPS = 8
 """About how many things are measured of a contender; for the progress bar."""
 
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str]) -> None:
     chosen = [one for one in contenders() if not options.only or any(part in one.name for part in options.only)]
     warm_up = 0 if options.tiny else 1
     found: dict[str, dict[str, list[float]]] = {one.name: defaultdict(list) for one in chosen}
+    searches = nearest.measure(*((DRIVERS[:1], 2) if options.tiny else (DRIVERS, 30)))
     total = (options.rounds + warm_up) * len(chosen) * STEPS
     progress: tqdm[Any]
     with tqdm(total=total, unit="measure", file=sys.stderr) as progress:
@@ -65,8 +67,7 @@ def main(arguments: Sequence[str]) -> None:
                 figures = measure_one(contender, size, progress)
                 for name, value in figures.items() if number >= warm_up else ():
                     found[contender.name][name].append(value)
-    searches = nearest.measure([10, 20] if options.tiny else [1_000, 10_000, 100_000], 2 if options.tiny else 30)
-    tables.write(options.output, found, searches, options.rounds)
+                tables.write(options.output, found, searches, max(1, number + 1 - warm_up))
 
 
 if __name__ == "__main__":
