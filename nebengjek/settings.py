@@ -186,6 +186,7 @@ def _sqlite(config: dict[str, Any]) -> dict[str, Any]:
 DATABASES = {"default": _database()}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DB_WRITE_THREADS = 1  # SQLite lets one writer in at a time
+    DB_READ_THREADS = 1  # its work is in this process: more threads only fight for the interpreter's lock
 
 # --- One process, or many ---------------------------------------------------------------------------------------------
 

@@ -32,13 +32,14 @@ from events.relay import Relay
 from realtime.commands.dispatch import purge_receipts
 from realtime.delivery.deliver import deliver
 from realtime.delivery.history import history
+from realtime.server.due import DueLoop
 from realtime.socket.connections import connections
 from realtime.socket.nats_publisher import link
 from realtime.socket.position_intake import track_buffer
 from realtime.socket.rate_limits import purge_limits
 from realtime.socket.receipts import flush_interval, receipt_buffer
 from rides.positions import positions
-from rides.timers import close_deactivated, run_due
+from rides.timers import close_deactivated
 from users.codes import purge_codes
 from users.services import erasure_steps, expiry_steps, purge_sessions, purge_tokens
 
@@ -127,20 +128,15 @@ class Dispatcher:
 def due_loops() -> dict[str, Work]:
     """Return the loops that any number of processes may run, because each thing that is due is done by one."""
     return {
-        "timers": every(settings.TIMERS_INTERVAL.total_seconds(), run_timers),
+        "timers": lambda: DueLoop().run(),
         "database": every(PURGE_INTERVAL, purge_database),
     }
 
 
-async def run_timers() -> None:
-    """Do what is due now."""
-    while await in_write_thread(run_due):
-        pass
-
-
 async def flush_positions() -> None:
     """Let other processes see the positions that were reported to this one."""
-    await in_read_thread(positions().flush)
+    if positions().has_unflushed:
+        await in_read_thread(positions().flush)
 
 
 async def purge_memory() -> None:

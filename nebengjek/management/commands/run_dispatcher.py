@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from common.loops import run
 from realtime.operations.prometheus import serve_metrics
 from realtime.server.background import Dispatcher
 
@@ -25,7 +26,7 @@ class Command(BaseCommand):
         """Run until SIGTERM or Ctrl-C, then finish what is in hand."""
         if metrics_port is not None:
             serve_metrics(metrics_port)
-        asyncio.run(self._run())
+        run(self._run())
 
     async def _run(self) -> None:
         stopping = asyncio.Event()

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from common.background_tasks import unless_stopped
+from common.loops import run
 from common.nats import connect_to_nats
 from common.redis import close_async_redis
 from events.stream import STREAM, SUBJECTS, StreamMismatch
@@ -42,7 +43,7 @@ class Command(BaseCommand):
         if metrics_port is not None:
             serve_metrics(metrics_port, Done(self._done))
         try:
-            asyncio.run(self._run(once=once))
+            run(self._run(once=once))
         except StreamMismatch as exc:
             raise CommandError(str(exc)) from exc
 
