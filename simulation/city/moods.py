@@ -1,0 +1,47 @@
+"""What people do beside what they should: each has a plan of their own, which the seed fixes."""
+
+from __future__ import annotations
+
+import random
+from enum import StrEnum
+
+import msgspec
+
+
+class Mood(StrEnum):
+    """What somebody does with one offer or ride."""
+
+    PLAIN = "plain"
+    DECLINES = "declines"
+    IGNORES = "ignores"
+    CANCELS = "cancels"
+    REFUSES_TO_PAY = "refuses_to_pay"
+    VANISHES = "vanishes"
+
+
+class Mix(msgspec.Struct, frozen=True):
+    """The share of each mood, of drivers and of passengers; the rest is plain."""
+
+    driver: dict[Mood, float]
+    passenger: dict[Mood, float]
+
+
+EVERYDAY = Mix(
+    driver={Mood.DECLINES: 0.08, Mood.IGNORES: 0.03, Mood.CANCELS: 0.04, Mood.VANISHES: 0.08},
+    passenger={Mood.CANCELS: 0.08, Mood.REFUSES_TO_PAY: 0.08, Mood.VANISHES: 0.1},
+)
+
+
+class Moods:
+    """The plan of one person: the same name and seed are in the same moods, whatever the others do."""
+
+    def __init__(self, name: str, shares: dict[Mood, float], seed: int) -> None:
+        self._rng = random.Random(f"{seed}/{name}")  # noqa: S311
+        self._moods = [*shares, Mood.PLAIN]
+        self._weights = [*shares.values(), 1 - sum(shares.values())]
+        if min(self._weights) < 0:
+            raise ValueError("The shares of moods are at least 0, and together at most 1.")
+
+    def next(self) -> Mood:
+        """Return the mood for the next offer or ride."""
+        return self._rng.choices(self._moods, self._weights)[0]

@@ -1,0 +1,56 @@
+"""What is promised, and what is written down when it is not kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from simulation.city.record import Record, ref_of
+
+
+class Promises(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits by which is judged: seconds, and how far the billed distance may be from the true one."""
+
+    search: float = 110.0
+    """From a search to a ride or the word that there is no driver: all attempts, and what lies between them."""
+    answer: float = 10.0
+    """From a command, on a connection that lives, to its answer."""
+    fare_share: float = 0.05
+    """The p99 of the meter's error with up to 10 m of noise (docs/meter.md)."""
+    fare_km: float = 0.05
+    """What a ride may be off beside that, because its ends are noisy too."""
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """A promise that was not kept, by whose phones it shows, and on which ride."""
+
+    rule: str
+    text: str
+    people: tuple[str, ...] = ()
+    ride_id: str = ""
+
+    def __str__(self) -> str:
+        ride = f" (ride {self.ride_id})" if self.ride_id and self.ride_id not in self.text else ""
+        return f"{self.rule}: {self.text}{ride}"
+
+
+def keep_evidence(violations: Iterable[Violation], record: Record, folder: Path) -> list[Path]:
+    """Write the frames concerned by each violation into a file of its own, a frame a line; return the files.
+
+    These are all frames of the people it names; those that name its ride have `"concerned": true`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for number, violation in enumerate(violations, 1):
+        file = folder / f"violation-{number:03}.jsonl"
+        lines = [json.dumps(msgspec.to_builtins(violation))]
+        for name in violation.people:
+            for seen in record.frames[name]:
+                concerned = bool(violation.ride_id) and ref_of(seen.data) == violation.ride_id
+                lines.append(json.dumps({"person": name, "concerned": concerned, **msgspec.to_builtins(seen)}))
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        files.append(file)
+    return files
