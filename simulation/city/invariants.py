@@ -50,7 +50,7 @@ def nothing_is_lost(record: Record, facts: Facts, _promises: Promises) -> Iterat
     wanted = Counter(
         (names[event.user_id], event.kind, event.ref)
         for event in facts.events
-        if event.user_id in names and event.at > since[names[event.user_id]] + STATE_AGE
+        if event.is_sure and event.user_id in names and event.at > since[names[event.user_id]] + STATE_AGE
     )
     came = Counter((name, seen.kind, ref_of(seen.data)) for name in record.people for seen in record.told(name))
     for (name, kind, ref), count in wanted.items():
@@ -153,24 +153,24 @@ def nobody_waits_too_long(record: Record, _facts: Facts, promises: Promises) -> 
 
 def searches(frames: list[Seen]) -> Iterator[tuple[float, float | None]]:
     """Yield when each search of a passenger began and ended; None is an end that the frames do not have."""
-    begun: float | None = None
+    begun: Seen | None = None
     for seen in frames:
         if seen.kind == "finder_update" and not seen.is_told and seen.data["is_active"]:
-            begun = seen.at
-        elif begun is not None and _ends_search(seen):
-            yield begun, seen.at
+            begun = seen
+        elif begun is not None and _ends_search(seen, begun):
+            yield begun.at, seen.at
             begun = None
     if begun is not None:
-        yield begun, None
+        yield begun.at, None
 
 
-def _ends_search(seen: Seen) -> bool:
+def _ends_search(seen: Seen, begun: Seen) -> bool:
     if seen.kind == "session_ready":
         return not (seen.data["state"].get("finder") or {}).get("is_active")
     return (
         seen.kind == "ride_pickup"
         or (seen.kind == "finder_update" and not seen.data["is_active"])
-        or (seen.kind == "error" and seen.data.get("field") == "is_active")
+        or (seen.kind == "error" and seen.frame.get("id") == begun.frame.get("id"))
     )
 
 

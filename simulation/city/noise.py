@@ -50,10 +50,14 @@ class Gps:
         if self._rng.random() < self.receiver.drops or step.covered:
             return None
         return Fix(
-            _moved(step.place, self._east, self._north),
+            self.noisy(step.place),
             now + timedelta(seconds=self.receiver.clock),
             accuracy=max(3.0, round(self.receiver.sigma * math.sqrt(2), 1)),
         )
+
+    def noisy(self, place: GeoPoint) -> GeoPoint:
+        """Return a place with the error of now."""
+        return _moved(place, self._east, self._north)
 
     def _drifted(self, error: float, seconds: float) -> float:
         """Let an error fade and be renewed, so that its spread stays `sigma` (first-order Gauss-Markov)."""

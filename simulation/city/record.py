@@ -46,7 +46,7 @@ class Somebody(msgspec.Struct, frozen=True):
 
 
 class RideFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A ride as the books have it. Money is whole rupiah; `true_km` is None where nobody knows how far it was driven."""
+    """A ride as the books have it. Money is whole rupiah; `true_km` is None where nobody knows the way."""
 
     ride_id: str
     driver_id: str
@@ -74,6 +74,8 @@ class Event(msgspec.Struct, frozen=True):
     kind: str
     ref: str
     """The ride or match that it is about, or empty."""
+    is_sure: bool = True
+    """False where it may rightly not come any more, as an offer that has expired."""
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -50,8 +50,8 @@ def nothing_personal_to_strangers(record: Record, _facts: Facts, _promises: Prom
 
 def _secrets(record: Record) -> _Secrets:
     places: dict[Place, set[str]] = defaultdict(set)
-    for name, frames in record.frames.items():
-        for seen in frames:
+    for name in record.people:
+        for seen in record.frames[name]:
             if not seen.is_told:
                 for place in _places(seen.data):
                     places[place].add(name)
