@@ -59,9 +59,15 @@ def nothing_is_lost(record: Record, facts: Facts, _promises: Promises) -> Iterat
 
 
 def _last_state(told: list[Seen]) -> float:
-    """Return when a fresh state came for the last time; never, where none came."""
-    fresh = [seen.at for seen in told if seen.kind == "session_ready" and not seen.data["recovered"]]
-    return max(fresh, default=float("inf"))
+    """Return when a fresh state stood in for notifications for the last time; never (infinity) without a session."""
+    at, here = float("inf"), ("", -1)
+    for seen in told:
+        if seen.kind == "session_ready":
+            place = (seen.data["epoch"], seen.data["seq"])
+            at, here = (at if place == here else seen.at), place
+        elif "seq" in seen.frame:
+            here = (here[0], seen.frame["seq"])
+    return at
 
 
 def steps_come_once(record: Record, _facts: Facts, _promises: Promises) -> Iterator[Violation]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from nebengjek_client import Data, Frame, NebengJekError, Tokens
+from nebengjek_client import Data, Frame, NebengJekError, Tokens, ValidationFailed
 from rides.geo import GeoPoint
 from simulation.city.moods import Mood, Moods
 from simulation.city.network import Network
@@ -92,8 +92,8 @@ class CityDriver(CityPerson, Driver):
 
     async def tidy_up(self) -> None:
         """Finish the ride that an interrupted life has left."""
-        with contextlib.suppress(RideCancelled):
-            await self._unless_called_off(self._tidy_up())
+        with contextlib.suppress(ValidationFailed):  # it has ended meanwhile
+            await self._tidy_up()
 
     def _hear(self, frame: Frame) -> None:
         super()._hear(frame)
@@ -105,7 +105,7 @@ class CityDriver(CityPerson, Driver):
     async def _take_cash(self, bill: Data) -> None:
         with contextlib.suppress(*MISHAPS):  # the passenger may be faster, and pays in the end where nobody is
             await self.sleep((0.1, 1))
-            await self.phone.command("payment_received", {"ride_id": bill["ride_id"], "total_cost": bill["total_cost"]})
+            await self.phone.payment_received(ride_id=bill["ride_id"], total_cost=bill["total_cost"])
 
     async def _take_one(self) -> None:
         with contextlib.suppress(RideCancelled):
@@ -173,7 +173,10 @@ class CityDriver(CityPerson, Driver):
             yield
         self._covered = False
 
-    async def _report(self, **_more: Any) -> bool:
+    async def _report(self, **_more: Any) -> None:
+        await self._tell_fix()
+
+    async def _tell_fix(self) -> bool:
         """Tell the fix of now, and return whether there was one."""
         seconds = self.habits.report_interval * self.habits.speed
         fix = self.gps.fix(Step(self.place, self._covered), self.phone.now(), seconds)
@@ -182,7 +185,10 @@ class CityDriver(CityPerson, Driver):
         return fix is not None
 
     async def _report_surely(self) -> None:
-        while not await self._report():
+        """Report until there is a fix."""
+        while True:
+            if await self._tell_fix():
+                return
             await asyncio.sleep(self.habits.report_interval)
 
 

@@ -6,12 +6,14 @@ import asyncio
 import json
 import re
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from nebengjek.management.city import CityRun
 from nebengjek_client import Data, NebengJekError
 from simulation.people import PACE_KMH
 from simulation.run import Outcome, Plan, percentile, simulate
@@ -35,6 +37,13 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=1, help="another seed, other places (default: %(default)s)")
         parser.add_argument("--anyway", action="store_true", help="also with DEBUG off")
         parser.add_argument("--show-frames", action="store_true", help="print every frame")
+        parser.add_argument("--city", action="store_true", help="streets, bad phones and moods; check every promise")
+        parser.add_argument("--limit", type=float, default=900, help="seconds of a city at most (default: %(default)s)")
+        parser.add_argument("--report", type=Path, metavar="FILE.html", help="write the report of a city as a page")
+        parser.add_argument(
+            "--evidence", type=Path, default=Path("var/city"), metavar="FOLDER",
+            help="where the frames of each violation are kept (default: %(default)s)",
+        )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run it; end with an error when anything went wrong."""
@@ -45,6 +54,9 @@ class Command(BaseCommand):
         if not settings.DEBUG and not options["anyway"]:
             raise CommandError("With DEBUG off this may be a real town: add --anyway to put simulated people into it.")
         self._warn_of_speed(plan)
+        if options["city"]:
+            CityRun(self, options).run(plan)
+            return
         with tqdm(total=plan.rides, unit="ride", disable=options["show_frames"]) as bar:
             try:
                 outcome = asyncio.run(simulate(plan, self._log(show=options["show_frames"]), bar.update))

@@ -1,0 +1,86 @@
+"""The report of a run: lines of text, and a page that needs nothing beside itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from simulation.city.figures import Figure, figures, outcomes
+from simulation.city.run import CityResult
+
+BARS = 30
+WIDTH, HEIGHT, FOOT = 600, 160, 24
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>A run of the city</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
+svg {{ max-width: 100%; height: auto; }} rect {{ fill: #2a6f4e; }} text {{ font-size: 12px; }}
+.wrong {{ color: #a40000; }}
+</style>
+</head>
+<body>
+<h1>A run of the city</h1>
+<p>{command}</p>
+<p>{conditions}</p>
+{body}
+</body>
+</html>
+"""
+
+
+def text_report(result: CityResult) -> Iterator[str]:
+    """Yield the report, a line each."""
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(outcomes(result.facts).items()))
+    yield f"Rides: {counts or 'none'}."
+    frames = sum(len(seen) for seen in result.record.frames.values())
+    people = len(result.record.people)
+    yield f"{people} people, {frames} frames, {result.cuts} network cuts, {result.seconds:.1f} s."
+    for figure in figures(result.record, result.facts):
+        yield str(figure)
+    yield f"{len(result.mishaps)} mishaps that people had to begin again after."
+    yield f"{len(result.violations)} violations."
+
+
+def html_report(result: CityResult, *, command: str, conditions: str) -> str:
+    """Return the report as a page, with a histogram of each figure."""
+    parts = [f"<p>{escape(line)}</p>" for line in text_report(result)]
+    if result.violations:
+        items = "".join(f"<li>{escape(str(violation))}</li>" for violation in result.violations)
+        parts.append(f'<h2 class="wrong">What was broken</h2><ul>{items}</ul>')
+    for figure in figures(result.record, result.facts):
+        parts.append(f"<h2>{escape(figure.name)}</h2><p>{escape(figure.meaning)}</p>{histogram(figure)}")
+    return PAGE.format(command=escape(command), conditions=escape(conditions), body="\n".join(parts))
+
+
+def histogram(figure: Figure) -> str:
+    """Return the values of a figure as an inline SVG: how many lie in each of `BARS` equal parts of their range."""
+    if not figure.values:
+        return "<p>There were none.</p>"
+    low, high = min(figure.values), max(figure.values)
+    counts = _counts(figure.values, low, high)
+    width, top = WIDTH / BARS, max(counts)
+    bars = "".join(
+        f'<rect x="{number * width:.1f}" y="{HEIGHT - height:.1f}" width="{width - 1:.1f}" height="{height:.1f}">'
+        f"<title>{count}</title></rect>"
+        for number, count in enumerate(counts)
+        for height in (count / top * HEIGHT,)
+    )
+    label = f"{figure.name}: {len(figure.values)} values from {low:.4g} to {high:.4g} {figure.unit}"
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT + FOOT}" role="img" aria-label="{escape(label)}">{bars}'
+        f'<text x="0" y="{HEIGHT + 16}">{low:.4g} {escape(figure.unit)}</text>'
+        f'<text x="{WIDTH}" y="{HEIGHT + 16}" text-anchor="end">{high:.4g} {escape(figure.unit)}</text></svg>'
+    )
+
+
+def _counts(values: Sequence[float], low: float, high: float) -> list[int]:
+    counts = [0] * BARS
+    for value in values:
+        share = (value - low) / (high - low) if high > low else 0.0
+        counts[min(BARS - 1, math.floor(share * BARS))] += 1
+    return counts
