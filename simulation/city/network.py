@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -58,7 +59,7 @@ class Network:
             pass  # one of both ends has gone; the other one notices
         finally:
             del self._calls[call]
-            writer.transport.abort()
+            await _hang_up(writer)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection(self._host, self._port)
@@ -69,7 +70,13 @@ class Network:
         finally:
             back.cancel()
             await asyncio.gather(back, return_exceptions=True)
-            server_writer.transport.abort()
+            await _hang_up(server_writer)
+
+
+async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
