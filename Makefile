@@ -15,7 +15,7 @@ ifeq ($(wildcard .env),)
 export DEBUG ?= true
 endif
 
-.PHONY: help texts run run-distributed ride docs migrate test test-sqlite test-postgres test-faults test-hostile bench browser screenshots check format clean
+.PHONY: help texts run run-distributed ride city docs migrate test test-sqlite test-postgres test-faults test-hostile bench browser screenshots check format clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ run: migrate  ## Start the system, with a town that lives in it, on http://127.0
 
 ride: $(VENV)/.run-ready  ## Watch one ride on the running system, frame by frame
 	@$(BIN)/python manage.py simulate --rides 1 --drivers 1 --passengers 1 --show-frames --url http://$(HOST):$(PORT)
+
+city: $(VENV)/.dev-ready  ## Let a small city live on the whole system while its processes are killed, and check every promise
+	@$(BIN)/python -m tests.stress.city --faults $(ARGS)
 
 migrate: $(VENV)/.run-ready
 	@$(BIN)/python manage.py migrate --verbosity 0

@@ -181,11 +181,14 @@ def _ends_search(seen: Seen, begun: Seen) -> bool:
 
 
 def answers(frames: list[Seen]) -> Iterator[tuple[float, float | None]]:
-    """Yield when each command was sent and answered; one that was sent again counts from the last time."""
+    """Yield when each command was sent and answered; one that was sent again counts from the last time.
+
+    Positions are left out: after a broken connection they are sent again without the id.
+    """
     waiting: dict[str, float] = {}
     for seen in frames:
         command_id = str(seen.frame.get("id", ""))
-        if command_id and not seen.is_told:
+        if command_id and not seen.is_told and seen.kind != "location_update":
             waiting[command_id] = seen.at
         elif command_id in waiting:
             yield waiting.pop(command_id), seen.at

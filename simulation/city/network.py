@@ -24,7 +24,7 @@ class Network:
         self._host, self._port = parts.hostname, parts.port or 80
         self._down_until = 0.0
         self._server: asyncio.Server | None = None
-        self._calls: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._calls: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._call, "127.0.0.1", 0)
@@ -36,33 +36,41 @@ class Network:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        calls = list(self._calls)
-        for call in calls:
-            call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
+        self._down_until = float("inf")
+        self._break_off()
+        await asyncio.gather(*self._calls, return_exceptions=True)
 
     def cut(self, seconds: float) -> None:
         """Lose everything that is under way, and let nobody through for so long."""
         self.cuts += 1
         self._down_until = time.monotonic() + seconds
-        for writer in self._calls.values():
-            writer.transport.abort()
+        self._break_off()
+
+    def _break_off(self) -> None:
+        for writers in self._calls.values():
+            for writer in writers:
+                writer.transport.abort()
 
     async def _call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         call = asyncio.current_task()
         assert call is not None
-        self._calls[call] = writer
+        self._calls[call] = ends = [writer]
         try:
             if time.monotonic() >= self._down_until:
-                await self._connect(reader, writer)
+                await self._connect(reader, ends)
         except OSError:
             pass  # one of both ends has gone; the other one notices
         finally:
             del self._calls[call]
             await _hang_up(writer)
 
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _connect(self, reader: asyncio.StreamReader, ends: list[asyncio.StreamWriter]) -> None:
+        (writer,) = ends
         server_reader, server_writer = await asyncio.open_connection(self._host, self._port)
+        if time.monotonic() < self._down_until:  # cut meanwhile
+            await _hang_up(server_writer)
+            return
+        ends.append(server_writer)
         back = asyncio.create_task(_pass_on(server_reader, writer))
         try:
             await _pass_on(reader, server_writer)

@@ -163,6 +163,12 @@ def _refused(record: Record) -> None:
     tell(record, "Tono", told("finder_update", 1, {"is_active": False}), after=200)
 
 
+def _position_sent_again(record: Record) -> None:
+    frames = record.frames["Tono"]
+    frames.append(Seen(frames[-1].at, "->", {"type": "location_update", "data": HOME, "id": "x"}))
+    tell(record, "Tono", session(0, recovered=True), after=200)
+
+
 def _unanswered(record: Record) -> None:
     frames = record.frames["Tono"]
     frames.append(Seen(frames[-1].at, "->", {"type": "sync", "data": {}, "id": "x"}))
@@ -171,7 +177,13 @@ def _unanswered(record: Record) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "wrong"),
-    [(_search_for(100), False), (_search_for(120), True), (_refused, False), (_unanswered, True)],
+    [
+        (_search_for(100), False),
+        (_search_for(120), True),
+        (_refused, False),
+        (_position_sent_again, False),
+        (_unanswered, True),
+    ],
 )
 def test_waits(spoil: Callable[[Record], None], wrong: bool) -> None:
     """A search that takes too long is found, and so is a command without an answer."""
