@@ -33,6 +33,9 @@ LOGINS_AT_ONCE = 4
 SETTLE_SECONDS = 60.0
 """How long people may take in the end for what they have begun."""
 
+REPORT_SECONDS = 1.0
+"""Between two positions, at any speed: the meter smooths by time, and would cut the corners of more of them."""
+
 LAST_WORDS = 2.0
 """Seconds in which the last notifications must have come; the relay looks every second."""
 
@@ -121,7 +124,7 @@ class City:
             streets=self._streets,
             network=await stack.enter_async_context(Network(plan.url)),
             moods=Moods(name, shares, plan.seed),
-            habits=Habits(center=TAMAN_MINI, speed=plan.speed, report_interval=_interval(plan.speed)),
+            habits=Habits(center=TAMAN_MINI, speed=plan.speed, report_interval=REPORT_SECONDS),
             log=self.record.note,
         )
         person: CityDriver | CityPassenger
@@ -163,11 +166,6 @@ class City:
         progress.cuts = sum(person.network.cuts for person in people)
         progress.mishaps = sum(len(person.mishaps) for person in people)
         progress.changed(progress)
-
-
-def _interval(speed: float) -> float:
-    """Return the seconds between two positions: as many to the kilometre as in life, but at most four a second."""
-    return max(0.25, 1 / speed)
 
 
 async def _settle(passenger: CityPassenger) -> None:
