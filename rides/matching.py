@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from rides.cells import STEP_KM, cell_distance_km
+from rides.cells import STEP_KM, between_cells_km, cell_distance_km
 from rides.geo import GeoPoint
 from rides.models import DRIVER_BUSY, OPEN_MATCH, CandidateOutcome, Finder, Match, RejectReason, Ride
 from rides.positions import Position, positions
@@ -137,7 +137,8 @@ def rings_beyond(finder: Finder) -> list[tuple[float, float, int]]:
     edges = sorted(radii | {FAR * max(radii)})
     newest = time.time() - settings.LOCATION_MAX_AGE.total_seconds()
     near = positions().drivers_near(finder.location, edges[-1], newest)
-    beyond = [(km, place.user_id) for km, place in near if km > edges[0] and place.online][:MAX_CONSIDERED]
+    outside = [(between_cells_km(place.point, finder.location), place) for _, place in near if place.online]
+    beyond = [(km, place.user_id) for km, place in outside if km > edges[0]][:MAX_CONSIDERED]
     drivers = _drivers([driver_id for _, driver_id in beyond]) if beyond else {}
     wanted = {driver_id for driver_id, driver in drivers.items() if driver.suits(finder.vehicle_type)}
     far = [km for km, driver_id in beyond if driver_id in wanted]
@@ -156,16 +157,24 @@ def free_among(driver_ids: Collection[UUID]) -> set[UUID]:
 
 
 def _nearby(finder: Finder, now: float) -> list[Nearby]:
-    """Return the drivers within the radius of the attempt, nearest first."""
+    """Return the drivers within the radius of the attempt, nearest first.
+
+    The edge of the circle is one of cells: else a pick-up could be moved until a driver's offer comes or goes.
+    """
     oldest = now - FORGET_AFTER * settings.LOCATION_MAX_AGE.total_seconds()
     radius = search_radius_km(finder.attempts)
-    reach = radius + 2 * STEP_KM if finder.is_coarse else radius
-    near = positions().drivers_near(finder.location, reach, made_after=oldest)
-    if not finder.is_coarse:
-        return [Nearby(distance, distance, place) for distance, place in near[:MAX_CONSIDERED]]
-    rough = (Nearby(cell_distance_km(place.point, finder.location), distance, place) for distance, place in near)
-    within = (one for one in rough if one.rank_km <= radius)
-    return sorted(within, key=lambda one: (one.rank_km, one.place.user_id.int))[:MAX_CONSIDERED]
+    near = positions().drivers_near(finder.location, radius + 2 * STEP_KM, made_after=oldest)
+    found: list[Nearby] = []
+    for distance, place in near:
+        if between_cells_km(place.point, finder.location) > radius:
+            continue
+        rank = cell_distance_km(place.point, finder.location) if finder.is_coarse else distance
+        found.append(Nearby(rank, distance, place))
+        if not finder.is_coarse and len(found) == MAX_CONSIDERED:  # they come in the order of their rank
+            return found
+    if finder.is_coarse:
+        found.sort(key=lambda one: (one.rank_km, one.place.user_id.int))
+    return found[:MAX_CONSIDERED]
 
 
 def _refused_before(finder: Finder) -> set[UUID]:

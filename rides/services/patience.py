@@ -1,9 +1,9 @@
 """Waits for people who book or search and cancel, over and over.
 
 Each search makes phones ring and shows something of where drivers are. So within an hour `SEARCH_FREE_CANCELS` are
-free; then the next one has to wait, twice as long each time. And who has cancelled that many within a day is searched
-for by the cells of drivers (`rides.cells`) instead of their exact places, so that the order and the edge of the circle
-tell no more than the offers themselves.
+free; then the next one has to wait, twice as long each time. And for a passenger of whose searches that many brought
+nothing within a day, drivers are compared by their cells (`rides.cells`) instead of their exact places, so that the
+order tells no more than the offers themselves. (The edge of the circle is one of cells in every search.)
 """
 
 from __future__ import annotations
@@ -32,9 +32,16 @@ def refuse_restless_driver(user_id: UUID, now: datetime) -> None:
 
 
 def is_restless(user_id: UUID, now: datetime) -> bool:
-    """Whether a passenger has cancelled so often today that drivers are chosen by their cells."""
+    """Whether so many searches of a passenger brought nothing today that drivers are chosen by their cells.
+
+    A search that nobody answered counts, too: to a spy it is worth as much as one that was cancelled.
+    """
     free: int = settings.SEARCH_FREE_CANCELS
-    return bool(free) and len(_cancelled_by_passenger(user_id, now - DAY)) >= free
+    if not free:
+        return False
+    since = now - DAY
+    unanswered = Finder.objects.filter(passenger_id=user_id, created_at__gte=since, status=FinderStatus.NO_DRIVER)
+    return len(_cancelled_by_passenger(user_id, since)) + unanswered.count() >= free
 
 
 def _refuse(cancelled: list[datetime], now: datetime) -> None:
