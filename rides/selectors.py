@@ -218,12 +218,14 @@ def _may_see(user_id: UUID) -> Q:
 def ride_detail(ride: Ride) -> RideDetail:
     """Return a ride with its ledger, receipt and payment."""
     payment = Payment.objects.filter(ride=ride).first()
+    receipt = ride.receipt or {}
     return RideDetail(
         **ride_fields(ride),
         **people_of(ride),
         ledger=[_ledger_line(entry) for entry in ride.ledger.all()],
         lines=receipt_lines(ride),
-        not_counted=[NotCounted(**one) for one in (ride.receipt or {}).get("not_counted", [])],
+        by_quote=receipt.get("by_quote", False),
+        not_counted=[NotCounted(**one) for one in receipt.get("not_counted", [])],
         payment=payment_snapshot(payment, ride) if payment else None,
         track_url=f"{settings.PUBLIC_URL}/api/rides/{ride.pk}/track/",
     )

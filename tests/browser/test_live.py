@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
@@ -24,7 +25,7 @@ from users.phone import masked
 
 __all__ = ["start_server"]
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 TIMEOUT = 1000 * PATIENCE
 NORTH = 0.0009
@@ -33,8 +34,8 @@ NORTH = 0.0009
 expect.set_options(timeout=TIMEOUT)
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running_browser() -> AsyncIterator[Browser]:
     """A browser that calls nobody by itself."""
     async with async_playwright() as playwright:
         program = find_browser(playwright.chromium.executable_path)
@@ -43,6 +44,14 @@ async def browser() -> AsyncIterator[Browser]:
         running = await playwright.chromium.launch(**launch_options(program))
         yield running
         await running.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(running_browser: Browser) -> AsyncIterator[Browser]:
+    """The same browser for all tests; at the end of each its pages are closed."""
+    yield running_browser
+    for context in running_browser.contexts:
+        await context.close()
 
 
 @pytest.fixture

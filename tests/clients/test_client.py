@@ -301,7 +301,7 @@ async def test_confirmed_positions_are_not_repeated(start_server: StartServer, m
     ):
         ride_id = await begin_ride(driver, passenger)
         await drive(driver, 1, 20)
-        await until(lambda: answered & {frame.get("id") for frame in sent})
+        await until(lambda: len(sent) >= 20 and answered & {frame.get("id") for frame in sent})
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(start_server, *command)
         async with within():

@@ -310,6 +310,7 @@ export class Phone extends EventTarget {
 
   /** @param {string} wish */
   async #fetchQuote(wish) {
+    if (this.stage !== "on") return; // somebody else by now
     this.rest.access = this.memory.get("access");
     const quote = await this.rest.quote(JSON.parse(wish)).catch(() => null); // a ride needs none
     if (wish !== this.#quoted) return;
