@@ -38,7 +38,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Link, "is_connected", True)
 
 
-def test_one_process_names_what_it_stands_on(db: None, running: None) -> None:
+def test_one_process_names_what_it_stands_on(transactional_db: None, running: None) -> None:
     assert details() == {
         "database": {"ok": True},
         "background": {"ok": True},
@@ -48,7 +48,7 @@ def test_one_process_names_what_it_stands_on(db: None, running: None) -> None:
     }
 
 
-def test_one_of_many_names_more(db: None, distributed: None, running: None, connected: None) -> None:
+def test_one_of_many_names_more(transactional_db: None, distributed: None, running: None, connected: None) -> None:
     sync_redis().mset({LEASE: "somebody", status._KEY: 3})
     found = details()
     assert found["redis"] == found["nats"] == {"ok": True}
@@ -56,7 +56,7 @@ def test_one_of_many_names_more(db: None, distributed: None, running: None, conn
     assert all(check["ok"] for check in found.values())
 
 
-def test_without_nats_it_is_not_well(db: None, distributed: None) -> None:
+def test_without_nats_it_is_not_well(transactional_db: None, distributed: None) -> None:
     assert details()["nats"] == {"ok": False}
 
 
@@ -71,7 +71,7 @@ def test_without_nats_it_is_not_well(db: None, distributed: None) -> None:
     ],
 )
 def test_a_bridge_must_be_at_work_and_near(
-    db: None, distributed: None, settings: Any, said: dict[Any, Any], expected: dict[str, Any]
+    transactional_db: None, distributed: None, settings: Any, said: dict[Any, Any], expected: dict[str, Any]
 ) -> None:
     settings.HEALTH_MAX_BRIDGE_LAG = 10
     if said:
@@ -79,7 +79,7 @@ def test_a_bridge_must_be_at_work_and_near(
     assert details()["bridge"] == expected
 
 
-def test_an_event_must_not_wait_too_long(db: None, settings: Any) -> None:
+def test_an_event_must_not_wait_too_long(transactional_db: None, settings: Any) -> None:
     settings.HEALTH_MAX_OUTBOX_AGE = timedelta(seconds=30)
     OutboxEvent.objects.create(key="k", type="t", subject="s", data={}, audience={})
     assert details()["outbox"]["ok"] is True
@@ -90,7 +90,9 @@ def test_an_event_must_not_wait_too_long(db: None, settings: Any) -> None:
 
 
 @pytest.mark.parametrize(("stale", "good"), [(0, True), (2, True), (3, False), (4, False)])
-def test_not_more_than_half_of_the_connections_may_be_stale(db: None, settings: Any, *, stale: int, good: bool) -> None:
+def test_not_more_than_half_of_the_connections_may_be_stale(
+    transactional_db: None, settings: Any, *, stale: int, good: bool
+) -> None:
     connections = [Presence(connection_id=UUID(int=n), user_id=UUID(int=n), role="driver") for n in range(4)]
     for one in connections[:stale]:
         one.heard -= settings.WS_READ_TIMEOUT.total_seconds() + 1
@@ -99,7 +101,7 @@ def test_not_more_than_half_of_the_connections_may_be_stale(db: None, settings: 
 
 
 def test_what_is_away_is_named_with_the_reason_and_hides_nothing_else(
-    db: None, distributed: None, monkeypatch: pytest.MonkeyPatch, running: None
+    transactional_db: None, distributed: None, monkeypatch: pytest.MonkeyPatch, running: None
 ) -> None:
     monkeypatch.setattr(health, "connection", Broken())
     found = details()
@@ -111,5 +113,5 @@ def test_what_is_away_is_named_with_the_reason_and_hides_nothing_else(
     assert readiness()["redis"] is False
 
 
-def test_redis_counts_only_where_it_is_used(db: None) -> None:
+def test_redis_counts_only_where_it_is_used(transactional_db: None) -> None:
     assert set(readiness()) == {"database", "background", "serving"}
