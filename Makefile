@@ -10,6 +10,10 @@ ifneq ($(HOST):$(PORT),127.0.0.1:8000)
 export PUBLIC_URL ?= http://$(HOST):$(PORT)
 endif
 
+ifeq ($(wildcard .env),)
+export DEBUG ?= true  # for this machine only; a .env says for itself what the project runs as
+endif
+
 .PHONY: help texts run run-distributed ride docs migrate test test-sqlite test-postgres test-faults test-hostile browser screenshots check format clean
 
 help:  ## Show what can be made

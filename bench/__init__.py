@@ -11,5 +11,6 @@ from django.apps import apps
 
 if not apps.ready:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nebengjek.settings")
+    os.environ.setdefault("DEBUG", "true")
     os.environ["DATABASE_URL"] = "sqlite:///var/bench.sqlite3"  # never opened: see `bench.database.use_database`
     django.setup()

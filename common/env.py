@@ -7,6 +7,7 @@ every variable with its default, so that a test can hold `settings.example.env` 
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,12 @@ from typing import Any
 
 import environs
 from marshmallow import ValidationError, validate
+
+FILE_SUFFIX = "_FILE"
+"""Makes the name of the variable that says which file a secret is in, as Docker and Kubernetes mount them."""
+
+MOST_OF_A_FILE = 64 * 1024
+"""Bytes of the file of a secret: whoever names a log or a disk by mistake must not wait for it to be read."""
 
 DURATION_HELP = "a duration such as 500ms, 10s, 5m, 24h or 30d"
 
@@ -30,10 +37,25 @@ class Env:
         if dotenv is not None and dotenv.is_file():
             self._env.read_env(str(dotenv), recurse=False)
         self.declared: dict[str, str] = {}
+        self.secrets: list[str] = []
+        """The variables that may be given as a file, too."""
 
     def text(self, name: str, default: str = "") -> str:
         """Return a string; an empty variable means the default."""
         return str(self._read(self._env.str, name, default, "a text"))
+
+    def secret(self, name: str, default: str = "") -> str:
+        """Return a text that may also be the content of a file, whose path is in `NAME_FILE`.
+
+        White space around the content, such as the line break that editors add, is not part of the secret.
+        """
+        self.secrets.append(name)
+        value, path = self.text(name, default), self._env.str(name + FILE_SUFFIX, default="").strip()
+        if not path:
+            return value
+        if os.environ.get(name, "").strip():
+            raise ConfigError(f"{name} and {name}{FILE_SUFFIX} are both set; only one of them can hold.")
+        return _content_of(f"{name}{FILE_SUFFIX}", Path(path))
 
     def flag(self, name: str, default: bool) -> bool:
         """Return a boolean written as 1/0, true/false, yes/no or on/off."""
@@ -96,6 +118,22 @@ class Env:
             return read(name, **options)
         except (environs.EnvError, ValidationError, ArithmeticError, ValueError) as exc:
             raise ConfigError(f"{name}={raw!r} must be {allowed}.") from exc
+
+
+def _content_of(name: str, path: Path) -> str:
+    """Return the text of a secret's file; an error names the variable and the file, never the content."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_OF_A_FILE + 1)
+        text = content.decode().strip()
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+        raise ConfigError(f"{name}={str(path)!r} cannot be read: {reason}.") from exc
+    if not text:
+        raise ConfigError(f"{name}={str(path)!r} is an empty file.")
+    if len(content) > MOST_OF_A_FILE:
+        raise ConfigError(f"{name}={str(path)!r} has more than {MOST_OF_A_FILE} bytes: it is no secret.")
+    return text
 
 
 def _period(text: str) -> timedelta:

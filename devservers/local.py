@@ -107,7 +107,7 @@ def make_servers(folder: Path) -> list[Server]:
 def settings(servers: list[Server], url: str) -> dict[str, str]:
     """Return the environment variables that make it one system."""
     postgres, valkey, nats = (server.url for server in servers)
-    return {"DATABASE_URL": postgres, "REDIS_URL": valkey, "NATS_URL": nats, "PUBLIC_URL": url}
+    return {"DEBUG": "true", "DATABASE_URL": postgres, "REDIS_URL": valkey, "NATS_URL": nats, "PUBLIC_URL": url}
 
 
 def make_children(env: Mapping[str, str], port: int, workers: int, say: Say) -> list[Child]:

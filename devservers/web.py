@@ -30,6 +30,7 @@ class ServerProcess:
             **clean,
             "DJANGO_SETTINGS_MODULE": "nebengjek.settings",
             "DOTENV": ".env.of-no-tests",
+            "DEBUG": "true",
             "DATABASE_URL": f"sqlite:///{self.database}",
             "PYTHONUNBUFFERED": "1",
             "API_THROTTLE": "0",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +17,12 @@ from django.utils.module_loading import import_string
 
 SECRET_LENGTH = 32
 """Bytes; HS256 asks for a key as long as its hash."""
+
+DISTINCT = 8
+"""Different characters in a secret: of 32 random hexadecimal digits, one in 27 million has fewer."""
+
+OPTIONAL_SECRETS = {"JWT_SECRET_PREVIOUS": SECRET_LENGTH, "METRICS_TOKEN": 16}
+"""With the least bytes of each; a scraper's token opens figures, not accounts."""
 
 NEARLY = 0.88
 """How alike a misspelt name is (difflib's ratio): one wrong letter in nine, but not NATS_PORT for NATS_URL."""
@@ -37,16 +44,88 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
     for name, number in (("SECRET_KEY", 1), ("JWT_SECRET", 2)):
         value = getattr(settings, name)
         default = value == settings.DEVELOPMENT_SECRET
-        if (default and not settings.DEBUG) or len(value.encode()) < SECRET_LENGTH:
-            problems.append(
-                Error(
-                    f"{name} is {'not set' if default else 'too short'}.",
-                    hint=f"Set it to at least {SECRET_LENGTH} random characters, such as the output of "
-                    "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
-                    id=f"nebengjek.E00{number}",
-                )
+        weakness = "not set" if default and not settings.DEBUG else _weakness(value, SECRET_LENGTH)
+        if weakness:
+            hint = (
+                f"Set it to at least {SECRET_LENGTH} random characters, such as the output of "
+                "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`. For a look on your own machine "
+                "`make run` needs none; DEBUG=true does the same for other commands."
             )
+            problems.append(Error(f"{name} is {weakness}.", hint=hint, id=f"nebengjek.E00{number}"))
     return problems
+
+
+@register()
+def check_optional_secrets(**_: Any) -> list[CheckMessage]:
+    """A secret that need not be set is no formality where it is."""
+    if settings.DEBUG:
+        return []
+    return [
+        Error(
+            f"{name} is {weakness}.",
+            hint=f"Set it to at least {least} random characters, or leave it out.",
+            id="nebengjek.E023",
+        )
+        for name, least in OPTIONAL_SECRETS.items()
+        if (value := getattr(settings, name)) and (weakness := _weakness(value, least))
+    ]
+
+
+def _weakness(secret: str, least: int) -> str:
+    """Return what is wrong with a secret, or nothing."""
+    if len(secret.encode()) < least:
+        return "too short"
+    return "easily guessed" if len(set(secret)) < DISTINCT else ""
+
+
+@register()
+def check_shared_secrets(**_: Any) -> list[CheckMessage]:
+    """Each secret has one use: who gets to know one must not be able to do what the other is for."""
+    if settings.SECRET_KEY != settings.JWT_SECRET or settings.JWT_SECRET == settings.DEVELOPMENT_SECRET:
+        return []
+    hint = "Give JWT_SECRET a value of its own; JWT_SECRET_PREVIOUS lets tokens over the present one hold meanwhile."
+    return [CheckWarning("SECRET_KEY and JWT_SECRET are the same.", hint=hint, id="nebengjek.W007")]
+
+
+@register()
+def check_proxies(**_: Any) -> list[CheckMessage]:
+    """A proxy that is named in a way that never matches is not trusted, and all clients have its address."""
+    wrong = [item for item in settings.TRUSTED_PROXIES if not _is_network(item)]
+    if wrong:
+        hint = "Write addresses and networks, such as 10.0.0.1,10.1.0.0/16; a network ends with zeros: 10.0.0.0/8."
+        return [Error(f"TRUSTED_PROXIES can never match: {wrong}", hint=hint, id="nebengjek.E024")]
+    whole = [item for item in settings.TRUSTED_PROXIES if item.endswith("/0")]
+    if whole:
+        hint = "Anybody could then name any address as theirs: limits by address would hold for nobody."
+        return [CheckWarning(f"TRUSTED_PROXIES={whole} trusts everybody.", hint=hint, id="nebengjek.W008")]
+    return []
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+@register()
+def check_hosts(**_: Any) -> list[CheckMessage]:
+    """Hosts are names, without what belongs to an address of a page."""
+    if settings.DEBUG:
+        return []
+    if "*" in settings.ALLOWED_HOSTS:
+        hint = "Name the hosts of this site: links are made from the Host that a request names."
+        return [CheckWarning("ALLOWED_HOSTS=* lets anybody name any host.", hint=hint, id="nebengjek.W009")]
+    wrong = [host for host in settings.ALLOWED_HOSTS if "/" in host or "*" in host or _has_port(host)]
+    if not wrong:
+        return []
+    hint = "Write bare names, such as api.example.com, or .example.com for all below it: no scheme, port or wildcard."
+    return [Error(f"ALLOWED_HOSTS can never match: {wrong}", hint=hint, id="nebengjek.E025")]
+
+
+def _has_port(host: str) -> bool:
+    return host.rpartition(":")[2].isdecimal() and not host.endswith("]") and host.count(":") == 1
 
 
 @register()
@@ -132,11 +211,17 @@ def check_backends(**_: Any) -> list[CheckMessage]:
 @register()
 def check_origins(**_: Any) -> list[CheckMessage]:
     """An origin is a scheme and a host; anything else never equals what a browser sends."""
-    wrong = [origin for origin in settings.WS_ALLOWED_ORIGINS if not _is_origin(origin)]
-    if not wrong:
-        return []
-    hint = "Write origins as https://app.example.com or http://localhost:5173, without a path or a wildcard."
-    return [Error(f"WS_ALLOWED_ORIGINS can never match: {wrong}", hint=hint, id="nebengjek.E015")]
+    problems: list[CheckMessage] = []
+    names = ["WS_ALLOWED_ORIGINS", "CSRF_TRUSTED_ORIGINS"]
+    if settings.CORS_ALLOWED_ORIGINS is not settings.WS_ALLOWED_ORIGINS:  # which it is by default
+        names.append("CORS_ALLOWED_ORIGINS")
+    for name in names:
+        below = "*." if name == "CSRF_TRUSTED_ORIGINS" else ""  # Django lets hosts below one be meant there
+        wrong = [origin for origin in getattr(settings, name) if not _is_origin(origin.replace(f"//{below}", "//"))]
+        if wrong:
+            hint = "Write origins as https://app.example.com or http://localhost:5173, without a path or a wildcard."
+            problems.append(Error(f"{name} can never match: {wrong}", hint=hint, id="nebengjek.E015"))
+    return problems
 
 
 def _is_origin(text: str) -> bool:

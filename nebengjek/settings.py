@@ -28,17 +28,18 @@ VERSION = "0.1.0"  # of the project, as in pyproject.toml, and so of the documen
 
 # --- Django -----------------------------------------------------------------------------------------------------------
 
-DEBUG = env.flag("DEBUG", True)
+DEBUG = env.flag("DEBUG", False)
 DEMO = env.flag("DEMO", False)
 # Good for a look on one's own machine only: system checks refuse them with DEBUG off, and `serve` refuses to listen
 # on any other address than the loopback one with them.
 DEVELOPMENT_SECRET = "for-development-on-your-own-machine-only-not-a-secret"  # noqa: S105
-SECRET_KEY = env.text("SECRET_KEY") or DEVELOPMENT_SECRET
+SECRET_KEY = env.secret("SECRET_KEY") or DEVELOPMENT_SECRET
+SECRET_KEY_FALLBACKS = [key for key in [env.secret("SECRET_KEY_PREVIOUS")] if key]  # still believed, never signed with
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 PUBLIC_URL_IS_SET = bool(os.environ.get("PUBLIC_URL"))
-CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS") or [PUBLIC_URL]
+CSRF_TRUSTED_ORIGINS = [origin.rstrip("/") for origin in env.words("CSRF_TRUSTED_ORIGINS")] or [PUBLIC_URL]
 
 INSTALLED_APPS = [
     # Daphne only makes `runserver` speak ASGI; it would bring Twisted into every process: 15 MB and 0.2 s of start.
@@ -70,6 +71,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "common.probes.ProbeMiddleware",
+    "common.privacy.PrivacyMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -101,6 +103,9 @@ STATICFILES_DIRS = [
 WHITENOISE_USE_FINDERS = True  # the admin has its style without a collectstatic step
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_CONTENT_TYPE_NOSNIFF = True
+HSTS_PERIOD = env.duration("HSTS_PERIOD", "365d", low="0s")
+# Error pages of DEBUG are for whoever sits at this machine.
+DEFAULT_EXCEPTION_REPORTER = "common.error_pages.LocalExceptionReporter"
 LANGUAGES = [("en", "English"), ("id", "Bahasa Indonesia")]
 
 # Pages carry nothing from other hosts and nothing inline; only map tiles may come from where MAP_TILES_URL says.
@@ -140,7 +145,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # --- Database ---------------------------------------------------------------------------------------------------------
 
-DATABASE_URL = env.text("DATABASE_URL", "sqlite:///var/nebengjek.sqlite3")
+DATABASE_URL = env.secret("DATABASE_URL", "sqlite:///var/nebengjek.sqlite3")
 DATABASE_TIMEOUT = env.duration("DATABASE_TIMEOUT", "20s")
 DATABASE_STATEMENT_TIMEOUT = env.duration("DATABASE_STATEMENT_TIMEOUT", "15s", low="0s")
 MAINTENANCE = {"migrate", "audit", "dumpdata", "loaddata", "shell", "export_user", "erase_user"}  # may take their time
@@ -201,8 +206,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 
 # --- One process, or many ---------------------------------------------------------------------------------------------
 
-REDIS_URL = env.text("REDIS_URL")
-NATS_URL = env.text("NATS_URL")
+REDIS_URL = env.secret("REDIS_URL")
+NATS_URL = env.secret("NATS_URL")
 NATS_CREDENTIALS = env.text("NATS_CREDENTIALS")
 NATS_TLS_CA = env.text("NATS_TLS_CA")
 NATS_TLS_CERT = env.text("NATS_TLS_CERT")
@@ -231,10 +236,13 @@ CHANNEL_LAYERS = {
     "default": {"BACKEND": BACKENDS["channel_layer"], "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000}},
 }
 CACHES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": BACKENDS["cache"], "LOCATION": REDIS_URL, "KEY_PREFIX": "nebengjek"},
+    "default": {"BACKEND": BACKENDS["cache"], "LOCATION": REDIS_URL, "KEY_PREFIX": "nebengjek", "VERSION": 2},
 }
-if not DISTRIBUTED:
-    CACHES["default"]["OPTIONS"] = {"MAX_ENTRIES": 100_000}  # 300 by default: limits would forget whom they count
+CACHES["default"]["OPTIONS"] = (
+    {"serializer": "common.cache.JSONSerializer"}  # Django's is pickle: who can write to Redis could run code
+    if DISTRIBUTED
+    else {"MAX_ENTRIES": 100_000}  # 300 by default: limits would forget whom they count
+)
 
 # --- Events and delivery ----------------------------------------------------------------------------------------------
 
@@ -281,7 +289,8 @@ CORS_EXPOSE_HEADERS = ["Retry-After"]
 
 # --- Users, tokens and REST -------------------------------------------------------------------------------------------
 
-JWT_SECRET = env.text("JWT_SECRET") or DEVELOPMENT_SECRET
+JWT_SECRET = env.secret("JWT_SECRET") or DEVELOPMENT_SECRET
+JWT_SECRET_PREVIOUS = env.secret("JWT_SECRET_PREVIOUS")  # its tokens hold until they expire
 JWT_EXPIRATION = env.integer("JWT_EXPIRATION", 1440, low=1, high=525_600)
 JWT_REFRESH_EXPIRATION = env.integer("JWT_REFRESH_EXPIRATION", 43_200, low=1, high=5_256_000)
 JWT_LEEWAY = 10  # seconds that an issuer's clock may be ahead of ours
@@ -398,7 +407,7 @@ TRACK_RETENTION = env.duration("TRACK_RETENTION", "90d", low="1d")
 TRACE_RETENTION = env.duration("TRACE_RETENTION", "30d", low="1h")
 PLACE_RETENTION = env.duration("PLACE_RETENTION", "365d", low="1d")
 PAYMENT_URL = env.text("PAYMENT_URL")
-PAYMENT_SECRET = env.text("PAYMENT_SECRET")
+PAYMENT_SECRET = env.secret("PAYMENT_SECRET")
 QUOTE_VALIDITY = env.duration("QUOTE_VALIDITY", "10m", low="10s", high="24h")
 PRICING_LEGAL_MIN_PER_KM = env.integer("PRICING_LEGAL_MIN_PER_KM", 0, high=10_000_000)
 PRICING_LEGAL_MAX_PER_KM = env.integer("PRICING_LEGAL_MAX_PER_KM", 0, high=10_000_000)
@@ -406,7 +415,7 @@ PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY", "rides.gateways.QRLinkGateway")
 
 PUSH_BACKEND = env.text("PUSH_BACKEND", "rides.push.console.ConsolePush")
 PUSH_TIMEOUT = env.duration("PUSH_TIMEOUT", "5s", low="100ms", high="1m")
-VAPID_PRIVATE_KEY = env.text("VAPID_PRIVATE_KEY")
+VAPID_PRIVATE_KEY = env.secret("VAPID_PRIVATE_KEY")
 VAPID_SUBJECT = env.text("VAPID_SUBJECT")
 WEBPUSH_HOSTS = env.words(
     "WEBPUSH_HOSTS", "fcm.googleapis.com,push.services.mozilla.com,notify.windows.com,push.apple.com"
@@ -421,7 +430,7 @@ SHUTDOWN_TIMEOUT = env.duration("SHUTDOWN_TIMEOUT", "15s", low="1s", high="10m")
 
 # --- Health and metrics -----------------------------------------------------------------------------------------------
 
-METRICS_TOKEN = env.text("METRICS_TOKEN")
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
 HEALTH_MAX_OUTBOX_AGE = env.duration("HEALTH_MAX_OUTBOX_AGE", "30s")
 HEALTH_MAX_BRIDGE_LAG = env.integer("HEALTH_MAX_BRIDGE_LAG", 10_000, low=1)
 METRICS_FOLDER = env.text("METRICS_FOLDER")
@@ -442,6 +451,8 @@ LOGGING = {
             name: {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False}
             for name in ("nebengjek", "common", "events", "users", "rides", "simulation", "realtime", "web", "django")
         },
+        # A scanner that asks for foreign hosts must not write a traceback each time.
+        "django.security.DisallowedHost": {"handlers": ["console"], "level": "CRITICAL", "propagate": False},
         # A 401 or a 404 is an answer, not an event of the server.
         "django.request": {"handlers": ["console"], "level": "ERROR", "propagate": False},
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
@@ -451,3 +462,4 @@ LOGGING = {
 }
 
 DECLARED_VARIABLES = dict(env.declared)
+SECRET_VARIABLES = tuple(env.secrets)

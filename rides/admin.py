@@ -275,7 +275,8 @@ class RideAdmin(RideActions):
         skipped = [(refusal_in_words(one["reason"]), one["points"]) for one in ride.receipt["not_counted"]]
         table = format_html_join("", "<tr><td>{}</td><td>{}</td></tr>", [*lines, ("", rupiah(ride.adjusted_cost))])
         refused = format_html_join(", ", "{}: {}", skipped) or "-"
-        return format_html("<table>{}</table><p>{}: {}</p>", table, _("Points that do not count"), refused)
+        promised = _("As promised before the ride.") if ride.receipt.get("by_quote") else ""
+        return format_html("{}<table>{}</table><p>{}: {}</p>", promised, table, _("Points that do not count"), refused)
 
     @admin.display(description=gettext_lazy("points of the track"))
     def points(self, ride: Ride) -> SafeString:

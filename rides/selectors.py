@@ -204,6 +204,12 @@ def rides_of(user_id: UUID) -> QuerySet[Ride]:
     return mine.select_related(*WITH_PEOPLE).order_by("-created_at", "pk")
 
 
+def companions(user_id: UUID) -> set[UUID]:
+    """Return everybody with whom a user has had a ride."""
+    pairs = Ride.objects.filter(Q(driver_id=user_id) | Q(passenger_id=user_id)).order_by()
+    return {other for pair in pairs.values_list("driver_id", "passenger_id") for other in pair} - {user_id}
+
+
 def _may_see(user_id: UUID) -> Q:
     """Leave out what is over and was ridden before the number had its present owner."""
     return Q(status__in=PASSENGER_BUSY) | Q(created_at__gte=history_start(user_id))
@@ -212,12 +218,14 @@ def _may_see(user_id: UUID) -> Q:
 def ride_detail(ride: Ride) -> RideDetail:
     """Return a ride with its ledger, receipt and payment."""
     payment = Payment.objects.filter(ride=ride).first()
+    receipt = ride.receipt or {}
     return RideDetail(
         **ride_fields(ride),
         **people_of(ride),
         ledger=[_ledger_line(entry) for entry in ride.ledger.all()],
         lines=receipt_lines(ride),
-        not_counted=[NotCounted(**one) for one in (ride.receipt or {}).get("not_counted", [])],
+        by_quote=receipt.get("by_quote", False),
+        not_counted=[NotCounted(**one) for one in receipt.get("not_counted", [])],
         payment=payment_snapshot(payment, ride) if payment else None,
         track_url=f"{settings.PUBLIC_URL}/api/rides/{ride.pk}/track/",
     )

@@ -126,6 +126,7 @@ class RideDetail(RideCard, frozen=True, kw_only=True):
     lines: Annotated[
         list[ReceiptLine], Meta(description="What each part costs; they add up to `adjusted_cost`. Empty before.")
     ]
+    by_quote: Annotated[bool, Meta(description="Whether the price is the one that was quoted before the ride.")]
     not_counted: Annotated[list[NotCounted], Meta(description="What was not billed, and why.")]
     payment: Annotated[PaymentSnapshot | None, Meta(description="What is to be paid; null before the arrival.")]
     track_url: Annotated[

@@ -6,6 +6,7 @@ from datetime import timedelta
 os.environ["DOTENV"] = ".env.of-no-tests"
 for _name in ("DEBUG", "DEMO", "DATABASE_URL", "SECRET_KEY", "JWT_SECRET", "REDIS_URL", "NATS_URL", "SMS_BACKEND"):
     os.environ.pop(_name, None)
+os.environ["DEBUG"] = "true"
 if "TESTS_DATABASE_URL" in os.environ:  # see tests/on_postgres.py
     os.environ["DATABASE_URL"] = os.environ["TESTS_DATABASE_URL"]
 

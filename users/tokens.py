@@ -1,7 +1,8 @@
 """Tokens: issued for a login or a refresh, checked in one place for REST, the handshake and `token_refresh`.
 
 An access token is HS256 over `JWT_SECRET` with `user_id`, `role` and `exp`; `ver` is the user's token version. Tokens
-of other issuers need only these claims, so they are checked with PyJWT: simplejwt would require a `jti`.
+of other issuers need only these claims, so they are checked with PyJWT: simplejwt would require a `jti`. While keys are
+being changed, tokens over `JWT_SECRET_PREVIOUS` hold, too.
 
 A pair of tokens is a function of the user, the `jti` of the refresh token and the second in which it was issued. The
 database keeps these and no token, and the same pair can be made again when an answer was lost (`tokens_again`).
@@ -198,12 +199,23 @@ def _encoded(token_type: str, minutes: int, jti: str, user: User, issued_at: dat
 def _decoded(token: str, kind: type[C], required: list[str]) -> C:
     options: Any = {**_OPTIONS, "require": required}
     try:
-        payload = jwt.decode(
-            token, settings.JWT_SECRET, algorithms=["HS256"], leeway=settings.JWT_LEEWAY, options=options
-        )
-        claims = msgspec.convert(payload, kind)
+        claims = msgspec.convert(_payload(token, options), kind)
     except Exception as exc:  # untrusted input: whatever it breaks, it is a bad token
         raise Unauthorized(f"bad token: {type(exc).__name__}: {exc}") from exc
     if not time.time() < claims.exp <= LATEST_EXPIRY:
         raise Unauthorized("the token has expired, or expires after the year 9999")
     return claims
+
+
+def _payload(token: str, options: Any) -> dict[str, Any]:
+    """Return what a token says; while keys are being changed, one over the previous key is good, too."""
+    try:
+        return _verified(token, settings.JWT_SECRET, options)
+    except jwt.InvalidSignatureError:
+        if not settings.JWT_SECRET_PREVIOUS:
+            raise
+        return _verified(token, settings.JWT_SECRET_PREVIOUS, options)
+
+
+def _verified(token: str, secret: str, options: Any) -> dict[str, Any]:
+    return jwt.decode(token, secret, algorithms=["HS256"], leeway=settings.JWT_LEEWAY, options=options)

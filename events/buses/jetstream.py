@@ -8,7 +8,7 @@ user: so each user is notified in order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -21,6 +21,7 @@ from common.errors import brief
 from common.nats import ANSWER_TIMEOUT, AWAY
 from events.buses.base import BusUnavailable, Handler, Refused, Skipper
 from events.models import OutboxEvent
+from events.signature import SIGNATURE_HEADER, signature_of
 from events.stream import ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
 
 INTERNAL = ("user.revoked",)
@@ -90,7 +91,8 @@ class JetStreamBus:
                 raise answer
 
     async def _publish(self, event: OutboxEvent) -> PubAck:
-        payload, headers = encode(event.data), headers_of(event)
+        payload, headers = message_of(event)
+        headers[SIGNATURE_HEADER] = signature_of(event.subject, payload, headers)
         try:
             return await self._context.publish(event.subject, payload, stream=STREAM, headers=headers)
         except MaxPayloadError as exc:
@@ -136,6 +138,17 @@ def rounds(events: Sequence[OutboxEvent]) -> list[list[OutboxEvent]]:
             result.append([])
         result[number].append(event)
     return result
+
+
+def message_of(event: OutboxEvent) -> tuple[bytes, dict[str, str]]:
+    """Return the payload and the headers of an event's message, without the signature."""
+    return encode(event.data), headers_of(event)
+
+
+def published_events(event_ids: Collection[str]) -> dict[str, tuple[str, bytes, dict[str, str]]]:
+    """Return subject, payload and headers of the messages of events that the outbox still has, by event id."""
+    found = OutboxEvent.objects.filter(event_id__in=event_ids)
+    return {str(event.event_id): (event.subject, *message_of(event)) for event in found}
 
 
 def headers_of(event: OutboxEvent) -> dict[str, str]:

@@ -10,9 +10,11 @@ from channels.layers import get_channel_layer
 from nats.aio.msg import Msg
 
 from common.threads import in_read_thread, in_write_thread
+from events.buses.jetstream import published_events
 from events.dead_letters import Dead, dead_letters_keep
+from events.signature import own_headers
 from realtime.bridge.proposals import proposal_of
-from realtime.bridge.reading import Incoming, Unreadable, read_message
+from realtime.bridge.reading import Incoming, Unreadable, claimed_id, read_message
 from realtime.bridge.turn import Turn
 from realtime.delivery.deliveries import DeliveringLayer
 from rides.selectors import passengers_searching
@@ -43,7 +45,7 @@ class Batches:
 
     async def deliver(self, messages: Sequence[Msg]) -> None:
         """Deliver what can be delivered, and keep the rest as dead letters."""
-        readable, dead, ignored = self._read(messages)
+        readable, dead, ignored = self._read(messages, await self._believed(messages))
         missing = await self._users.missing({user for item in readable for user in item.delivery.audience})
         good = [item for item in readable if missing.isdisjoint(item.delivery.audience)]
         dead += [self._without_user(item, missing) for item in readable if item not in good] if missing else []
@@ -95,14 +97,32 @@ class Batches:
                 await in_write_thread(match_adopt, proposal=proposal)
                 self._turn.watchdog.progress(DELIVERING)
 
-    def _read(self, messages: Sequence[Msg]) -> tuple[list[Incoming], list[Dead], int]:
+    async def _believed(self, messages: Sequence[Msg]) -> set[str]:
+        """Return the ids of unsigned messages that say, word for word, what the outbox has under their id.
+
+        Those are what a version without signatures has published. Of others the headers mean nothing.
+        """
+        claims = {event_id: message for message in messages if (event_id := claimed_id(message))}
+        if not claims:
+            return set()
+        known = await in_read_thread(published_events, list(claims))
+        believed = {
+            event_id
+            for event_id, message in claims.items()
+            if known.get(event_id) == (message.subject, message.data, own_headers(message.headers))
+        }
+        if forged := len(claims) - len(believed):
+            logger.warning("%d messages claim to be ours and are not signed: read as another service's.", forged)
+        return believed
+
+    def _read(self, messages: Sequence[Msg], believed: set[str]) -> tuple[list[Incoming], list[Dead], int]:
         """Return what can be read, what cannot, and how many messages are on subjects that are not bridged."""
         readable: list[Incoming] = []
         dead: list[Dead] = []
         ignored = 0
         for message in messages:
             try:
-                item = read_message(message, self._stream)
+                item = read_message(message, self._stream, believed)
             except Unreadable as exc:
                 dead.append(self._dead(message, str(exc)))
                 continue

@@ -1,12 +1,13 @@
 """Reading a message of the stream: it becomes a delivery, or there is a reason why it cannot.
 
-Our own messages have their type and id in headers. Those of other services are bare: flat JSON on the subjects of the
-contract. Their fields go to the clients unchanged, unknown ones included; known ones are checked by type.
+Our own messages have their type and id in headers, and are signed. Those of other services are bare: flat JSON on the
+subjects of the contract, whatever their headers say. Their fields go to the clients unchanged, unknown ones included;
+known ones are checked by type, texts by length, and addresses by their scheme.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
@@ -16,10 +17,14 @@ import msgspec
 from nats.aio.msg import Msg
 
 from events.base import Event, Moment
+from events.signature import is_signed
 from events.stream import ID_HEADER, MAX_PAYLOAD, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
 from realtime.delivery.deliveries import Delivery
 from rides.events import EVENTS
 from rides.geo import GeoPoint
+
+MAX_TEXT = 1000
+"""Characters of a known text in a message of another service."""
 
 
 class Unreadable(Exception):
@@ -55,8 +60,10 @@ class Incoming(msgspec.Struct, frozen=True):
         return self.message.subject
 
 
-def read_message(message: Msg, stream_id: str) -> Incoming | None:
+def read_message(message: Msg, stream_id: str, believed: Collection[str] = ()) -> Incoming | None:
     """Return what a message says; None where its subject is not bridged. Raises `Unreadable`.
+
+    A message is ours by its signature, or by its id where that is `believed` (`claimed_id`).
 
     A bare message is identified by the stream (`stream_id` tells it from an earlier one of the same name), its sequence
     and its moment: a stream that has lost its end gives the same sequences to other messages.
@@ -67,7 +74,7 @@ def read_message(message: Msg, stream_id: str) -> Incoming | None:
     if len(message.data) > MAX_PAYLOAD:
         raise Unreadable(f"the payload has {len(message.data)} bytes; at most {MAX_PAYLOAD} are delivered")
     try:
-        incoming = _read(message, event, stream_id)
+        incoming = _read(message, event, stream_id, believed)
     except (msgspec.ValidationError, msgspec.DecodeError, RecursionError, ValueError) as exc:
         raise Unreadable(f"not of the contract: {exc}") from exc
     if not incoming.delivery.audience:
@@ -75,11 +82,27 @@ def read_message(message: Msg, stream_id: str) -> Incoming | None:
     return incoming
 
 
-def _read(message: Msg, event: type[Event], stream_id: str) -> Incoming:
+def claimed_id(message: Msg) -> str | None:
+    """Return the event id of a message whose headers claim to be ours without our signature."""
     headers: Mapping[str, str] = message.headers or {}
-    is_ours = TYPE_HEADER in headers and _is_event_id(headers.get(ID_HEADER, ""))
+    if not _claims_to_be_ours(headers) or is_signed(message.subject, message.data, headers):
+        return None
+    return headers[ID_HEADER]
+
+
+def _claims_to_be_ours(headers: Mapping[str, str]) -> bool:
+    return TYPE_HEADER in headers and _is_event_id(headers.get(ID_HEADER, ""))
+
+
+def _read(message: Msg, event: type[Event], stream_id: str, believed: Collection[str]) -> Incoming:
+    headers: Mapping[str, str] = message.headers or {}
+    is_ours = _claims_to_be_ours(headers) and (
+        headers[ID_HEADER] in believed or is_signed(message.subject, message.data, headers)
+    )
     message.data.decode()  # unknown fields are not looked at by the decoder, but sent as text
     fields = _decoder(event).decode(message.data)
+    if not is_ours:
+        _check_texts(fields)
     at = message.metadata.timestamp.timestamp()
     delivery = Delivery(
         event_id=headers[ID_HEADER] if is_ours else f"{stream_id}:{message.metadata.sequence.stream}:{at:.6f}",
@@ -90,6 +113,19 @@ def _read(message: Msg, event: type[Event], stream_id: str) -> Incoming:
         valid_until=_valid_until(headers),
     )
     return Incoming(message, delivery, is_ours, fields)
+
+
+def _check_texts(fields: msgspec.Struct) -> None:
+    """Raise `ValueError` for a known text that is longer than any of ours, or an address that is none of a page."""
+    for name in fields.__struct_fields__:
+        value = getattr(fields, name)
+        if isinstance(value, msgspec.Struct):
+            _check_texts(value)
+        elif isinstance(value, str):
+            if len(value) > MAX_TEXT:
+                raise ValueError(f"{name} has {len(value)} characters; at most {MAX_TEXT} are delivered")
+            if name.endswith("_url") and not value.startswith(("https://", "http://")):
+                raise ValueError(f"{name} is no http address")
 
 
 @cache

@@ -20,6 +20,7 @@ from common.redis import PREFIX, sync_redis
 from events.stream import DURABLE, STREAM
 from realtime.delivery.history import history
 from realtime.models import CommandReceipt
+from rides.selectors import companions
 from users.models import User
 from users.personal_data.base import Steps
 from users.presence import presence
@@ -48,6 +49,8 @@ class RealtimeData:
         """Remove stored answers, the history, keys in Redis that name the person, and delivered messages."""
         yield from delete_steps(CommandReceipt.objects.filter(user_id=user_id))
         history().erase(user_id)
+        for other_id in companions(user_id):  # their notifications have the person's name and places
+            history().forget(other_id)
         if settings.DISTRIBUTED:
             yield
             _erase_keys(user_id)

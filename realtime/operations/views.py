@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from common.addresses import comes_from_here
 from common.rest.documented import answer, documented
 from common.rest.exception_handler import only_reading
 from realtime.operations.health import details, readiness
@@ -64,11 +65,11 @@ class MetricsToken(BaseAuthentication):
 
 
 class IsOperator(BasePermission):
-    """Staff with the permission, who has the `METRICS_TOKEN`, and with `DEBUG` anybody."""
+    """Staff with the permission, who has the `METRICS_TOKEN`, and with `DEBUG` anybody on this machine."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Return whether the request may be answered."""
-        return settings.DEBUG or request.auth == METRICS or staff_may(request.user, STATISTICS)
+        return is_open_to(request) or request.auth == METRICS or staff_may(request.user, STATISTICS)
 
 
 class MaySeeStatistics(BasePermission):
@@ -80,7 +81,7 @@ class MaySeeStatistics(BasePermission):
 
 
 class OperatorView(APIView):
-    """A view for staff and scrapers; open to all while `DEBUG` is on."""
+    """A view for staff and scrapers; open to all on this machine while `DEBUG` is on."""
 
     authentication_classes = (MetricsToken, BearerAuthentication, SessionAuthentication)
     permission_classes = (IsOperator,)
@@ -88,7 +89,13 @@ class OperatorView(APIView):
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Return how requests are authenticated: not at all with `DEBUG`."""
-        return [] if settings.DEBUG else super().get_authenticators()
+        request = getattr(self, "request", None)  # there is none where the document of REST is made
+        return [] if request is not None and is_open_to(request) else super().get_authenticators()
+
+
+def is_open_to(request: HttpRequest | Request) -> bool:
+    """Return whether a developer asks: `DEBUG` is on, and the request comes from this machine."""
+    return settings.DEBUG and comes_from_here(request)
 
 
 class HealthView(OperatorView):
@@ -97,7 +104,7 @@ class HealthView(OperatorView):
     @documented(
         "readHealth",
         "Read the health of each dependency",
-        "Needs a staff account or the `METRICS_TOKEN`; open while `DEBUG` is on.",
+        "Needs a staff account or the `METRICS_TOKEN`; open to this machine while `DEBUG` is on.",
         {200: answer(Health, "Everything is available."), 503: answer(Health, "A dependency is unavailable.")},
         refusals=[401, 403],
         tag="operations",
@@ -115,7 +122,7 @@ class MetricsView(OperatorView):
     @documented(
         "readMetrics",
         "Metrics for Prometheus",
-        "Needs a staff account or the `METRICS_TOKEN`; open while `DEBUG` is on.",
+        "Needs a staff account or the `METRICS_TOKEN`; open to this machine while `DEBUG` is on.",
         {(200, "text/plain"): answer(OpenApiTypes.STR, "The text format of Prometheus.")},
         refusals=[401, 403],
         tag="operations",

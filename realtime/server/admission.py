@@ -16,7 +16,7 @@ from typing import Protocol
 from django.conf import settings
 from uvicorn.server import ServerState
 
-from common.addresses import network_of
+from common.addresses import is_trusted_proxy, network_of
 from realtime import metrics
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class State(ServerState):
 
 def address_of_peer(client: tuple[str, int] | None) -> str | None:
     """Return what connections of a peer are counted by; None for a trusted proxy, and where there is no address."""
-    if client is None or client[0] in settings.TRUSTED_PROXIES:
+    if client is None or is_trusted_proxy(client[0]):
         return None
     return network_of(client[0])
 

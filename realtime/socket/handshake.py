@@ -7,10 +7,8 @@ of the contract). On a server without the ASGI extension for refusals (Daphne) a
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import logging
 import math
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +16,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import validate_host
 
-from common.addresses import client_address, network_of, without_port
+from common.addresses import client_address, is_loopback, named_clients, network_of
 from common.errors import SECURITY_MESSAGE, ErrorCode, Unauthorized
 from common.threads import in_read_thread
 from realtime import metrics
@@ -34,9 +32,6 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SUBPROTOCOL = "bearer"
-
-_FORWARDED_FOR = re.compile(r"for=([^;,]*)", re.IGNORECASE)
-"""RFC 7239: `Forwarded: for=192.0.2.60;proto=https, for="[2001:db8::1]:4711"`."""
 
 
 class OriginMiddleware:
@@ -168,23 +163,12 @@ class LoopbackOnly:
 def forwarded_clients(scope: Scope) -> list[str]:
     """Return all addresses that proxies name as those of the client, whether they are to be believed or not."""
     lists = headers_of(scope, b"x-forwarded-for") + headers_of(scope, b"x-real-ip")
-    hops = [hop.strip() for value in lists for hop in value.split(",")]
-    for value in headers_of(scope, b"forwarded"):
-        hops += [hop.strip(' "') for hop in _FORWARDED_FOR.findall(value)] or [value]
-    return [without_port(hop) for hop in hops]
+    return named_clients(lists, headers_of(scope, b"forwarded"))
 
 
 def has_public_secrets() -> bool:
     """Return whether a secret of this server stands in its source code."""
     return settings.DEVELOPMENT_SECRET in (settings.SECRET_KEY, settings.JWT_SECRET)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether an address is of this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host in ("localhost", "")
 
 
 def is_allowed_origin(origin: str) -> bool:

@@ -21,6 +21,8 @@ NEIGHBOURS = 3
 """Fixes on each side of a jump that must be steady: one late or wrong fix is no clock being set."""
 FEW, BACKLOG_S = 5, 600.0
 """A connection of fewer fixes tells no clock by itself: a network that comes and goes delivers a backlog in parts."""
+USUAL_GAP_S = 1.0
+"""Between the last fix of a stretch and the first of the next, where the phone's clock may have been set between."""
 NONSENSE_S = 60.0
 """A lone fix this far ahead of its neighbours has a broken time stamp."""
 
@@ -33,12 +35,27 @@ def true_times(fixes: Sequence[Fix]) -> list[float]:
     for connection in dict.fromkeys(fixes[index].connection for index in timed):
         own = [index for index in timed if fixes[index].connection == connection]
         stretches += [_sound(fixes, stretch) for stretch in _split_where_set(fixes, own)]
-    errors = [min((_lag(fixes[index]) for index in sound), default=0.0) for sound in stretches]
-    for sound, own_error in zip(stretches, errors, strict=True):
-        error = own_error if len(sound) >= FEW else _same_clock(own_error, errors)
+    stretches = [sound for sound in stretches if sound]
+    seen = [min(_lag(fixes[index]) for index in sound) for sound in stretches]
+    errors = [own if len(sound) >= FEW else _same_clock(own, seen) for sound, own in zip(stretches, seen, strict=True)]
+    _keep_order(fixes, stretches, errors)
+    for sound, error in zip(stretches, errors, strict=True):
         for index in sound:
             times[index] = _phone(fixes[index]) + error
     return times
+
+
+def _keep_order(fixes: Sequence[Fix], stretches: Sequence[Sequence[int]], errors: list[float]) -> None:
+    """Correct the errors of stretches that would reach into the next one, though phone and server say before it.
+
+    On a slow network even the shortest delay is long, and a better one afterwards shows by how much at least.
+    """
+    for n in range(len(stretches) - 2, -1, -1):
+        last, first = fixes[stretches[n][-1]], fixes[stretches[n + 1][0]]
+        gap = _phone(first) - _phone(last)
+        overlap = errors[n] - errors[n + 1] - gap
+        if gap > 0 and overlap > 0 and last.received_at <= first.received_at:
+            errors[n] -= overlap + min(gap, USUAL_GAP_S)
 
 
 def _same_clock(error: float, others: Sequence[float]) -> float:

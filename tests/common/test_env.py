@@ -91,3 +91,52 @@ def test_a_table_has_numbers_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SPEEDS", wrong)
         with pytest.raises(ConfigError, match="SPEEDS"):
             Env().table("SPEEDS", high="1000")
+
+
+def test_a_secret_may_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """White space around it, such as the line break of an editor, is not part of it."""
+    env = Env()
+    assert env.secret("KEY", "default") == "default"
+    (tmp_path / "key").write_text("\n of a file \r\n")
+    monkeypatch.setenv("KEY_FILE", str(tmp_path / "key"))
+    assert env.secret("KEY", "default") == "of a file"
+    monkeypatch.setenv("KEY", "  ")
+    assert env.secret("KEY") == "of a file"
+    assert env.secrets == ["KEY"] * 3
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"", "is an empty file"),
+        (b" \n", "is an empty file"),
+        (b"\xff\xfe", "cannot be read: it is not UTF-8"),
+        (b"x" * 65_537, "has more than 65536 bytes"),
+    ],
+)
+def test_an_unusable_file_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    """The message names the variable and the file."""
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("KEY_FILE", str(path))
+    with pytest.raises(ConfigError, match=f"^KEY_FILE='{path}' {reason}"):
+        Env().secret("KEY")
+
+
+def test_a_folder_is_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Kubernetes mounts a whole secret as a folder; its name alone is a mistake."""
+    monkeypatch.setenv("KEY_FILE", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"KEY_FILE=.* cannot be read: Is a directory"):
+        Env().secret("KEY")
+
+
+def test_a_secret_is_said_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of a value and a file, nobody could tell which one holds."""
+    monkeypatch.setenv("KEY", "value")
+    monkeypatch.setenv("KEY_FILE", str(tmp_path / "key"))
+    with pytest.raises(ConfigError, match="KEY and KEY_FILE are both set"):
+        Env().secret("KEY")

@@ -10,10 +10,10 @@ PLACE = {"latitude": -6.1754, "longitude": 106.8272}
 TARGET = {"latitude": -6.2, "longitude": 106.83}
 
 
-async def ride_to_pickup(driver: Client, passenger: Client) -> str:
+async def ride_to_pickup(driver: Client, passenger: Client, pickup: dict[str, float] = PLACE) -> str:
     """Bring two people together, and return the ride's id."""
     assert (await driver.do("beacon_update", is_active=True, **PLACE))["type"] == "ack"
-    search = {"is_active": True, "location": PLACE, "target_location": TARGET}
+    search = {"is_active": True, "location": pickup, "target_location": TARGET}
     assert (await passenger.do("finder_update", **search))["type"] == "ack"
     match_id = (await driver.data_of("match_proposal"))["match_id"]
     for person in (driver, passenger):

@@ -60,7 +60,7 @@ def test_a_killed_town_lives_on(start_server: StartServer) -> None:
 def test_unsafe_demos_are_refused(start_server: StartServer, host: str, env: dict[str, str], reason: str) -> None:
     """`serve --demo` refuses to run in production or on an address that others can reach."""
     server = start_server()
-    secrets = {"SECRET_KEY": "s" * 40, "JWT_SECRET": "j" * 40, "SMS_BACKEND": "users.sms.MemorySMS"}
+    secrets = {"SECRET_KEY": "abcdefgh" * 4, "JWT_SECRET": "ijklmnop" * 4, "SMS_BACKEND": "users.sms.MemorySMS"}
     server.env.update(secrets | env)
     done = server.manage("serve", "--demo", "--host", host, "--port", "0", "--skip-checks")
     assert done.returncode != 0

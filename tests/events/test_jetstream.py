@@ -21,6 +21,7 @@ from events.buses import jetstream as module
 from events.buses.base import BusUnavailable, Refused
 from events.buses.jetstream import JetStreamBus, headers_of, rounds
 from events.models import OutboxEvent
+from events.signature import is_signed
 from events.stream import ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, ensure_stream
 from tests.patience import until
 
@@ -128,6 +129,7 @@ async def test_a_message_is_as_the_contract_says(nats_client: Client) -> None:
     assert (message.subject, json.loads(message.data)) == ("ride.started", {"street": "Jl. Käfer", "n": 1})
     assert message.headers[ID_HEADER] == str(item.event_id)
     assert json.loads(message.headers[VIEWS_HEADER]) == item.audience
+    assert is_signed(message.subject, message.data, message.headers)
 
 
 async def test_what_is_in_no_stream_is_delivered_after_what_the_same_user_heard_before(nats_client: Client) -> None:

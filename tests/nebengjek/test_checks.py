@@ -19,6 +19,10 @@ def ids(problems: list[Any]) -> list[str]:
 def every_check() -> list[Any]:
     found = (
         checks.check_secrets,
+        checks.check_optional_secrets,
+        checks.check_shared_secrets,
+        checks.check_proxies,
+        checks.check_hosts,
         checks.check_sms_backend,
         checks.check_dotted_paths,
         checks.check_vapid,
@@ -42,6 +46,8 @@ def test_the_development_settings_are_fine(settings: Any) -> None:
     [
         ({"SECRET_KEY": "short"}, "nebengjek.E001"),
         ({"JWT_SECRET": "short"}, "nebengjek.E002"),
+        ({"SECRET_KEY": "ab" * 20}, "nebengjek.E001"),
+        ({"JWT_SECRET": "j" * 40}, "nebengjek.E002"),
         ({"SMS_BACKEND": "no.such.Class"}, "nebengjek.E004"),
         ({"PAYMENT_GATEWAY": "rides.gateways.NoSuchClass"}, "nebengjek.E005"),
         ({"ETA_BACKEND": "rides.eta.NoSuchClass"}, "nebengjek.E014"),
@@ -63,6 +69,15 @@ def test_the_development_settings_are_fine(settings: Any) -> None:
         ({"WS_ALLOWED_ORIGINS": ["app.example"]}, "nebengjek.E015"),
         ({"WS_ALLOWED_ORIGINS": ["https://*.example"]}, "nebengjek.E015"),
         ({"WS_ALLOWED_ORIGINS": ["https://App.example"]}, "nebengjek.E015"),
+        ({"CORS_ALLOWED_ORIGINS": ["app.example"]}, "nebengjek.E015"),
+        ({"CORS_ALLOWED_ORIGINS": ["*"]}, "nebengjek.E015"),
+        ({"CSRF_TRUSTED_ORIGINS": ["ops.example.com"]}, "nebengjek.E015"),
+        ({"CSRF_TRUSTED_ORIGINS": ["https://ops.example.com/admin"]}, "nebengjek.E015"),
+        ({"TRUSTED_PROXIES": ["10.0.0.1/8"]}, "nebengjek.E024"),
+        ({"TRUSTED_PROXIES": ["10.0.0.0/33"]}, "nebengjek.E024"),
+        ({"TRUSTED_PROXIES": ["proxy.internal"]}, "nebengjek.E024"),
+        ({"TRUSTED_PROXIES": ["127.0.0.1:8000"]}, "nebengjek.E024"),
+        ({"TRUSTED_PROXIES": ["::/0"]}, "nebengjek.W008"),
         ({"RIDES_MIN_DISTANCE_KM": Decimal("0.1234567891")}, "nebengjek.E009"),
         ({"MATCH_SEARCH_INTERVAL": timedelta(seconds=31)}, "nebengjek.W001"),
         ({"OFFER_RECEIPT_TIMEOUT": timedelta(seconds=30)}, "nebengjek.W003"),
@@ -76,6 +91,49 @@ def test_mistakes_have_ids_and_hints(settings: Any, change: dict[str, Any], iden
     for name, value in change.items():
         setattr(settings, name, value)
     assert ids(every_check()) == [identifier]
+
+
+@pytest.mark.parametrize(
+    ("change", "identifier"),
+    [
+        ({"METRICS_TOKEN": "1"}, "nebengjek.E023"),
+        ({"METRICS_TOKEN": "x" * 40}, "nebengjek.E023"),
+        ({"JWT_SECRET_PREVIOUS": "abcdefghijklmnopqrstuvwxyz"}, "nebengjek.E023"),
+        ({"JWT_SECRET": "one of production, long enough for all"}, "nebengjek.W007"),
+        ({"ALLOWED_HOSTS": ["*"]}, "nebengjek.W009"),
+        ({"ALLOWED_HOSTS": ["https://api.example.com"]}, "nebengjek.E025"),
+        ({"ALLOWED_HOSTS": ["api.example.com:8000"]}, "nebengjek.E025"),
+        ({"ALLOWED_HOSTS": ["*.example.com"]}, "nebengjek.E025"),
+    ],
+)
+def test_production_is_looked_at_more_closely(settings: Any, change: dict[str, Any], identifier: str) -> None:
+    """What does no harm on one's own machine is said where strangers come."""
+    settings.DEBUG, settings.SMS_BACKEND = False, "tests.users.test_sms.Recorder"
+    settings.SECRET_KEY = "one of production, long enough for all"
+    settings.JWT_SECRET = "another of production, long enough too"
+    assert every_check() == []
+    for name, value in change.items():
+        setattr(settings, name, value)
+    assert ids(every_check()) == [identifier]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"TRUSTED_PROXIES": ["10.0.0.1", "10.1.0.0/16", "fd00::/8", "::1"]},
+        {"ALLOWED_HOSTS": ["api.example.com", ".example.com", "[::1]", "127.0.0.1"]},
+        {"CSRF_TRUSTED_ORIGINS": ["https://*.example.com", "http://localhost:8000"]},
+        {"CORS_ALLOWED_ORIGINS": ["https://app.example"]},
+    ],
+)
+def test_what_matches_is_no_mistake(settings: Any, change: dict[str, Any]) -> None:
+    """Networks, hosts below a name and ports of origins are allowed where they work."""
+    for name, value in change.items():
+        setattr(settings, name, value)
+    settings.DEBUG = False
+    assert ids(every_check()) == ["nebengjek.E001", "nebengjek.E002", "nebengjek.E003"]
+    settings.DEBUG = True
+    assert every_check() == []
 
 
 def test_production_refuses_development_defaults(settings: Any) -> None:

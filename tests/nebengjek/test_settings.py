@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
+from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES, SECRET_VARIABLES
 
 EXAMPLE = BASE_DIR / "settings.example.env"
 
@@ -17,7 +17,13 @@ def manage(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", *args],
         cwd=BASE_DIR,
-        env={**clean, "DJANGO_SETTINGS_MODULE": "nebengjek.settings", "DOTENV": ".env.of-no-tests", **env},
+        env={
+            **clean,
+            "DJANGO_SETTINGS_MODULE": "nebengjek.settings",
+            "DOTENV": ".env.of-no-tests",
+            "DEBUG": "1",
+            **env,
+        },
         capture_output=True,
         text=True,
         timeout=60,
@@ -72,13 +78,40 @@ def test_nonsense_is_one_line(variable: str, value: str, allowed: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_the_example_names_all_secrets() -> None:
+    """Its head says which settings may be files."""
+    head = EXAMPLE.read_text().partition("# ---")[0]
+    assert set(re.findall(r"[A-Z]+_[A-Z_]+", head)) - {"NAME_FILE"} == set(SECRET_VARIABLES)
+
+
+def test_secrets_come_from_files(tmp_path: Path) -> None:
+    """A secret may be the content of a file, without its last line break; its error never shows the content."""
+    (tmp_path / "key").write_text("  a key of production, long enough for all\n")
+    (tmp_path / "short").write_text("hunter2")
+    ours = {"JWT_SECRET": "another of production, long enough too", "SMS_BACKEND": "tests.users.test_sms.Recorder"}
+    assert manage("check", **ours, DEBUG="0", SECRET_KEY_FILE=f"{tmp_path}/key").returncode == 0
+    done = manage("check", **ours, DEBUG="0", SECRET_KEY_FILE=f"{tmp_path}/short")
+    assert (done.returncode, "nebengjek.E001" in done.stderr, "hunter2" in done.stderr) == (1, True, False)
+    done = manage("check", **ours, DEBUG="0", SECRET_KEY_FILE="/no/such/file")
+    assert done.stderr.endswith("SECRET_KEY_FILE='/no/such/file' cannot be read: No such file or directory.\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_nothing_set_is_no_development() -> None:
+    """Development has to be asked for: by `make run`, or by DEBUG."""
+    done = manage("serve", DEBUG="")
+    assert done.returncode == 1
+    assert "SECRET_KEY is not set" in done.stderr
+    assert "`make run` needs none" in done.stderr
+
+
 def test_production_needs_secrets(tmp_path: Path) -> None:
     """With DEBUG off no secret has a usable default."""
     done = manage("check", DEBUG="0")
     assert done.returncode == 1
     for identifier in ("nebengjek.E001", "nebengjek.E002", "nebengjek.E003"):
         assert identifier in done.stderr
-    good = {"SECRET_KEY": "s" * 40, "JWT_SECRET": "j" * 40, "SMS_BACKEND": "tests.users.test_sms.Recorder"}
+    good = {"SECRET_KEY": "abcdefgh" * 4, "JWT_SECRET": "ijklmnop" * 4, "SMS_BACKEND": "tests.users.test_sms.Recorder"}
     assert manage("check", DEBUG="0", **good).returncode == 0
 
 

@@ -71,6 +71,7 @@ def main() -> None:
         sys.stdout.flush()
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nebengjek.settings")
+    os.environ.setdefault("DEBUG", "true")
     signal.signal(signal.SIGUSR1, tell)
     execute_from_command_line(["manage.py", *sys.argv[1:]])
 

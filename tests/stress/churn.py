@@ -74,6 +74,7 @@ def main() -> None:
     options = PARSER.parse_args()
     folder = tempfile.TemporaryDirectory(prefix="bench-churn-")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nebengjek.settings")
+    os.environ.setdefault("DEBUG", "true")
     os.environ["DATABASE_URL"] = f"sqlite:///{folder.name}/e2e.sqlite3"
 
     import django

@@ -306,6 +306,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     folder = tempfile.TemporaryDirectory(prefix="bench-hostile-")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nebengjek.settings")
+    os.environ.setdefault("DEBUG", "true")
     os.environ["DATABASE_URL"] = f"sqlite:///{folder.name}/e2e.sqlite3"
 
     import django

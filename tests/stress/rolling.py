@@ -103,6 +103,7 @@ async def ride(options: argparse.Namespace, env: dict[str, str], topology: Topol
 def take_rides(options: argparse.Namespace) -> int:
     """Take the rides, say how they went; return 1 where anything is wrong."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nebengjek.settings")
+    os.environ.setdefault("DEBUG", "true")
     import django
 
     django.setup()

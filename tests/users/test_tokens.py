@@ -1,16 +1,17 @@
 import base64
+import hmac
 import json
 import time
 from typing import Any
 
 import jwt
 import pytest
-from django.conf import settings
+from django.conf import settings as current
 
 from common.errors import Unauthorized
 from tests.tokens import make_token
 from users.models import User
-from users.tokens import authenticate, tokens_issue
+from users.tokens import authenticate, refresh_claims_of, tokens_issue
 
 
 def test_our_own_access_token_is_good(putri: User) -> None:
@@ -85,7 +86,7 @@ def test_a_token_that_is_not_signed_with_our_secret_is_refused(putri: User) -> N
     none = base64.urlsafe_b64encode(json.dumps({"alg": "none"}).encode()).rstrip(b"=").decode()
     for token in (
         jwt.encode(claims, "another secret of more than thirty-two bytes", algorithm="HS256"),
-        jwt.encode(claims, settings.JWT_SECRET * 2, algorithm="HS512"),
+        jwt.encode(claims, current.JWT_SECRET * 2, algorithm="HS512"),
         f"{none}.{body}.",
         f"{head}.{body}.",
         f"{head}.{body}",
@@ -109,4 +110,47 @@ def test_tokens_end_with_the_user_or_his_version(putri: User) -> None:
 
 def test_an_access_token_fits_into_a_frame(putri: User) -> None:
     frame = {"type": "token_refresh", "data": {"token": tokens_issue(putri)["access"]}, "id": "x" * 64}
-    assert len(json.dumps(frame)) <= settings.WS_MAX_MESSAGE_SIZE
+    assert len(json.dumps(frame)) <= current.WS_MAX_MESSAGE_SIZE
+
+
+def test_keys_are_changed_without_a_logout(putri: User, settings: Any) -> None:
+    """While the previous key is named its tokens hold; new ones are over the new key, and outlive the previous one."""
+    old = tokens_issue(putri)
+    settings.JWT_SECRET, first = "the second key, as long as a key has to be", settings.JWT_SECRET
+    with pytest.raises(Unauthorized):
+        authenticate(old["access"])
+    settings.JWT_SECRET_PREVIOUS = first
+    assert authenticate(old["access"])[0] == putri
+    assert refresh_claims_of(old["refresh"]).user_id == putri.pk
+    new = tokens_issue(putri)
+    settings.JWT_SECRET_PREVIOUS = ""
+    assert authenticate(new["access"])[0] == putri
+    with pytest.raises(Unauthorized):
+        authenticate(old["access"])
+
+
+@pytest.mark.parametrize("previous", ["", "the first key, as long as a key has to be"])
+def test_a_third_key_never_holds(putri: User, settings: Any, previous: str) -> None:
+    """Neither a stranger's key nor the empty one, which stands for no previous key, signs tokens."""
+    settings.JWT_SECRET_PREVIOUS = previous
+    signed = tokens_issue(putri)["access"].rpartition(".")[0]
+    for key in (b"the key of a stranger, as long as ours are", b""):
+        signature = hmac.digest(key, signed.encode(), "sha256")
+        with pytest.raises(Unauthorized):
+            authenticate(f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}")
+
+
+def test_an_expired_token_of_the_previous_key_is_expired(putri: User, settings: Any) -> None:
+    """The previous key changes nothing else about a token."""
+    stale = make_token({"user_id": str(putri.pk), "role": "passenger", "exp": int(time.time()) - 1})
+    settings.JWT_SECRET, settings.JWT_SECRET_PREVIOUS = "a new key that is long enough for us", settings.JWT_SECRET
+    with pytest.raises(Unauthorized, match="expired"):
+        authenticate(stale)
+
+
+def test_sessions_of_staff_outlive_their_key(putri: User, settings: Any) -> None:
+    """Django takes a session whose hash was made with the previous `SECRET_KEY`."""
+    before = putri.get_session_auth_hash()
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new key that is long enough for us", [settings.SECRET_KEY]
+    assert putri.get_session_auth_hash() != before
+    assert list(putri.get_session_auth_fallback_hash()) == [before]

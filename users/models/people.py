@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
@@ -114,7 +116,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_session_auth_hash(self) -> str:
         """Return the hash that binds admin sessions to password and token version: they end when either changes."""
-        return salted_hmac(SESSION_SALT, f"{self.password}:{self.token_version}", algorithm="sha256").hexdigest()
+        return self._session_auth_hash(None)
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """Return the hashes of sessions that began before `SECRET_KEY` was changed."""
+        return map(self._session_auth_hash, settings.SECRET_KEY_FALLBACKS)
+
+    def _session_auth_hash(self, secret: str | None) -> str:
+        value = f"{self.password}:{self.token_version}"
+        return salted_hmac(SESSION_SALT, value, secret=secret, algorithm="sha256").hexdigest()
 
     def get_full_name(self) -> str:
         """Return the name that the admin greets staff with."""

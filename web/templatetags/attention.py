@@ -36,10 +36,11 @@ class Task(msgspec.Struct, frozen=True):
 
 @register.inclusion_tag("web/attention.html", takes_context=True)
 def attention(context: dict[str, Any]) -> dict[str, Any]:
-    """Show the tasks of those pages that the viewer may see."""
+    """Show the tasks of those pages that the viewer may see, and a box that finds people."""
     request: HttpRequest = context["request"]
     tasks = [*_drivers(request), *_rides(request), *_events(request)]
-    return {"tasks": [task for task in tasks if task.count]}
+    people = reverse("admin:users_user_changelist") if request.user.has_perm("users.view_user") else ""
+    return {"tasks": [task for task in tasks if task.count], "people": people}
 
 
 def _drivers(request: HttpRequest) -> Iterator[Task]:

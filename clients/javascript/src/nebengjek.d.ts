@@ -112,7 +112,14 @@ export class Rest {
   block(rideId: string): Promise<void>;
   rides(page?: number): Promise<{ count: number; next: string | null; previous: string | null; results: Ride[] }>;
   ride(rideId: string): Promise<
-    Ride & { ledger: object[]; lines: ReceiptLine[]; not_counted: NotCounted[]; payment: Payment | null; track_url: string }
+    Ride & {
+      ledger: object[];
+      lines: ReceiptLine[];
+      by_quote: boolean;
+      not_counted: NotCounted[];
+      payment: Payment | null;
+      track_url: string;
+    }
   >;
   track(rideId: string, page?: number): Promise<{ count: number; next: string | null; results: object[] }>;
   quote(wish: {

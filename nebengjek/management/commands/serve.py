@@ -15,9 +15,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from common.addresses import is_loopback
 from realtime.server.uvicorn_server import address_of, make_server
 from realtime.server.workers import CannotStartError, Workers, end_with_parent, listen, tell_parent_that_it_serves
-from realtime.socket.handshake import has_public_secrets, is_loopback
+from realtime.socket.handshake import has_public_secrets
 from simulation.town import DRIVERS, PASSENGERS, town_office
 
 MOST_WORKERS = 64
@@ -55,7 +56,7 @@ class Command(BaseCommand):
             show_demo()
         refuse_old_database()
         if settings.DEBUG and not is_loopback(host):
-            self.stderr.write(f"DEBUG is on: anybody who reaches {host} sees source code and settings on error pages.")
+            self.stderr.write(f"DEBUG is on: it is for development, and slower; {host} is not only this machine.")
         staff = town_office() if demo and socket is None else None
         welcome = partial(self._welcome, staff=staff)
         if workers > 1:

@@ -11,7 +11,10 @@ from django.utils import timezone
 from nats.aio.client import Client
 
 from common.threads import in_read_thread, in_write_thread
-from events.stream import ID_HEADER, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER
+from events.buses.jetstream import message_of
+from events.models import OutboxEvent
+from events.signature import SIGNATURE_HEADER, signature_of
+from events.stream import ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER
 from realtime.bridge.bridge import Bridge
 from rides.models import Match
 from rides.services.finders import finder_update
@@ -104,13 +107,42 @@ async def test_a_dead_letter_may_have_what_no_database_takes(bridge: Bridge, nat
     assert letter.headers == {"X-A": "a\ufffdb"}
 
 
-async def test_forged_headers_deliver_nothing_to_who_does_not_exist(
-    bridge: Bridge, nats_client: Client, dewi: User
+async def test_a_forger_reaches_only_whom_a_bare_message_would(
+    bridge: Bridge, nats_client: Client, dewi: User, tono: User, caplog: pytest.LogCaptureFixture
 ) -> None:
-    headers = {ID_HEADER: str(uuid4()), TYPE_HEADER: "match_proposal", VIEWS_HEADER: f'{{"{uuid4()}": {{"n": 1}}}}'}
+    """Headers that look like ours, without our signature, choose neither who hears it nor what."""
+    headers = {ID_HEADER: str(uuid4()), TYPE_HEADER: "match_proposal", VIEWS_HEADER: f'{{"{tono.pk}": {{"n": 1}}}}'}
     await nats_client.publish("match.found", json.dumps({"driver_id": str(dewi.pk)}).encode(), headers=headers)
-    await until(lambda: bridge.counts.dead == 1)
-    assert "no such user" in (await letters())[0].reason
+    await until(lambda: has(dewi, 1))
+    await all_is_delivered(nats_client)
+    assert await told(tono.pk) == []
+    [frame] = await told(dewi.pk)
+    assert frame["data"] == {"driver_id": str(dewi.pk)}
+    assert "1 messages claim to be ours and are not signed" in caplog.text
+
+
+async def test_an_older_version_of_ours_is_believed_by_the_outbox(
+    bridge: Bridge, nats_client: Client, dewi: User, tono: User
+) -> None:
+    """What was published before there were signatures is what the outbox says it is; anything else is a stranger's."""
+    data = {"driver_id": str(dewi.pk), "n": 1}
+    rows = [
+        OutboxEvent(
+            key="m", type="match_proposal", subject="match.found", data=data, audience={str(tono.pk): {"n": 2}},
+            published_at=timezone.now(),
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    await in_write_thread(OutboxEvent.objects.bulk_create, rows)
+    context = nats_client.jetstream()
+    payload, headers = message_of(rows[0])
+    await context.publish("match.found", payload.replace(b'"n":1', b'"n":9'), stream=STREAM, headers=headers)
+    await until(lambda: has(dewi, 1))
+    payload, headers = message_of(rows[1])
+    await context.publish("match.found", payload, stream=STREAM, headers=headers)
+    await until(lambda: has(tono, 1))
+    assert [frame["data"]["n"] for frame in await told(dewi.pk)] == [9]
+    assert [frame["data"] for frame in await told(tono.pk)] == [{"n": 2}]
 
 
 async def test_a_proposal_that_has_expired_on_the_way_is_not_delivered(
@@ -120,6 +152,7 @@ async def test_a_proposal_that_has_expired_on_the_way_is_not_delivered(
     for seconds in (-1, 60):
         valid_until = (timezone.now() + timedelta(seconds=seconds)).isoformat()
         headers = {ID_HEADER: str(uuid4()), TYPE_HEADER: "match_proposal", VALID_UNTIL_HEADER: valid_until}
+        headers[SIGNATURE_HEADER] = signature_of("match.found", payload, headers)
         await nats_client.publish("match.found", payload, headers=headers)
     await until(lambda: has(dewi, 1))
     await all_is_delivered(nats_client)

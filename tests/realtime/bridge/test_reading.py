@@ -15,8 +15,9 @@ from nats.aio.msg import Msg
 
 from common.examples import example_of
 from events.base import Event
+from events.signature import SIGNATURE_HEADER, signature_of
 from events.stream import ID_HEADER, MAX_PAYLOAD, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER
-from realtime.bridge.reading import Incoming, Pair, Unreadable, events_by_subject, read_message
+from realtime.bridge.reading import MAX_TEXT, Incoming, Pair, Unreadable, claimed_id, events_by_subject, read_message
 from rides.events import EVENTS
 from rides.geo import GeoPoint
 
@@ -25,6 +26,10 @@ PAIR = {"driver_id": str(DEWI), "passenger_id": str(PUTRI)}
 SUBJECTS = sorted(events_by_subject())
 
 TEXTS: dict[Any, list[Any]] = {UUID: ["m-1", "", "ü"], float: [0, -1.5, 2**70], int: [0, -3], str: ["", "ü"]}
+BY_NAME: dict[str, tuple[list[Any], list[Any]]] = {
+    **dict.fromkeys(Pair.__struct_fields__, ([str(DEWI), DEWI.hex], ["dewi", 7, None, ""])),
+    "qr_code_url": (["https://pay.example/1"], [7, {}, None]),
+}
 WRONG: dict[Any, list[Any]] = {UUID: [7, [], None], float: ["7", True, None], int: [1.5, "7", None], str: [7, {}, None]}
 
 
@@ -44,6 +49,10 @@ def ours(**more: str) -> dict[str, str]:
     return {ID_HEADER: str(uuid4()), TYPE_HEADER: "match_proposal", **more}
 
 
+def signed(headers: dict[str, str], payload: object = None, subject: str = "match.found") -> dict[str, str]:
+    return {**headers, SIGNATURE_HEADER: signature_of(subject, json.dumps(payload or PAIR).encode(), headers)}
+
+
 def without_range(kind: Any) -> Any:
     """Return a type without what the documents say of its range: of other services only the type is checked."""
     return get_args(kind)[0] if get_origin(kind) is Annotated and get_args(kind)[0] is not datetime else kind
@@ -53,8 +62,8 @@ def good_and_wrong(name: str, kind: Any) -> tuple[list[Any], list[Any]]:
     """Return what a field of this type may be, and what not."""
     kind = without_range(kind)
     origin = get_origin(kind)
-    if name in Pair.__struct_fields__:
-        return [str(DEWI), DEWI.hex], ["dewi", 7, None, ""]
+    if name in BY_NAME:
+        return BY_NAME[name]
     if origin in (Union, UnionType):
         good, wrong = good_and_wrong(name, next(option for option in get_args(kind) if option is not type(None)))
         return [*good, None], [value for value in wrong if value is not None]
@@ -194,7 +203,7 @@ def test_a_payload_has_a_limit() -> None:
 
 def test_ours_says_who_it_is_and_who_sees_what() -> None:
     headers = ours(**{VIEWS_HEADER: json.dumps({str(PUTRI): {"n": "ü"}, str(DEWI): None})})
-    item = read(PAIR, **headers)
+    item = read(PAIR, **signed(headers))
     assert item.is_ours
     assert item.delivery.event_id == headers[ID_HEADER]
     assert {user: json.loads(view or b"null") for user, view in item.delivery.audience.items()} == {
@@ -210,7 +219,7 @@ def test_an_id_of_another_service_is_not_taken_for_one_of_ours() -> None:
 def test_a_message_may_have_an_end() -> None:
     """Whether it has come is for the clock of the store to say."""
     moment = datetime(2030, 1, 1, tzinfo=UTC)
-    item = read(PAIR, **ours(**{VALID_UNTIL_HEADER: moment.isoformat()}))
+    item = read(PAIR, **signed(ours(**{VALID_UNTIL_HEADER: moment.isoformat()})))
     assert item.delivery.valid_until == moment.timestamp()
 
 
@@ -229,10 +238,72 @@ def test_a_message_may_have_an_end() -> None:
 )
 def test_headers_that_make_no_sense_are_unreadable(headers: dict[str, str]) -> None:
     with pytest.raises(Unreadable, match="not of the contract"):
-        read(PAIR, **ours(**headers))
+        read(PAIR, **signed(ours(**headers)))
 
 
-@pytest.mark.parametrize("headers", [{}, {TYPE_HEADER: "match_proposal"}, {TYPE_HEADER: "x", ID_HEADER: "mine"}])
+def test_an_unsigned_message_is_ours_where_its_id_is_believed() -> None:
+    """The bridge believes ids that it has found in the outbox; only of messages that claim to be ours."""
+    headers = ours()
+    unsigned = message(PAIR, headers=headers)
+    assert claimed_id(unsigned) == headers[ID_HEADER]
+    assert claimed_id(message(PAIR, headers=signed(headers))) is None
+    assert claimed_id(message(PAIR)) is None
+    read_as = [read_message(unsigned, "S:1", believed) for believed in ((), [headers[ID_HEADER]], [str(uuid4())])]
+    assert [item is not None and item.is_ours for item in read_as] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {ID_HEADER: str(uuid4())},
+        {TYPE_HEADER: "ride_pickup"},
+        {VIEWS_HEADER: json.dumps({str(DEWI): {"n": 2}})},
+        {VALID_UNTIL_HEADER: "2031-01-01T00:00:00Z"},
+        {SIGNATURE_HEADER: ""},
+        {SIGNATURE_HEADER: "0" * 64},
+        {SIGNATURE_HEADER: "ü"},
+    ],
+    ids=str,
+)
+def test_a_signature_is_of_one_message_only(change: dict[str, str]) -> None:
+    """Who has read one of ours cannot put its signature on another id, type, view or end."""
+    good = signed(ours(**{VIEWS_HEADER: json.dumps({str(DEWI): {"n": 1}})}))
+    assert read(PAIR, **good).is_ours
+    assert not read(PAIR, **{**good, **change}).is_ours
+
+
+def test_a_signature_is_of_one_payload_and_subject_only() -> None:
+    """Neither may what it says change, nor where it is said."""
+    good = signed(ours())
+    assert not read({**PAIR, "match_id": "m-2"}, **good).is_ours
+    assert not read(PAIR, "match.accepted", **good).is_ours
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,x", "//evil.example/", "", "HTTPS:evil", "ftp://x"]
+)
+def test_an_address_of_another_service_is_of_a_page(url: str) -> None:
+    """Clients open it, so it has to be http."""
+    with pytest.raises(Unreadable, match="qr_code_url is no http address"):
+        read({**PAIR, "qr_code_url": url}, "payment.processed")
+    with pytest.raises(Unreadable, match="qr_code_url is no http address"):
+        read({**PAIR, "payment": {"qr_code_url": url}}, "ride.completed")
+    for good in ("https://pay.example/1", "http://127.0.0.1:8000/x.svg"):
+        assert read({**PAIR, "qr_code_url": good}, "payment.processed")
+
+
+def test_a_known_text_of_another_service_has_a_length() -> None:
+    """Phones show it, so it is no longer than a text of ours might be; unknown fields have the payload's limit."""
+    for name in ("match_id", "match_status"):
+        assert read({**PAIR, name: "x" * MAX_TEXT})
+        with pytest.raises(Unreadable, match=f"{name} has {MAX_TEXT + 1} characters"):
+            read({**PAIR, name: "x" * (MAX_TEXT + 1)})
+    assert read({**PAIR, "note": "x" * (MAX_TEXT + 1)})
+
+
+@pytest.mark.parametrize(
+    "headers", [ours(), {}, {TYPE_HEADER: "match_proposal"}, {TYPE_HEADER: "x", ID_HEADER: "mine"}]
+)
 def test_nobody_elses_message_passes_for_one_of_ours(headers: dict[str, str]) -> None:
     views = {VIEWS_HEADER: '{"00000000-0000-0000-0000-000000000009": {"n": 1}}'}
     item = read(PAIR, **headers, **views)

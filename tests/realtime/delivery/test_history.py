@@ -1,5 +1,6 @@
 """The contract of every history, run over that of one process and that of many; then what is special of each."""
 
+import asyncio
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ class Store:
 
     def __init__(self, history: History, layer: DeliveringLayer) -> None:
         self.deliver = layer.deliver_batch
-        self.read, self.heads = history.read, history.heads
+        self.read, self.heads, self.forget = history.read, history.heads, history.forget
 
 
 def redis_store(url: str) -> Store:
@@ -51,6 +52,20 @@ async def fill(store: Store, count: int) -> None:
 async def since(store: Store, user_id: UUID, seq: int) -> list[Notification] | None:
     epoch, _ = await store.heads([user_id])
     return (await store.read(user_id, Cursor(epoch, seq))).missed
+
+
+async def test_frames_are_forgotten_and_numbers_go_on(store: Store) -> None:
+    """Nothing is sent again to whoever has the number now, and nothing is taken for something else."""
+    await store.deliver([delivery("e0", A, B), delivery("e1", A, B)])
+    for user in (A, NOBODY):
+        await asyncio.to_thread(store.forget, user)
+    assert await since(store, A, 0) is None
+    assert await since(store, A, 1) is None
+    assert await since(store, A, 2) == []
+    assert [item.seq for item in await since(store, B, 0) or ()] == [1, 2]
+    await store.deliver([delivery("e2", A), delivery("e1", A)])
+    assert [item.seq for item in await since(store, A, 2) or ()] == [3]
+    assert await since(store, A, 1) is None
 
 
 async def test_numbers_count_up_by_user_without_gaps(store: Store) -> None:

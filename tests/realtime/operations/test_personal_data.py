@@ -10,11 +10,11 @@ from nats.js.api import ConsumerConfig
 from common.redis import PREFIX, sync_redis
 from common.threads import in_write_thread
 from events.stream import DURABLE, STREAM, ensure_stream
-from realtime.delivery.history import history
+from realtime.delivery.history import Cursor, history
 from realtime.delivery.history.memory import MemoryHistory
 from realtime.models import CommandReceipt
 from realtime.operations.personal_data import RealtimeData
-from tests.cast import connect
+from tests.cast import arrive, connect
 from users.models import User
 
 DATA = RealtimeData()
@@ -62,3 +62,15 @@ async def test_redis_and_the_stream_forget(distributed: None, nats_client: Clien
     state = (await context.stream_info(STREAM)).state
     assert state.messages == 2
     assert b'"n": 2' in ((await context.get_msg(STREAM, 3)).data or b"")
+
+
+def test_others_are_not_told_again_of_who_has_left(dewi: User, putri: User, tono: User) -> None:
+    """Their notifications carry the name; they get the state instead, and their numbers go on."""
+    arrive(dewi, putri)
+    kept = history()
+    assert isinstance(kept, MemoryHistory)
+    for user in (dewi, tono):
+        kept.append(user.pk, str(uuid4()), '{"type":"x","data":{"passenger":{"full_name":"Putri"}}')
+    list(DATA.erase_rest(putri.pk))
+    readings = [async_to_sync(kept.read)(user.pk, Cursor(kept.epoch, 0)) for user in (dewi, tono)]
+    assert [(one.head, one.missed is None) for one in readings] == [(1, True), (1, False)]

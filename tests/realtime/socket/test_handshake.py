@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 from channels.testing import WebsocketCommunicator
 
+from common.addresses import is_loopback
 from common.threads import in_write_thread
 from nebengjek.asgi import websocket_application
-from realtime.socket.handshake import LoopbackOnly, is_allowed_origin, is_loopback
+from realtime.socket.handshake import LoopbackOnly, is_allowed_origin
 from tests.realtime.phone import Headers, Phone, refused
 from users.models import User
 from users.tokens import tokens_issue

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from rides.metering.clock import true_times
-from rides.metering.fixes import Fix
+from rides.metering.fixes import Fix, Limits
+from rides.metering.meter import measure
 from tests.rides.metering.tracks import START, straight, track
 
 
@@ -41,6 +42,32 @@ def test_a_slow_network_changes_little() -> None:
     fixes.sort(key=lambda one: one.received_at)
     made = sorted(true_times(fixes))
     assert made == pytest.approx([START + n + 0.1 for n in range(101)], abs=1)
+
+
+@pytest.mark.parametrize("slow", [0.5, 1.5, 3.0, 20.0])
+@pytest.mark.parametrize("clock", [0.0, 40.0, -25_200.0])
+def test_a_better_network_keeps_the_order(slow: float, clock: float) -> None:
+    """A first connection that was never quick does not reach into the next one: that would bill a zigzag."""
+    fixes = wrong(track(straight(), 100), clock)
+    fixes = [
+        msgspec.structs.replace(one, received_at=one.received_at + slow) if n < 50
+        else msgspec.structs.replace(one, received_at=one.received_at + max(0, slow - (n - 50)), connection="b")
+        for n, one in enumerate(fixes)
+    ]  # fmt: skip
+    made = true_times(fixes)
+    assert made == sorted(made)
+    assert measure(fixes, Limits(), START).metres == pytest.approx(measure(track(straight(), 100), Limits()).metres)
+
+
+@pytest.mark.parametrize("forward", [5.0, 60.0])
+def test_a_clock_set_while_away_keeps_the_order(forward: float) -> None:
+    """Set forward between a slow connection and a quick one."""
+    fixes = track(straight(), 100)
+    before = [msgspec.structs.replace(one, received_at=one.received_at + 3) for one in fixes[:50]]
+    after = [msgspec.structs.replace(one, connection="b") for one in wrong(fixes[55:], forward)]
+    made = true_times([*before, *after])
+    assert made == sorted(made)
+    assert made[-1] - made[0] == pytest.approx(100, abs=4)
 
 
 def test_without_phone_time() -> None:

@@ -121,4 +121,4 @@ def test_a_quoted_ride_costs_the_quote_at_the_end(dewi: User, putri: User) -> No
     ride.refresh_from_db()
     assert ride.total_cost == quote.total_cost == pytest.approx(8400, abs=1)
     body = as_user(putri).get(f"/api/rides/{ride.pk}/").json()
-    assert body["lines"] == quote.lines
+    assert (body["lines"], body["by_quote"]) == (quote.lines, True)

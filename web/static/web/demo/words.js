@@ -107,6 +107,7 @@ export function bill(ride, payment, phone) {
   const parts = receipt?.lines.map((/** @type {any} */ line) => [line.label, money(line.amount)]) ?? [];
   /** @type {[string, string][]} */
   const lines = [[gettext("Distance"), length(ride.distance_km * 1000)]];
+  if (receipt?.by_quote) lines.push([gettext("Price"), gettext("as promised before the ride")]);
   lines.push(...(parts.length ? parts : /** @type {[string, string][]} */ ([[gettext("Fare"), money(ride.total_cost)]])));
   if (parts.length > 1 || ride.adjustment_factor !== 1) lines.push([gettext("To be paid"), money(ride.adjusted_cost)]);
   if (payment && phone.role === "driver") lines.push([gettext("Fee"), money(payment.admin_fee)], [gettext("For you"), money(payment.driver_payout)]);
