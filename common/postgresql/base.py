@@ -19,6 +19,10 @@ INTERVAL = 0.1
 """Seconds between two looks at the clock, as psycopg has it."""
 
 
+NOT_NOW = (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.IdleInTransactionSessionTimeout)
+"""Refusals that pass: a standby, or a server without room on its disk; psycopg counts them among internal errors."""
+
+
 class BoundedConnection(psycopg.Connection[Any]):
     """A connection that is given up when the server has not answered for `answer_timeout` seconds."""
 
@@ -40,6 +44,8 @@ class BoundedConnection(psycopg.Connection[Any]):
         began = time.monotonic()
         try:
             return super().wait(gen, interval, limit)
+        except NOT_NOW as exc:
+            raise psycopg.OperationalError(str(exc)) from exc
         except psycopg.OperationalError as exc:  # psycopg has no public name for its time-out
             if limit is None or time.monotonic() < began + limit:
                 raise

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from common.errors import brief
-from common.redis import AWAY, sync_redis
+from common.redis import AWAY, PREFIX, sync_redis
 from events.outbox import backlog
 from realtime.bridge.status import read_status
 from realtime.operations.asking import Unanswered, asker
@@ -62,9 +62,12 @@ def _carefully(check: Callable[[], Check]) -> Check:
 
 
 def database_check() -> Check:
-    """Whether the database answers."""
+    """Whether the database answers, and takes changes: a standby does not."""
+    is_postgresql = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+        cursor.execute("SHOW transaction_read_only" if is_postgresql else "SELECT 1")
+        if is_postgresql and cursor.fetchone() == ("on",):
+            return {"ok": False, "error": "the database is read-only"}
     return {"ok": True}
 
 
@@ -85,8 +88,8 @@ def _serving() -> Check:
 
 
 def redis_check() -> Check:
-    """Whether Redis answers."""
-    return {"ok": bool(sync_redis().ping())}
+    """Whether Redis takes changes: out of memory, or a replica, it still answers pings."""
+    return {"ok": bool(sync_redis().set(f"{PREFIX}health", 1, ex=60))}
 
 
 def _nats() -> Check:

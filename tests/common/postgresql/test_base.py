@@ -175,3 +175,11 @@ def test_all_waits_are_bounded_but_for_maintenance(monkeypatch: pytest.MonkeyPat
     assert not {"options", "answer_timeout"} & set(maintenance)
     for options in (server, maintenance):
         assert {"keepalives_idle", "keepalives_count", "tcp_user_timeout", "connect_timeout"} <= set(options)
+
+
+def test_a_standby_is_away(database: BaseDatabaseWrapper) -> None:
+    """Commands wait for the new primary, and no message is blamed."""
+    with database.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    with pytest.raises(AWAY, match="read-only"):
+        insert(database, 1)

@@ -1,13 +1,15 @@
+import time
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 import redis
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from common.redis import sync_redis
+from devservers.servers import ValkeyServer
 from events.models import OutboxEvent
 from realtime.bridge import status
 from realtime.bridge.lease import KEY as LEASE
@@ -15,16 +17,20 @@ from realtime.operations import health
 from realtime.operations.health import details, readiness
 from realtime.server.background import Background
 from realtime.socket.nats_publisher import Link
+from tests.fault_proxy import FaultProxy
+from tests.redis_faults import REFUSALS
 from users.presence import Presence, presence
 
 
 class Broken:
     """What is away."""
 
+    vendor = "postgresql"
+
     def cursor(self) -> None:
         raise DatabaseError("gone\nwith a second line")
 
-    def ping(self) -> None:
+    def set(self, *_: Any, **__: Any) -> None:
         raise redis.ConnectionError("refused")
 
 
@@ -115,3 +121,42 @@ def test_what_is_away_is_named_with_the_reason_and_hides_nothing_else(
 
 def test_redis_counts_only_where_it_is_used(transactional_db: None) -> None:
     assert set(readiness()) == {"database", "background", "serving"}
+
+
+@pytest.mark.usefixtures("transactional_db", "distributed")
+@pytest.mark.parametrize("word", [word for word in REFUSALS if word != "BUSY"])
+def test_a_redis_that_refuses_changes_is_not_well(valkey: ValkeyServer, word: str) -> None:
+    """It answers pings all the while, and every socket fails."""
+    operator = redis.Redis.from_url(valkey.url, socket_timeout=None)
+    undo = REFUSALS[word](valkey, operator)
+    try:
+        assert details()["redis"]["ok"] is False
+        assert readiness()["redis"] is False
+    finally:
+        undo()
+        operator.close()
+    assert details()["redis"] == {"ok": True}
+
+
+@pytest.mark.usefixtures("transactional_db", "distributed")
+def test_a_frozen_redis_is_named_in_time(valkey: ValkeyServer, settings: Any) -> None:
+    """Everything else is answered; a probe that waits for longer learns nothing."""
+    with FaultProxy(valkey.port) as proxy:
+        settings.REDIS_URL = proxy.url(valkey.url)
+        sync_redis.cache_clear()
+        assert details()["redis"] == {"ok": True}
+        proxy.freeze()
+        began = time.monotonic()
+        found = details()
+        assert time.monotonic() - began < 5
+        assert found["redis"] == {"ok": False, "error": "no answer within 3 s"}
+        assert found["database"] == {"ok": True}
+        proxy.thaw()
+        sync_redis().close()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no standby")
+def test_a_read_only_database_is_not_well(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failover to a standby it answers everything that only reads."""
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c default_transaction_read_only=on")
+    assert details()["database"] == {"ok": False, "error": "the database is read-only"}
