@@ -162,7 +162,11 @@ def _database() -> dict[str, Any]:
     except ValueError as exc:
         raise ConfigError(f"DATABASE_URL must be like {form}.") from exc
     if config["ENGINE"] == "django.db.backends.postgresql":
-        return {**config, "ENGINE": "common.postgresql", "OPTIONS": {**_postgresql_options(), **config["OPTIONS"]}}
+        return {
+            **config,
+            "ENGINE": "common.postgresql",
+            "OPTIONS": {**_postgresql_options(), **config.get("OPTIONS", {})},
+        }
     if config["ENGINE"] != "django.db.backends.sqlite3":
         raise ConfigError(f"DATABASE_URL must be like {form}.")
     return _sqlite(config)
