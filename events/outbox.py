@@ -74,6 +74,11 @@ def backlog() -> Backlog:
     return Backlog(found["count"], max(0.0, age))
 
 
+def given_up() -> int:
+    """Return how many events were given up."""
+    return OutboxEvent.objects.filter(failed_at__isnull=False).count()
+
+
 def _pending() -> QuerySet[OutboxEvent]:
     return OutboxEvent.objects.filter(published_at__isnull=True, failed_at__isnull=True)
 
@@ -84,17 +89,14 @@ def mark_published(rows: Sequence[OutboxEvent]) -> None:
 
 
 def mark_attempt(row: OutboxEvent, error: str) -> bool:
-    """Count a failed attempt; return True when it was the last one and the event is given up."""
+    """Count a failed attempt; return True when it was the last one, so that the event has to be given up."""
     OutboxEvent.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, error=error[:2000])
-    last = OutboxEvent.objects.filter(pk=row.pk, attempts__gte=settings.RELAY_MAX_ATTEMPTS)
-    return last.update(failed_at=timezone.now()) == 1
+    return OutboxEvent.objects.filter(pk=row.pk, attempts__gte=settings.RELAY_MAX_ATTEMPTS).exists()
 
 
-def mark_given_up(row: OutboxEvent, error: str) -> None:
-    """Count an attempt after which there will be no other."""
-    OutboxEvent.objects.filter(pk=row.pk).update(
-        attempts=F("attempts") + 1, failed_at=timezone.now(), error=error[:2000]
-    )
+def mark_given_up(row: OutboxEvent) -> None:
+    """Try no more; `outbox_events_retry` takes it back."""
+    OutboxEvent.objects.filter(pk=row.pk).update(failed_at=timezone.now())
 
 
 def outbox_events_retry(*, ids: Iterable[int]) -> int:

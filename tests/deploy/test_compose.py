@@ -113,11 +113,14 @@ def test_everything_restarts() -> None:
 
 
 @pytest.mark.parametrize("name", ["bridge", "dispatcher"])
-def test_worker_health_commands_exist(name: str) -> None:
-    """The health checks of bridge and dispatcher are commands that exist."""
-    kind, python, manage, *words = SERVICES[name]["healthcheck"]["test"]
-    assert (kind, python, manage) == ("CMD", "python", "manage.py")
-    assert_is_a_command(words)
+def test_worker_health_asks_the_port_of_the_metrics(name: str) -> None:
+    """The health checks of bridge and dispatcher ask the port that these listen on."""
+    kind, python, option, code = SERVICES[name]["healthcheck"]["test"]
+    assert (kind, python, option) == ("CMD", "python", "-c")
+    compile(code, "healthcheck", "exec")
+    _, flag, port = SERVICES[name]["command"]
+    assert flag == "--metrics-port"
+    assert f"http://localhost:{port}/health/ready" in code
 
 
 @pytest.mark.parametrize("name", WEB)
