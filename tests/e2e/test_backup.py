@@ -106,10 +106,8 @@ async def test_postgresql_is_dumped_while_it_runs(tmp_path: Path) -> None:
 
 def run(system: Topology, command: str, folder: Path) -> None:
     """Run a documented command of PostgreSQL, with the programs of the server's version."""
-    command = command.replace('"$DATABASE_URL"', system.postgres.url).replace(
-        "nebengjek.dump", f"{folder}/nebengjek.dump"
-    )
-    program, *words = command.split()
+    command = command.replace('"$DATABASE_URL"', system.postgres.url)
+    program, *words = command.replace("nebengjek.dump", f"{folder}/nebengjek.dump").split()
     done = subprocess.run(
         [str(system.postgres.program.with_name(program)), *words],
         capture_output=True, text=True, check=False, timeout=60 * FACTOR,
