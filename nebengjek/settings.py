@@ -142,7 +142,8 @@ AUTH_PASSWORD_VALIDATORS = [
 
 DATABASE_URL = env.text("DATABASE_URL", "sqlite:///var/nebengjek.sqlite3")
 DATABASE_TIMEOUT = env.duration("DATABASE_TIMEOUT", "20s")
-DB_READ_THREADS = env.integer("DB_READ_THREADS", 4, low=1, high=64)
+# What SQLite reads is computed in this process, where threads only fight for the interpreter's lock.
+DB_READ_THREADS = env.integer("DB_READ_THREADS", 2 if DATABASE_URL.startswith("sqlite") else 4, low=1, high=64)
 HTTP_THREADS = env.integer("HTTP_THREADS", 16, low=1, high=1000)
 DB_WRITE_THREADS = env.integer("DB_WRITE_THREADS", 4, low=1, high=64)
 
@@ -181,7 +182,6 @@ def _sqlite(config: dict[str, Any]) -> dict[str, Any]:
 DATABASES = {"default": _database()}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DB_WRITE_THREADS = 1  # SQLite lets one writer in at a time
-    DB_READ_THREADS = 1  # its work is in this process: more threads only fight for the interpreter's lock
 
 # --- One process, or many ---------------------------------------------------------------------------------------------
 
