@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 import msgspec
 from django.utils import timezone
 
+from common.db import delete_batch
 from events.models import DeadLetter
 
 
@@ -38,6 +40,11 @@ def dead_letters_keep(letters: Iterable[Dead]) -> None:
         ],
         ignore_conflicts=True,
     )
+
+
+def purge_dead_letters(keep: timedelta) -> int:
+    """Delete a batch of the letters that are older than `keep`, replayed or not; return how many."""
+    return delete_batch(DeadLetter.objects.filter(created_at__lt=timezone.now() - keep).order_by("pk"))
 
 
 def storable(text: str) -> str:

@@ -207,6 +207,7 @@ def _sqlite(config: dict[str, Any]) -> dict[str, Any]:
 DATABASES = {"default": _database()}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DB_WRITE_THREADS = 1  # SQLite lets one writer in at a time
+    DB_READ_THREADS = 1  # its work is in this process: more threads only fight for the interpreter's lock
 
 # --- One process, or many ---------------------------------------------------------------------------------------------
 
@@ -254,6 +255,7 @@ RELAY_INTERVAL = env.duration("RELAY_INTERVAL", "1s", high="1m")
 RELAY_BATCH = env.integer("RELAY_BATCH", 500, low=1, high=10_000)
 RELAY_MAX_ATTEMPTS = env.integer("RELAY_MAX_ATTEMPTS", 5, low=1, high=100)
 OUTBOX_RETENTION = env.duration("OUTBOX_RETENTION", "7d")
+DEAD_LETTER_RETENTION = env.duration("DEAD_LETTER_RETENTION", "90d", low="1d")
 HISTORY_MAX = env.integer("HISTORY_MAX", 5000, low=1)
 HISTORY_TTL = env.duration("HISTORY_TTL", "1h")
 
@@ -324,6 +326,7 @@ STAFF_RECORDER = "users.staff.records.record_action"
 OTP_TOTP_ISSUER = "NebengJek"
 API_THROTTLE = env.integer("API_THROTTLE", 60)
 ADDRESS_RETENTION = env.duration("ADDRESS_RETENTION", "180d", low="1h")
+ADMIN_LOG_RETENTION = env.duration("ADMIN_LOG_RETENTION", "730d", low="1d")
 PERSONAL_DATA = [
     "rides.personal_data.RidesData",  # first, because it locks
     "users.personal_data.users.UsersData",

@@ -27,21 +27,23 @@ from common.process import process
 from common.redis import close_async_redis
 from common.threads import in_read_thread, in_write_thread
 from events.buses.memory import MemoryBus
-from events.outbox import purge_published
+from events.dead_letters import purge_dead_letters
+from events.outbox import purge_given_up, purge_published
 from events.relay import Relay
 from realtime import metrics
 from realtime.commands.dispatch import purge_receipts
 from realtime.delivery.deliver import begin_epoch, deliver
 from realtime.delivery.history import history
+from realtime.server.due import DueLoop
 from realtime.socket.connections import connections
 from realtime.socket.nats_publisher import link
 from realtime.socket.position_intake import track_buffer
 from realtime.socket.rate_limits import purge_limits
 from realtime.socket.receipts import flush_interval, receipt_buffer
 from rides.positions import positions
-from rides.timers import close_deactivated, run_due
+from rides.timers import close_deactivated
 from users.codes import purge_codes
-from users.services import erasure_steps, expiry_steps, purge_tokens
+from users.services import erasure_steps, expiry_steps, purge_sessions, purge_tokens
 
 R = TypeVar("R")
 
@@ -147,7 +149,7 @@ class Dispatcher:
 def due_loops() -> dict[str, Work]:
     """Return the loops that any number of processes may run, because each thing that is due is done by one."""
     return {
-        "timers": every(settings.TIMERS_INTERVAL.total_seconds(), run_timers),
+        "timers": lambda: DueLoop().run(),
         "database": every(PURGE_INTERVAL, purge_database),
     }
 
@@ -161,15 +163,10 @@ async def measure_lag() -> None:
         metrics.loop_was_late(max(0.0, loop.time() - due))
 
 
-async def run_timers() -> None:
-    """Do what is due now."""
-    while await in_write_thread(run_due):
-        pass
-
-
 async def flush_positions() -> None:
     """Let other processes see the positions that were reported to this one."""
-    await in_read_thread(positions().flush)
+    if positions().has_unflushed:
+        await in_read_thread(positions().flush)
 
 
 async def purge_memory() -> None:
@@ -181,7 +178,16 @@ async def purge_memory() -> None:
 
 async def purge_database() -> None:
     """Delete the rows that nobody needs any more, in small transactions."""
-    for purge in (purge_receipts, purge_codes, purge_tokens, partial(purge_published, settings.OUTBOX_RETENTION)):
+    purges = (
+        purge_receipts,
+        purge_codes,
+        purge_tokens,
+        purge_sessions,
+        partial(purge_published, settings.OUTBOX_RETENTION),
+        partial(purge_given_up, settings.DEAD_LETTER_RETENTION),
+        partial(purge_dead_letters, settings.DEAD_LETTER_RETENTION),
+    )
+    for purge in purges:
         while await in_write_thread(purge):
             pass
     await in_write_thread(close_deactivated)

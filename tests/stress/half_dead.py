@@ -141,12 +141,6 @@ def take_connections(topology: HalfDead) -> Undo:
         return lambda: list(map(psycopg.Connection.close, taken))
 
 
-def lose_commits(topology: HalfDead) -> Undo:
-    """Lose the answer to a commit, of whichever process has the next one."""
-    topology.proxies["postgres"].lose_answer_to(b"COMMIT")
-    return topology.proxies["postgres"].heal
-
-
 def suspend(topology: HalfDead, which: Callable[[HalfDead], ServerProcess]) -> Undo:
     """Suspend a process."""
     process = which(topology).process
@@ -209,7 +203,6 @@ HALF_DEAD: dict[str, HalfDeath] = {
     "postgres-frozen": HalfDeath(partial(freeze, server="postgres"), "database"),
     "postgres-readonly": HalfDeath(read_only, "database"),
     "postgres-full": HalfDeath(take_connections, "database"),
-    "postgres-commit": HalfDeath(lose_commits, None),
     "nats-frozen": HalfDeath(partial(freeze, server="nats"), "nats"),
     "nats-full": HalfDeath(fill_stream, None),
     "nats-consumer": HalfDeath(lose_consumer, None),

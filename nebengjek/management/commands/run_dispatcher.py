@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from common.background_tasks import end
+from common.loops import run
 from realtime.operations.health import Check, Checks, database_check, redis_check
 from realtime.operations.worker import Pulse, add_port_arguments, serve_worker
 from realtime.server.background import Dispatcher
@@ -29,7 +30,7 @@ class Command(BaseCommand):
         self._pulse, self._dispatcher = Pulse(), Dispatcher()
         if metrics_port is not None:
             serve_worker(metrics_address, metrics_port, self._pulse, self._checks())
-        asyncio.run(self._run())
+        run(self._run())
 
     def _checks(self) -> Checks:
         servers: Checks = {"redis": redis_check} if settings.DISTRIBUTED else {}

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from nats.aio.client import Client
 
 from common.background_tasks import end, unless_stopped
+from common.loops import run
 from common.nats import connect_to_nats
 from common.redis import close_async_redis
 from events.stream import STREAM, SUBJECTS, StreamMismatch
@@ -46,7 +47,7 @@ class Command(BaseCommand):
         if metrics_port is not None:
             serve_worker(metrics_address, metrics_port, self._pulse, self._checks(), Done(self._done))
         try:
-            asyncio.run(self._run(once=once))
+            run(self._run(once=once))
         except StreamMismatch as exc:
             raise CommandError(str(exc)) from exc
 
