@@ -75,7 +75,7 @@ def test_required_variables_are_listed() -> None:
 
 def test_the_settings_are_consistent() -> None:
     """With secrets and a way to send codes, the system checks of production have nothing to say."""
-    values = {name: value or "x" * 40 for name, value in EXAMPLE.items()}
+    values = {name: value or f"{name}-random-and-long-enough-for-all" for name, value in EXAMPLE.items()}
     values["SMS_BACKEND"] = "tests.deploy.test_compose.SilentSMS"
     environment = SERVICES["web-1"]["environment"]
     filled = {name: re.sub(VARIABLE, lambda match: values[match[1]], value) for name, value in environment.items()}
@@ -86,6 +86,19 @@ def test_the_settings_are_consistent() -> None:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_stores_ask_for_a_password() -> None:
+    """Whoever gets into the network of the containers still needs a password for each store, and ours have it."""
+    assert SERVICES["valkey"]["command"][-2:] == ["--requirepass", "${VALKEY_PASSWORD:?set it in .env}"]
+    assert SERVICES["nats"]["command"][-2:] == ["--pass", "${NATS_PASSWORD:?set it in .env}"]
+    assert "POSTGRES_PASSWORD" in SERVICES["postgres"]["environment"]
+    urls = {"DATABASE_URL": "POSTGRES", "REDIS_URL": "VALKEY", "NATS_URL": "NATS"}
+    for service in OURS:
+        for url, store in urls.items():
+            assert re.search(rf":\$\{{{store}_PASSWORD\W.*@{store.lower()}:", SERVICES[service]["environment"][url]), (
+                url
+            )
 
 
 def test_only_the_proxy_is_public() -> None:
