@@ -10,11 +10,12 @@ ifneq ($(HOST):$(PORT),127.0.0.1:8000)
 export PUBLIC_URL ?= http://$(HOST):$(PORT)
 endif
 
+# for this machine only; a .env says for itself what the project runs as
 ifeq ($(wildcard .env),)
-export DEBUG ?= true  # for this machine only; a .env says for itself what the project runs as
+export DEBUG ?= true
 endif
 
-.PHONY: help texts run run-distributed ride docs migrate test test-sqlite test-postgres test-faults test-hostile browser screenshots check format clean
+.PHONY: help texts run run-distributed ride docs migrate test test-sqlite test-postgres test-faults test-hostile bench browser screenshots check format clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +43,9 @@ test-faults: $(VENV)/.dev-ready  ## Pull every plug of the distributed system un
 test-hostile: $(VENV)/.dev-ready  ## A million hostile frames, slow and idle clients, ten thousand who come and go
 	@$(BIN)/python -m tests.stress.hostile $(ARGS)
 	@$(BIN)/python -m tests.stress.churn
+
+bench: $(VENV)/.dev-ready  ## Measure the project and its peers in turn, and write docs/performance.md (ROUNDS=5, GO_PEER=)
+	@$(BIN)/python -m bench --rounds $(or $(ROUNDS),5) $(ARGS)
 
 browser: $(VENV)/.dev-ready  ## Get the browser that the tests of the pages need, where there is none
 	@$(BIN)/python -m tests.browser.chromium

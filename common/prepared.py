@@ -12,19 +12,20 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import DateTimeField, Field, QuerySet, UUIDField
+from django.db.models import DateTimeField, Field, QuerySet, TextField, UUIDField
 
-_FIELDS: dict[type, Field[Any, Any]] = {UUID: UUIDField(), datetime: DateTimeField()}
+_FIELDS: dict[type, Field[Any, Any]] = {UUID: UUIDField(), datetime: DateTimeField(), str: TextField()}
 
 _MARKS: dict[type, list[Any]] = {
     UUID: [UUID(int=0xA5A5_0000_0000_4000_8000_0000_0000_0000 + n) for n in range(4)],
     datetime: [datetime(1901, 1, 1, n, tzinfo=UTC) for n in range(4)],
+    str: [f"\0argument {n}" for n in range(4)],
 }
 """Values that no real query has: they show where in the SQL the arguments go."""
 
 
 class Prepared:
-    """The SQL of a queryset of tuples; `build` gets arguments of the given types (UUID or datetime).
+    """The SQL of a queryset of tuples; `build` gets arguments of the given types (UUID, datetime or str).
 
     Rows come as the database driver returns them, without Django's conversions: ask for numbers, texts and `Exists`.
     """

@@ -1,15 +1,17 @@
 """The threads in which the database is used.
 
 The event loop never waits for the database: services and selectors are plain functions that run here. Writes on SQLite
-have one thread, because SQLite lets one writer in at a time and makes the others poll; reads have a few of their own
-and never wait for a writer (WAL). Each thread keeps its connection, so a process has `DB_WRITE_THREADS +
-DB_READ_THREADS` connections open beside those of HTTP requests. A connection is closed after an error; on a database
-server it is checked before use, because the server may have restarted meanwhile.
+have one thread, because SQLite lets one writer in at a time and makes the others poll; reads have a
+few of their own and never wait for a writer (WAL). Each thread keeps its connection, so a process has
+`DB_WRITE_THREADS + DB_READ_THREADS` connections open beside those of HTTP requests. A connection is closed after an
+error; on a database server, which may have restarted, it is checked before use when it was idle or another one failed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
@@ -18,6 +20,9 @@ from typing import ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import Error, connection, connections
+
+CHECK_AFTER = 1.0
+"""Seconds after which an idle connection to a database server is checked before use."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,15 +61,30 @@ async def _run(threads: Executor, call: Callable[[], R]) -> R:
     def work() -> R:
         _drop_dead_connection()
         try:
-            return call()
+            result = call()
         except Error:
+            _failed_at[0] = time.monotonic()
             connections.close_all()
             raise
+        _proof.answered_at = time.monotonic()
+        return result
 
     return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, work)
 
 
+class _Proof(threading.local):
+    """When the connection of this thread answered last, and when any failed; in seconds of `time.monotonic`."""
+
+    answered_at = float("-inf")
+
+
+_proof = _Proof()
+_failed_at = [float("-inf")]
+
+
 def _drop_dead_connection() -> None:
-    is_remote = connection.vendor != "sqlite"
-    if is_remote and connection.connection is not None and not connection.is_usable():
+    """Close a connection to a server that may have restarted: a look costs a round trip, so not before each call."""
+    if connection.vendor == "sqlite" or connection.connection is None:
+        return
+    if _proof.answered_at <= max(_failed_at[0], time.monotonic() - CHECK_AFTER) and not connection.is_usable():
         connection.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 import msgspec
 from django.utils import timezone
 
+from common.db import delete_batch
 from events.models import DeadLetter
 
 
@@ -40,6 +42,11 @@ def dead_letters_keep(letters: Iterable[Dead]) -> None:
     )
 
 
+def purge_dead_letters(keep: timedelta) -> int:
+    """Delete a batch of the letters that are older than `keep`, replayed or not; return how many."""
+    return delete_batch(DeadLetter.objects.filter(created_at__lt=timezone.now() - keep).order_by("pk"))
+
+
 def storable(text: str) -> str:
     """Return text without what PostgreSQL does not store: NUL, and unpaired surrogates."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
@@ -50,6 +57,11 @@ def dead_letters_request_replay(*, ids: Iterable[int] | None = None) -> int:
     letters = DeadLetter.objects.filter(replay_requested_at__isnull=True)
     letters = letters.filter(replayed_at__isnull=True) if ids is None else letters.filter(pk__in=list(ids))
     return letters.update(replay_requested_at=timezone.now())
+
+
+def letters_waiting() -> int:
+    """Return how many letters were never replayed."""
+    return DeadLetter.objects.filter(replayed_at__isnull=True).count()
 
 
 def dead_letters_to_replay(limit: int) -> list[DeadLetter]:

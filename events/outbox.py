@@ -25,15 +25,23 @@ class Backlog(NamedTuple):
     age: float
 
 
-def emit(event: Event) -> None:
-    """Write `event` to the outbox of the current transaction; the relay is woken when that has been committed.
+def emit(*events: Event) -> None:
+    """Write events to the outbox of the current transaction, in this order and by one statement.
 
-    Raises `RuntimeError` outside a transaction: an event must never outlive a change that was rolled back.
+    The relay is woken when that has been committed. Raises `RuntimeError` outside a transaction: an event must never
+    outlive a change that was rolled back.
     """
     if not transaction.get_connection().in_atomic_block:
-        raise RuntimeError(f"{type(event).__name__} was emitted outside a transaction.")
+        raise RuntimeError(f"Emitted outside a transaction: {', '.join(type(event).__name__ for event in events)}.")
+    if not events:
+        return
+    OutboxEvent.objects.bulk_create([_row(event) for event in events])
+    transaction.on_commit(wake_relay)
+
+
+def _row(event: Event) -> OutboxEvent:
     views = event.views
-    OutboxEvent.objects.create(
+    return OutboxEvent(
         key=event.key,
         type=event.type,
         subject=event.subject,
@@ -41,7 +49,6 @@ def emit(event: Event) -> None:
         audience={str(user): views[user].to_data() if user in views else None for user in event.audience},
         valid_until=event.valid_until,
     )
-    transaction.on_commit(wake_relay)
 
 
 def pending_events(limit: int) -> list[OutboxEvent]:
@@ -67,6 +74,11 @@ def backlog() -> Backlog:
     return Backlog(found["count"], max(0.0, age))
 
 
+def given_up() -> int:
+    """Return how many events were given up."""
+    return OutboxEvent.objects.filter(failed_at__isnull=False).count()
+
+
 def _pending() -> QuerySet[OutboxEvent]:
     return OutboxEvent.objects.filter(published_at__isnull=True, failed_at__isnull=True)
 
@@ -77,17 +89,14 @@ def mark_published(rows: Sequence[OutboxEvent]) -> None:
 
 
 def mark_attempt(row: OutboxEvent, error: str) -> bool:
-    """Count a failed attempt; return True when it was the last one and the event is given up."""
+    """Count a failed attempt; return True when it was the last one, so that the event has to be given up."""
     OutboxEvent.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, error=error[:2000])
-    last = OutboxEvent.objects.filter(pk=row.pk, attempts__gte=settings.RELAY_MAX_ATTEMPTS)
-    return last.update(failed_at=timezone.now()) == 1
+    return OutboxEvent.objects.filter(pk=row.pk, attempts__gte=settings.RELAY_MAX_ATTEMPTS).exists()
 
 
-def mark_given_up(row: OutboxEvent, error: str) -> None:
-    """Count an attempt after which there will be no other."""
-    OutboxEvent.objects.filter(pk=row.pk).update(
-        attempts=F("attempts") + 1, failed_at=timezone.now(), error=error[:2000]
-    )
+def mark_given_up(row: OutboxEvent) -> None:
+    """Try no more; `outbox_events_retry` takes it back."""
+    OutboxEvent.objects.filter(pk=row.pk).update(failed_at=timezone.now())
 
 
 def outbox_events_retry(*, ids: Iterable[int]) -> int:
@@ -97,6 +106,11 @@ def outbox_events_retry(*, ids: Iterable[int]) -> int:
         count = given_up.update(failed_at=None, attempts=0)
         transaction.on_commit(wake_relay)
     return count
+
+
+def purge_given_up(keep: timedelta) -> int:
+    """Delete a batch of the events that were given up longer than `keep` ago; return how many."""
+    return delete_batch(OutboxEvent.objects.filter(failed_at__lt=timezone.now() - keep).order_by("failed_at"))
 
 
 def purge_published(keep: timedelta) -> int:

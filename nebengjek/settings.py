@@ -147,7 +147,10 @@ AUTH_PASSWORD_VALIDATORS = [
 
 DATABASE_URL = env.secret("DATABASE_URL", "sqlite:///var/nebengjek.sqlite3")
 DATABASE_TIMEOUT = env.duration("DATABASE_TIMEOUT", "20s")
-DB_READ_THREADS = env.integer("DB_READ_THREADS", 4, low=1, high=64)
+DATABASE_STATEMENT_TIMEOUT = env.duration("DATABASE_STATEMENT_TIMEOUT", "15s", low="0s")
+MAINTENANCE = {"migrate", "audit", "dumpdata", "loaddata", "shell", "export_user", "erase_user"}  # may take their time
+# What SQLite reads is computed in this process, where threads only fight for the interpreter's lock.
+DB_READ_THREADS = env.integer("DB_READ_THREADS", 2 if DATABASE_URL.startswith("sqlite") else 4, low=1, high=64)
 HTTP_THREADS = env.integer("HTTP_THREADS", 16, low=1, high=1000)
 DB_WRITE_THREADS = env.integer("DB_WRITE_THREADS", 4, low=1, high=64)
 
@@ -160,11 +163,30 @@ def _database() -> dict[str, Any]:
     except ValueError as exc:
         raise ConfigError(f"DATABASE_URL must be like {form}.") from exc
     if config["ENGINE"] == "django.db.backends.postgresql":
-        options = {"connect_timeout": 5, "application_name": "nebengjek", **config.get("OPTIONS", {})}
-        return {**config, "OPTIONS": options}
+        return {
+            **config,
+            "ENGINE": "common.postgresql",
+            "OPTIONS": {**_postgresql_options(), **config.get("OPTIONS", {})},
+        }
     if config["ENGINE"] != "django.db.backends.sqlite3":
         raise ConfigError(f"DATABASE_URL must be like {form}.")
     return _sqlite(config)
+
+
+def _postgresql_options() -> dict[str, Any]:
+    """Return options under which every wait for the server ends, whatever it or the network does."""
+    network = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+    options: dict[str, Any] = {"connect_timeout": 3, "application_name": "nebengjek", **network}
+    options["tcp_user_timeout"] = 10_000
+    statement = int(DATABASE_STATEMENT_TIMEOUT.total_seconds() * 1000)
+    if not statement or set(sys.argv[1:2]) & MAINTENANCE:
+        return options
+    waits = {"statement_timeout": statement, "lock_timeout": statement * 2 // 3}
+    # A process that was suspended within a transaction must not hold its locks until somebody notices.
+    waits["idle_in_transaction_session_timeout"] = statement
+    # The server's own limit comes first, so that it ends what it can end itself.
+    answer = statement / 1000 + 2
+    return {**options, "options": " ".join(f"-c {name}={ms}" for name, ms in waits.items()), "answer_timeout": answer}
 
 
 def _sqlite(config: dict[str, Any]) -> dict[str, Any]:
@@ -233,6 +255,7 @@ RELAY_INTERVAL = env.duration("RELAY_INTERVAL", "1s", high="1m")
 RELAY_BATCH = env.integer("RELAY_BATCH", 500, low=1, high=10_000)
 RELAY_MAX_ATTEMPTS = env.integer("RELAY_MAX_ATTEMPTS", 5, low=1, high=100)
 OUTBOX_RETENTION = env.duration("OUTBOX_RETENTION", "7d")
+DEAD_LETTER_RETENTION = env.duration("DEAD_LETTER_RETENTION", "90d", low="1d")
 HISTORY_MAX = env.integer("HISTORY_MAX", 5000, low=1)
 HISTORY_TTL = env.duration("HISTORY_TTL", "1h")
 
@@ -303,6 +326,7 @@ STAFF_RECORDER = "users.staff.records.record_action"
 OTP_TOTP_ISSUER = "NebengJek"
 API_THROTTLE = env.integer("API_THROTTLE", 60)
 ADDRESS_RETENTION = env.duration("ADDRESS_RETENTION", "180d", low="1h")
+ADMIN_LOG_RETENTION = env.duration("ADMIN_LOG_RETENTION", "730d", low="1d")
 PERSONAL_DATA = [
     "rides.personal_data.RidesData",  # first, because it locks
     "users.personal_data.users.UsersData",

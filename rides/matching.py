@@ -7,26 +7,33 @@ phones around a pick-up cannot starve it, and a driver who is the only one aroun
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from rides.cells import STEP_KM, between_cells_km, cell_distance_km
 from rides.geo import GeoPoint
-from rides.models import DRIVER_BUSY, OPEN_MATCH, CandidateOutcome, Finder, Match, RejectReason, Ride
+from rides.models import DRIVER_BUSY, OPEN_MATCH, CandidateOutcome, DeviceReceipt, Finder, Match, RejectReason, Ride
 from rides.positions import Position, positions
-from users.models import User, may_drive
-from users.selectors import blocked_among
+from users.models import Block, User, may_drive
 
 MAX_CONSIDERED = 500
 """Drivers considered in one search, nearest first; within a few kilometres that is a whole town's."""
+
+FIRST_LOOK, FARTHER = 20, 4
+"""Drivers looked at first, and how many times as many next: 20, 80, 320, then `MAX_CONSIDERED`."""
+
+RECEIPTS_EXPECTED = timedelta(hours=24)
+"""A device that has confirmed anything within this time is expected to confirm an offer; an older app never does."""
 
 FORGET_AFTER = 5
 """Positions older than this many `LOCATION_MAX_AGE` are not recorded for support staff."""
@@ -40,6 +47,9 @@ IGNORED_OFFER_KM = 0.5
 IGNORED_OFFERS_COUNTED = 5
 IGNORED_OFFERS_MEMORY = timedelta(hours=6)
 
+VEHICLE = ("driver__vehicle_type", "driver__approval", "driver__papers_until")
+BEACON = ("beacon__is_active", "beacon__ignored_offers", "beacon__ignored_at")
+
 
 class OfferDecision(msgspec.Struct, frozen=True):
     """Whether a driver gets an offer; `outcome` is `OFFERED` or the reason why not."""
@@ -49,6 +59,8 @@ class OfferDecision(msgspec.Struct, frozen=True):
     distance_km: float
     position_age_s: float
     outcome: CandidateOutcome
+    confirms: bool = False
+    """Whether the driver's device is expected to confirm the offer."""
 
     @property
     def is_offered(self) -> bool:
@@ -72,6 +84,22 @@ class Driver(msgspec.Struct, frozen=True):
     may_drive: bool
     beacon_is_on: bool
     ignored_offers: int
+    is_riding: bool
+    open_offers: int
+    is_blocked: bool
+    """Whether the driver or the passenger has blocked the other."""
+    confirms: bool
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the driver waits for passengers."""
+        return self.may_drive and self.beacon_is_on and not self.is_riding
+
+    @property
+    def has_an_offer(self) -> bool:
+        """Whether the driver has as many open offers as a driver may have."""
+        most: int = settings.MATCH_MAX_OPEN_OFFERS
+        return bool(most) and self.open_offers >= most
 
     def suits(self, vehicle_type: str) -> bool:
         """Whether the driver takes passengers who ask for this kind of vehicle."""
@@ -79,19 +107,20 @@ class Driver(msgspec.Struct, frozen=True):
 
 
 class Situation(msgspec.Struct, frozen=True):
-    """What the database says about the drivers around a pick-up."""
+    """What the database says about the drivers around a pick-up, as far as they have been looked at."""
 
-    drivers: Mapping[UUID, Driver]
     vehicle_type: str
-    riding: Collection[UUID]
-    has_offers: Collection[UUID]
     offered_before: Collection[UUID]
-    blocked: Collection[UUID]
+    drivers: dict[UUID, Driver]
 
     def ignored_km(self, driver_id: UUID) -> float:
         """Return by how much a driver falls behind."""
         driver = self.drivers.get(driver_id)
         return IGNORED_OFFER_KM * min(driver.ignored_offers, IGNORED_OFFERS_COUNTED) if driver else 0.0
+
+    def rank(self, one: Nearby) -> float:
+        """Return what drivers are ordered by; it is no less than `rank_km`."""
+        return one.rank_km + self.ignored_km(one.place.user_id)
 
 
 def search_radius_km(attempt: int) -> float:
@@ -103,25 +132,45 @@ def search_radius_km(attempt: int) -> float:
     return first + (last - first) * min(attempt - 1, steps) / steps
 
 
-def consider(finder: Finder, room: int) -> list[OfferDecision]:
+def consider(finder: Finder, offers: Collection[Match], room: int) -> list[OfferDecision]:
     """Return decisions on the drivers around the pick-up of whom at most `room` get an offer.
 
-    They come in the order in which offers are made. Drivers behind the last one who gets an offer are left out, unless
-    they are nearer than that one. Those who had an offer in this attempt are left out too.
+    `offers` are those that the search has made before. Decisions come in the order in which offers are made. Drivers
+    behind the last one who gets an offer are left out, unless they are nearer than that one. Those who had an offer in
+    this attempt are left out too.
+
+    It looks at the nearest `FIRST_LOOK` drivers, and at `FARTHER` times as many while there is room: so the cost does
+    not depend on how many drivers a city has.
     """
     now = time.time()
-    offers = dict(Match.objects.filter(finder=finder).values_list("driver_id", "attempt"))
-    near = [one for one in _nearby(finder, now) if offers.get(one.place.user_id) != finder.attempts]
-    around = {one.place.user_id for one in near}
-    situation = _read_situation(around, finder, offered_before={*offers, *_refused_before(finder)})
-    near.sort(key=lambda one: one.rank_km + situation.ignored_km(one.place.user_id))
-    decisions: list[OfferDecision] = []
+    this_attempt = {offer.driver_id for offer in offers if offer.attempt == finder.attempts}
+    before = {offer.driver_id for offer in offers} | _refused_before(finder)
+    situation = Situation(finder.vehicle_type, before, {})
+    count = FIRST_LOOK
+    while True:
+        near = _nearby(finder, now, count)
+        is_all = len(near) < count or count >= MAX_CONSIDERED
+        _look_at(situation, [one.place.user_id for one in near], finder.passenger_id)
+        # Who is farther than all of these ranks behind whoever ranks before the last of them.
+        reach = math.inf if is_all else near[-1].rank_km
+        ranked = sorted((one for one in near if one.place.user_id not in this_attempt), key=situation.rank)
+        decisions = _decisions(situation, ranked, now, room)
+        settled = sum(decision.is_offered for one, decision in decisions if situation.rank(one) <= reach)
+        if is_all or settled >= room:
+            return [decision for _, decision in decisions]
+        count = min(count * FARTHER, MAX_CONSIDERED)
+
+
+def _decisions(
+    situation: Situation, ranked: Iterable[Nearby], now: float, room: int
+) -> list[tuple[Nearby, OfferDecision]]:
+    decisions: list[tuple[Nearby, OfferDecision]] = []
     farthest = 0.0
-    for one in near:
+    for one in ranked:
         if room <= 0 and one.rank_km >= farthest:
             continue
         decision = _decide(situation, one, now, has_room=room > 0)
-        decisions.append(decision)
+        decisions.append((one, decision))
         if decision.is_offered:
             room -= 1
             farthest = max(farthest, one.rank_km)
@@ -136,10 +185,10 @@ def rings_beyond(finder: Finder) -> list[tuple[float, float, int]]:
     radii = {search_radius_km(attempt) for attempt in range(finder.attempts, settings.MATCH_MAX_ATTEMPTS + 1)}
     edges = sorted(radii | {FAR * max(radii)})
     newest = time.time() - settings.LOCATION_MAX_AGE.total_seconds()
-    near = positions().drivers_near(finder.location, edges[-1], newest)
+    near = positions().drivers_near(finder.location, edges[-1], newest, MAX_CONSIDERED)
     outside = [(between_cells_km(place.point, finder.location), place) for _, place in near if place.online]
-    beyond = [(km, place.user_id) for km, place in outside if km > edges[0]][:MAX_CONSIDERED]
-    drivers = _drivers([driver_id for _, driver_id in beyond]) if beyond else {}
+    beyond = [(km, place.user_id) for km, place in outside if km > edges[0]]
+    drivers = _drivers([driver_id for _, driver_id in beyond], finder.passenger_id)
     wanted = {driver_id for driver_id, driver in drivers.items() if driver.suits(finder.vehicle_type)}
     far = [km for km, driver_id in beyond if driver_id in wanted]
     return [(start, end, sum(start < km <= end for km in far)) for start, end in pairwise(edges)]
@@ -147,34 +196,36 @@ def rings_beyond(finder: Finder) -> list[tuple[float, float, int]]:
 
 def available_among(driver_ids: Collection[UUID]) -> set[UUID]:
     """Return those of the drivers who may get an offer now: beacon on, no current ride, not too many open offers."""
-    return free_among(driver_ids) - _with_offers(driver_ids)
+    return {pk for pk, driver in _drivers(driver_ids).items() if driver.is_free and not driver.has_an_offer}
 
 
 def free_among(driver_ids: Collection[UUID]) -> set[UUID]:
     """Return those of the drivers who may drive, whose beacon is on and who have no current ride."""
-    beacons = {pk for pk, driver in _drivers(driver_ids).items() if driver.beacon_is_on and driver.may_drive}
-    return beacons - _riding(driver_ids)
+    return {pk for pk, driver in _drivers(driver_ids).items() if driver.is_free}
 
 
-def _nearby(finder: Finder, now: float) -> list[Nearby]:
-    """Return the drivers within the radius of the attempt, nearest first.
+def _nearby(finder: Finder, now: float, count: int) -> list[Nearby]:
+    """Return the `count` nearest drivers within the radius of the attempt, nearest first.
 
     The edge of the circle is one of cells: else a pick-up could be moved until a driver's offer comes or goes.
     """
     oldest = now - FORGET_AFTER * settings.LOCATION_MAX_AGE.total_seconds()
     radius = search_radius_km(finder.attempts)
-    near = positions().drivers_near(finder.location, radius + 2 * STEP_KM, made_after=oldest)
-    found: list[Nearby] = []
-    for distance, place in near:
-        if between_cells_km(place.point, finder.location) > radius:
-            continue
-        rank = cell_distance_km(place.point, finder.location) if finder.is_coarse else distance
-        found.append(Nearby(rank, distance, place))
-        if not finder.is_coarse and len(found) == MAX_CONSIDERED:  # they come in the order of their rank
-            return found
-    if finder.is_coarse:
-        found.sort(key=lambda one: (one.rank_km, one.place.user_id.int))
-    return found[:MAX_CONSIDERED]
+    reach, most = radius + 2 * STEP_KM, 2 * MAX_CONSIDERED
+    near = positions().drivers_near(finder.location, reach, oldest, most if finder.is_coarse else count)
+    found = _in_circle(near, finder.location, radius)
+    if len(found) < count <= len(near) < most:  # some are beyond the edge, where farther ones may be within
+        found = _in_circle(positions().drivers_near(finder.location, reach, oldest, most), finder.location, radius)
+    if not finder.is_coarse:
+        return [Nearby(km, km, place) for km, place in found[:count]]
+    rough = [Nearby(cell_distance_km(place.point, finder.location), km, place) for km, place in found]
+    return sorted(rough, key=lambda one: (one.rank_km, one.place.user_id.int))[:count]
+
+
+def _in_circle(
+    near: Iterable[tuple[float, Position]], center: GeoPoint, radius_km: float
+) -> list[tuple[float, Position]]:
+    return [(km, place) for km, place in near if between_cells_km(place.point, center) <= radius_km]
 
 
 def _refused_before(finder: Finder) -> set[UUID]:
@@ -187,16 +238,10 @@ def _refused_before(finder: Finder) -> set[UUID]:
     return set(refused.values_list("driver_id", flat=True))
 
 
-def _read_situation(driver_ids: Collection[UUID], finder: Finder, offered_before: Collection[UUID]) -> Situation:
-    """Return what the database says about these drivers, with four queries however many they are."""
-    return Situation(
-        drivers=_drivers(driver_ids),
-        vehicle_type=finder.vehicle_type,
-        riding=_riding(driver_ids),
-        has_offers=_with_offers(driver_ids),
-        offered_before=offered_before,
-        blocked=blocked_among(finder.passenger_id, driver_ids),
-    )
+def _look_at(situation: Situation, driver_ids: Iterable[UUID], passenger_id: UUID) -> None:
+    """Add what the database says about drivers who have not been looked at; one query however many they are."""
+    new = [driver_id for driver_id in driver_ids if driver_id not in situation.drivers]
+    situation.drivers.update(_drivers(new, passenger_id))
 
 
 def _decide(situation: Situation, one: Nearby, now: float, *, has_room: bool) -> OfferDecision:
@@ -204,7 +249,9 @@ def _decide(situation: Situation, one: Nearby, now: float, *, has_room: bool) ->
     outcome = _objection(situation, place, age)
     if outcome is None:
         outcome = CandidateOutcome.OFFERED if has_room else CandidateOutcome.IGNORES_OFFERS
-    return OfferDecision(place.user_id, place.point, one.distance_km, age, outcome)
+    driver = situation.drivers.get(place.user_id)
+    confirms = driver is not None and driver.confirms
+    return OfferDecision(place.user_id, place.point, one.distance_km, age, outcome, confirms)
 
 
 def _objection(situation: Situation, place: Position, age: float) -> CandidateOutcome | None:
@@ -214,49 +261,56 @@ def _objection(situation: Situation, place: Position, age: float) -> CandidateOu
     objections = {
         CandidateOutcome.DEACTIVATED: driver is None or not driver.is_active,
         CandidateOutcome.NOT_APPROVED: bool(driver and not driver.may_drive),
-        CandidateOutcome.BLOCKED: driver_id in situation.blocked,
+        CandidateOutcome.BLOCKED: driver is not None and driver.is_blocked,
         CandidateOutcome.OFFERED_BEFORE: driver_id in situation.offered_before,
         CandidateOutcome.OTHER_VEHICLE: bool(driver and situation.vehicle_type not in ("", driver.vehicle_type)),
         CandidateOutcome.BEACON_OFF: driver is None or not driver.beacon_is_on,
         CandidateOutcome.NOT_CONNECTED: not place.online,
         CandidateOutcome.POSITION_TOO_OLD: age > settings.LOCATION_MAX_AGE.total_seconds(),
-        CandidateOutcome.HAS_A_RIDE: driver_id in situation.riding,
-        CandidateOutcome.HAS_AN_OFFER: driver_id in situation.has_offers,
+        CandidateOutcome.HAS_A_RIDE: driver is not None and driver.is_riding,
+        CandidateOutcome.HAS_AN_OFFER: driver is not None and driver.has_an_offer,
     }
     return next((outcome for outcome, holds in objections.items() if holds), None)
 
 
-def _drivers(driver_ids: Collection[UUID]) -> dict[UUID, Driver]:
+def _drivers(driver_ids: Collection[UUID], passenger_id: UUID | None = None) -> dict[UUID, Driver]:
+    """Return what the database says about drivers; one query, or none for nobody."""
+    if not driver_ids:
+        return {}
     now = timezone.now()
-    vehicle = ("driver__vehicle_type", "driver__approval", "driver__papers_until")
-    beacon = ("beacon__is_active", "beacon__ignored_offers", "beacon__ignored_at")
-    rows = User.objects.filter(pk__in=driver_ids).values_list("pk", "is_active", *vehicle, *beacon)
-    return {
-        pk: Driver(
-            is_active, kind or "", may_drive(approval, until), bool(is_on), _remembered(ignored, ignored_at, now)
-        )
-        for pk, is_active, kind, approval, until, is_on, ignored, ignored_at in rows
+    riding = Ride.objects.filter(driver=OuterRef("pk"), status__in=DRIVER_BUSY)
+    offers = Match.objects.filter(driver=OuterRef("pk"), status__in=OPEN_MATCH, expires_at__gt=now).order_by()
+    count = offers.values("driver").annotate(count=Count("pk")).values("count")
+    blocks = Block.objects.filter(
+        Q(blocker=passenger_id, blocked=OuterRef("pk")) | Q(blocked=passenger_id, blocker=OuterRef("pk"))
+    )
+    receipts = DeviceReceipt.objects.filter(pk=OuterRef("pk"), received_at__gte=now - RECEIPTS_EXPECTED)
+    affairs = {
+        "is_riding": Exists(riding),
+        "open_offers": Subquery(count),
+        "is_blocked": Exists(blocks),
+        "confirms": Exists(receipts),
     }
+    users = User.objects.filter(pk__in=driver_ids).annotate(**affairs)
+    rows = users.values_list("pk", "is_active", *VEHICLE, *BEACON, *affairs, named=True)
+    return {row.pk: _driver(row, now) for row in rows}
+
+
+def _driver(row: Any, now: datetime) -> Driver:
+    return Driver(
+        is_active=row.is_active,
+        vehicle_type=row.driver__vehicle_type or "",
+        may_drive=may_drive(row.driver__approval, row.driver__papers_until),
+        beacon_is_on=bool(row.beacon__is_active),
+        ignored_offers=_remembered(row.beacon__ignored_offers, row.beacon__ignored_at, now),
+        is_riding=row.is_riding,
+        open_offers=row.open_offers or 0,
+        is_blocked=row.is_blocked,
+        confirms=row.confirms,
+    )
 
 
 def _remembered(ignored: int | None, ignored_at: datetime | None, now: datetime) -> int:
     if not ignored or ignored_at is None or now - ignored_at > IGNORED_OFFERS_MEMORY:
         return 0
     return ignored
-
-
-def _riding(driver_ids: Collection[UUID]) -> set[UUID]:
-    rides = Ride.objects.filter(driver__in=driver_ids, status__in=DRIVER_BUSY)
-    return set(rides.values_list("driver_id", flat=True))
-
-
-def _with_offers(driver_ids: Collection[UUID]) -> set[UUID]:
-    """Return those of the drivers who have as many open offers as a driver may have."""
-    most: int = settings.MATCH_MAX_OPEN_OFFERS
-    if not most:
-        return set()
-    offers = Match.objects.filter(
-        driver__in=driver_ids, status__in=OPEN_MATCH, expires_at__gt=timezone.now()
-    ).order_by()
-    counted = offers.values("driver_id").annotate(count=Count("pk")).filter(count__gte=most)
-    return set(counted.values_list("driver_id", flat=True))

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Min, QuerySet
 from django.utils import timezone
 
 from rides.models import OPEN_MATCH, Finder, FinderStatus, Match, Ride, RideStatus
@@ -37,6 +40,17 @@ def run_due() -> int:
     overdue = Ride.objects.filter(status=RideStatus.PICKUP, created_at__lte=now - settings.PICKUP_TIMEOUT)
     cancelled = _each(overdue.values_list("pk", flat=True)[:BATCH], lambda pk: ride_cancel_overdue(ride_id=pk))
     return expired + continued + cancelled
+
+
+def next_due() -> datetime | None:
+    """Return when `run_due` next has something to do; None while there is nothing that will be due."""
+    rows: tuple[tuple[QuerySet[Any], str, timedelta], ...] = (
+        (Match.objects.filter(status__in=OPEN_MATCH), "expires_at", timedelta()),
+        (Finder.objects.filter(status=FinderStatus.OPEN), "due_at", timedelta()),
+        (Ride.objects.filter(status=RideStatus.PICKUP), "created_at", settings.PICKUP_TIMEOUT),
+    )
+    firsts = [(waiting.aggregate(first=Min(column))["first"], after) for waiting, column, after in rows]
+    return min((first + after for first, after in firsts if first), default=None)
 
 
 def close_deactivated() -> int:

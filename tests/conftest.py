@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from channels.layers import channel_layers
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, transaction
+from django.db.transaction import Atomic
 from django.utils import translation
 from hypothesis import settings as hypothesis_settings
 
@@ -19,13 +21,13 @@ from common.process import process
 from realtime import metrics
 from realtime.server.background import Background
 from tests.cast import make_driver, make_user
-from tests.servers import distributed, nats_client, nats_server, redis_url, template_database, valkey
+from tests.servers import distributed, nats_client, nats_server, postgres, redis_url, template_database, valkey
 from users.models import User
 
 hypothesis_settings.register_profile("patient", deadline=None)  # how long an example takes says nothing here
 hypothesis_settings.load_profile("patient")
 
-__all__ = ["distributed", "nats_client", "nats_server", "redis_url", "template_database", "valkey"]
+__all__ = ["distributed", "nats_client", "nats_server", "postgres", "redis_url", "template_database", "valkey"]
 
 
 LONGEST_FIRST = ("stress", "browser", "e2e", "clients", "examples", "devservers")
@@ -84,6 +86,23 @@ def _fresh_process() -> Iterator[None]:
     channel_layers.backends.clear()
     cache.clear()
     translation.deactivate()  # what a request with Accept-Language left behind
+
+
+@pytest.fixture(autouse=True)
+def _services_may_be_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give what begins within the transaction of a test a savepoint, which it can roll back.
+
+    A service has none of its own (`atomic(savepoint=False)`): whoever calls it begins the transaction and ends it when
+    the service refuses. A test that calls it directly in pytest-django's transaction goes on after the refusal.
+    """
+    enter = Atomic.__enter__
+
+    def enter_with_savepoint(atomic: Any) -> None:
+        blocks = transaction.get_connection(atomic.using).atomic_blocks
+        is_outermost = bool(blocks) and blocks[-1]._from_testcase
+        enter(Atomic(atomic.using, True, False) if is_outermost else atomic)
+
+    monkeypatch.setattr(Atomic, "__enter__", enter_with_savepoint)
 
 
 @pytest.fixture

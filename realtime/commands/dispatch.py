@@ -10,15 +10,17 @@ from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from common.db import delete_batch
 from common.errors import DomainError, InvalidFormat, RateLimited, Unauthorized, ValidationFailed
+from common.prepared import Prepared
 from realtime.commands.routes import ROUTES, Route
 from realtime.contract.frames import BadFrame, Command, Frame, error_data, plain_values, readable
 from realtime.models import CommandReceipt
-from users.tokens import Claims, user_of
+from users.tokens import Claims, check_claims
 
 logger = logging.getLogger(__name__)
 
@@ -55,22 +57,16 @@ def read_command(route: Route, role: str, frame: Frame) -> Command:
 def execute(claims: Claims, route: Route, frame: Frame) -> Answer:
     """Carry out a command of the domain and return its answer; with an `id` it happens once, and the answer is kept.
 
-    Everything, also what is wrong with the command, is settled in one transaction with the receipt. Whatever is not a
-    `DomainError` is raised, and then nothing has happened and nothing is stored.
+    What the command changes and its receipt are one transaction. A refusal changes nothing, and its receipt is kept
+    afterwards. Whatever is not a `DomainError` is raised, and then nothing has happened and nothing is stored.
     """
-    if frame.command_id is None:
-        return _attempt(claims, route, frame)
-    with transaction.atomic():
-        receipt, is_new = _receipt(claims.user_id, route, frame)
-        if not is_new:
-            return _stored_answer(receipt, route, frame)
-        answer = _attempt(claims, route, frame)
-        if answer["data"].get("code") in NOT_STORED:
-            receipt.delete()
-        else:
-            receipt.answer = answer
-            receipt.save(update_fields=["answer"])
-        return answer
+    try:
+        return _execute_once(claims, route, frame)
+    except IntegrityError:  # by another connection, which sent the same `id` and was faster: ours was rolled back
+        receipt = _receipt(claims.user_id, frame)
+        if receipt is None:
+            raise
+        return _stored_answer(receipt, route, frame)
 
 
 def purge_receipts() -> int:
@@ -83,31 +79,67 @@ def error_answer(exc: DomainError) -> Answer:
     return {"type": "error", "data": error_data(exc)}
 
 
-def _attempt(claims: Claims, route: Route, frame: Frame) -> Answer:
+def _execute_once(claims: Claims, route: Route, frame: Frame) -> Answer:
+    """Answer as before, or carry the command out; raise `IntegrityError` when its receipt was written meanwhile."""
+    try:
+        with transaction.atomic():
+            receipt = _receipt(claims.user_id, frame)
+            if receipt is not None:
+                return _stored_answer(receipt, route, frame)
+            answer = {"type": "ack", "data": _carry_out(claims, route, frame)}
+            _keep(claims.user_id, route, frame, answer)
+            return answer
+    except DomainError as exc:
+        logger.info("Refused: %s", exc.message, extra={"code": exc.code.value})
+        refusal = error_answer(exc)
+        if exc.code not in NOT_STORED:
+            with transaction.atomic():
+                _keep(claims.user_id, route, frame, refusal)
+        return refusal
+
+
+def _carry_out(claims: Claims, route: Route, frame: Frame) -> dict[str, Any]:
     """Call the service, unless the token's user, role or version have come to an end.
 
     That is looked at last: the service has locked the user by then, so that nothing can come in between; a socket that
     is about to be closed does not slip in one more command.
     """
     assert route.service is not None
-    try:
-        command = read_command(route, claims.role, frame)
-        with transaction.atomic():
-            result = route.service(user_id=claims.user_id, **msgspec.structs.asdict(command))
-            user_of(claims)
-    except DomainError as exc:
-        logger.info("Refused: %s", exc.message, extra={"code": exc.code.value})
-        return error_answer(exc)
-    return {"type": "ack", "data": result or {}}
+    command = read_command(route, claims.role, frame)
+    result = route.service(user_id=claims.user_id, **msgspec.structs.asdict(command))
+    check_claims(claims)
+    return result or {}
 
 
-def _receipt(user_id: UUID, route: Route, frame: Frame) -> tuple[CommandReceipt, bool]:
-    """Return the receipt of a command's id, and whether it was made now; a second sender waits for the first."""
-    now = timezone.now()
-    own = CommandReceipt.objects.filter(user_id=user_id, command_id=frame.command_id)
-    own.filter(created_at__lt=now - settings.COMMAND_ID_TTL).delete()
-    values = {"type": frame.type, "digest": _digest(route, frame), "answer": {}, "created_at": now}
-    return own.get_or_create(user_id=user_id, command_id=frame.command_id, defaults=values)
+def _receipt(user_id: UUID, frame: Frame) -> CommandReceipt | None:
+    """Return the receipt of a command's `id`, if it was sent within `COMMAND_ID_TTL` before."""
+    if frame.command_id is None or _HAS_RECEIPT.first(user_id, frame.command_id) is None:
+        return None
+    receipt = CommandReceipt.objects.get(user_id=user_id, command_id=frame.command_id)
+    if receipt.created_at < timezone.now() - settings.COMMAND_ID_TTL:
+        receipt.delete()
+        return None
+    return receipt
+
+
+def _keep(user_id: UUID, route: Route, frame: Frame, answer: Answer) -> None:
+    """Write the receipt of a command that has an `id`."""
+    if frame.command_id is not None:
+        CommandReceipt.objects.create(
+            user_id=user_id,
+            command_id=frame.command_id,
+            type=frame.type,
+            digest=_digest(route, frame),
+            answer=answer,
+            created_at=timezone.now(),
+        )
+
+
+def _receipts(user_id: UUID, command_id: str) -> QuerySet[CommandReceipt, Any]:
+    return CommandReceipt.objects.filter(user_id=user_id, command_id=command_id).values_list("pk")
+
+
+_HAS_RECEIPT = Prepared(UUID, str, build=_receipts)
 
 
 def _stored_answer(receipt: CommandReceipt, route: Route, frame: Frame) -> Answer:

@@ -25,6 +25,7 @@ from common.errors import DomainError
 from common.process import process
 from common.retrying import all_or_each
 from common.threads import in_read_thread, in_write_thread
+from realtime import metrics
 from realtime.contract.frames import LocationUpdate, text_of, unnumbered
 from realtime.contract.messages import LocationRelayed
 from realtime.delivery.layer_messages import RELAY, group_of
@@ -53,11 +54,14 @@ class TrackBuffer:
 
     def __init__(self) -> None:
         self._waiting: defaultdict[UUID, list[Report]] = defaultdict(list)
+        self._drivers: dict[UUID, UUID] = {}  # of the rides of which a driver's report is not in the database
         self._lock = asyncio.Lock()  # held while reports are neither here nor in the database
 
-    def add(self, ride_id: UUID, report: Report) -> None:
-        """Take a report of somebody on a ride."""
+    def add(self, ride_id: UUID, report: Report, driver_id: UUID | None = None) -> None:
+        """Take a report of somebody on a ride; of its driver with the driver's id."""
         self._waiting[ride_id].append(report)
+        if driver_id is not None:
+            self._drivers[ride_id] = driver_id
 
     async def flush_all(self) -> None:
         """Write what was collected of all rides, many in one transaction.
@@ -76,13 +80,16 @@ class TrackBuffer:
                 what="tracks",
             )
 
-    async def flush(self, ride_id: UUID) -> None:
-        """Write what was collected of a ride; return when it is in the database."""
-        await self._flush(ride_id)
+    async def flush(self, driver_id: UUID) -> None:
+        """Write what a driver has reported, which most of the time is nothing; return when it is in the database."""
+        for ride_id in [ride for ride, driver in self._drivers.items() if driver == driver_id]:
+            await self._flush(ride_id)
 
     async def _flush_alone(self, ride_id: UUID) -> bool:
-        with contextlib.suppress(Exception):  # the reports stay in the buffer
+        try:
             await self._flush(ride_id)
+        except Exception:  # the reports stay in the buffer
+            metrics.track_not_written()
         return True
 
     async def _flush(self, *ride_ids: UUID) -> None:
@@ -104,6 +111,8 @@ class TrackBuffer:
                 for ride_id, own in reports.items():
                     self._waiting[ride_id][:0] = own
                 raise
+            for ride_id in reports.keys() - self._waiting.keys():
+                self._drivers.pop(ride_id, None)
 
 
 def track_buffer() -> TrackBuffer:
@@ -185,7 +194,8 @@ class PositionIntake:
             is_kept = ride.status == RideStatus.ONGOING and is_due
             self._passenger_kept_at = fix.received_at if is_kept else self._passenger_kept_at
         if is_kept:
-            track_buffer().add(ride.ride_id, Report(fix, made_at, by_driver=ride.is_driver))
+            driver_id = self._user_id if ride.is_driver else None
+            track_buffer().add(ride.ride_id, Report(fix, made_at, by_driver=ride.is_driver), driver_id)
 
     async def _remember(self) -> None:
         """Read once where the user was before this connection; while that cannot be read, nothing is known of it."""
@@ -205,9 +215,8 @@ class PositionIntake:
 
         What a passenger reported is only looked at in the end, and is written in its time.
         """
-        ride = await self._current_ride() if self._driver else None
-        if ride is not None:
-            await track_buffer().flush(ride.ride_id)
+        if self._driver:
+            await track_buffer().flush(self._user_id)
 
     async def _current_ride(self) -> CurrentRide | None:
         while not self._ride_is_known:

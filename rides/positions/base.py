@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Protocol
 from uuid import UUID
 
@@ -42,6 +42,19 @@ def reported_at(point: GeoPoint, received_at: float) -> Whereabouts:
     return Whereabouts(fix, received_at, Sighting(fix, received_at))
 
 
+FIRST_CIRCLE_KM = 0.15
+"""Searches look in a circle of this radius first, then in larger ones, so that they need not look at a whole city."""
+
+
+def circles(radius_km: float, growth: float) -> Iterator[float]:
+    """Yield growing radii; the last one is `radius_km`."""
+    circle = FIRST_CIRCLE_KM
+    while circle < radius_km:
+        yield circle
+        circle *= growth
+    yield radius_km
+
+
 class PositionStore(Protocol):
     """Keeps the last position of each user. Its methods may be called from any thread."""
 
@@ -54,11 +67,17 @@ class PositionStore(Protocol):
     def last_of(self, user_ids: Collection[UUID]) -> dict[UUID, Position]:
         """Return the last positions of these users, however old; who has none is left out."""
 
-    def drivers_near(self, point: GeoPoint, radius_km: float, made_after: float) -> list[tuple[float, Position]]:
-        """Return `(distance in km, position)` of the drivers within the radius, nearest first.
+    def drivers_near(
+        self, point: GeoPoint, radius_km: float, made_after: float, most: int
+    ) -> list[tuple[float, Position]]:
+        """Return `(distance in km, position)` of the `most` nearest drivers within the radius, nearest first.
 
-        Positions made before `made_after` are left out.
+        Positions made before `made_after` are left out; there are fewer only where there are no more.
         """
+
+    @property
+    def has_unflushed(self) -> bool:
+        """Whether `flush` has something to do."""
 
     def flush(self) -> None:
         """Let other processes see what was reported here."""

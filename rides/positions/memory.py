@@ -10,27 +10,26 @@ from msgspec.structs import replace
 
 from rides.geo import GeoPoint, distance_km
 from rides.metering.whereabouts import Whereabouts
-from rides.positions.base import Position
+from rides.positions.base import Position, circles
+from rides.positions.grid import KM_PER_DEGREE, Cell, cell_of, cells_around
 from users.presence import presence
-
-KM_PER_DEGREE = 111.0
-"""Slightly less than the length of a degree of latitude, so that the quick look below never misses anybody."""
 
 
 class MemoryPositions:
-    """A dict of positions. A search looks at all of them, so its cost grows with their number."""
+    """A dict of positions, and a grid of those of drivers: a search looks at the cells around its place alone."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._places: dict[UUID, tuple[Whereabouts, float]] = {}
-        self._drivers: set[UUID] = set()
+        self._drivers: dict[UUID, Cell] = {}
+        self._cells: dict[Cell, set[UUID]] = {}
 
     def report(self, user_id: UUID, where: Whereabouts, received_at: float, *, driver: bool) -> None:
         """Take a user's position; only those of drivers are found by `drivers_near`."""
         with self._lock:
             self._places[user_id] = (where, received_at)
             if driver:
-                self._drivers.add(user_id)
+                self._move(user_id, cell_of(GeoPoint(where.fix.latitude, where.fix.longitude)))
 
     def last(self, user_id: UUID) -> Position | None:
         """Return the last position of a user, however old."""
@@ -43,19 +42,23 @@ class MemoryPositions:
         online = presence().online(places)
         return {user_id: Position(user_id, *place, online=user_id in online) for user_id, place in places.items()}
 
-    def drivers_near(self, point: GeoPoint, radius_km: float, made_after: float) -> list[tuple[float, Position]]:
-        """Return `(distance in km, position)` of the drivers within the radius, nearest first."""
-        reach = radius_km / KM_PER_DEGREE
-        with self._lock:
-            around = [
-                Position(driver, *place, online=False)
-                for driver, place in ((driver, self._places[driver]) for driver in self._drivers)
-                if abs(place[0].fix.latitude - point.latitude) <= reach and place[0].at >= made_after
-            ]
-        near = [(distance_km(point, place.point), place) for place in around]
-        found = sorted((one for one in near if one[0] <= radius_km), key=lambda one: one[0])
+    def drivers_near(
+        self, point: GeoPoint, radius_km: float, made_after: float, most: int
+    ) -> list[tuple[float, Position]]:
+        """Return `(distance in km, position)` of the `most` nearest drivers within the radius, nearest first."""
+        found: list[tuple[float, Position]] = []
+        for circle in circles(radius_km, growth=2):
+            found = [one for one in self._within(point, circle, made_after) if one[0] <= circle]
+            if len(found) >= most:
+                break
+        found = sorted(found, key=lambda one: one[0])[:most]
         online = presence().online([place.user_id for _, place in found])
         return [(km, replace(place, online=place.user_id in online)) for km, place in found]
+
+    @property
+    def has_unflushed(self) -> bool:
+        """Nothing waits."""
+        return False
 
     def flush(self) -> None:
         """Do nothing: what is reported is there at once."""
@@ -63,14 +66,51 @@ class MemoryPositions:
     def erase(self, user_id: UUID) -> None:
         """Drop the position of one user."""
         with self._lock:
-            self._places.pop(user_id, None)
-            self._drivers.discard(user_id)
+            self._drop(user_id)
 
     def forget(self, received_before: float) -> int:
         """Drop positions that were received before; return how many."""
         with self._lock:
             old = [user_id for user_id, (_, at) in self._places.items() if at < received_before]
             for user_id in old:
-                del self._places[user_id]
-                self._drivers.discard(user_id)
+                self._drop(user_id)
             return len(old)
+
+    def _within(self, point: GeoPoint, radius_km: float, made_after: float) -> list[tuple[float, Position]]:
+        """Return the drivers of all cells that a circle touches."""
+        reach = radius_km / KM_PER_DEGREE
+        with self._lock:
+            around = [
+                (driver, *self._places[driver])
+                for cell in cells_around(point, radius_km)
+                for driver in self._cells.get(cell, ())
+            ]
+        return [
+            (distance_km(point, place.point), place)
+            for place in (
+                Position(driver, where, at, online=False)
+                for driver, where, at in around
+                if where.at >= made_after and abs(where.fix.latitude - point.latitude) <= reach
+            )
+        ]
+
+    def _move(self, driver: UUID, cell: Cell) -> None:
+        left = self._drivers.get(driver)
+        if left == cell:
+            return
+        if left is not None:
+            self._leave(driver, left)
+        self._drivers[driver] = cell
+        self._cells.setdefault(cell, set()).add(driver)
+
+    def _leave(self, driver: UUID, cell: Cell) -> None:
+        drivers = self._cells[cell]
+        drivers.discard(driver)
+        if not drivers:
+            del self._cells[cell]
+
+    def _drop(self, user_id: UUID) -> None:
+        self._places.pop(user_id, None)
+        cell = self._drivers.pop(user_id, None)
+        if cell is not None:
+            self._leave(user_id, cell)

@@ -21,7 +21,8 @@ from django.conf import settings
 from common.redis import PREFIX, sync_redis
 from rides.geo import GeoPoint, distance_km
 from rides.metering.whereabouts import Whereabouts
-from rides.positions.base import Position, reported_at
+from rides.positions.base import Position, circles, reported_at
+from rides.positions.grid import KM_PER_DEGREE
 from users.presence import presence
 
 DRIVERS = f"{PREFIX}drivers"
@@ -32,9 +33,6 @@ POLAR = f"{PREFIX}drivers-polar"
 
 MAX_LATITUDE = 85.05
 """The GEO index of Redis ends here (https://redis.io/docs/latest/commands/geoadd/)."""
-
-KM_PER_DEGREE = 111.0
-"""Slightly less than the length of a degree of latitude."""
 
 MAX_FOUND = 2000
 """Drivers that are looked at in one search, nearest first."""
@@ -83,16 +81,20 @@ class RedisPositions:
         self.flush()
         return {position.user_id: position for position in _positions(_read(list(user_ids)))}
 
-    def drivers_near(self, point: GeoPoint, radius_km: float, made_after: float) -> list[tuple[float, Position]]:
-        """Return `(distance in km, position)` of the drivers within the radius, nearest first."""
+    def drivers_near(
+        self, point: GeoPoint, radius_km: float, made_after: float, most: int
+    ) -> list[tuple[float, Position]]:
+        """Return `(distance in km, position)` of the `most` nearest drivers within the radius, nearest first."""
         self.flush()
-        fresh = {
-            user_id: place
-            for user_id, place in _read(_drivers_around(point, radius_km * REACH)).items()
-            if place.whereabouts.at >= made_after
-        }
-        found = [(distance_km(point, position.point), position) for position in _positions(fresh)]
-        return sorted((one for one in found if one[0] <= radius_km), key=lambda one: one[0])
+        fresh = _fresh_around(point, radius_km, made_after, most)
+        found = sorted((_distance(point, place), user_id, place) for user_id, place in fresh.items())[:most]
+        places = _positions({user_id: place for _, user_id, place in found})
+        return [(km, place) for (km, _, _), place in zip(found, places, strict=True)]
+
+    @property
+    def has_unflushed(self) -> bool:
+        """Whether positions were reported that others cannot see yet."""
+        return bool(self._places)
 
     def flush(self) -> None:
         """Write what was collected. When that fails it stays collected, and the error is raised."""
@@ -136,7 +138,31 @@ class RedisPositions:
         return len(old)
 
 
-def _drivers_around(point: GeoPoint, radius_km: float) -> list[UUID]:
+def _fresh_around(point: GeoPoint, radius_km: float, made_after: float, most: int) -> dict[UUID, _Place]:
+    """Return at least the `most` nearest drivers within the radius, of those whose position is new enough.
+
+    It asks for a few more than that, since some positions are old; where that is not enough, for all there are.
+    """
+    is_polar = abs(point.latitude) + radius_km / KM_PER_DEGREE > MAX_LATITUDE
+    growing = [radius_km] if is_polar else list(circles(radius_km, growth=3))
+    within: dict[UUID, _Place] = {}
+    for count in (most + most // 2, MAX_FOUND):
+        for circle in growing:
+            around = _drivers_around(point, circle * REACH, count)
+            if len(around) >= count:
+                break
+        fresh = {pk: place for pk, place in _read(around).items() if place.whereabouts.at >= made_after}
+        within = {pk: place for pk, place in fresh.items() if _distance(point, place) <= radius_km}
+        if len(within) >= most or len(around) < count:
+            break
+    return within
+
+
+def _distance(point: GeoPoint, place: _Place) -> float:
+    return distance_km(point, GeoPoint(place.latitude, place.longitude))
+
+
+def _drivers_around(point: GeoPoint, radius_km: float, count: int) -> list[UUID]:
     """Return drivers who may be within the radius, nearest first; near a pole, all who are beyond the index."""
     members: Any = sync_redis().geosearch(
         DRIVERS,
@@ -145,7 +171,7 @@ def _drivers_around(point: GeoPoint, radius_km: float) -> list[UUID]:
         radius=radius_km,
         unit="km",
         sort="ASC",
-        count=MAX_FOUND,
+        count=count,
     )
     if abs(point.latitude) + radius_km / KM_PER_DEGREE > MAX_LATITUDE:
         members += list(sync_redis().smembers(POLAR))

@@ -12,9 +12,8 @@ from users.models import Approval, Driver
 from users.selectors import drivers_barred
 
 
-def require_approval(user_id: UUID) -> None:
+def require_approval(driver: Driver | None) -> None:
     """Raise `ValidationFailed` for a driver who may not drive (`DRIVER_APPROVAL`, papers), with the reason."""
-    driver = Driver.objects.filter(pk=user_id).first()
     if driver is None:
         return
     if driver.may_drive:

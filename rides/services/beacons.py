@@ -21,9 +21,10 @@ from rides.positions import positions
 from rides.services.approval import require_approval
 from rides.services.locking import lock_affairs
 from rides.services.matches import matches_reject
+from users.models import User
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def beacon_update(
     *, user_id: UUID, is_active: bool, latitude: float | None = None, longitude: float | None = None
 ) -> None:
@@ -36,14 +37,17 @@ def beacon_update(
     if point is not None:
         transaction.on_commit(partial(_report, user_id, point, time.time()))
     lock_affairs(user_id)
-    beacon, _ = Beacon.objects.get_or_create(driver_id=user_id, defaults={"changed_at": timezone.now()})
-    if beacon.is_active == is_active:
+    user = User.objects.select_related("beacon", "driver").get(pk=user_id)
+    beacon: Beacon | None = getattr(user, "beacon", None)
+    if is_active == bool(beacon and beacon.is_active):
         return
     if is_active:
-        require_approval(user_id)
-    beacon.is_active = is_active
-    beacon.changed_at = timezone.now()
-    beacon.save()
+        require_approval(getattr(user, "driver", None))
+    changed = {"is_active": is_active, "changed_at": timezone.now()}
+    if beacon is None:
+        Beacon.objects.create(driver_id=user_id, **changed)
+    else:
+        Beacon.objects.filter(driver_id=user_id).update(**changed)
     emit(BeaconUpdated(user_id=user_id, is_active=is_active, latitude=latitude, longitude=longitude))
     if not is_active:
         matches_reject(Match.objects.filter(driver_id=user_id, status__in=OPEN_MATCH), "cancelled")

@@ -125,7 +125,8 @@ def _drive(ride: Ride, measurement: Measurement) -> Drive:
 
 
 def _doubts(ride: Ride, fixes: Sequence[Fix], measurement: Measurement) -> list[str]:
-    passenger = [fix_of(point) for point in PassengerPoint.objects.filter(ride=ride).order_by("id")]
+    points = PassengerPoint.objects.filter(ride=ride).order_by("id") if ride.kept_passenger_points else ()
+    passenger = [fix_of(point) for point in points]
     found: list[str] = [*doubts(fixes, measurement)]
     return [*found, "apart"] if passenger and apart(fixes, passenger, limits_of(ride)) else found
 

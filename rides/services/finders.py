@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Min
 from django.utils import timezone
 
 from common.errors import ValidationFailed
+from events.base import Event
 from events.outbox import emit
-from rides.events import FinderUpdated
+from rides.events import FinderUpdated, MatchFound
 from rides.geo import GeoPoint
-from rides.models import OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, Ride
+from rides.models import OPEN_MATCH, Finder, FinderStatus, Match
 from rides.services.attempts import attempt_record
 from rides.services.locking import lock_affairs
-from rides.services.matches import matches_reject
+from rides.services.matches import matches_close
 from rides.services.offers import offers_flag_unreachable, offers_make
-from rides.services.patience import is_restless, refuse_restless_passenger
+from rides.services.patience import PassengerDay, searches_of_today
 from rides.services.quotes import quote_check
-from rides.snapshots import finder_fields
+from rides.snapshots import finder_fields, match_fields
 from users.models import User
+
+PROGRESS = ("attempts", "attempt_ends_at", "due_at")
+"""What a look for drivers changes in a search."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -53,7 +57,7 @@ class Wish(msgspec.Struct, frozen=True):
         }
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def finder_update(
     *,
     user_id: UUID,
@@ -71,26 +75,26 @@ def finder_update(
     asked from there. The same again, or ending what has ended, changes nothing.
     """
     lock_affairs(user_id)
-    finder = Finder.objects.filter(passenger_id=user_id, status=FinderStatus.OPEN).first()
+    now = timezone.now()
+    searches = searches_of_today(user_id, now)
+    finder = next((search for search in searches if search.status == FinderStatus.OPEN), None)
     if not is_active:
         if finder is not None:
-            _end(finder, FinderStatus.CANCELLED)
+            _end(finder, FinderStatus.CANCELLED, now)
         return
     if location is None or target_location is None:
         missing = "location" if location is None else "target_location"
         raise ValidationFailed(f"{missing} is needed to look for a driver.", field=missing)
     wish = Wish(location, target_location, vehicle_type or "", auto_accept, quote_id)
-    now = timezone.now()
     if quote_id is not None and (finder is None or finder.quote_id != quote_id or wish.moves(finder)):
         asked = {"location": location, "target_location": target_location, "vehicle_type": wish.vehicle_type}
         quote_check(user_id=user_id, quote_id=quote_id, now=now, **asked)  # type: ignore[arg-type]
-    if finder is None:
-        _refuse_riding(user_id)
-        refuse_restless_passenger(user_id, now)
-        _begin(user_id, wish, now)
-    elif wish.moves(finder):
-        refuse_restless_passenger(user_id, now)
-        _move(finder, wish, now)
+    if finder is None or wish.moves(finder):
+        day = PassengerDay.of(user_id, searches, now)
+        if day.is_riding:
+            raise ValidationFailed("You have a current ride.", field="is_active")
+        day.refuse_restless(now)
+        emit(*(_move(finder, wish, day, now) if finder else _begin(user_id, wish, now, is_coarse=day.is_restless())))
     elif (wish.auto_accept, wish.quote_id) != (finder.auto_accept, finder.quote_id):
         _adjust(finder, wish)
 
@@ -105,38 +109,41 @@ def finder_continue(*, finder_id: UUID) -> None:
     if finder is None:
         return
     if not User.objects.filter(pk=passenger_id, is_active=True).exists():
-        _end(finder, FinderStatus.CANCELLED)
+        _end(finder, FinderStatus.CANCELLED, now)
     elif now < finder.attempt_ends_at:
-        _search(finder, now)
+        made = _search(finder, now)
+        finder.save(update_fields=PROGRESS)
+        emit(*made.events)
     elif finder.attempts < settings.MATCH_MAX_ATTEMPTS:
-        _next_attempt(finder, now)
+        events = _next_attempt(finder, now)
+        finder.save(update_fields=PROGRESS)
+        emit(*events)
     else:
-        _end(finder, FinderStatus.NO_DRIVER)
+        _end(finder, FinderStatus.NO_DRIVER, now)
 
 
-def _refuse_riding(user_id: UUID) -> None:
-    if Ride.objects.filter(passenger_id=user_id, status__in=PASSENGER_BUSY).exists():
-        raise ValidationFailed("You have a current ride.", field="is_active")
-
-
-def _begin(user_id: UUID, wish: Wish, now: datetime, origin_id: UUID | None = None) -> None:
-    finder = Finder.objects.create(
+def _begin(user_id: UUID, wish: Wish, now: datetime, *, is_coarse: bool, origin_id: UUID | None = None) -> list[Event]:
+    """Create a search and make its first attempt; return the events. The row is written once, with what came of it."""
+    finder = Finder(
         passenger_id=user_id,
         origin_id=origin_id,
-        is_coarse=is_restless(user_id, now),
+        is_coarse=is_coarse,
         attempt_ends_at=now,
         due_at=now,
         created_at=now,
         **wish.columns(),
     )
-    emit(FinderUpdated(user_id=user_id, **finder_fields(finder)))
-    _next_attempt(finder, now)
+    events = [FinderUpdated(user_id=user_id, **finder_fields(finder)), *_next_attempt(finder, now)]
+    finder.save(force_insert=True)
+    return events
 
 
-def _move(finder: Finder, wish: Wish, now: datetime) -> None:
+def _move(finder: Finder, wish: Wish, day: PassengerDay, now: datetime) -> list[Event]:
     """Go on from another place: a search of its own, so that each keeps the record of whom it asked and from where."""
-    _close(finder, FinderStatus.MOVED)
-    _begin(finder.passenger_id, wish, now, origin_id=finder.origin_id or finder.pk)
+    closed = _close(finder, FinderStatus.MOVED, now)
+    is_coarse = day.is_restless(more=1)
+    origin_id = finder.origin_id or finder.pk
+    return [*closed, *_begin(finder.passenger_id, wish, now, is_coarse=is_coarse, origin_id=origin_id)]
 
 
 def _adjust(finder: Finder, wish: Wish) -> None:
@@ -146,46 +153,54 @@ def _adjust(finder: Finder, wish: Wish) -> None:
     emit(FinderUpdated(user_id=finder.passenger_id, **finder_fields(finder)))
 
 
-def _next_attempt(finder: Finder, now: datetime) -> None:
+def _next_attempt(finder: Finder, now: datetime) -> list[Event]:
+    """Begin an attempt; return its events. The caller saves the search."""
     finder.attempts += 1
     finder.attempt_ends_at = now + settings.MATCH_RESPONSE_TIMEOUT
-    is_short = _search(finder, now)
-    attempt_record(finder, now, look_farther=is_short)
+    made = _search(finder, now)
+    attempt_record(finder, now, look_farther=made.is_short)
+    return made.events
 
 
-def _search(finder: Finder, now: datetime) -> bool:
+class Made(msgspec.Struct, frozen=True):
+    """What a look for drivers led to; it is short with fewer offers than an attempt may make: it looks again soon."""
+
+    events: list[Event]
+    is_short: bool
+
+
+def _search(finder: Finder, now: datetime) -> Made:
     """Offer the ride to the nearest available drivers, and beside each device that has not confirmed its offer.
 
-    Return whether there are fewer of them than an attempt may ask; then it looks again soon.
+    The caller saves the search and emits the events.
     """
-    offers_flag_unreachable(finder, now)
-    offers = Match.objects.filter(finder=finder, attempt=finder.attempts)
-    room: int = settings.MATCH_MAX_DRIVERS and settings.MATCH_MAX_DRIVERS - offers.filter(unreachable_at=None).count()
-    made = offers_make(finder, room, now)
+    offers = list(Match.objects.filter(finder=finder))
+    unreachable = offers_flag_unreachable(offers, now)
+    asked = sum(offer.attempt == finder.attempts and offer.unreachable_at is None for offer in offers)
+    room: int = settings.MATCH_MAX_DRIVERS and settings.MATCH_MAX_DRIVERS - asked
+    made = offers_make(finder, offers, room, now)
     if made:  # the attempt lasts as long as its offers, also those of another service
         finder.attempt_ends_at = max(finder.attempt_ends_at, now + settings.MATCH_RESPONSE_TIMEOUT)
     is_short = len(made) < room
-    finder.due_at = min(_next_look(finder, now, has_room=is_short), finder.attempt_ends_at)
-    finder.save(update_fields=["attempts", "attempt_ends_at", "due_at"])
-    return is_short
+    finder.due_at = min(_next_look([*offers, *made], now, has_room=is_short), finder.attempt_ends_at)
+    return Made([*unreachable, *(MatchFound(**match_fields(match)) for match in made)], is_short)
 
 
-def _next_look(finder: Finder, now: datetime, *, has_room: bool) -> datetime:
+def _next_look(offers: Iterable[Match], now: datetime, *, has_room: bool) -> datetime:
     """Return when the search looks again within its attempt: for more drivers, or for a receipt that is overdue."""
-    awaited = Match.objects.filter(finder=finder, status__in=OPEN_MATCH, receipt_due_at__gt=now)
-    receipt: datetime | None = awaited.aggregate(first=Min("receipt_due_at"))["first"]
-    again = now + (settings.MATCH_SEARCH_INTERVAL if has_room else settings.MATCH_RESPONSE_TIMEOUT)
-    return min(again, receipt) if receipt else again
+    again: datetime = now + (settings.MATCH_SEARCH_INTERVAL if has_room else settings.MATCH_RESPONSE_TIMEOUT)
+    awaited = (offer.receipt_due_at for offer in offers if offer.status in OPEN_MATCH and offer.receipt_due_at)
+    return min([again, *(due for due in awaited if due > now)])
 
 
-def _end(finder: Finder, status: FinderStatus) -> None:
+def _end(finder: Finder, status: FinderStatus, now: datetime) -> None:
     """Close a search, and notify its passenger."""
-    _close(finder, status)
     reason = {"reason": "no_driver"} if status == FinderStatus.NO_DRIVER else {}
-    emit(FinderUpdated(user_id=finder.passenger_id, is_active=False, **reason))  # type: ignore[arg-type]
+    ended = FinderUpdated(user_id=finder.passenger_id, is_active=False, **reason)  # type: ignore[arg-type]
+    emit(*_close(finder, status, now), ended)
 
 
-def _close(finder: Finder, status: FinderStatus) -> None:
-    """Close a search and its open offers."""
-    Finder.objects.filter(pk=finder.pk).update(status=status, ended_at=timezone.now())
-    matches_reject(Match.objects.filter(finder=finder, status__in=OPEN_MATCH), "cancelled")
+def _close(finder: Finder, status: FinderStatus, now: datetime) -> list[Event]:
+    """Close a search and its open offers; return the events of the offers."""
+    Finder.objects.filter(pk=finder.pk).update(status=status, ended_at=now)
+    return [*matches_close(Match.objects.filter(finder=finder), "cancelled", now)]

@@ -1,32 +1,53 @@
-"""Row locks and their order."""
+"""Row locks and their order.
+
+SQLite has one lock for the whole database, which a transaction takes when it begins: there these functions do nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db import connection
+from django.db.models import QuerySet
 
 from rides.models import OPEN_MATCH, Match
 from users.models import User
 
 
-def lock_affairs(*user_ids: UUID) -> None:
+def lock_affairs(*user_ids: UUID) -> bool:
     """Lock these users, and everybody with whom they have an open match, until the transaction ends.
 
     Every service first locks everybody whose matches and rides it may change. So no two services change the same
-    person's matches at once, and the events of a person are numbered in the order in which they happened.
+    person's matches at once, and the events of a person are numbered in the order in which they happened. Return
+    whether others may have changed what the caller has read before, so that it must be read again.
     """
-    open_matches = Match.objects.filter(status__in=OPEN_MATCH)
-    pairs = open_matches.filter(Q(driver__in=user_ids) | Q(passenger__in=user_ids)).values_list("driver", "passenger")
-    lock_users({*user_ids, *(user_id for pair in pairs for user_id in pair)})
+    if not connection.features.has_select_for_update:
+        return False
+    open_matches = Match.objects.filter(status__in=OPEN_MATCH).order_by()
+    others = open_matches.filter(driver__in=user_ids).values("passenger")
+    affected = others.union(open_matches.filter(passenger__in=user_ids).values("driver"), _of(user_ids))
+    _lock(User.objects.filter(pk__in=affected))
+    return True
 
 
-def lock_users(user_ids: Iterable[UUID]) -> None:
+def lock_users(user_ids: Iterable[UUID]) -> bool:
     """Lock the rows of these users until the transaction ends; passengers first, then by id.
 
     Every transaction locks in this order, so that two of them cannot deadlock: a search locks its passenger first and
-    the drivers that it found later. (SQLite has one lock for the whole database and needs none of this.)
+    the drivers that it found later. Return the same as `lock_affairs`.
     """
-    rows = User.objects.select_for_update(no_key=True).filter(pk__in=set(user_ids)).order_by("-role", "pk")
-    list(rows.values_list("pk"))
+    users = set(user_ids)
+    if not users or not connection.features.has_select_for_update:
+        return False
+    _lock(User.objects.filter(pk__in=users))
+    return True
+
+
+def _of(user_ids: Iterable[UUID]) -> QuerySet[Any]:
+    return User.objects.filter(pk__in=user_ids).order_by().values("pk")
+
+
+def _lock(users: QuerySet[User]) -> None:
+    list(users.select_for_update(no_key=True).order_by("-role", "pk").values_list("pk"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from common.errors import ValidationFailed
@@ -27,13 +28,14 @@ from rides.services.patience import refuse_restless_driver
 from rides.services.pins import pin_make
 from rides.snapshots import match_fields, people_of, pickup_fields
 from users.models import Driver, User
-from users.selectors import drivers_barred
 
 Reason = Literal["declined", "expired", "taken", "cancelled"]
 NOT_YOURS = "There is no such match of yours."
+ANSWER = ("answered_at", "received_at", "receipt_due_at")
+"""What `offer_answered` changes."""
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
     """Accept or decline an offer for one side; when both sides have accepted, the ride exists.
 
@@ -43,28 +45,29 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
     accepted before, when either side has a current ride, and for a driver who may not drive any more.
     """
     match = _own_match(user_id, match_id)
-    lock_affairs(match.driver_id, match.passenger_id)
-    match.refresh_from_db()
+    if lock_affairs(match.driver_id, match.passenger_id):
+        match = _own_match(user_id, match_id)
     now = timezone.now()
     _refuse_decided(match, now)
     by_driver = user_id == match.driver_id
     if by_driver:
         offer_answered(match, now)
     if not accepted:
+        match.save(update_fields=ANSWER)
         match_reject(match, "declined", now)
         return
     status = _status_after(match, by_driver=by_driver)
     if by_driver and match.finder.auto_accept:
         status = MatchStatus.ACCEPTED
     if by_driver:
-        require_approval(user_id)
+        require_approval(Driver.objects.filter(pk=user_id).first())
         refuse_restless_driver(user_id, now)
         wake_up(match.passenger_id, wake=Wake("match_confirm", match.expires_at), only_away=True)
     if status == MatchStatus.ACCEPTED:
         _accept(match, now)
     else:
         match.status = status
-        match.save(update_fields=["status"])
+        match.save(update_fields=["status", *ANSWER])
         emit(MatchConfirmed(**match_fields(match)))
 
 
@@ -74,23 +77,30 @@ def match_reject(match: Match, reason: Reason, now: datetime | None = None) -> b
     row = Match.objects.filter(pk=match.pk, status__in=OPEN_MATCH)
     if not row.update(status=MatchStatus.REJECTED, reason=reason, decided_at=now):
         return False
-    emit(MatchRejected(match_id=match.pk, driver_id=match.driver_id, passenger_id=match.passenger_id, reason=reason))
-    _wake_finder(match.finder_id, now)
+    emit(_rejected(match, reason))
+    _wake_finders([match.finder_id], now)
     return True
 
 
-def matches_reject(matches: Iterable[Match], reason: Reason) -> None:
-    """Close all of these matches that are still open."""
-    for match in matches:
-        match_reject(match, reason)
+def matches_reject(matches: QuerySet[Match], reason: Reason) -> None:
+    """Close all of these matches that are still open, within the caller's transaction, who has locked their people."""
+    now = timezone.now()
+    closed = _open_among(matches)
+    emit(*_close(closed, reason, now))
+    _wake_finders({match.finder_id for match in closed}, now)
+
+
+def matches_close(matches: QuerySet[Match], reason: Reason, now: datetime) -> list[MatchRejected]:
+    """Do the same for the offers of a search that has ended; return the events, which the caller emits."""
+    return _close(_open_among(matches), reason, now)
 
 
 @transaction.atomic
 def match_expire(*, match_id: UUID) -> bool:
     """Close a match whose time is over; return False when it was answered in time after all."""
     match = Match.objects.get(pk=match_id)
-    lock_affairs(match.driver_id, match.passenger_id)
-    match.refresh_from_db()
+    if lock_affairs(match.driver_id, match.passenger_id):
+        match.refresh_from_db()
     if not match_reject(match, "expired"):
         return False
     offer_ignored(match, timezone.now())
@@ -98,7 +108,7 @@ def match_expire(*, match_id: UUID) -> bool:
 
 
 def _own_match(user_id: UUID, match_id: UUID) -> Match:
-    match = Match.objects.filter(pk=match_id).first()
+    match = Match.objects.select_related("finder").filter(pk=match_id).first()
     if match is None or user_id not in (match.driver_id, match.passenger_id):
         raise ValidationFailed(NOT_YOURS, field="match_id")
     return match
@@ -124,24 +134,48 @@ def _status_after(match: Match, *, by_driver: bool) -> MatchStatus:
 
 def _accept(match: Match, now: datetime) -> None:
     """Book the ride, and reject all other open matches of both sides."""
-    gone = User.objects.filter(pk__in=(match.driver_id, match.passenger_id), is_active=False).exists()
-    if gone or drivers_barred().filter(pk=match.driver_id).exists():
+    people = _people(match)
+    driver, passenger = people.get(match.driver_id), people.get(match.passenger_id)
+    if driver is None or passenger is None or not _may_drive(driver):
         raise ValidationFailed("The other side is not available any more.", field="match_id")
-    ride = _book(match, now)
+    if driver.is_driving:
+        raise ValidationFailed("The driver has a current ride.", field="match_id")
+    if passenger.is_riding:
+        raise ValidationFailed("The passenger has a current ride.", field="match_id")
+    ride = _book(match, driver, passenger, now)
     match.status = MatchStatus.ACCEPTED
     match.decided_at = now
-    match.save(update_fields=["status", "decided_at"])
+    match.save(update_fields=["status", "decided_at", *ANSWER])
     Finder.objects.filter(pk=match.finder_id).update(status=FinderStatus.MATCHED, ended_at=now)
-    emit(MatchAccepted(**match_fields(match), **people_of(ride)))
-    rivals = Match.objects.filter(status__in=OPEN_MATCH).exclude(pk=match.pk)
-    matches_reject(rivals.filter(driver_id=match.driver_id), "taken")
-    matches_reject(rivals.filter(passenger_id=match.passenger_id), "taken")
-    emit(RidePickup(**pickup_fields(ride, match)))
+    rivals = _rivals(match)
+    emit(
+        MatchAccepted(**match_fields(match), **people_of(ride)),
+        *_close(rivals, "taken", now),
+        RidePickup(**pickup_fields(ride, match)),
+    )
+    _wake_finders({rival.finder_id for rival in rivals} - {match.finder_id}, now)
 
 
-def _book(match: Match, now: datetime) -> Ride:
+def _people(match: Match) -> dict[UUID, Any]:
+    """Return the active ones of both sides, with the vehicle, and whether they have a current ride; one statement."""
+    driving = Ride.objects.filter(driver=OuterRef("pk"), status__in=DRIVER_BUSY)
+    riding = Ride.objects.filter(passenger=OuterRef("pk"), status__in=PASSENGER_BUSY)
+    people = User.objects.filter(pk__in=(match.driver_id, match.passenger_id), is_active=True).select_related("driver")
+    return people.annotate(is_driving=Exists(driving), is_riding=Exists(riding)).in_bulk()
+
+
+def _may_drive(user: User) -> bool:
+    vehicle = _vehicle(user)
+    return vehicle is None or vehicle.may_drive
+
+
+def _vehicle(user: User) -> Driver | None:
+    return getattr(user, "driver", None)
+
+
+def _book(match: Match, driver: User, passenger: User, now: datetime) -> Ride:
     """Create the ride; the database refuses a second current ride of either side."""
-    vehicle = Driver.objects.filter(pk=match.driver_id).first()
+    vehicle = _vehicle(driver)
     vehicle_type = vehicle.vehicle_type if vehicle else ""
     quote_id = match.finder.quote_id
     quote = Quote.objects.select_related("tariff").filter(pk=quote_id).first() if quote_id else None
@@ -152,8 +186,8 @@ def _book(match: Match, now: datetime) -> Ride:
         pin=pin_make(),
         vehicle_type=vehicle_type,
         vehicle_plate=vehicle.vehicle_plate if vehicle else "",
-        driver_id=match.driver_id,
-        passenger_id=match.passenger_id,
+        driver=driver,
+        passenger=passenger,
         tariff=tariff,
         quote=quote,
         rate_per_km=quote.rate_per_km if quote else settings.PRICING_RATE_PER_KM,
@@ -164,22 +198,38 @@ def _book(match: Match, now: datetime) -> Ride:
         created_at=now,
     )
     try:
-        with transaction.atomic():
-            ride.save(force_insert=True)
-    except IntegrityError as exc:
-        raise ValidationFailed(_who_is_busy(match), field="match_id") from exc
+        ride.save(force_insert=True)
+    except IntegrityError as exc:  # both sides are locked and free: only what does not lock can get here
+        raise ValidationFailed("The match has been decided already.", field="match_id") from exc
     return ride
 
 
-def _who_is_busy(match: Match) -> str:
-    if Ride.objects.filter(driver_id=match.driver_id, status__in=DRIVER_BUSY).exists():
-        return "The driver has a current ride."
-    if Ride.objects.filter(passenger_id=match.passenger_id, status__in=PASSENGER_BUSY).exists():
-        return "The passenger has a current ride."
-    return "The match has been decided already."
+def _rivals(match: Match) -> list[Match]:
+    """Return the other open matches of both sides, by the two partial indexes (SQLite uses neither for an OR)."""
+    others = Match.objects.exclude(pk=match.pk)
+    of_driver = _open_among(others.filter(driver_id=match.driver_id))
+    return of_driver + _open_among(others.filter(passenger_id=match.passenger_id).exclude(driver_id=match.driver_id))
 
 
-def _wake_finder(finder_id: UUID, now: datetime) -> None:
-    """Begin the next attempt at once when the last open offer has been answered."""
-    if not Match.objects.filter(finder_id=finder_id, status__in=OPEN_MATCH).exists():
-        Finder.objects.filter(pk=finder_id, status=FinderStatus.OPEN).update(due_at=now, attempt_ends_at=now)
+def _open_among(matches: QuerySet[Match]) -> list[Match]:
+    return list(matches.filter(status__in=OPEN_MATCH))
+
+
+def _close(matches: Collection[Match], reason: Reason, now: datetime) -> list[MatchRejected]:
+    """Close matches by one statement, however many they are; return their events."""
+    if matches:
+        rows = Match.objects.filter(pk__in=[match.pk for match in matches])
+        rows.update(status=MatchStatus.REJECTED, reason=reason, decided_at=now)
+    return [_rejected(match, reason) for match in matches]
+
+
+def _rejected(match: Match, reason: Reason) -> MatchRejected:
+    return MatchRejected(match_id=match.pk, driver_id=match.driver_id, passenger_id=match.passenger_id, reason=reason)
+
+
+def _wake_finders(finder_ids: Collection[UUID], now: datetime) -> None:
+    """Let searches whose last open offer has been answered begin the next attempt at once."""
+    if finder_ids:
+        waiting = Match.objects.filter(finder=OuterRef("pk"), status__in=OPEN_MATCH)
+        done = Finder.objects.filter(~Exists(waiting), pk__in=finder_ids, status=FinderStatus.OPEN)
+        done.update(due_at=now, attempt_ends_at=now)

@@ -3,49 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import F
 from msgspec.structs import replace
 
-from events.outbox import emit
 from rides.eta import eta_seconds
-from rides.events import MatchFound, UserUnreachable
+from rides.events import UserUnreachable
 from rides.matching import OfferDecision, available_among, consider
-from rides.models import OPEN_MATCH, Beacon, Candidate, CandidateOutcome, DeviceReceipt, Finder, Match, MatchStatus
+from rides.models import OPEN_MATCH, Beacon, Candidate, CandidateOutcome, Finder, Match, MatchStatus
 from rides.push.base import Wake
 from rides.push.sender import wake_up
 from rides.services.locking import lock_users
-from rides.snapshots import match_fields
-
-RECEIPTS_EXPECTED = timedelta(hours=24)
-"""A device that has confirmed anything within this time is expected to confirm an offer; an older app never does."""
 
 
-def offers_make(finder: Finder, room: int, now: datetime) -> set[UUID]:
-    """Offer the ride to at most `room` drivers, within the caller's transaction; return who got an offer."""
-    decisions = consider(finder, room) if room > 0 else []
+def offers_make(finder: Finder, offers: Collection[Match], room: int, now: datetime) -> list[Match]:
+    """Offer the ride to at most `room` drivers, within the caller's transaction, who emits the events.
+
+    `offers` are those that the search has made before. Return the new ones.
+    """
+    decisions = consider(finder, offers, room) if room > 0 else []
     chosen = [decision.driver_id for decision in decisions if decision.is_offered]
-    lock_users(chosen)
-    available = available_among(chosen) if chosen else set()  # once more, now that nobody can change it
-    candidates_record(finder, [_settled(decision, available) for decision in decisions], now)
-    offered = [decision for decision in decisions if decision.driver_id in available]
-    expecting = _expected_to_confirm(available, now)
-    for decision, eta in zip(offered, eta_seconds([one.point for one in offered], finder.location), strict=True):
-        _offer(finder, decision, eta, now, expect_receipt=decision.driver_id in expecting)
-    return available
+    if lock_users(chosen):  # look once more, now that nobody can change it
+        available = available_among(chosen)
+        decisions = [_settled(decision, available) for decision in decisions]
+    candidates_record(finder, decisions, now)
+    offered = [decision for decision in decisions if decision.is_offered]
+    etas = eta_seconds([one.point for one in offered], finder.location)
+    expires_at, due = now + settings.MATCH_RESPONSE_TIMEOUT, now + settings.OFFER_RECEIPT_TIMEOUT
+    return Match.objects.bulk_create(
+        match_of(
+            finder,
+            decision,
+            now=now,
+            expires_at=expires_at,
+            eta_s=eta,
+            receipt_due_at=due if decision.confirms else None,
+        )
+        for decision, eta in zip(offered, etas, strict=True)
+    )
 
 
-def offers_flag_unreachable(finder: Finder, now: datetime) -> None:
-    """Note which offers of a search should have been confirmed by a device and were not; each is flagged once."""
-    overdue = Q(finder=finder, status__in=OPEN_MATCH, receipt_due_at__lte=now, unreachable_at=None)
-    for match in Match.objects.filter(overdue):
-        match.unreachable_at = now
-        match.save(update_fields=["unreachable_at"])
-        emit(UserUnreachable(user_id=match.driver_id, match_id=match.pk, expires_at=match.expires_at))
-        wake_up(match.driver_id, wake=Wake("match_proposal", match.expires_at))
+def offers_flag_unreachable(offers: Iterable[Match], now: datetime) -> list[UserUnreachable]:
+    """Note which of these offers should have been confirmed by a device and were not; each is flagged once.
+
+    Return the events, which the caller emits.
+    """
+    overdue = [offer for offer in offers if _is_overdue(offer, now)]
+    for offer in overdue:
+        offer.unreachable_at = now
+        wake_up(offer.driver_id, wake=Wake("match_proposal", offer.expires_at))
+    if overdue:
+        Match.objects.filter(pk__in=[offer.pk for offer in overdue]).update(unreachable_at=now)
+    return [
+        UserUnreachable(user_id=offer.driver_id, match_id=offer.pk, expires_at=offer.expires_at) for offer in overdue
+    ]
+
+
+def _is_overdue(offer: Match, now: datetime) -> bool:
+    due = offer.receipt_due_at
+    return offer.status in OPEN_MATCH and offer.unreachable_at is None and due is not None and due <= now
 
 
 def offers_receive(*, match_ids: Iterable[UUID], driver_id: UUID, received_at: datetime) -> None:
@@ -55,11 +74,10 @@ def offers_receive(*, match_ids: Iterable[UUID], driver_id: UUID, received_at: d
 
 
 def offer_answered(match: Match, now: datetime) -> None:
-    """Note a driver's answer, within the caller's transaction: it proves that the offer arrived."""
+    """Note a driver's answer, which proves that the offer arrived; the caller saves the match."""
     match.answered_at = now
     match.received_at = match.received_at or now
     match.receipt_due_at = None
-    match.save(update_fields=["answered_at", "received_at", "receipt_due_at"])
     Beacon.objects.filter(pk=match.driver_id, ignored_offers__gt=0).update(ignored_offers=0)
 
 
@@ -80,11 +98,11 @@ def candidates_record(finder: Finder, decisions: Iterable[OfferDecision], now: d
     )
 
 
-def match_create(
+def match_of(
     finder: Finder, decision: OfferDecision, *, now: datetime, expires_at: datetime, **fields: object
 ) -> Match:
-    """Create the match of an offer; pick-up and target are those of the search."""
-    return Match.objects.create(
+    """Return the match of an offer, not yet saved; pick-up and target are those of the search."""
+    return Match(
         finder=finder,
         attempt=finder.attempts,
         driver_id=decision.driver_id,
@@ -119,22 +137,3 @@ def _candidate(finder: Finder, decision: OfferDecision, now: datetime) -> Candid
         outcome=decision.outcome,
         considered_at=now,
     )
-
-
-def _offer(finder: Finder, decision: OfferDecision, eta: int, now: datetime, *, expect_receipt: bool) -> None:
-    match = match_create(
-        finder,
-        decision,
-        eta_s=eta,
-        now=now,
-        expires_at=now + settings.MATCH_RESPONSE_TIMEOUT,
-        receipt_due_at=now + settings.OFFER_RECEIPT_TIMEOUT if expect_receipt else None,
-    )
-    emit(MatchFound(**match_fields(match)))
-
-
-def _expected_to_confirm(driver_ids: Collection[UUID], now: datetime) -> set[UUID]:
-    if not driver_ids:
-        return set()
-    confirmed = DeviceReceipt.objects.filter(pk__in=driver_ids, received_at__gte=now - RECEIPTS_EXPECTED)
-    return set(confirmed.values_list("pk", flat=True))

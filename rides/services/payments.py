@@ -21,7 +21,7 @@ PAID_TWICE, REFUNDED = "paid_twice", "refunded"
 """Why support should look at a ride: money came that was not asked for any more, or went back."""
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def payment_process(*, user_id: UUID, ride_id: UUID, total_cost: int, status: Literal["ACCEPTED", "REJECTED"]) -> None:
     """Pay what was asked, or refuse to; after a refusal the passenger may still pay.
 
@@ -40,7 +40,7 @@ def payment_process(*, user_id: UUID, ride_id: UUID, total_cost: int, status: Li
         _decide(ride, payment, PaymentStatus.PENDING)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def payment_received(*, user_id: UUID, ride_id: UUID, total_cost: int) -> None:
     """Take the driver's word that the passenger has paid in cash.
 
@@ -61,7 +61,7 @@ def payment_settle(*, gateway_name: str, notice: Notice) -> None:
     if found is None:
         raise ValidationFailed("There is no such payment.", field="payment_id")
     ride = ride_locked(found.ride_id)
-    payment = Payment.objects.select_for_update().get(pk=found.pk)
+    payment = ride.payment
     if notice.amount != payment.total_cost:
         raise ValidationFailed(f"The amount must be {payment.total_cost}, as asked.", field="amount")
     _, is_new = PaymentNotice.objects.get_or_create(
@@ -100,7 +100,7 @@ def _flag(ride: Ride, reason: str) -> None:
 def _due(ride: Ride, total_cost: int) -> tuple[Ride, Payment]:
     """Return a ride that waits for its payment, and the payment, when the amount is the one that was asked."""
     require_status(ride, RideStatus.ARRIVED, "paid")
-    payment = Payment.objects.select_for_update().get(ride=ride)
+    payment = ride.payment  # whoever changes a payment has locked its ride
     if total_cost != payment.total_cost:
         raise ValidationFailed(f"total_cost must be {payment.total_cost}, as asked.", field="total_cost")
     return ride, payment
@@ -111,9 +111,11 @@ def _decide(ride: Ride, payment: Payment, status: PaymentStatus, method: str = "
     payment.method = method
     payment.processed_at = None if status == PaymentStatus.PENDING else timezone.now()
     payment.save(update_fields=["status", "method", "processed_at"])
-    emit(PaymentProcessed(**payment_fields(payment, ride)))
-    if status == PaymentStatus.ACCEPTED:
-        ride.status = RideStatus.COMPLETED
-        ride.completed_at = payment.processed_at
-        ride.save(update_fields=["status", "completed_at"])
-        emit(RideCompleted(ride=ride_snapshot(ride), payment=payment_snapshot(payment, ride)))
+    processed = PaymentProcessed(**payment_fields(payment, ride))
+    if status != PaymentStatus.ACCEPTED:
+        emit(processed)
+        return
+    ride.status = RideStatus.COMPLETED
+    ride.completed_at = payment.processed_at
+    ride.save(update_fields=["status", "completed_at"])
+    emit(processed, RideCompleted(ride=ride_snapshot(ride), payment=payment_snapshot(payment, ride)))

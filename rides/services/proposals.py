@@ -18,7 +18,7 @@ from rides.positions import positions
 from rides.push.base import Wake
 from rides.push.sender import wake_up
 from rides.services.locking import lock_affairs
-from rides.services.offers import candidates_record, match_create
+from rides.services.offers import candidates_record, match_of
 from users.models import Role, User
 from users.selectors import blocked_among
 
@@ -54,7 +54,8 @@ def match_adopt(*, proposal: Proposal) -> bool:
         return False
     decision = _decision(proposal, finder, now)
     [eta] = eta_seconds([decision.point], finder.location)
-    match_create(finder, decision, eta_s=eta, pk=proposal.match_id, expires_at=expires_at, now=now)
+    match = match_of(finder, decision, eta_s=eta, pk=proposal.match_id, expires_at=expires_at, now=now)
+    match.save(force_insert=True)
     wake_up(proposal.driver_id, wake=Wake("match_proposal", expires_at), only_away=True)
     candidates_record(finder, [decision], now)
     Finder.objects.filter(pk=finder.pk, attempt_ends_at__lt=expires_at).update(attempt_ends_at=expires_at)

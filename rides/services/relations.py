@@ -19,7 +19,7 @@ RATING_PERIOD = timedelta(days=7)
 """For how long after its end a ride can be rated."""
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def ride_rate(*, user_id: UUID, ride_id: UUID, rating: int) -> None:
     """Give the other side of a completed ride 1 to 5 stars, once, within `RATING_PERIOD`.
 

@@ -34,10 +34,12 @@ from users.models import User
 
 Side = Literal["driver", "passenger", "staff", "system"]
 NOT_YOURS = "There is no such ride of yours."
+RIDES = Ride.objects.select_related("match", "tariff", "quote", "payment")
+"""Rides with all that their services need of other tables."""
 STAFF_CANCELS = (RideStatus.PICKUP, RideStatus.ONGOING, RideStatus.ARRIVED)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def ride_start(
     *,
     user_id: UUID,
@@ -63,7 +65,7 @@ def ride_start(
     emit(RideStarted(**ride_fields(ride)))
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def ride_arrived(*, user_id: UUID, ride_id: UUID, adjustment_factor: float = 1.0) -> None:
     """End the drive: book the rest of the distance, apply the driver's adjustment and ask for payment.
 
@@ -88,7 +90,7 @@ def ride_review(*, ride_id: UUID, seen: str) -> bool:
     return bool(seen) and Ride.objects.filter(pk=ride_id, needs_review=seen).update(needs_review="") == 1
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def ride_cancel(*, user_id: UUID, ride_id: UUID, reason: str = "") -> None:
     """Cancel a ride before it has started; both sides may.
 
@@ -142,11 +144,10 @@ def own_ride(user_id: UUID, ride_id: UUID, *sides: str) -> Ride:
 
     Raises `ValidationFailed`, in the same words for a ride that does not exist and one of other people.
     """
-    ride = Ride.objects.filter(pk=ride_id).first()
+    ride = RIDES.filter(pk=ride_id).first()
     if ride is None or user_id not in [getattr(ride, f"{side}_id") for side in sides] or _is_hidden(ride, user_id):
         raise ValidationFailed(NOT_YOURS, field="ride_id")
-    lock_affairs(ride.driver_id, ride.passenger_id)
-    return Ride.objects.select_related("match").select_for_update(of=("self",)).get(pk=ride_id)
+    return _locked(ride)
 
 
 def _is_hidden(ride: Ride, user_id: UUID) -> bool:
@@ -163,11 +164,17 @@ def require_status(ride: Ride, status: RideStatus, verb: str) -> None:
 
 def ride_locked(ride_id: UUID) -> Ride:
     """Return any ride, with both parties locked; raises `ValidationFailed` when there is none."""
-    ride = Ride.objects.filter(pk=ride_id).first()
+    ride = RIDES.filter(pk=ride_id).first()
     if ride is None:
         raise ValidationFailed("There is no such ride.", field="ride_id")
-    lock_affairs(ride.driver_id, ride.passenger_id)
-    return Ride.objects.select_related("match").select_for_update(of=("self",)).get(pk=ride_id)
+    return _locked(ride)
+
+
+def _locked(ride: Ride) -> Ride:
+    """Lock a ride and both parties; return it as it is now."""
+    if lock_affairs(ride.driver_id, ride.passenger_id):
+        return RIDES.select_for_update(of=("self",)).get(pk=ride.pk)
+    return ride
 
 
 def _arrive(ride: Ride, adjustment_factor: float) -> None:
@@ -189,8 +196,7 @@ def _arrive(ride: Ride, adjustment_factor: float) -> None:
     )
     payment.qr_code_url = payment_url(payment.pk, payment.total_cost)
     payment.save(force_insert=True)
-    emit(RideArrived(**ride_fields(ride)))
-    emit(PaymentProcessed(**payment_fields(payment, ride)))
+    emit(RideArrived(**ride_fields(ride)), PaymentProcessed(**payment_fields(payment, ride)))
 
 
 def _cancel(ride: Ride, by: Side, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -14,7 +15,7 @@ from tests.patience import FACTOR
 
 pytestmark = pytest.mark.e2e
 
-LIBRARIES = {"database", "burst", "process", "report"}
+LIBRARIES = {"database", "burst", "process", "report", "contenders", "load", "measures", "tables"}
 """Modules of `bench` that measure nothing by themselves."""
 
 TINY = {
@@ -22,8 +23,10 @@ TINY = {
     "bridge": ("--users 4 --rounds 3 --bursts 1", "12 notifications, all told"),
     "crowd": ("--users 6 --riding 4 --every 0.5 --seconds 1", "errors: 0"),
     "dispatch": ("--frames 20", "one frame and its answer: stock"),
+    "growth": ("--rides 1", "rides_ride "),
     "layer": ("--share 0.01", "100 users: stock"),
     "meter": ("--rides 1 --seed 2", "raise a doubt: 0 of"),
+    "nearest": ("--drivers 20 40 --searches 2", "on Redis, 40 drivers"),
     "tracks": ("--rides 1 --kind bends --seed 2", "no noise"),
     "quotes": ("--quotes 8 --tariffs 2", "48 kept"),
     "writers": ("--seconds 2 --rate 20", "0 times a database was locked; 0 errors"),
@@ -45,6 +48,35 @@ def test_a_benchmark_measures(name: str) -> None:
     """A benchmark starts by its documented command and prints a figure."""
     options, expected = TINY[name]
     assert expected in run(name, options)
+
+
+CONTENDERS = {
+    "SQLite": ["whole rides per second", "s until 6 are back", "% of a core, idle"],
+    "PostgreSQL": ["whole rides per second", "notifications per second (burst)", "ms at 40 a second, p99"],
+    "bare ASGI": ["frames in per second"],
+    "Channels": ["notifications per second (burst)", "kB per idle connection"],
+    "socketio": ["notifications per second (burst)", "connects per second"],
+}
+"""Of each contender of `python -m bench`: some rows that must have a figure."""
+
+
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_each_contender_is_measured(name: str, tmp_path: Path) -> None:
+    """One tiny round writes the tables and the plots, and keeps what was written by hand."""
+    document = tmp_path / "performance.md"
+    document.write_text("# Before\n\n<!-- measured: begin -->\nold\n<!-- measured: end -->\n\n# After\n")
+    command = [sys.executable, "-m", "bench", "--tiny", "--rounds", "1", "--only", name, "--output", str(document)]
+    done = subprocess.run(command, cwd=BASE_DIR, capture_output=True, text=True, timeout=180 * FACTOR, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = document.read_text()
+    assert text.startswith("# Before")
+    assert text.endswith("# After\n")
+    assert "old" not in text
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    rows = {name: figure for name, figure in cells if name}
+    for row in CONTENDERS[name]:
+        assert rows[row] not in {"-", "0"} or row in {"% of a core, idle"}, row
+    assert (tmp_path / "performance" / "frames-in-per-second.svg").read_text().startswith("<svg")
 
 
 @pytest.mark.browser

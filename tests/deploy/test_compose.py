@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from secrets import token_urlsafe
 from typing import Any
 
 import pytest
@@ -75,7 +76,7 @@ def test_required_variables_are_listed() -> None:
 
 def test_the_settings_are_consistent() -> None:
     """With secrets and a way to send codes, the system checks of production have nothing to say."""
-    values = {name: value or "x" * 40 for name, value in EXAMPLE.items()}
+    values = {name: value or token_urlsafe(48) for name, value in EXAMPLE.items()}
     values["SMS_BACKEND"] = "tests.deploy.test_compose.SilentSMS"
     environment = SERVICES["web-1"]["environment"]
     filled = {name: re.sub(VARIABLE, lambda match: values[match[1]], value) for name, value in environment.items()}
@@ -112,11 +113,14 @@ def test_everything_restarts() -> None:
 
 
 @pytest.mark.parametrize("name", ["bridge", "dispatcher"])
-def test_worker_health_commands_exist(name: str) -> None:
-    """The health checks of bridge and dispatcher are commands that exist."""
-    kind, python, manage, *words = SERVICES[name]["healthcheck"]["test"]
-    assert (kind, python, manage) == ("CMD", "python", "manage.py")
-    assert_is_a_command(words)
+def test_worker_health_asks_the_port_of_the_metrics(name: str) -> None:
+    """The health checks of bridge and dispatcher ask the port that these listen on."""
+    kind, python, option, code = SERVICES[name]["healthcheck"]["test"]
+    assert (kind, python, option) == ("CMD", "python", "-c")
+    compile(code, "healthcheck", "exec")
+    _, flag, port = SERVICES[name]["command"]
+    assert flag == "--metrics-port"
+    assert f"http://localhost:{port}/health/ready" in code
 
 
 @pytest.mark.parametrize("name", WEB)

@@ -88,6 +88,8 @@ def test_an_event_is_given_up_after_the_last_attempt(settings: Any) -> None:
     (row,) = outbox.pending_events(1)
     assert not outbox.mark_attempt(row, "broken")
     assert outbox.mark_attempt(row, "broken again")
+    assert outbox.pending_events(1) == [row]
+    outbox.mark_given_up(row)
     row.refresh_from_db()
     assert (row.attempts, row.error) == (2, "broken again")
     assert row.failed_at is not None

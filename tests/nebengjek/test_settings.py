@@ -127,3 +127,19 @@ def test_serve_refuses_impossible_settings(tmp_path: Path) -> None:
         done = manage("serve", *args, DATABASE_URL=empty)
         assert done.returncode == 1
         assert words in done.stderr
+
+
+@pytest.mark.parametrize("query", ["", "?sslmode=disable"])
+def test_a_database_server_is_not_waited_for_for_ever(query: str) -> None:
+    """What the URL says is kept beside our limits."""
+    code = "from django.conf import settings; print(settings.DATABASES['default'])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import django; {code}"],
+        cwd=BASE_DIR,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "nebengjek.settings", "DOTENV": ".env.of-no-tests",
+             "DATABASE_URL": f"postgres://user@127.0.0.1:5432/name{query}"},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "'ENGINE': 'common.postgresql'" in done.stdout
+    assert "'answer_timeout': 17" in done.stdout
+    assert ("'sslmode': 'disable'" in done.stdout) is bool(query)

@@ -18,7 +18,7 @@ from rides.geo import GeoPoint, distance_km
 from rides.matching import consider, rings_beyond, search_radius_km
 from rides.models import Finder, FinderStatus
 from rides.services.finders import finder_update
-from rides.services.patience import is_restless
+from rides.services.patience import PassengerDay, searches_of_today
 from tests.cast import BLOK_M, MONAS, make_driver, north_of, stand_by
 from users.models import User
 
@@ -52,6 +52,11 @@ def looks(passenger: User, *, is_coarse: bool) -> Iterator[Finder]:
         )
 
 
+def is_restless(passenger: User) -> bool:
+    now = timezone.now()
+    return PassengerDay.of(passenger.pk, searches_of_today(passenger.pk, now), now).is_restless()
+
+
 def test_the_corners_are_far_apart_and_of_one_cell() -> None:
     """Else the tests below would prove nothing."""
     assert {cell_middle(corner) for corner in CORNERS} == {MIDDLE}
@@ -64,7 +69,9 @@ def test_no_search_tells_where_in_its_cell_a_driver_is(putri: User, dewi: User, 
     seen = set()
     for corner in CORNERS[:2]:
         stand_by(dewi, corner)
-        seen.add(tuple(any(one.is_offered for one in consider(look, 5)) for look in looks(putri, is_coarse=is_coarse)))
+        seen.add(
+            tuple(any(one.is_offered for one in consider(look, [], 5)) for look in looks(putri, is_coarse=is_coarse))
+        )
     assert len(seen) == 1
     assert 100 < sum(next(iter(seen))) < SEARCHES - 100  # they see something, and not always
 
@@ -76,7 +83,8 @@ def test_later_searches_of_a_day_do_not_compare_drivers(putri: User, dewi: User,
         stand_by(dewi, mine)
         stand_by(joko, others)
         shown = [
-            tuple(one.driver_id for one in consider(look, 1) if one.is_offered) for look in looks(putri, is_coarse=True)
+            tuple(one.driver_id for one in consider(look, [], 1) if one.is_offered)
+            for look in looks(putri, is_coarse=True)
         ]
         sets.add(tuple(shown))
     assert len(sets) == 1
@@ -105,14 +113,14 @@ def test_who_lets_searches_lapse_is_no_better_off(putri: User, settings: Any) ->
     """A search that nobody answered is worth as much to a spy as one that was cancelled; it costs no wait."""
     settings.SEARCH_FREE_CANCELS = 5
     for _ in range(5):
-        assert not is_restless(putri.pk, timezone.now())
+        assert not is_restless(putri)
         finder_update(user_id=putri.pk, is_active=True, location=MONAS, target_location=BLOK_M)
         Finder.objects.filter(status="OPEN").update(status=FinderStatus.NO_DRIVER, ended_at=timezone.now())
-    assert is_restless(putri.pk, timezone.now())
+    assert is_restless(putri)
     finder_update(user_id=putri.pk, is_active=True, location=MONAS, target_location=BLOK_M)
     assert Finder.objects.get(status="OPEN").is_coarse
     Finder.objects.update(created_at=F("created_at") - timedelta(hours=25))
-    assert not is_restless(putri.pk, timezone.now())
+    assert not is_restless(putri)
 
 
 def test_phones_ring_for_real_searches_only(putri: User, dewi: User, settings: Any) -> None:
@@ -136,7 +144,7 @@ def test_who_is_beyond_the_circle_is_counted_once(putri: User) -> None:
     finder = Finder(passenger=putri, attempts=1, latitude=MONAS.latitude, longitude=MONAS.longitude)
     for metres in range(4000, 6000, 50):
         stand_by(near, north_of(MONAS, metres))
-        considered = len(consider(finder, 5))
+        considered = len(consider(finder, [], 5))
         beyond = sum(drivers for _, _, drivers in rings_beyond(finder))
         assert considered + beyond == 1, metres
         assert considered == (metres < 5000) or abs(metres - 5000) < 1000 * STEP_KM, metres

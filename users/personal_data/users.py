@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from common.db import delete_steps
+from common.db import delete_old_steps, delete_steps
 from common.errors import Conflict
 from users.models import Approval, Block, Driver, KnownAddress, OneTimeCode, Paper, Rating, Role, TokenAnswer, User
 from users.personal_data.base import Steps
@@ -73,9 +73,11 @@ class UsersData:
         return iter(())
 
     def expire(self) -> Steps:
-        """Forget addresses of logins after `ADDRESS_RETENTION`."""
+        """Forget addresses of logins after `ADDRESS_RETENTION`, the admin's history after `ADMIN_LOG_RETENTION`."""
         oldest = timezone.now() - settings.ADDRESS_RETENTION
         yield from delete_steps(KnownAddress.objects.filter(last_login_at__lt=oldest))
+        logged = timezone.now() - settings.ADMIN_LOG_RETENTION
+        yield from delete_old_steps(LogEntry.objects.all(), Q(action_time__lt=logged))
 
     def export(self, user: User) -> dict[str, Any]:
         """Return the profile, the vehicle, and traces of logins; nothing of an earlier owner of the number."""

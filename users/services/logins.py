@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from django.conf import settings
+from django.contrib.sessions.models import Session as BrowserSession
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -113,6 +114,11 @@ def purge_tokens() -> int:
     now = timezone.now()
     expired = delete_batch(OutstandingToken.objects.filter(expires_at__lt=now))
     return expired + delete_batch(TokenAnswer.objects.filter(answered_at__lt=now - GRACE))
+
+
+def purge_sessions() -> int:
+    """Delete a batch of the browser sessions of staff that have expired; return how many."""
+    return delete_batch(BrowserSession.objects.filter(expire_date__lt=timezone.now()))
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from common.errors import ValidationFailed
 from users.models import Block, Rating, User
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def rating_add(*, ride_id: UUID, booked_at: datetime, rater_id: UUID, rated_id: UUID, stars: int) -> None:
     """Give somebody 1 to 5 stars for a ride. Raises `ValidationFailed` when the rater has done so before.
 
@@ -23,10 +23,9 @@ def rating_add(*, ride_id: UUID, booked_at: datetime, rater_id: UUID, rated_id: 
     if User.objects.filter(pk=rated_id, owner_since__gt=booked_at).exists():
         return
     try:
-        with transaction.atomic():
-            Rating.objects.create(
-                ride_id=ride_id, rater_id=rater_id, rated_id=rated_id, stars=stars, created_at=timezone.now()
-            )
+        Rating.objects.create(
+            ride_id=ride_id, rater_id=rater_id, rated_id=rated_id, stars=stars, created_at=timezone.now()
+        )
     except IntegrityError as exc:
         raise ValidationFailed(_("You have rated this ride already."), field="ride_id") from exc
     User.objects.filter(pk=rated_id).update(rating_sum=F("rating_sum") + stars, rating_count=F("rating_count") + 1)

@@ -3,13 +3,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from common.threads import in_read_thread, in_write_thread
-from events.models import OutboxEvent
+from events.models import DeadLetter, OutboxEvent
+from realtime import metrics
 from realtime.models import CommandReceipt
-from realtime.server.background import Background, purge_database, purge_memory
+from realtime.server.background import Background, due_loops, purge_database, purge_memory
 from rides.models import Match
 from tests.cast import propose
 from tests.patience import within
@@ -46,7 +49,8 @@ async def test_the_timers_may_run_elsewhere(settings: Any, dewi: User, putri: Us
     running.ensure_started()
     names = {task.get_name() for task in running._loops._tasks}
     await running.stop()
-    assert {"relay", "heartbeat", "tracks", "receipts", "memory", "tokens"} == names
+    assert {"relay", "heartbeat", "tracks", "receipts", "memory", "tokens", "lag"} == names
+    assert names | set(due_loops()) | {"link", "positions"} == set(metrics.LOOPS)
 
 
 async def test_what_nobody_needs_any_more_is_deleted(dewi: User, settings: Any) -> None:
@@ -60,3 +64,36 @@ async def test_what_nobody_needs_any_more_is_deleted(dewi: User, settings: Any) 
     await purge_memory()
     assert await in_read_thread(CommandReceipt.objects.count) == 0
     assert await in_read_thread(OutboxEvent.objects.count) == 0
+
+
+async def test_what_failed_is_kept_for_a_while_and_no_longer() -> None:
+    """Events and messages that were given up can be replayed for `DEAD_LETTER_RETENTION`; then they are deleted."""
+    now = timezone.now()
+    for age, name in ((timedelta(days=89), "kept"), (timedelta(days=91), "old")):
+        event = OutboxEvent(key=name, data={}, audience={}, failed_at=now - age)
+        letter = DeadLetter(stream_id="S", sequence=age.days, subject=name, payload=b"", headers={}, reason="x")
+        letter.created_at = now - age
+        await in_write_thread(event.save)
+        await in_write_thread(letter.save)
+    await purge_database()
+    assert [row.key for row in await in_read_thread(lambda: list(OutboxEvent.objects.all()))] == ["kept"]
+    assert [row.subject for row in await in_read_thread(lambda: list(DeadLetter.objects.all()))] == ["kept"]
+
+
+async def test_sessions_that_have_expired_are_deleted() -> None:
+    """One that is still good stays: its member of staff is logged in."""
+    now = timezone.now()
+    for name, left in (("good", timedelta(days=1)), ("over", timedelta(seconds=-1))):
+        session = Session(session_key=name, session_data="", expire_date=now + left)
+        await in_write_thread(session.save)
+    await purge_database()
+    assert await in_read_thread(lambda: [row.pk for row in Session.objects.all()]) == ["good"]
+
+
+async def test_the_admins_history_ends(dewi: User) -> None:
+    """It is deleted oldest first, after `ADMIN_LOG_RETENTION`."""
+    for days in (731, 729):
+        entry = LogEntry(user=dewi, action_flag=2, object_repr=str(days), action_time=timezone.now() - timedelta(days))
+        await in_write_thread(entry.save)
+    await purge_database()
+    assert await in_read_thread(lambda: [row.object_repr for row in LogEntry.objects.all()]) == ["729"]

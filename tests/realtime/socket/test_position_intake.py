@@ -36,12 +36,36 @@ async def points() -> int:
 async def test_what_is_collected_is_written(dewi: User, putri: User) -> None:
     ride = await in_write_thread(start, dewi, putri)
     buffer = TrackBuffer()
-    buffer.add(ride.pk, report())
+    buffer.add(ride.pk, report(), dewi.pk)
     buffer.add(uuid4(), report())
     await buffer.flush_all()
     assert await points() == 2
     assert not buffer._waiting
-    await buffer.flush(ride.pk)
+    await buffer.flush(dewi.pk)
+    assert await points() == 2
+    buffer.add(ride.pk, report(), dewi.pk)
+    await buffer.flush(putri.pk)
+    assert await points() == 2
+    await buffer.flush(dewi.pk)
+    assert await points() == 3
+
+
+async def test_a_driver_who_reported_nothing_costs_nothing(
+    dewi: User, putri: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before each command and at each disconnect the track is flushed; that asks the database nothing."""
+    await in_write_thread(start, dewi, putri)
+    monkeypatch.setattr(tracking, "in_read_thread", None)
+    monkeypatch.setattr(tracking, "in_write_thread", None)
+    await PositionIntake(dewi.pk, driver=True).flush()
+
+
+async def test_reports_of_an_earlier_connection_are_written_too(dewi: User, putri: User) -> None:
+    """A driver comes back and ends the ride: nothing of the track is left out."""
+    ride = await in_write_thread(start, dewi, putri)
+    await PositionIntake(dewi.pk, driver=True).report(HERE)
+    assert list(track_buffer()._waiting) == [ride.pk]
+    await PositionIntake(dewi.pk, driver=True).flush()
     assert await points() == 2
 
 
@@ -54,12 +78,12 @@ async def test_what_cannot_be_written_stays_in_front(monkeypatch: pytest.MonkeyP
             raise RuntimeError("no database")
 
     monkeypatch.setattr(tracking, "tracks_record", broken)
-    buffer, ride_id = TrackBuffer(), uuid4()
-    buffer.add(ride_id, report())
+    buffer, ride_id, driver_id = TrackBuffer(), uuid4(), uuid4()
+    buffer.add(ride_id, report(), driver_id)
     with pytest.raises(RuntimeError):
-        await buffer.flush(ride_id)
-    buffer.add(ride_id, report())
-    await buffer.flush(ride_id)
+        await buffer.flush(driver_id)
+    buffer.add(ride_id, report(), driver_id)
+    await buffer.flush(driver_id)
     assert recorded == [1, 2]
 
 
@@ -103,12 +127,12 @@ async def test_without_a_database_the_rides_are_not_tried_one_by_one(monkeypatch
 async def test_a_write_goes_on_when_nobody_waits_for_it_any_more(dewi: User, putri: User) -> None:
     ride = await in_write_thread(start, dewi, putri)
     buffer = TrackBuffer()
-    buffer.add(ride.pk, report())
-    task = asyncio.create_task(buffer.flush(ride.pk))
+    buffer.add(ride.pk, report(), dewi.pk)
+    task = asyncio.create_task(buffer.flush(dewi.pk))
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await buffer.flush(ride.pk)
+    await buffer.flush(dewi.pk)
     assert await points() == 2
 
 

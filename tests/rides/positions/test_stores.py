@@ -9,7 +9,7 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 
 from common.redis import AWAY, sync_redis
-from rides.geo import GeoPoint
+from rides.geo import GeoPoint, distance_km
 from rides.positions.base import PositionStore, reported_at
 from rides.positions.memory import MemoryPositions
 from rides.positions.redis import RedisPositions
@@ -69,7 +69,7 @@ def test_drivers_are_found_nearest_first_within_the_radius(store: PositionStore)
     store.report(A, reported_at(north_of(MONAS, 2000), 10.0), 10.0, driver=True)
     store.report(B, reported_at(north_of(MONAS, 1000), 10.0), 10.0, driver=True)
     store.report(C, reported_at(north_of(MONAS, 3001), 10.0), 10.0, driver=True)
-    found = store.drivers_near(MONAS, 3.0, made_after=0)
+    found = store.drivers_near(MONAS, 3.0, made_after=0, most=100)
     assert [position.user_id for _, position in found] == [B, A]
     assert found[0][0] == pytest.approx(1.0, abs=1e-4)
 
@@ -77,12 +77,38 @@ def test_drivers_are_found_nearest_first_within_the_radius(store: PositionStore)
 def test_passengers_and_old_positions_are_not_found(store: PositionStore) -> None:
     store.report(A, reported_at(MONAS, 10.0), 10.0, driver=False)
     store.report(B, reported_at(MONAS, 9.0), 9.0, driver=True)
-    assert store.drivers_near(MONAS, 3.0, made_after=9.5) == []
+    assert store.drivers_near(MONAS, 3.0, made_after=9.5, most=100) == []
+
+
+@pytest.mark.parametrize("most", [1, 5, 20, 100])
+def test_as_many_as_are_wanted_are_the_nearest(store: PositionStore, most: int) -> None:
+    """Those with old positions do not take the places of others, and each circle gives the same as all of them."""
+    drivers = [uuid4() for _ in range(60)]
+    for n, driver in enumerate(drivers):
+        at = 10.0 if n % 3 else 5.0
+        store.report(driver, reported_at(north_of(MONAS, 50 * (n * 7 % 60)), at), at, driver=True)
+    fresh = [driver for n, driver in sorted((n * 7 % 60, d) for n, d in enumerate(drivers) if n % 3)]
+    found = store.drivers_near(MONAS, 2.5, made_after=9.0, most=most)
+    assert [place.user_id for _, place in found] == [d for d in fresh if distance_of(store, d) <= 2.5][:most]
+
+
+def distance_of(store: PositionStore, user_id: UUID) -> float:
+    place = store.last(user_id)
+    assert place is not None
+    return distance_km(MONAS, place.point)
+
+
+def test_a_driver_who_moves_is_found_in_one_place(store: PositionStore) -> None:
+    """From cell to cell, and back."""
+    for metres in (0, 900, 2500, 0):
+        store.report(A, reported_at(north_of(MONAS, metres), 10.0), 10.0, driver=True)
+        found = store.drivers_near(MONAS, 3.0, made_after=0, most=100)
+        assert [(round(km * 1000), place.user_id) for km, place in found] == [(metres, A)]
 
 
 def test_the_search_reaches_over_the_date_line(store: PositionStore) -> None:
     store.report(A, reported_at(GeoPoint(0, 179.99), 10.0), 10.0, driver=True)
-    assert [p.user_id for _, p in store.drivers_near(GeoPoint(0, -179.99), 3.0, made_after=0)] == [A]
+    assert [p.user_id for _, p in store.drivers_near(GeoPoint(0, -179.99), 3.0, made_after=0, most=100)] == [A]
 
 
 def test_a_place_near_the_pole_is_kept_as_it_is(store: PositionStore) -> None:
@@ -90,17 +116,17 @@ def test_a_place_near_the_pole_is_kept_as_it_is(store: PositionStore) -> None:
     last = store.last(A)
     assert last is not None
     assert last.point == GeoPoint(89.99, 106.8)
-    assert [p.user_id for _, p in store.drivers_near(GeoPoint(89.98, 106.8), 3.0, made_after=0)] == [A]
+    assert [p.user_id for _, p in store.drivers_near(GeoPoint(89.98, 106.8), 3.0, made_after=0, most=100)] == [A]
 
 
 def test_connected_drivers_are_online(store: PositionStore) -> None:
     """Whether a driver is online is what the store of connections says."""
     store.report(A, reported_at(MONAS, 10.0), 10.0, driver=True)
-    assert not store.drivers_near(MONAS, 1, made_after=0)[0][1].online
+    assert not store.drivers_near(MONAS, 1, made_after=0, most=100)[0][1].online
     connection = connect(A)
-    assert store.drivers_near(MONAS, 1, made_after=0)[0][1].online
+    assert store.drivers_near(MONAS, 1, made_after=0, most=100)[0][1].online
     disconnect(connection)
-    assert not store.drivers_near(MONAS, 1, made_after=0)[0][1].online
+    assert not store.drivers_near(MONAS, 1, made_after=0, most=100)[0][1].online
 
 
 @pytest.mark.parametrize("latitude", [86, 89, 89.999, 90, -88, -90])
@@ -109,15 +135,15 @@ def test_drivers_at_poles_are_found(store: PositionStore, latitude: float) -> No
     store.report(A, reported_at(GeoPoint(latitude, -179.9999), 10.0), 10.0, driver=True)
     store.report(B, reported_at(GeoPoint(latitude - 1 if latitude > 0 else latitude + 1, 0), 10.0), 10.0, driver=True)
     across = 179.9999 if abs(latitude) < 89.9 else 0.0
-    assert [p.user_id for _, p in store.drivers_near(GeoPoint(latitude, across), 3.0, made_after=0)] == [A]
+    assert [p.user_id for _, p in store.drivers_near(GeoPoint(latitude, across), 3.0, made_after=0, most=100)] == [A]
 
 
 def test_drivers_come_back_from_a_pole(store: PositionStore) -> None:
     """A driver is found where they are now, whichever index they were on before."""
     for place in (GeoPoint(89, 10), MONAS, GeoPoint(-89, 10), MONAS):
         store.report(A, reported_at(place, 10.0), 10.0, driver=True)
-        assert [p.user_id for _, p in store.drivers_near(place, 1, made_after=0)] == [A]
-    assert store.drivers_near(GeoPoint(89, 10), 1, made_after=0) == []
+        assert [p.user_id for _, p in store.drivers_near(place, 1, made_after=0, most=100)] == [A]
+    assert store.drivers_near(GeoPoint(89, 10), 1, made_after=0, most=100) == []
 
 
 def test_those_who_were_heard_long_ago_are_forgotten(store: PositionStore) -> None:
@@ -125,7 +151,7 @@ def test_those_who_were_heard_long_ago_are_forgotten(store: PositionStore) -> No
     store.report(B, reported_at(MONAS, 11.0), 11.0, driver=True)
     store.flush()
     assert store.forget(received_before=11) == 1
-    assert [p.user_id for _, p in store.drivers_near(MONAS, 1, made_after=0)] == [B]
+    assert [p.user_id for _, p in store.drivers_near(MONAS, 1, made_after=0, most=100)] == [B]
 
 
 @pytest.mark.usefixtures("redis_url")
@@ -168,4 +194,4 @@ def test_a_position_is_erased(store: PositionStore, latitude: float) -> None:
     store.erase(A)
     store.flush()
     assert store.last(A) is None
-    assert [position.user_id for _, position in store.drivers_near(place, 1, 0)] == [B]
+    assert [position.user_id for _, position in store.drivers_near(place, 1, 0, 100)] == [B]

@@ -47,12 +47,12 @@ def test_beacons_go_off_at_midnight_where_people_live(dewi: User, joko: User, pu
     Driver.objects.filter(pk=dewi.pk).update(papers_until=date(2026, 5, 31))
     with time_machine.travel("2026-05-31T16:59:59Z", tick=False):
         assert beacons_barred(9) == set()
-        require_approval(dewi.pk)
+        require_approval(Driver.objects.get(pk=dewi.pk))
     with time_machine.travel("2026-05-31T17:00:00Z", tick=False):
         assert close_deactivated() == 1
         assert close_deactivated() == 0
         with pytest.raises(ValidationFailed, match="2026-05-31"):
-            require_approval(dewi.pk)
+            require_approval(Driver.objects.get(pk=dewi.pk))
     assert set(Beacon.objects.filter(is_active=True).values_list("driver", flat=True)) == {joko.pk}
     assert Match.objects.get(pk=match.pk).reason == "cancelled"
     assert ("beacon_update", False) in [(kind, data.get("is_active")) for kind, data in told(dewi)]

@@ -7,11 +7,12 @@ import pytest
 from django.utils import timezone
 
 from events.models import OutboxEvent
+from rides.matching import RECEIPTS_EXPECTED
 from rides.models import Beacon, Candidate, DeviceReceipt, Finder, Match
 from rides.services.beacons import beacon_update
 from rides.services.finders import finder_continue, finder_update
 from rides.services.matches import match_confirm, match_expire
-from rides.services.offers import RECEIPTS_EXPECTED, offers_receive
+from rides.services.offers import offers_receive
 from tests.cast import BLOK_M, MONAS, make_driver, north_of, open_finder, stand_by
 from users.models import User
 

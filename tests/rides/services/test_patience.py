@@ -9,12 +9,12 @@ from django.utils import timezone
 from common.errors import RateLimited
 from rides.cells import cell_middle
 from rides.geo import GeoPoint
-from rides.matching import consider
 from rides.models import Finder, Match, Ride
 from rides.services.finders import finder_update
 from rides.services.matches import match_confirm
 from rides.services.rides import ride_cancel
 from tests.cast import BLOK_M, MONAS, book, make_driver, north_of, open_finder, stand_by, told
+from tests.rides.test_matching import considered
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -183,4 +183,4 @@ def test_a_coarse_search_keeps_exact_distances_for_staff(dewi: User, putri: User
     assert open_finder(putri).is_coarse
     assert Match.objects.get().distance_km == pytest.approx(1.234, abs=1e-4)
     Match.objects.all().delete()
-    assert [decision.driver_id for decision in consider(open_finder(putri), 5)] == [dewi.pk]
+    assert [decision.driver_id for decision in considered(open_finder(putri), 5)] == [dewi.pk]
