@@ -149,7 +149,8 @@ DATABASE_URL = env.secret("DATABASE_URL", "sqlite:///var/nebengjek.sqlite3")
 DATABASE_TIMEOUT = env.duration("DATABASE_TIMEOUT", "20s")
 DATABASE_STATEMENT_TIMEOUT = env.duration("DATABASE_STATEMENT_TIMEOUT", "15s", low="0s")
 MAINTENANCE = {"migrate", "audit", "dumpdata", "loaddata", "shell", "export_user", "erase_user"}  # may take their time
-DB_READ_THREADS = env.integer("DB_READ_THREADS", 4, low=1, high=64)
+# What SQLite reads is computed in this process, where threads only fight for the interpreter's lock.
+DB_READ_THREADS = env.integer("DB_READ_THREADS", 2 if DATABASE_URL.startswith("sqlite") else 4, low=1, high=64)
 HTTP_THREADS = env.integer("HTTP_THREADS", 16, low=1, high=1000)
 DB_WRITE_THREADS = env.integer("DB_WRITE_THREADS", 4, low=1, high=64)
 
@@ -207,7 +208,6 @@ def _sqlite(config: dict[str, Any]) -> dict[str, Any]:
 DATABASES = {"default": _database()}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DB_WRITE_THREADS = 1  # SQLite lets one writer in at a time
-    DB_READ_THREADS = 1  # its work is in this process: more threads only fight for the interpreter's lock
 
 # --- One process, or many ---------------------------------------------------------------------------------------------
 
