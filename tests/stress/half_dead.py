@@ -81,7 +81,7 @@ class HalfDeath(msgspec.Struct, frozen=True):
         said_after, slowest = _watch(web, lambda body: self.shows is not None and not body[self.shows]["ok"], seconds)
         undo()
         well_after, after = _watch(web, lambda body: body["status"] == "ok", WELL_WITHIN, stop=True)
-        lines = len(topology.output().splitlines()) - lines
+        lines = max(0, len(topology.output().splitlines()) - lines)  # a process that was started again begins anew
         topology.sights.append(Sight(said_after, well_after, max(slowest, after), lines))
 
 

@@ -138,10 +138,10 @@ async def test_an_event_that_is_given_up_is_no_secret(nats_client: Client, dewi:
     await in_write_thread(row.save)
     async with running_bridge():
 
-        async def is_over() -> bool:
-            return not await is_current(dewi, seen)
+        async def is_given_up() -> bool:
+            await in_read_thread(row.refresh_from_db)
+            return row.failed_at is not None
 
-        await until(is_over)
-    await in_read_thread(row.refresh_from_db)
-    assert row.failed_at is not None
+        await until(is_given_up)
+    assert not await is_current(dewi, seen)
     assert await is_current(dewi, await cursor_of(dewi))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 import redis
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.utils import timezone
 
 from common.redis import sync_redis
@@ -156,11 +156,32 @@ def test_a_frozen_redis_is_named_in_time(valkey: ValkeyServer, settings: Any) ->
         sync_redis().close()
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no standby")
-def test_a_read_only_database_is_not_well(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a failover to a standby it answers everything that only reads."""
-    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c default_transaction_read_only=on")
+class Standby:
+    """A PostgreSQL that answers everything that only reads."""
+
+    vendor = "postgresql"
+
+    def cursor(self) -> "Standby":
+        return self
+
+    def __enter__(self) -> "Standby":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def execute(self, text: str) -> None:
+        assert text == "SHOW transaction_read_only"
+
+    def fetchone(self) -> tuple[str]:
+        return ("on",)
+
+
+def test_a_standby_is_not_well(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failover; the full-size faults have a real one."""
+    monkeypatch.setattr(health, "connection", Standby())
     assert details()["database"] == {"ok": False, "error": "the database is read-only"}
+    assert readiness()["database"] is False
 
 
 @pytest.mark.usefixtures("transactional_db")
