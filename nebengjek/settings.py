@@ -29,8 +29,11 @@ VERSION = "0.1.0"  # of the project, as in pyproject.toml, and so of the documen
 # --- Django -----------------------------------------------------------------------------------------------------------
 
 DEBUG = env.flag("DEBUG", False)
+# Where nothing says what this is, somebody has a look on their own machine: without the error pages of DEBUG, but with
+# the secrets below and codes on the console. Only clients on this machine are served then.
+ON_OWN_MACHINE = DEBUG or not any(os.environ.get(name) for name in ("DEBUG", "ALLOWED_HOSTS"))
 DEMO = env.flag("DEMO", False)
-# Good for a look on one's own machine only: system checks refuse them with DEBUG off, and `serve` refuses to listen
+# Good for a look on one's own machine only: else system checks refuse them, and `serve` refuses to listen
 # on any other address than the loopback one with them.
 DEVELOPMENT_SECRET = "for-development-on-your-own-machine-only-not-a-secret"  # noqa: S105
 SECRET_KEY = env.secret("SECRET_KEY") or DEVELOPMENT_SECRET
@@ -101,7 +104,7 @@ STATICFILES_DIRS = [
     ("web", BASE_DIR / "clients" / "javascript" / "src"),  # the pages use our own client
 ]
 WHITENOISE_USE_FINDERS = True  # the admin has its style without a collectstatic step
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not ON_OWN_MACHINE
 SECURE_CONTENT_TYPE_NOSNIFF = True
 HSTS_PERIOD = env.duration("HSTS_PERIOD", "365d", low="0s")
 # Error pages of DEBUG are for whoever sits at this machine.

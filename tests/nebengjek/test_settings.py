@@ -97,12 +97,14 @@ def test_secrets_come_from_files(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_nothing_set_is_no_development() -> None:
-    """Development has to be asked for: by `make run`, or by DEBUG."""
-    done = manage("serve", DEBUG="")
-    assert done.returncode == 1
-    assert "SECRET_KEY is not set" in done.stderr
-    assert "`make run` needs none" in done.stderr
+def test_nothing_set_is_a_look_on_ones_own_machine() -> None:
+    """No error pages, but secrets of the source for clients on this machine; whoever names a host means it."""
+    code = "from django.conf import settings as s; print(s.DEBUG, s.ON_OWN_MACHINE, s.SESSION_COOKIE_SECURE)"
+    assert manage("shell", "-v", "0", "-c", code, DEBUG="").stdout.split() == ["False", "True", "False"]
+    assert manage("check", "--fail-level", "WARNING", DEBUG="").returncode == 0
+    for named in ({"DEBUG": "0"}, {"DEBUG": "", "ALLOWED_HOSTS": "api.example.com"}):
+        done = manage("check", **named)
+        assert (done.returncode, "SECRET_KEY is not set" in done.stderr) == (1, True)
 
 
 def test_production_needs_secrets(tmp_path: Path) -> None:
