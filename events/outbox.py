@@ -12,7 +12,7 @@ from django.db.models import Count, F, Min, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from common.db import delete_batch
+from common.db import database_now, delete_batch
 from events.base import Event
 from events.models import OutboxEvent
 from events.wakeups import wake_relay
@@ -70,7 +70,7 @@ def expired_among(rows: Sequence[OutboxEvent]) -> set[int]:
 def backlog() -> Backlog:
     """Return how much is pending."""
     found = _pending().aggregate(count=Count("id"), oldest=Min("created_at"))
-    age = (timezone.now() - found["oldest"]).total_seconds() if found["oldest"] else 0.0
+    age = (database_now() - found["oldest"]).total_seconds() if found["oldest"] else 0.0
     return Backlog(found["count"], max(0.0, age))
 
 
@@ -115,4 +115,4 @@ def purge_given_up(keep: timedelta) -> int:
 
 def purge_published(keep: timedelta) -> int:
     """Delete a batch of the events that were published longer than `keep` ago; return how many."""
-    return delete_batch(OutboxEvent.objects.filter(published_at__lt=timezone.now() - keep).order_by("published_at"))
+    return delete_batch(OutboxEvent.objects.filter(published_at__lt=database_now() - keep).order_by("published_at"))

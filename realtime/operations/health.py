@@ -7,7 +7,9 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
+from common.db import database_now
 from common.errors import brief
 from common.redis import AWAY, PREFIX, sync_redis
 from events.outbox import backlog
@@ -22,6 +24,9 @@ Check = dict[str, Any]
 """`{"ok": bool, …}`: figures that say more, or the `error`."""
 
 Checks = Mapping[str, Callable[[], Check]]
+
+MAX_SKEW = 2.0
+"""Seconds by which the clock of a process may differ from the database's."""
 
 FAULTS = (*AWAY, DatabaseError, Unanswered)
 
@@ -41,6 +46,7 @@ def details() -> dict[str, Check]:
         "background": _background,
         "serving": _serving,
         "outbox": _outbox,
+        "clock": _clock,
         "connections": _connections,
     }
     if settings.DISTRIBUTED:
@@ -69,6 +75,12 @@ def database_check() -> Check:
         if is_postgresql and cursor.fetchone() == ("on",):
             return {"ok": False, "error": "the database is read-only"}
     return {"ok": True}
+
+
+def _clock() -> Check:
+    """Whether this process and the database agree on the time: offers, rides and tokens hang on it."""
+    skew = (timezone.now() - database_now()).total_seconds()
+    return {"ok": abs(skew) <= MAX_SKEW, "skew": round(skew, 1)}
 
 
 def _running() -> Check:

@@ -89,6 +89,19 @@ def test_the_settings_are_consistent() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_stores_ask_for_a_password() -> None:
+    """Whoever gets into the network of the containers still needs a password for each store, and ours have it."""
+    assert SERVICES["valkey"]["command"][-2:] == ["--requirepass", "${VALKEY_PASSWORD:?set it in .env}"]
+    assert SERVICES["nats"]["command"][-2:] == ["--pass", "${NATS_PASSWORD:?set it in .env}"]
+    assert "POSTGRES_PASSWORD" in SERVICES["postgres"]["environment"]
+    urls = {"DATABASE_URL": "POSTGRES", "REDIS_URL": "VALKEY", "NATS_URL": "NATS"}
+    for service in OURS:
+        for url, store in urls.items():
+            assert re.search(rf":\$\{{{store}_PASSWORD\W.*@{store.lower()}:", SERVICES[service]["environment"][url]), (
+                url
+            )
+
+
 def test_only_the_proxy_is_public() -> None:
     """Only the proxy publishes ports."""
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]

@@ -30,6 +30,8 @@ from tests.redis_faults import REFUSALS
 WELL_WITHIN = 30.0
 """Seconds after which nobody waits any longer for all to be well again."""
 
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+
 Undo = Callable[[], object]
 
 
@@ -139,12 +141,6 @@ def take_connections(topology: HalfDead) -> Undo:
         return lambda: list(map(psycopg.Connection.close, taken))
 
 
-def lose_commits(topology: HalfDead) -> Undo:
-    """Lose the answer to a commit, of whichever process has the next one."""
-    topology.proxies["postgres"].lose_answer_to(b"COMMIT")
-    return topology.proxies["postgres"].heal
-
-
 def suspend(topology: HalfDead, which: Callable[[HalfDead], ServerProcess]) -> Undo:
     """Suspend a process."""
     process = which(topology).process
@@ -180,6 +176,26 @@ def fill_stream(topology: HalfDead) -> Undo:
     return lambda: asyncio.run(limit(0))
 
 
+def wrong_clock(topology: HalfDead, hours: int, which: Callable[[HalfDead], ServerProcess]) -> Undo:
+    """Start a process again, with a clock that is so many hours fast (Debian: package libfaketime)."""
+    process = which(topology)
+
+    def start_again(**env: str) -> None:
+        process.kill()
+        process.env |= env
+        process.output.clear()
+        process.launch()
+        if process in topology.webs:
+            process.wait_until_it_answers()
+
+    start_again(LD_PRELOAD=str(FAKETIME), FAKETIME=f"{hours:+d}h")
+    return lambda: start_again(LD_PRELOAD="", FAKETIME="")
+
+
+def _clock(which: Callable[[HalfDead], ServerProcess], shows: str | None) -> HalfDeath:
+    return HalfDeath(partial(wrong_clock, hours=1, which=which), shows)
+
+
 HALF_DEAD: dict[str, HalfDeath] = {
     "valkey-frozen": HalfDeath(partial(freeze, server="valkey"), "redis"),
     "valkey-300ms": HalfDeath(partial(slow, server="valkey"), None),
@@ -187,11 +203,19 @@ HALF_DEAD: dict[str, HalfDeath] = {
     "postgres-frozen": HalfDeath(partial(freeze, server="postgres"), "database"),
     "postgres-readonly": HalfDeath(read_only, "database"),
     "postgres-full": HalfDeath(take_connections, "database"),
-    "postgres-commit": HalfDeath(lose_commits, None),
     "nats-frozen": HalfDeath(partial(freeze, server="nats"), "nats"),
     "nats-full": HalfDeath(fill_stream, None),
     "nats-consumer": HalfDeath(lose_consumer, None),
     "web-stopped": HalfDeath(partial(suspend, which=lambda topology: topology.webs[0]), None),
     "bridge-stopped": HalfDeath(partial(suspend, which=HalfDead.active_bridge), None),
+    **(
+        {
+            "web-clock": _clock(lambda topology: topology.webs[-1], "clock"),
+            "bridge-clock": _clock(HalfDead.active_bridge, None),
+            "dispatcher-clock": _clock(lambda topology: topology.dispatcher, None),
+        }
+        if FAKETIME
+        else {}
+    ),
     "dispatcher-stopped": HalfDeath(partial(suspend, which=lambda topology: topology.dispatcher), None),
 }

@@ -43,7 +43,7 @@ async def test_nobody_misses_anything(topology: Topology, tokens: dict[UUID, str
     assert outcome.pending == 0
 
 
-@pytest.mark.parametrize("fault", ["valkey-frozen", "postgres-frozen", "nats-frozen", "postgres-commit"])
+@pytest.mark.parametrize("fault", ["valkey-frozen", "postgres-frozen", "nats-frozen"])
 async def test_a_half_dead_server_is_seen_and_costs_nothing(
     topology: HalfDead, tokens: dict[UUID, str], monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:

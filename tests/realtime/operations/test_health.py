@@ -50,6 +50,7 @@ def test_one_process_names_what_it_stands_on(transactional_db: None, running: No
         "background": {"ok": True},
         "serving": {"ok": True},
         "outbox": {"ok": True, "backlog": 0, "age": 0.0},
+        "clock": {"ok": True, "skew": 0.0},
         "connections": {"ok": True, "total": 0, "stale": 0},
     }
 
@@ -160,3 +161,14 @@ def test_a_read_only_database_is_not_well(transactional_db: None, monkeypatch: p
     """After a failover to a standby it answers everything that only reads."""
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c default_transaction_read_only=on")
     assert details()["database"] == {"ok": False, "error": "the database is read-only"}
+
+
+@pytest.mark.usefixtures("transactional_db")
+@pytest.mark.parametrize(("hours", "good"), [(0, True), (1, False), (-1, False)])
+def test_a_wrong_clock_is_said(monkeypatch: pytest.MonkeyPatch, hours: int, *, good: bool) -> None:
+    """By the clock of the database, which all processes share."""
+    now = timezone.now()
+    monkeypatch.setattr(health, "database_now", lambda: now - timedelta(hours=hours))
+    found = details()["clock"]
+    assert found["ok"] is good
+    assert found["skew"] == pytest.approx(hours * 3600, abs=60)
