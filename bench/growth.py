@@ -15,6 +15,7 @@ from pathlib import Path
 
 from devservers.web import ServerProcess
 
+PACE = ("--drivers", "20", "--passengers", "20", "--speed", "10")
 SIZES = "SELECT name, tbl_name FROM sqlite_master WHERE type IN ('table', 'index')"
 
 
@@ -31,7 +32,7 @@ def main() -> None:
         server.start()
         try:
             before = sizes(server.database)
-            done = server.manage("simulate", "--rides", str(rides), "--speed", "10", "--url", server.url)
+            done = server.manage("simulate", "--rides", str(rides), *PACE, "--url", server.url)
             if done.returncode:
                 sys.exit(done.stdout + done.stderr)
             after = sizes(server.database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -28,25 +29,44 @@ UNAVAILABLE = (*REDIS_AWAY, *DATABASE_AWAY)
 """Redis or the database is unavailable: worth a line, but no traceback."""
 
 
-class Loops:
-    """A set of named loops."""
+FAILING = 8.0
+"""Seconds after a failure for which a loop counts as failing: one that goes on failing does so more often."""
 
-    def __init__(self) -> None:
+
+class Loops:
+    """A set of named loops; `on_failure` is called with the name of a loop at each of its failures."""
+
+    def __init__(self, on_failure: Callable[[str], None] = lambda _: None) -> None:
         self._tasks: list[asyncio.Task[None]] = []
+        self._on_failure = on_failure
+        self._failed_at: dict[str, float] = {}
 
     @property
     def are_running(self) -> bool:
         """Whether everything that was started still runs."""
         return bool(self._tasks) and not any(task.done() for task in self._tasks)
 
+    @property
+    def failing(self) -> list[str]:
+        """The names of the loops that failed within the last `FAILING` seconds."""
+        now = time.monotonic()
+        return sorted(name for name, moment in tuple(self._failed_at.items()) if now < moment + FAILING)
+
     def start(self, loops: Mapping[str, Work]) -> None:
         """Run these loops until `stop`."""
-        self._tasks = [asyncio.create_task(keep_running(name, loop), name=name) for name, loop in loops.items()]
+        self._tasks = [
+            asyncio.create_task(keep_running(name, loop, on_failure=self._note_failure), name=name)
+            for name, loop in loops.items()
+        ]
 
     async def stop(self) -> None:
         """Stop all of them."""
         await end(*self._tasks)
         self._tasks = []
+
+    def _note_failure(self, name: str) -> None:
+        self._failed_at[name] = time.monotonic()
+        self._on_failure(name)
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
@@ -77,8 +97,12 @@ async def keep_running(
     unavailable: Errors = UNAVAILABLE,
     ends_with: Errors = (),
     delay: float | None = None,
+    on_failure: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Run a loop again after every error, except those of `ends_with`, which are raised."""
+    """Run a loop again after every error, except those of `ends_with`, which are raised.
+
+    `on_failure` is called with its name after each error.
+    """
     repetition = Repetition()
     while True:
         try:
@@ -90,6 +114,7 @@ async def keep_running(
                 logger.warning("The %s is waiting: %s", name, reason)
         except Exception:
             logger.exception("The %s failed, restarting.", name)
+        on_failure(name)
         await asyncio.sleep(RESTART_DELAY if delay is None else delay)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 AWAY = (OperationalError, InterfaceError)
 """What is raised while the database is unavailable."""
@@ -37,6 +39,15 @@ def read_snapshot() -> Iterator[None]:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield
+
+
+def database_now() -> datetime:
+    """Return the time by the clock of the database, the one clock that all processes share."""
+    if connection.vendor != "postgresql":
+        return timezone.now()  # SQLite has no other clock than ours
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        return cast("datetime", cursor.fetchone()[0])
 
 
 def hold_name(name: str) -> None:

@@ -28,6 +28,12 @@ RETRY_DELAY = 1
 ANSWER_TIMEOUT = 5.0
 """Seconds for an answer of JetStream."""
 
+PING_INTERVAL = 1
+"""Seconds between two pings."""
+
+PINGS_UNANSWERED = 2
+"""Pings without an answer after which a connection is lost: a frozen server is noticed within 4 s."""
+
 AWAY = (
     nats.errors.ConnectionClosedError,
     nats.errors.ConnectionDrainingError,
@@ -69,8 +75,8 @@ async def _connect(name: str, callbacks: dict[str, Any]) -> Client:
                 connect_timeout=CONNECT_TIMEOUT,
                 reconnect_time_wait=RETRY_DELAY,
                 max_reconnect_attempts=1,
-                ping_interval=5,
-                max_outstanding_pings=2,
+                ping_interval=PING_INTERVAL,
+                max_outstanding_pings=PINGS_UNANSWERED,
                 **credentials(),
                 **callbacks,
             )

@@ -37,6 +37,11 @@ class Prepared:
 
     def first(self, *values: Any) -> tuple[Any, ...] | None:
         """Return the first row for these values; None where there is none."""
+        rows = self.rows(*values)
+        return rows[0] if rows else None
+
+    def rows(self, *values: Any) -> list[tuple[Any, ...]]:
+        """Return all rows for these values."""
         sql, parameters, places = self._made.get(connection.vendor) or self._make()
         adapted = [_adapted(kind, value) for kind, value in zip(self._types, values, strict=True)]
         given = list(parameters)
@@ -44,8 +49,8 @@ class Prepared:
             given[place] = adapted[argument]
         with connection.cursor() as cursor:
             cursor.execute(sql, given)
-            row: tuple[Any, ...] | None = cursor.fetchone()
-            return row
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
 
     def _make(self) -> tuple[str, list[Any], list[tuple[int, int]]]:
         marks = [_MARKS[kind][n] for n, kind in enumerate(self._types)]

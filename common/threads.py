@@ -1,7 +1,7 @@
 """The threads in which the database is used.
 
 The event loop never waits for the database: services and selectors are plain functions that run here. Writes on SQLite
-have one thread, because SQLite lets one writer in at a time and makes the others poll; reads have one or a
+have one thread, because SQLite lets one writer in at a time and makes the others poll; reads have a
 few of their own and never wait for a writer (WAL). Each thread keeps its connection, so a process has
 `DB_WRITE_THREADS + DB_READ_THREADS` connections open beside those of HTTP requests. A connection is closed after an
 error; on a database server, which may have restarted, it is checked before use when it was idle or another one failed.

@@ -59,6 +59,11 @@ def dead_letters_request_replay(*, ids: Iterable[int] | None = None) -> int:
     return letters.update(replay_requested_at=timezone.now())
 
 
+def letters_waiting() -> int:
+    """Return how many letters were never replayed."""
+    return DeadLetter.objects.filter(replayed_at__isnull=True).count()
+
+
 def dead_letters_to_replay(limit: int) -> list[DeadLetter]:
     """Return letters whose replay was requested, oldest first."""
     return list(DeadLetter.objects.filter(replay_requested_at__isnull=False).order_by("id")[:limit])

@@ -36,6 +36,7 @@ class OutboxEvent(models.Model):
                 fields=("id",), name="outbox_pending", condition=Q(published_at__isnull=True, failed_at__isnull=True)
             ),
             models.Index(fields=("published_at",), name="outbox_published"),
+            models.Index(fields=("id",), name="outbox_given_up", condition=Q(failed_at__isnull=False)),
         )
 
     def __str__(self) -> str:
@@ -61,6 +62,7 @@ class DeadLetter(models.Model):
         constraints = (models.UniqueConstraint(fields=("stream_id", "sequence"), name="one_letter_per_message"),)
         indexes = (
             models.Index(fields=("id",), name="dead_letter_to_replay", condition=Q(replay_requested_at__isnull=False)),
+            models.Index(fields=("id",), name="dead_letter_unreplayed", condition=Q(replayed_at__isnull=True)),
         )
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from django.db.models import Count, F, Min, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from common.db import delete_batch
+from common.db import database_now, delete_batch
 from events.base import Event
 from events.models import OutboxEvent
 from events.wakeups import wake_relay
@@ -70,8 +70,13 @@ def expired_among(rows: Sequence[OutboxEvent]) -> set[int]:
 def backlog() -> Backlog:
     """Return how much is pending."""
     found = _pending().aggregate(count=Count("id"), oldest=Min("created_at"))
-    age = (timezone.now() - found["oldest"]).total_seconds() if found["oldest"] else 0.0
+    age = (database_now() - found["oldest"]).total_seconds() if found["oldest"] else 0.0
     return Backlog(found["count"], max(0.0, age))
+
+
+def given_up() -> int:
+    """Return how many events were given up."""
+    return OutboxEvent.objects.filter(failed_at__isnull=False).count()
 
 
 def _pending() -> QuerySet[OutboxEvent]:
@@ -84,17 +89,14 @@ def mark_published(rows: Sequence[OutboxEvent]) -> None:
 
 
 def mark_attempt(row: OutboxEvent, error: str) -> bool:
-    """Count a failed attempt; return True when it was the last one and the event is given up."""
+    """Count a failed attempt; return True when it was the last one, so that the event has to be given up."""
     OutboxEvent.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, error=error[:2000])
-    last = OutboxEvent.objects.filter(pk=row.pk, attempts__gte=settings.RELAY_MAX_ATTEMPTS)
-    return last.update(failed_at=timezone.now()) == 1
+    return OutboxEvent.objects.filter(pk=row.pk, attempts__gte=settings.RELAY_MAX_ATTEMPTS).exists()
 
 
-def mark_given_up(row: OutboxEvent, error: str) -> None:
-    """Count an attempt after which there will be no other."""
-    OutboxEvent.objects.filter(pk=row.pk).update(
-        attempts=F("attempts") + 1, failed_at=timezone.now(), error=error[:2000]
-    )
+def mark_given_up(row: OutboxEvent) -> None:
+    """Try no more; `outbox_events_retry` takes it back."""
+    OutboxEvent.objects.filter(pk=row.pk).update(failed_at=timezone.now())
 
 
 def outbox_events_retry(*, ids: Iterable[int]) -> int:
@@ -113,4 +115,4 @@ def purge_given_up(keep: timedelta) -> int:
 
 def purge_published(keep: timedelta) -> int:
     """Delete a batch of the events that were published longer than `keep` ago; return how many."""
-    return delete_batch(OutboxEvent.objects.filter(published_at__lt=timezone.now() - keep).order_by("published_at"))
+    return delete_batch(OutboxEvent.objects.filter(published_at__lt=database_now() - keep).order_by("published_at"))

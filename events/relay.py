@@ -92,13 +92,20 @@ class Relay:
         except BusUnavailable:
             return False
         except Refused as exc:
-            await in_write_thread(outbox.mark_given_up, row, str(exc))
-            logger.error("Event %s (%s) was given up: %s", row.event_id, row.subject, exc)
+            await in_write_thread(outbox.mark_attempt, row, str(exc))
+            await self._give_up(row, str(exc))
         except Exception as exc:
-            if not await in_write_thread(outbox.mark_attempt, row, f"{type(exc).__name__}: {exc}"):
+            reason = f"{type(exc).__name__}: {exc}"
+            if not await in_write_thread(outbox.mark_attempt, row, reason):
                 return False
-            logger.error("Event %s (%s) was given up after the last attempt.", row.event_id, row.subject)
+            await self._give_up(row, f"after the last attempt, {reason}")
         return True
+
+    async def _give_up(self, row: OutboxEvent, reason: str) -> None:
+        """Let the clients know first: a relay that is killed in between gives the event up once more."""
+        await self._bus.skip(row)
+        await in_write_thread(outbox.mark_given_up, row)
+        logger.error("Event %s (%s) was given up: %s", row.event_id, row.subject, reason)
 
     async def _publish(self, rows: Sequence[OutboxEvent]) -> None:
         with self._step("reading the outbox"):

@@ -39,17 +39,17 @@ WEB_PUSH = "rides.push.webpush.WebPush"
 
 @register()
 def check_secrets(**_: Any) -> list[CheckMessage]:
-    """No secret has a usable default when DEBUG is off."""
+    """No secret has a usable default, but for a look on one's own machine."""
     problems: list[CheckMessage] = []
     for name, number in (("SECRET_KEY", 1), ("JWT_SECRET", 2)):
         value = getattr(settings, name)
         default = value == settings.DEVELOPMENT_SECRET
-        weakness = "not set" if default and not settings.DEBUG else _weakness(value, SECRET_LENGTH)
+        weakness = "not set" if default and not settings.ON_OWN_MACHINE else _weakness(value, SECRET_LENGTH)
         if weakness:
             hint = (
                 f"Set it to at least {SECRET_LENGTH} random characters, such as the output of "
                 "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`. For a look on your own machine "
-                "`make run` needs none; DEBUG=true does the same for other commands."
+                "leave DEBUG and ALLOWED_HOSTS out; only clients there are served then."
             )
             problems.append(Error(f"{name} is {weakness}.", hint=hint, id=f"nebengjek.E00{number}"))
     return problems
@@ -131,7 +131,7 @@ def _has_port(host: str) -> bool:
 @register()
 def check_sms_backend(**_: Any) -> list[CheckMessage]:
     """Codes on standard output are for development: anybody who reads the log can log in as anybody."""
-    if settings.DEBUG or settings.SMS_BACKEND != "users.sms.ConsoleSMS":
+    if settings.ON_OWN_MACHINE or settings.SMS_BACKEND != "users.sms.ConsoleSMS":
         return []
     hint = "Set SMS_BACKEND to the dotted path of a class that sends messages (see users/sms.py)."
     return [Error("The console SMS backend is for development only.", hint=hint, id="nebengjek.E003")]

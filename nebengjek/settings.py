@@ -29,8 +29,11 @@ VERSION = "0.1.0"  # of the project, as in pyproject.toml, and so of the documen
 # --- Django -----------------------------------------------------------------------------------------------------------
 
 DEBUG = env.flag("DEBUG", False)
+# Where nothing says what this is, somebody has a look on their own machine: without the error pages of DEBUG, but with
+# the secrets below and codes on the console. Only clients on this machine are served then.
+ON_OWN_MACHINE = DEBUG or not any(os.environ.get(name) for name in ("DEBUG", "ALLOWED_HOSTS"))
 DEMO = env.flag("DEMO", False)
-# Good for a look on one's own machine only: system checks refuse them with DEBUG off, and `serve` refuses to listen
+# Good for a look on one's own machine only: else system checks refuse them, and `serve` refuses to listen
 # on any other address than the loopback one with them.
 DEVELOPMENT_SECRET = "for-development-on-your-own-machine-only-not-a-secret"  # noqa: S105
 SECRET_KEY = env.secret("SECRET_KEY") or DEVELOPMENT_SECRET
@@ -101,7 +104,7 @@ STATICFILES_DIRS = [
     ("web", BASE_DIR / "clients" / "javascript" / "src"),  # the pages use our own client
 ]
 WHITENOISE_USE_FINDERS = True  # the admin has its style without a collectstatic step
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not ON_OWN_MACHINE
 SECURE_CONTENT_TYPE_NOSNIFF = True
 HSTS_PERIOD = env.duration("HSTS_PERIOD", "365d", low="0s")
 # Error pages of DEBUG are for whoever sits at this machine.
@@ -147,7 +150,10 @@ AUTH_PASSWORD_VALIDATORS = [
 
 DATABASE_URL = env.secret("DATABASE_URL", "sqlite:///var/nebengjek.sqlite3")
 DATABASE_TIMEOUT = env.duration("DATABASE_TIMEOUT", "20s")
-DB_READ_THREADS = env.integer("DB_READ_THREADS", 4, low=1, high=64)
+DATABASE_STATEMENT_TIMEOUT = env.duration("DATABASE_STATEMENT_TIMEOUT", "15s", low="0s")
+MAINTENANCE = {"migrate", "audit", "dumpdata", "loaddata", "shell", "export_user", "erase_user"}  # may take their time
+# What SQLite reads is computed in this process, where threads only fight for the interpreter's lock.
+DB_READ_THREADS = env.integer("DB_READ_THREADS", 2 if DATABASE_URL.startswith("sqlite") else 4, low=1, high=64)
 HTTP_THREADS = env.integer("HTTP_THREADS", 16, low=1, high=1000)
 DB_WRITE_THREADS = env.integer("DB_WRITE_THREADS", 4, low=1, high=64)
 
@@ -160,11 +166,30 @@ def _database() -> dict[str, Any]:
     except ValueError as exc:
         raise ConfigError(f"DATABASE_URL must be like {form}.") from exc
     if config["ENGINE"] == "django.db.backends.postgresql":
-        options = {"connect_timeout": 5, "application_name": "nebengjek", **config.get("OPTIONS", {})}
-        return {**config, "OPTIONS": options}
+        return {
+            **config,
+            "ENGINE": "common.postgresql",
+            "OPTIONS": {**_postgresql_options(), **config.get("OPTIONS", {})},
+        }
     if config["ENGINE"] != "django.db.backends.sqlite3":
         raise ConfigError(f"DATABASE_URL must be like {form}.")
     return _sqlite(config)
+
+
+def _postgresql_options() -> dict[str, Any]:
+    """Return options under which every wait for the server ends, whatever it or the network does."""
+    network = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+    options: dict[str, Any] = {"connect_timeout": 3, "application_name": "nebengjek", **network}
+    options["tcp_user_timeout"] = 10_000
+    statement = int(DATABASE_STATEMENT_TIMEOUT.total_seconds() * 1000)
+    if not statement or set(sys.argv[1:2]) & MAINTENANCE:
+        return options
+    waits = {"statement_timeout": statement, "lock_timeout": statement * 2 // 3}
+    # A process that was suspended within a transaction must not hold its locks until somebody notices.
+    waits["idle_in_transaction_session_timeout"] = statement
+    # The server's own limit comes first, so that it ends what it can end itself.
+    answer = statement / 1000 + 2
+    return {**options, "options": " ".join(f"-c {name}={ms}" for name, ms in waits.items()), "answer_timeout": answer}
 
 
 def _sqlite(config: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +211,6 @@ def _sqlite(config: dict[str, Any]) -> dict[str, Any]:
 DATABASES = {"default": _database()}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DB_WRITE_THREADS = 1  # SQLite lets one writer in at a time
-    DB_READ_THREADS = 1  # its work is in this process: more threads only fight for the interpreter's lock
 
 # --- One process, or many ---------------------------------------------------------------------------------------------
 

@@ -41,6 +41,9 @@ INVALID = "invalid"
 ANSWERS = ("ack", "error", "location_update", "server_restarting", "session_ready", "token_expiring")
 CLOSE_CODES = (1000, 1001, 1005, 1006, 1007, *map(int, CloseCode))
 LIMITS = ("command", "costly", "location", "connect", "rest", "frame", "connection")
+LOOPS = (
+    "database", "heartbeat", "lag", "link", "memory", "positions", "receipts", "relay", "timers", "tokens", "tracks",
+)  # fmt: skip
 ANSWERED = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
@@ -114,6 +117,12 @@ _closed = _family(
     ["code"],
     [(str(code),) for code in (*CLOSE_CODES, OTHER)],
 )
+
+_loop_failures = _family(
+    "counter", "loop_failures", "Failures of background work, by its name.", ["loop"], [(name,) for name in LOOPS]
+)
+_unwritten = _family("counter", "track_flush_failures", "Rides whose reported points could not be written, by try.")
+_lag = _family("histogram", "event_loop_lag_seconds", "How late the event loop is, looked at twice a second.")
 
 _invalid = _frames["in", INVALID]
 _received = {kind: (_frames["in", kind], _handling[kind,]) for kind in ROUTES}
@@ -237,6 +246,21 @@ def left(role: str) -> None:
 def closed(code: int) -> None:
     """Count the end of a connection."""
     cells[_closed.get((str(code),)) or _closed[OTHER,]] += 1
+
+
+def loop_failed(name: str) -> None:
+    """Count a failure of one of `LOOPS`."""
+    cells[_loop_failures[name,]] += 1
+
+
+def track_not_written() -> None:
+    """Count a ride whose reports could not be written; they stay in the buffer."""
+    cells[_unwritten[()]] += 1
+
+
+def loop_was_late(seconds: float) -> None:
+    """Measure how late the event loop came to something that was due."""
+    _observe(_lag[()], seconds)
 
 
 def _observe(place: int, seconds: float) -> None:

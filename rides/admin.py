@@ -42,7 +42,7 @@ BOTH = ("driver", "passenger")
 class BeaconAdmin(PeopleAdmin[Beacon]):
     """Which drivers want passengers."""
 
-    list_display = ("driver", "is_active", "changed_at")
+    list_display = ("driver", "is_active", "changed_at", "ignored_offers", "ignored_at")
     list_filter = ("is_active",)
     people = ("driver",)
     list_select_related = ("driver",)

@@ -35,7 +35,7 @@ from rides.services.quotes import quote_make
 from rides.services.registration import driver_change_vehicle, driver_register, driver_unregister
 from rides.services.relations import ride_block
 from rides.snapshots import QuoteBody, ReportedPoint, RideCard, RideDetail, quote_body, ride_card
-from users.api import PAIR, USER, PrivateView, current_user, session_body, validated
+from users.api import PAIR, USER, current_user, session_body, validated
 from users.authentication import digest_of
 from users.serializers import SessionSerializer, UserSerializer
 from users.services import session_once
@@ -54,7 +54,7 @@ DRIVER_SESSION = {**PAIR, "user": {**USER, "role": "driver", "driver": VEHICLE}}
 """Examples for the documents."""
 
 
-class DriverView(PrivateView):
+class DriverView(APIView):
     """`/api/drivers/`: register a vehicle and become a driver, change it, and become a passenger again."""
 
     ends_token = True

@@ -35,7 +35,12 @@ def cell_middle(point: GeoPoint) -> GeoPoint:
 
 def cell_distance_km(a: GeoPoint, b: GeoPoint) -> float:
     """Return the distance between the cells of two places, rounded up to `STEP_KM`."""
-    return round_up(distance_km(cell_middle(a), cell_middle(b)), STEP_KM)
+    return round_up(between_cells_km(a, b), STEP_KM)
+
+
+def between_cells_km(a: GeoPoint, b: GeoPoint) -> float:
+    """Return the distance between the middles of the cells of two places."""
+    return distance_km(cell_middle(a), cell_middle(b))
 
 
 def round_up(value: float, step: float) -> float:

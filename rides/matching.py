@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 
-from rides.cells import STEP_KM, cell_distance_km
+from rides.cells import STEP_KM, between_cells_km, cell_distance_km
 from rides.geo import GeoPoint
 from rides.models import DRIVER_BUSY, OPEN_MATCH, CandidateOutcome, DeviceReceipt, Finder, Match, RejectReason, Ride
 from rides.positions import Position, positions
@@ -186,7 +186,8 @@ def rings_beyond(finder: Finder) -> list[tuple[float, float, int]]:
     edges = sorted(radii | {FAR * max(radii)})
     newest = time.time() - settings.LOCATION_MAX_AGE.total_seconds()
     near = positions().drivers_near(finder.location, edges[-1], newest, MAX_CONSIDERED)
-    beyond = [(km, place.user_id) for km, place in near if km > edges[0] and place.online][:MAX_CONSIDERED]
+    outside = [(between_cells_km(place.point, finder.location), place) for _, place in near if place.online]
+    beyond = [(km, place.user_id) for km, place in outside if km > edges[0]]
     drivers = _drivers([driver_id for _, driver_id in beyond], finder.passenger_id)
     wanted = {driver_id for driver_id, driver in drivers.items() if driver.suits(finder.vehicle_type)}
     far = [km for km, driver_id in beyond if driver_id in wanted]
@@ -204,16 +205,27 @@ def free_among(driver_ids: Collection[UUID]) -> set[UUID]:
 
 
 def _nearby(finder: Finder, now: float, count: int) -> list[Nearby]:
-    """Return the `count` nearest drivers within the radius of the attempt, nearest first."""
+    """Return the `count` nearest drivers within the radius of the attempt, nearest first.
+
+    The edge of the circle is one of cells: else a pick-up could be moved until a driver's offer comes or goes.
+    """
     oldest = now - FORGET_AFTER * settings.LOCATION_MAX_AGE.total_seconds()
     radius = search_radius_km(finder.attempts)
+    reach, most = radius + 2 * STEP_KM, 2 * MAX_CONSIDERED
+    near = positions().drivers_near(finder.location, reach, oldest, most if finder.is_coarse else count)
+    found = _in_circle(near, finder.location, radius)
+    if len(found) < count <= len(near) < most:  # some are beyond the edge, where farther ones may be within
+        found = _in_circle(positions().drivers_near(finder.location, reach, oldest, most), finder.location, radius)
     if not finder.is_coarse:
-        near = positions().drivers_near(finder.location, radius, oldest, count)
-        return [Nearby(distance, distance, place) for distance, place in near]
-    near = positions().drivers_near(finder.location, radius + 2 * STEP_KM, oldest, 2 * MAX_CONSIDERED)
-    rough = (Nearby(cell_distance_km(place.point, finder.location), distance, place) for distance, place in near)
-    within = (one for one in rough if one.rank_km <= radius)
-    return sorted(within, key=lambda one: (one.rank_km, one.place.user_id.int))[:count]
+        return [Nearby(km, km, place) for km, place in found[:count]]
+    rough = [Nearby(cell_distance_km(place.point, finder.location), km, place) for km, place in found]
+    return sorted(rough, key=lambda one: (one.rank_km, one.place.user_id.int))[:count]
+
+
+def _in_circle(
+    near: Iterable[tuple[float, Position]], center: GeoPoint, radius_km: float
+) -> list[tuple[float, Position]]:
+    return [(km, place) for km, place in near if between_cells_km(place.point, center) <= radius_km]
 
 
 def _refused_before(finder: Finder) -> set[UUID]:

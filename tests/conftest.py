@@ -21,13 +21,13 @@ from common.process import process
 from realtime import metrics
 from realtime.server.background import Background
 from tests.cast import make_driver, make_user
-from tests.servers import distributed, nats_client, nats_server, redis_url, template_database, valkey
+from tests.servers import distributed, nats_client, nats_server, postgres, redis_url, template_database, valkey
 from users.models import User
 
 hypothesis_settings.register_profile("patient", deadline=None)  # how long an example takes says nothing here
 hypothesis_settings.load_profile("patient")
 
-__all__ = ["distributed", "nats_client", "nats_server", "redis_url", "template_database", "valkey"]
+__all__ = ["distributed", "nats_client", "nats_server", "postgres", "redis_url", "template_database", "valkey"]
 
 
 LONGEST_FIRST = ("stress", "browser", "e2e", "clients", "examples", "devservers")

@@ -15,7 +15,7 @@ from nats.js.errors import NotFoundError
 
 from common.nats import connect_to_nats
 from common.redis import close_async_redis, sync_redis
-from devservers.servers import NatsServer, Server, ValkeyServer
+from devservers.servers import NatsServer, PostgresServer, Server, ValkeyServer
 from devservers.web import ServerProcess
 from events.stream import STREAM
 
@@ -54,6 +54,17 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
     """A running NATS with JetStream."""
     yield from started(NatsServer, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A running PostgreSQL."""
+    if PostgresServer.find() is None and not os.environ.get("CI"):
+        pytest.skip(PostgresServer.missing)
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"), fsync=False)
+    with server:
+        yield server
+    server.wipe()
 
 
 @pytest.fixture

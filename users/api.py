@@ -59,17 +59,7 @@ PAIR = {"access": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…", "refresh": "eyJhbG
 """Examples for the documents."""
 
 
-class PrivateView(APIView):
-    """A view whose answers, with tokens and numbers, stay in nobody's cache."""
-
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Say so in the answer."""
-        response["Cache-Control"] = "no-store"
-        answer: Response = super().finalize_response(request, response, *args, **kwargs)
-        return answer
-
-
-class OpenView(PrivateView):
+class OpenView(APIView):
     """A view for clients without a valid access token."""
 
     authentication_classes = ()
@@ -161,7 +151,7 @@ class LogoutView(OpenView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class MeView(PrivateView):
+class MeView(APIView):
     """`GET`, `PATCH`, `DELETE /api/me/`: the account of the caller."""
 
     @documented(

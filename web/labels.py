@@ -235,6 +235,60 @@ LABELS = (
     gettext_noop("west"),
 )
 
+HELP = (
+    gettext_noop("1 is Monday; 67 is the weekend."),
+    gettext_noop("A new driver is approved at once without DRIVER_APPROVAL."),
+    gettext_noop("A unit of driving."),
+    gettext_noop("A unit of waiting, in seconds."),
+    gettext_noop("As in rides.ride."),
+    gettext_noop("By the phone's clock, if it said so."),
+    gettext_noop("By the server's clock; unknown of old rides."),
+    gettext_noop("By which rule the distance is measured (rides.services.tracks)."),
+    gettext_noop("E.164, such as +6281200000001."),
+    gettext_noop("Empty: any."),
+    gettext_noop("Empty: that of the environment."),
+    gettext_noop("Factor of high demand."),
+    gettext_noop("Fares are rounded to a multiple of this."),
+    gettext_noop("Fixes that are worse do not count."),
+    gettext_noop("For each counted unit that has begun."),
+    gettext_noop("For each kilometre beyond."),
+    gettext_noop("For each minute of driving."),
+    gettext_noop("For each minute of waiting."),
+    gettext_noop("For getting in."),
+    gettext_noop("For the first kilometres, however few are driven."),
+    gettext_noop("From then on there is no tariff of this name."),
+    gettext_noop("How it was paid: cash, or the gateway's name."),
+    gettext_noop("Its largest value."),
+    gettext_noop("None: the number is nobody's."),
+    gettext_noop("Of all stars that others gave."),
+    gettext_noop("Of the booking."),
+    gettext_noop("Off after a login by code, until the person confirms that they are who they were."),
+    gettext_noop("Offers in a row that the driver let lapse; they put the driver behind others."),
+    gettext_noop("Older rides are not shown to the person."),
+    gettext_noop("Rides booked before."),
+    gettext_noop("Rides booked from then on; may pass midnight."),
+    gettext_noop("So many of them."),
+    gettext_noop("The area of the pick-up, in degrees; empty: anywhere."),
+    gettext_noop("The attempt of the search."),
+    gettext_noop("The first driver who accepts has the ride."),
+    gettext_noop("The last day on which all papers are valid; none: no paper expires."),
+    gettext_noop("The last day on which it is valid."),
+    gettext_noop("The rule or decision that it follows."),
+    gettext_noop("The versions of one tariff have the same name."),
+    gettext_noop("What is slower is waiting."),
+    gettext_noop("What the vehicle can do; 0: any speed is plausible."),
+    gettext_noop("When it changed last: by a decision, or by a vehicle that waits for one."),
+    gettext_noop("When the account ended, with its data."),
+    gettext_noop("When the driver answered."),
+    gettext_noop("When the driver let the last one lapse."),
+    gettext_noop("When the driver's device confirmed it."),
+    gettext_noop("When the next driver was asked beside, for want of a receipt."),
+    gettext_noop("When the number came to its present owner."),
+    gettext_noop("Why it was refused."),
+    gettext_noop("Why it was rejected."),
+)
+"""What is said of the columns that staff see."""
+
 
 def translate_labels() -> None:
     """Make the names of our tables and their columns translatable; migrations know nothing of it."""
@@ -247,5 +301,6 @@ def translate_labels() -> None:
             options.verbose_name_plural = gettext_lazy(str(options.verbose_name_plural))
             for field in options.fields:
                 field.verbose_name = gettext_lazy(str(field.verbose_name))
+                field.help_text = gettext_lazy(str(field.help_text)) if field.help_text else ""
                 if field.choices:
                     field.choices = [(value, gettext_lazy(str(label))) for value, label in field.choices]

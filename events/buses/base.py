@@ -11,6 +11,10 @@ Handler = Callable[[Sequence[OutboxEvent]], Awaitable[None]]
 """Delivers a batch of events; after an exception any of them may be undelivered."""
 
 
+Skipper = Callable[[], Awaitable[None]]
+"""Begins a new epoch, so that all clients get the state instead of what is missing."""
+
+
 class BusUnavailable(Exception):
     """The bus is unavailable: no fault of the events, which wait."""
 
@@ -27,3 +31,6 @@ class Bus(Protocol):
 
         Raises `BusUnavailable` when that has nothing to do with the events, and `Refused` when it always will.
         """
+
+    async def skip(self, event: OutboxEvent) -> None:
+        """Let the recipients of an event know that they will not get it. Doing so again is harmless."""

@@ -19,7 +19,7 @@ from nats.js.errors import APIError
 
 from common.errors import brief
 from common.nats import ANSWER_TIMEOUT, AWAY
-from events.buses.base import BusUnavailable, Handler, Refused
+from events.buses.base import BusUnavailable, Handler, Refused, Skipper
 from events.models import OutboxEvent
 from events.signature import SIGNATURE_HEADER, signature_of
 from events.stream import ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
@@ -52,10 +52,10 @@ class JetStreamBus:
     `newest` is the last sequence of the stream when the bus begins: up to there messages may be undelivered yet.
     """
 
-    def __init__(self, client: Client, deliver: Handler, delivered: Delivered, *, newest: int) -> None:
+    def __init__(self, client: Client, deliver: Handler, skip: Skipper, delivered: Delivered, *, newest: int) -> None:
         self._client = client
         self._context = client.jetstream(timeout=ANSWER_TIMEOUT)
-        self._deliver, self._delivered = deliver, delivered
+        self._deliver, self._skip, self._delivered = deliver, skip, delivered
         self._newest = newest
         self._last: dict[str, int] = {}
 
@@ -71,6 +71,11 @@ class JetStreamBus:
                 await self._publish_streamed([event for event in batch if is_streamed(event.subject)])
         except AWAY as exc:
             raise BusUnavailable(f"NATS: {brief(exc)}") from exc
+
+    async def skip(self, event: OutboxEvent) -> None:
+        """Let clients get the state where the event was for people; what is in the stream still comes in its turn."""
+        if event.audience:
+            await self._skip()
 
     async def _publish_streamed(self, events: Sequence[OutboxEvent]) -> None:
         """Publish events at once; which of them fails does not matter to the others."""

@@ -11,7 +11,7 @@ from events.models import OutboxEvent
 from events.relay import Relay
 from events.stream import OUTBOX_SUBJECT
 from realtime.bridge.turn import Turn
-from realtime.delivery.deliver import deliver
+from realtime.delivery.deliver import begin_epoch, deliver
 
 
 class Outbound:
@@ -19,7 +19,7 @@ class Outbound:
 
     def __init__(self, turn: Turn, *, newest: int) -> None:
         self._turn = turn
-        bus = JetStreamBus(turn.client, self._deliver, turn.position.wait_for, newest=newest)
+        bus = JetStreamBus(turn.client, self._deliver, self._skip, turn.position.wait_for, newest=newest)
         self._relay = Relay(bus, self._count, turn.watchdog.step)
 
     async def run(self) -> None:
@@ -44,3 +44,7 @@ class Outbound:
     async def _deliver(self, events: Sequence[OutboxEvent]) -> None:
         """Deliver events that are in no stream."""
         await deliver(events, self._turn.fence())
+
+    async def _skip(self) -> None:
+        """Let all clients get the state, in place of an event that was given up."""
+        await begin_epoch(self._turn.fence())

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from common.db import delete_batch
+from common.db import database_now, delete_batch
 from common.errors import DomainError, InvalidFormat, RateLimited, Unauthorized, ValidationFailed
 from common.prepared import Prepared
 from realtime.commands.routes import ROUTES, Route
@@ -71,7 +71,7 @@ def execute(claims: Claims, route: Route, frame: Frame) -> Answer:
 
 def purge_receipts() -> int:
     """Delete a batch of the answers that are no longer given again; return how many."""
-    return delete_batch(CommandReceipt.objects.filter(created_at__lt=timezone.now() - settings.COMMAND_ID_TTL))
+    return delete_batch(CommandReceipt.objects.filter(created_at__lt=database_now() - settings.COMMAND_ID_TTL))
 
 
 def error_answer(exc: DomainError) -> Answer:

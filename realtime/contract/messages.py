@@ -46,6 +46,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         Count,
         Meta(description="Positions per second that the other party is shown (`WS_LOCATION_RATE`).", examples=[5]),
     ]
+    location_max_age: Annotated[
+        Seconds,
+        Meta(
+            description="A driver whose last position is older gets no offers: report more often (`LOCATION_MAX_AGE`).",
+            examples=[60.0],
+        ),
+    ]
 
 
 class UserState(RidesState, frozen=True, kw_only=True):

@@ -27,6 +27,12 @@ async def deliver(events: Sequence[OutboxEvent], fence: Fence | None = None) -> 
                 await _control(event)
 
 
+async def begin_epoch(fence: Fence | None = None) -> None:
+    """Let all clients get the state: something will never be delivered."""
+    layer: DeliveringLayer = get_channel_layer()
+    await layer.deliver_batch([], fence, after_gap=True)
+
+
 def delivery_of(event: OutboxEvent) -> Delivery:
     """Return an event of the outbox as the channel layer takes it."""
     views = {UUID(user_id): None if view is None else encode(view) for user_id, view in event.audience.items()}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
+from common.db import database_now
 from common.errors import brief
-from common.redis import AWAY, sync_redis
+from common.redis import AWAY, PREFIX, sync_redis
 from events.outbox import backlog
 from realtime.bridge.status import read_status
+from realtime.operations.asking import Unanswered, asker
 from realtime.server.background import background
 from realtime.server.drain import drain
 from realtime.socket.nats_publisher import link
@@ -20,29 +23,41 @@ from users.presence import presence
 Check = dict[str, Any]
 """`{"ok": bool, …}`: figures that say more, or the `error`."""
 
-FAULTS = (*AWAY, DatabaseError)
+Checks = Mapping[str, Callable[[], Check]]
+
+MAX_SKEW = 2.0
+"""Seconds by which the clock of a process may differ from the database's."""
+
+FAULTS = (*AWAY, DatabaseError, Unanswered)
 
 
 def readiness() -> dict[str, bool]:
     """Return whether sockets can be served: what is asked, and whether it is well."""
-    checks = {"database": _database, "background": _background, "serving": _serving}
+    checks = {"database": database_check, "background": _running, "serving": _serving}
     if settings.DISTRIBUTED:
-        checks["redis"] = _redis
-    return {name: _carefully(check)["ok"] for name, check in checks.items()}
+        checks["redis"] = redis_check
+    return {name: check["ok"] for name, check in asked(checks).items()}
 
 
 def details() -> dict[str, Check]:
     """Return how each dependency is."""
     checks = {
-        "database": _database,
+        "database": database_check,
         "background": _background,
         "serving": _serving,
         "outbox": _outbox,
+        "clock": _clock,
         "connections": _connections,
     }
     if settings.DISTRIBUTED:
-        checks |= {"redis": _redis, "nats": _nats, "bridge": _bridge}
-    return {name: _carefully(check) for name, check in checks.items()}
+        checks |= {"redis": redis_check, "nats": _nats, "bridge": bridge_check}
+    return asked(checks)
+
+
+def asked(checks: Checks) -> dict[str, Check]:
+    """Return what the checks say, within `PATIENCE`: what does not answer by then is not well."""
+    answers = asker().ask(checks)
+    return {name: _carefully(lambda name=name: answers.of(name)) for name in checks}  # type: ignore[misc]
 
 
 def _carefully(check: Callable[[], Check]) -> Check:
@@ -52,14 +67,31 @@ def _carefully(check: Callable[[], Check]) -> Check:
         return {"ok": False, "error": brief(exc)}
 
 
-def _database() -> Check:
+def database_check() -> Check:
+    """Whether the database answers, and takes changes: a standby does not."""
+    is_postgresql = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+        cursor.execute("SHOW transaction_read_only" if is_postgresql else "SELECT 1")
+        if is_postgresql and cursor.fetchone() == ("on",):
+            return {"ok": False, "error": "the database is read-only"}
     return {"ok": True}
 
 
-def _background() -> Check:
+def _clock() -> Check:
+    """Whether this process and the database agree on the time: offers, rides and tokens hang on it."""
+    skew = (timezone.now() - database_now()).total_seconds()
+    return {"ok": abs(skew) <= MAX_SKEW, "skew": round(skew, 1)}
+
+
+def _running() -> Check:
+    """Whether all background tasks are there."""
     return {"ok": background().is_running}
+
+
+def _background() -> Check:
+    """Whether all background tasks are there, and none has failed a moment ago; those that have are `failing`."""
+    failing = background().failing
+    return {"ok": background().is_running and not failing, **({"failing": failing} if failing else {})}
 
 
 def _serving() -> Check:
@@ -67,8 +99,9 @@ def _serving() -> Check:
     return {"ok": not drain().has_begun}
 
 
-def _redis() -> Check:
-    return {"ok": bool(sync_redis().ping())}
+def redis_check() -> Check:
+    """Whether Redis takes changes: out of memory, or a replica, it still answers pings."""
+    return {"ok": bool(sync_redis().set(f"{PREFIX}health", 1, ex=60))}
 
 
 def _nats() -> Check:
@@ -81,7 +114,7 @@ def _outbox() -> Check:
     return {"ok": good, "backlog": waiting.events, "age": round(waiting.age, 3)}
 
 
-def _bridge() -> Check:
+def bridge_check() -> Check:
     """A bridge must be at work, and not far behind; `lag` is null when no bridge runs at all."""
     status = read_status()
     near = status.lag is not None and status.lag <= settings.HEALTH_MAX_BRIDGE_LAG

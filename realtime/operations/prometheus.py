@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
-from threading import Thread
-from wsgiref.simple_server import WSGIServer
 
 import prometheus_client
 from django.conf import settings
-from django.db import DatabaseError
-from django.db import connections as databases
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from common.redis import AWAY
-from events.outbox import backlog
+from events.dead_letters import letters_waiting
+from events.outbox import backlog, given_up
 from realtime.bridge.status import read_status
 from realtime.metrics import BUCKETS, FAMILIES, Cells, Family, table
+from realtime.operations.asking import asker
+from realtime.operations.health import FAULTS, readiness
 from users.codes import codes_of_the_hour
 from users.tallies import tallies
 
@@ -37,44 +36,54 @@ class Counted(Collector):
 
 
 class LookedUp(Collector):
-    """What is the same whichever process is asked: outbox, codes, bridge. What cannot be known is left out."""
+    """What is the same whichever process is asked: outbox, letters, codes, bridge. What cannot be known is left out.
+
+    All is looked up at once, each in a thread of its own (`Asker`): a scrape must come back while a server is frozen.
+    """
 
     def collect(self) -> Iterator[Metric]:
         """Look it up."""
-        yield from self._outbox()
-        yield from self._logins()
+        parts = {"metrics-outbox": _outbox, "metrics-letters": _letters, "metrics-logins": _logins}
         if settings.DISTRIBUTED:
-            yield from self._bridge()
+            parts["metrics-bridge"] = _bridge
+        answers = asker().ask(parts)
+        for name in parts:
+            with contextlib.suppress(*FAULTS):
+                yield from answers.of(name)
 
-    def _outbox(self) -> Iterator[Metric]:
-        try:
-            waiting = backlog()
-        except DatabaseError:
-            return
-        yield GaugeMetricFamily("nebengjek_outbox_backlog", "Events that wait for the bus.", waiting.events)
-        yield GaugeMetricFamily("nebengjek_outbox_age_seconds", "How long the oldest of them waits.", waiting.age)
 
-    def _logins(self) -> Iterator[Metric]:
-        try:
-            sent, counted = codes_of_the_hour(), tallies()
-        except DatabaseError:
-            return
-        yield GaugeMetricFamily("nebengjek_codes_last_hour", "One-time codes sent within the last hour.", sent)
-        limit = settings.OTP_MAX_PER_HOUR_OVERALL
-        yield GaugeMetricFamily("nebengjek_codes_limit", "The most codes that may be sent within an hour.", limit)
-        suspicions = CounterMetricFamily("nebengjek_suspicions", "What may be an attack, by kind.", labels=["kind"])
-        for kind, count in counted.items():
-            suspicions.add_metric([kind], count)
-        yield suspicions
+def _outbox() -> list[Metric]:
+    waiting = backlog()
+    return [
+        GaugeMetricFamily("nebengjek_outbox_backlog", "Events that wait for the bus.", waiting.events),
+        GaugeMetricFamily("nebengjek_outbox_age_seconds", "How long the oldest of them waits.", waiting.age),
+        GaugeMetricFamily("nebengjek_outbox_given_up", "Events that were given up.", given_up()),
+    ]
 
-    def _bridge(self) -> Iterator[Metric]:
-        try:
-            status = read_status()
-        except AWAY:
-            return
-        yield GaugeMetricFamily("nebengjek_bridge_active", "1 where a bridge is at work.", float(status.is_active))
-        if status.lag is not None:
-            yield GaugeMetricFamily("nebengjek_bridge_lag", "Messages of the stream yet to be delivered.", status.lag)
+
+def _letters() -> list[Metric]:
+    return [GaugeMetricFamily("nebengjek_dead_letters", "Dead letters that were never replayed.", letters_waiting())]
+
+
+def _logins() -> list[Metric]:
+    limit = settings.OTP_MAX_PER_HOUR_OVERALL
+    suspicions = CounterMetricFamily("nebengjek_suspicions", "What may be an attack, by kind.", labels=["kind"])
+    for kind, count in tallies().items():
+        suspicions.add_metric([kind], count)
+    return [
+        GaugeMetricFamily("nebengjek_codes_last_hour", "Codes sent within the last hour.", codes_of_the_hour()),
+        GaugeMetricFamily("nebengjek_codes_limit", "The most codes that may be sent within an hour.", limit),
+        suspicions,
+    ]
+
+
+def _bridge() -> list[Metric]:
+    status = read_status()
+    active = GaugeMetricFamily("nebengjek_bridge_active", "1 where a bridge is at work.", float(status.is_active))
+    if status.lag is None:
+        return [active]
+    lag = GaugeMetricFamily("nebengjek_bridge_lag", "Messages of the stream yet to be delivered.", status.lag)
+    return [active, lag]
 
 
 class Done(Collector):
@@ -92,15 +101,15 @@ class Done(Collector):
         yield family
 
 
-class Tidy(Collector):
-    """`LookedUp` for threads that are not ours: it leaves no connection to the database behind."""
+class Ready(Collector):
+    """Whether sockets can be served here, by what is asked for that: what `/health/ready` says."""
 
     def collect(self) -> Iterator[Metric]:
-        """Look it up."""
-        try:
-            yield from LookedUp().collect()
-        finally:
-            databases.close_all()
+        """Ask."""
+        family = GaugeMetricFamily("nebengjek_ready", "1 where a check of /health/ready is well.", labels=["check"])
+        for name, good in readiness().items():
+            family.add_metric([name], float(good))
+        yield family
 
 
 def exposition() -> bytes:
@@ -108,19 +117,10 @@ def exposition() -> bytes:
     registry = CollectorRegistry()
     registry.register(Counted())
     registry.register(LookedUp())
+    registry.register(Ready())
     if not settings.METRICS_FOLDER:  # it knows this process alone
         ProcessCollector(registry=registry)
     return prometheus_client.generate_latest(registry)
-
-
-def serve_metrics(port: int, *more: Collector) -> tuple[WSGIServer, Thread]:
-    """Show, on the loopback address, what a process without a web server knows; for as long as it lives."""
-    registry = CollectorRegistry()
-    registry.register(Tidy())
-    ProcessCollector(registry=registry)
-    for collector in more:
-        registry.register(collector)
-    return prometheus_client.start_http_server(port, "127.0.0.1", registry)
 
 
 def _metric(family: Family, cells: Cells) -> Metric:

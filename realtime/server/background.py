@@ -6,6 +6,7 @@ In a server it starts with the server (ASGI lifespan), or with the first request
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +30,9 @@ from events.buses.memory import MemoryBus
 from events.dead_letters import purge_dead_letters
 from events.outbox import purge_given_up, purge_published
 from events.relay import Relay
+from realtime import metrics
 from realtime.commands.dispatch import purge_receipts
-from realtime.delivery.deliver import deliver
+from realtime.delivery.deliver import begin_epoch, deliver
 from realtime.delivery.history import history
 from realtime.server.due import DueLoop
 from realtime.socket.connections import connections
@@ -50,6 +52,9 @@ _END = object()
 PURGE_INTERVAL = 60.0
 """Seconds between two rounds of cleaning."""
 
+LAG_INTERVAL = 0.5
+"""Seconds between two looks at how late the event loop is."""
+
 SERVER_LOCK = 0x6E656265
 """Our number among the advisory locks of a PostgreSQL database."""
 
@@ -58,7 +63,7 @@ class Background:
     """The background work of one server process."""
 
     def __init__(self) -> None:
-        self._loops = Loops()
+        self._loops = Loops(metrics.loop_failed)
         self._lock: OnlyServer | None = None
         self._started = False
 
@@ -66,6 +71,11 @@ class Background:
     def is_running(self) -> bool:
         """Whether everything that was started still runs."""
         return self._loops.are_running
+
+    @property
+    def failing(self) -> list[str]:
+        """What has failed a moment ago, by name."""
+        return self._loops.failing
 
     def ensure_started(self) -> None:
         """Start, unless that has happened. Raises `ImproperlyConfigured` when another server has this database."""
@@ -77,13 +87,14 @@ class Background:
             "receipts": every(flush_interval(), receipt_buffer().flush),
             "tokens": every(settings.WS_TOKEN_CHECK.total_seconds(), connections().check_tokens),
             "memory": every(PURGE_INTERVAL, purge_memory),
+            "lag": measure_lag,
         }
         if settings.DISTRIBUTED:
             loops["link"] = link().run
             loops["positions"] = every(settings.POSITIONS_INTERVAL.total_seconds(), flush_positions)
         else:
             self._lock = OnlyServer()
-            loops["relay"] = Relay(MemoryBus(deliver)).run
+            loops["relay"] = Relay(MemoryBus(deliver, begin_epoch)).run
         if settings.SERVE_TIMERS:
             loops |= due_loops()
         self._loops.start(loops)
@@ -114,6 +125,16 @@ class Dispatcher:
     def __init__(self) -> None:
         self._loops = Loops()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether everything that was started still runs."""
+        return self._loops.are_running
+
+    @property
+    def failing(self) -> list[str]:
+        """What has failed a moment ago, by name."""
+        return self._loops.failing
+
     def start(self) -> None:
         """Run what is due until `stop`; with NATS, wake the relay after each commit."""
         self._loops.start(
@@ -131,6 +152,15 @@ def due_loops() -> dict[str, Work]:
         "timers": lambda: DueLoop().run(),
         "database": every(PURGE_INTERVAL, purge_database),
     }
+
+
+async def measure_lag() -> None:
+    """Measure for ever how late the event loop is: what takes long on it holds everybody up."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LAG_INTERVAL
+        await asyncio.sleep(LAG_INTERVAL)
+        metrics.loop_was_late(max(0.0, loop.time() - due))
 
 
 async def flush_positions() -> None:

@@ -25,6 +25,7 @@ from common.errors import DomainError
 from common.process import process
 from common.retrying import all_or_each
 from common.threads import in_read_thread, in_write_thread
+from realtime import metrics
 from realtime.contract.frames import LocationUpdate, text_of, unnumbered
 from realtime.contract.messages import LocationRelayed
 from realtime.delivery.layer_messages import RELAY, group_of
@@ -85,8 +86,10 @@ class TrackBuffer:
             await self._flush(ride_id)
 
     async def _flush_alone(self, ride_id: UUID) -> bool:
-        with contextlib.suppress(Exception):  # the reports stay in the buffer
+        try:
             await self._flush(ride_id)
+        except Exception:  # the reports stay in the buffer
+            metrics.track_not_written()
         return True
 
     async def _flush(self, *ride_ids: UUID) -> None:

@@ -41,6 +41,7 @@ def limits() -> Limits:
         command_rate=settings.WS_COMMAND_RATE,
         command_burst=settings.WS_COMMAND_BURST,
         location_rate=settings.WS_LOCATION_RATE,
+        location_max_age=settings.LOCATION_MAX_AGE.total_seconds(),
     )
 
 

@@ -226,7 +226,10 @@ def _measure_piece(piece: list[Timed], noise: Noise, *, warped: bool) -> tuple[f
     if len(piece) < 3:
         return sum(abs(way) for way in raw.legs()), [_moved(one, 0j) for one in piece]
     if warped:
-        raw, noise = _slowed_down(raw, noise)
+        slowed, noise = _slowed_down(raw, noise)
+        if slowed is not raw and _is_sparse(slowed, [Stretch(False, 0, len(piece) - 1)], noise):
+            return sum(abs(way) for way in raw.legs()), [_moved(one, 0j) for one in piece]
+        raw = slowed
     sigmas, loose = _sigmas(piece, noise)
     smoothed, silent = settle(raw, sigmas, noise), is_silent(raw, noise)
     told = any(accuracy_of(one.fix) for one in piece)

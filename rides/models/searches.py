@@ -7,6 +7,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from rides.models.places import FromPickupToTarget
 from users.models import VehicleType
@@ -83,7 +84,7 @@ class Finder(FromPickupToTarget):
         )
 
     def __str__(self) -> str:
-        return f"{self.passenger} {self.created_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.passenger} {timezone.localtime(self.created_at):%Y-%m-%d %H:%M:%S}"
 
 
 class CandidateOutcome(models.TextChoices):

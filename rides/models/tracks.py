@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 
 from rides.geo import GeoPoint
 from rides.models.rides import Ride
@@ -42,7 +43,7 @@ class TrackPoint(ReportedFix):
     reason = models.CharField(max_length=32, blank=True, help_text="Why it was refused.")
 
     def __str__(self) -> str:
-        return f"{self.timestamp:%H:%M:%S} {self.latitude:.5f} {self.longitude:.5f}"
+        return f"{timezone.localtime(self.timestamp):%H:%M:%S} {self.latitude:.5f} {self.longitude:.5f}"
 
 
 class PassengerPoint(ReportedFix):
@@ -51,4 +52,4 @@ class PassengerPoint(ReportedFix):
     ride = models.ForeignKey(Ride, models.CASCADE, related_name="passenger_track")
 
     def __str__(self) -> str:
-        return f"{self.received_at:%H:%M:%S} {self.latitude:.5f} {self.longitude:.5f}"
+        return f"{timezone.localtime(self.received_at):%H:%M:%S} {self.latitude:.5f} {self.longitude:.5f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from typing import Protocol
 from uuid import UUID
@@ -43,12 +44,12 @@ def reported_at(point: GeoPoint, received_at: float) -> Whereabouts:
 
 
 FIRST_CIRCLE_KM = 0.15
-"""Searches look in a circle of this radius first, then in larger ones, so that they need not look at a whole city."""
+"""Searches for twenty look in a circle of this radius first, then in larger ones, not at a whole city."""
 
 
-def circles(radius_km: float, growth: float) -> Iterator[float]:
-    """Yield growing radii; the last one is `radius_km`."""
-    circle = FIRST_CIRCLE_KM
+def circles(radius_km: float, most: int, growth: float) -> Iterator[float]:
+    """Yield growing radii, of which the first suits a search for so many; the last one is `radius_km`."""
+    circle = FIRST_CIRCLE_KM * math.sqrt(most / 20)
     while circle < radius_km:
         yield circle
         circle *= growth

@@ -47,7 +47,7 @@ class MemoryPositions:
     ) -> list[tuple[float, Position]]:
         """Return `(distance in km, position)` of the `most` nearest drivers within the radius, nearest first."""
         found: list[tuple[float, Position]] = []
-        for circle in circles(radius_km, growth=2):
+        for circle in circles(radius_km, most, growth=2):
             found = [one for one in self._within(point, circle, made_after) if one[0] <= circle]
             if len(found) >= most:
                 break

@@ -144,7 +144,7 @@ def _fresh_around(point: GeoPoint, radius_km: float, made_after: float, most: in
     It asks for a few more than that, since some positions are old; where that is not enough, for all there are.
     """
     is_polar = abs(point.latitude) + radius_km / KM_PER_DEGREE > MAX_LATITUDE
-    growing = [radius_km] if is_polar else list(circles(radius_km, growth=3))
+    growing = [radius_km] if is_polar else list(circles(radius_km, most, growth=8))
     within: dict[UUID, _Place] = {}
     for count in (most + most // 2, MAX_FOUND):
         for circle in growing:

@@ -66,8 +66,8 @@ class DevicesView(APIView):
         "registerDevice",
         "Let a push service wake this device",
         "It is woken when it has no socket, or does not confirm an offer (`received`); the push names nobody. Apps "
-        "register at each start. A device belongs to the user who registered it last; of each user the newest ten are "
-        "kept.",
+        "register at each start and after each login by code, which ends what was registered. A device belongs to the "
+        "user who registered it last; of each user the newest ten are kept.",
         {201: answer(DeviceSerializer, "It is registered.", EXAMPLE)},
         refusals=[401],
         tag="profile",

@@ -12,12 +12,13 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
+from common.prepared import Prepared
 from rides.models import OPEN_MATCH, Match
 from users.models import User
 
 
-def lock_affairs(*user_ids: UUID) -> bool:
-    """Lock these users, and everybody with whom they have an open match, until the transaction ends.
+def lock_affairs(user_id: UUID, other_id: UUID | None = None) -> bool:
+    """Lock one or two users, and everybody with whom they have an open match, until the transaction ends.
 
     Every service first locks everybody whose matches and rides it may change. So no two services change the same
     person's matches at once, and the events of a person are numbered in the order in which they happened. Return
@@ -25,10 +26,7 @@ def lock_affairs(*user_ids: UUID) -> bool:
     """
     if not connection.features.has_select_for_update:
         return False
-    open_matches = Match.objects.filter(status__in=OPEN_MATCH).order_by()
-    others = open_matches.filter(driver__in=user_ids).values("passenger")
-    affected = others.union(open_matches.filter(passenger__in=user_ids).values("driver"), _of(user_ids))
-    _lock(User.objects.filter(pk__in=affected))
+    _AFFAIRS.rows(user_id, other_id or user_id)
     return True
 
 
@@ -41,13 +39,20 @@ def lock_users(user_ids: Iterable[UUID]) -> bool:
     users = set(user_ids)
     if not users or not connection.features.has_select_for_update:
         return False
-    _lock(User.objects.filter(pk__in=users))
+    list(_in_order(User.objects.filter(pk__in=users)))
     return True
 
 
-def _of(user_ids: Iterable[UUID]) -> QuerySet[Any]:
-    return User.objects.filter(pk__in=user_ids).order_by().values("pk")
+def _affairs(user_id: UUID, other_id: UUID) -> QuerySet[Any, Any]:
+    users = (user_id, other_id)
+    open_matches = Match.objects.filter(status__in=OPEN_MATCH).order_by()
+    affected = open_matches.filter(driver__in=users).values("passenger")
+    affected = affected.union(open_matches.filter(passenger__in=users).values("driver"))
+    return _in_order(User.objects.filter(pk__in=affected.union(User.objects.filter(pk__in=users).values("pk"))))
 
 
-def _lock(users: QuerySet[User]) -> None:
-    list(users.select_for_update(no_key=True).order_by("-role", "pk").values_list("pk"))
+def _in_order(users: QuerySet[User]) -> QuerySet[Any, Any]:
+    return users.select_for_update(no_key=True).order_by("-role", "pk").values_list("pk")
+
+
+_AFFAIRS = Prepared(UUID, UUID, build=_affairs)

@@ -1,9 +1,9 @@
 """Waits for people who book or search and cancel, over and over.
 
 Each search makes phones ring and shows something of where drivers are. So within an hour `SEARCH_FREE_CANCELS` are
-free; then the next one has to wait, twice as long each time. And who has cancelled that many within a day is searched
-for by the cells of drivers (`rides.cells`) instead of their exact places, so that the order and the edge of the circle
-tell no more than the offers themselves.
+free; then the next one has to wait, twice as long each time. And for a passenger of whose searches that many brought
+nothing within a day, drivers are compared by their cells (`rides.cells`) instead of their exact places, so that the
+order tells no more than the offers themselves. (The edge of the circle is one of cells in every search.)
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class PassengerDay(msgspec.Struct, frozen=True):
     is_riding: bool
     cancelled: Sequence[tuple[datetime, datetime]]
     """When searches and rides began and were cancelled, of those that began within a day."""
+    unanswered: int
+    """Searches of the day that nobody answered: to a spy they are worth as much as those that were cancelled."""
 
     @classmethod
     def of(cls, user_id: UUID, searches: Iterable[Finder], now: datetime) -> Self:
@@ -39,22 +41,28 @@ class PassengerDay(msgspec.Struct, frozen=True):
         rides = Ride.objects.filter(Q(status__in=PASSENGER_BUSY) | lately, passenger_id=user_id).order_by()
         rows = list(rides.values_list("status", "created_at", "cancelled_at"))
         cancelled = [(begun, ended) for _, begun, ended in rows if ended]
-        cancelled += [(search.created_at, search.ended_at) for search in searches if search.ended_at]
-        return cls(is_riding=any(status in PASSENGER_BUSY for status, *_ in rows), cancelled=cancelled)
+        nobody = FinderStatus.NO_DRIVER
+        cancelled += [(one.created_at, one.ended_at) for one in searches if one.ended_at and one.status != nobody]
+        return cls(
+            is_riding=any(status in PASSENGER_BUSY for status, *_ in rows),
+            cancelled=cancelled,
+            unanswered=sum(search.status == nobody for search in searches),
+        )
 
     def refuse_restless(self, now: datetime) -> None:
         """Raise `RateLimited` for a passenger who has to wait before the next search."""
         _refuse([ended for begun, ended in self.cancelled if begun >= now - WINDOW], now)
 
     def is_restless(self, more: int = 0) -> bool:
-        """Whether drivers are chosen by their cells: for who has cancelled often, with `more` just now."""
+        """Whether drivers are compared by their cells: after so many searches for nothing, with `more` just now."""
         free: int = settings.SEARCH_FREE_CANCELS
-        return bool(free) and len(self.cancelled) + more >= free
+        return bool(free) and len(self.cancelled) + self.unanswered + more >= free
 
 
 def searches_of_today(user_id: UUID, now: datetime) -> list[Finder]:
-    """Return the open search of a passenger, and those that they cancelled or moved and that began within a day."""
-    lately = Q(created_at__gte=now - DAY, status__in=(FinderStatus.CANCELLED, FinderStatus.MOVED))
+    """Return the open search of a passenger, and those of a day that brought nothing or were moved."""
+    ended = (FinderStatus.CANCELLED, FinderStatus.MOVED, FinderStatus.NO_DRIVER)
+    lately = Q(created_at__gte=now - DAY, status__in=ended)
     return list(Finder.objects.filter(Q(status=FinderStatus.OPEN) | lately, passenger_id=user_id).order_by())
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -34,8 +34,10 @@ from users.models import User
 
 Side = Literal["driver", "passenger", "staff", "system"]
 NOT_YOURS = "There is no such ride of yours."
-RIDES = Ride.objects.select_related("match", "tariff", "quote", "payment")
-"""Rides with all that their services need of other tables."""
+RIDES = Ride.objects.select_related("match")
+"""Rides with the places that their events show."""
+PARTIES = Ride.objects.only("driver", "passenger", "status", "created_at")
+"""Enough of a ride to lock it."""
 STAFF_CANCELS = (RideStatus.PICKUP, RideStatus.ONGOING, RideStatus.ARRIVED)
 
 
@@ -144,7 +146,7 @@ def own_ride(user_id: UUID, ride_id: UUID, *sides: str) -> Ride:
 
     Raises `ValidationFailed`, in the same words for a ride that does not exist and one of other people.
     """
-    ride = RIDES.filter(pk=ride_id).first()
+    ride = _found(ride_id)
     if ride is None or user_id not in [getattr(ride, f"{side}_id") for side in sides] or _is_hidden(ride, user_id):
         raise ValidationFailed(NOT_YOURS, field="ride_id")
     return _locked(ride)
@@ -164,10 +166,16 @@ def require_status(ride: Ride, status: RideStatus, verb: str) -> None:
 
 def ride_locked(ride_id: UUID) -> Ride:
     """Return any ride, with both parties locked; raises `ValidationFailed` when there is none."""
-    ride = RIDES.filter(pk=ride_id).first()
+    ride = _found(ride_id)
     if ride is None:
         raise ValidationFailed("There is no such ride.", field="ride_id")
     return _locked(ride)
+
+
+def _found(ride_id: UUID) -> Ride | None:
+    """Return a ride; where rows have to be locked only what that needs, since it is read again afterwards."""
+    rides = PARTIES if connection.features.has_select_for_update else RIDES
+    return rides.filter(pk=ride_id).first()
 
 
 def _locked(ride: Ride) -> Ride:

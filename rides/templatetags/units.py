@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django import template
 
+from rides import money
 from rides.staff.units import distance, duration
 
 register = template.Library()
@@ -19,6 +20,12 @@ def kilometres(km: float) -> str:
 def metres(number: float) -> str:
     """Write metres."""
     return distance(number / 1000)
+
+
+@register.filter
+def rupiah(amount: int) -> str:
+    """Write an amount."""
+    return money.rupiah(amount)
 
 
 @register.filter

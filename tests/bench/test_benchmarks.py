@@ -23,6 +23,7 @@ TINY = {
     "bridge": ("--users 4 --rounds 3 --bursts 1", "12 notifications, all told"),
     "crowd": ("--users 6 --riding 4 --every 0.5 --seconds 1", "errors: 0"),
     "dispatch": ("--frames 20", "one frame and its answer: stock"),
+    "growth": ("--rides 1", "rides_ride "),
     "layer": ("--share 0.01", "100 users: stock"),
     "meter": ("--rides 1 --seed 2", "raise a doubt: 0 of"),
     "nearest": ("--drivers 20 40 --searches 2", "on Redis, 40 drivers"),

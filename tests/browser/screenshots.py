@@ -5,6 +5,7 @@ A picture is a function that brings a page to where it is worth looking at, and 
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import sys
 import time
@@ -63,6 +64,23 @@ def admin_ride(page: Page) -> None:
     picture.evaluate("element => element.scrollIntoView()")
 
 
+def admin_search(page: Page) -> None:
+    """Why a search brought a driver: one that asked more than once."""
+    page.goto("/admin/rides/finder/?status__exact=MATCHED")
+    rows = page.locator("#result_list tbody tr")
+    several = rows.filter(has=page.locator(".field-attempts", has_text=re.compile("^[23]$")))
+    (several if several.count() else rows).first.get_by_role("link").first.click()
+    page.locator(".explanation").scroll_into_view_if_needed()
+
+
+def admin_person(page: Page) -> None:
+    """A driver who has driven, with what support can do."""
+    page.goto("/admin/rides/ride/?status__exact=COMPLETED")
+    page.locator("#result_list tbody tr").first.get_by_role("link").first.click()
+    page.locator(".field-driver a").click()
+    expect(page.get_by_role("heading", name="Last rides")).to_be_visible()
+
+
 def docs(page: Page) -> None:
     """The contract."""
     page.goto("/docs/#command-ride_start")
@@ -73,6 +91,8 @@ PICTURES: dict[str, tuple[Show, ViewportSize]] = {
     "live": (live, WIDE),
     "admin": (admin, WIDE),
     "admin-ride": (admin_ride, WIDE),
+    "admin-search": (admin_search, WIDE),
+    "admin-person": (admin_person, WIDE),
     "docs": (docs, WIDE),
     "demo-dark": (demo_dark, NARROW),  # the last, since it stays dark
 }
@@ -95,7 +115,7 @@ def town(folder: Path) -> Iterator[tuple[ServerProcess, list[str]]]:
 
 def wait_until_it_lives(server: ServerProcess) -> None:
     """Let a few rides be over, taken faster than those of the town, and wait for one that is under way."""
-    done = server.manage("simulate", "--rides", "8", "--speed", "60", "--url", server.url)
+    done = server.manage("simulate", "--rides", "8", "--speed", "20", "--url", server.url)
     assert done.returncode == 0, done.stderr
     deadline = time.monotonic() + TIMEOUT / 1000
     with closing(sqlite3.connect(server.database)) as database:

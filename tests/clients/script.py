@@ -11,7 +11,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-LIMITS = {"max_message_size": 512, "command_rate": 0, "command_burst": 30, "location_rate": 0}
+LIMITS = {"max_message_size": 512, "command_rate": 0, "command_burst": 30, "location_rate": 0, "location_max_age": 60.0}
 SESSION: dict[str, Any] = {
     "user_id": "u",
     "role": "driver",

@@ -1,9 +1,11 @@
+from datetime import timedelta
+
 import pytest
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from common.db import DELETED_AT_ONCE, delete_batch, delete_old_steps, delete_steps, read_snapshot
+from common.db import DELETED_AT_ONCE, database_now, delete_batch, delete_old_steps, delete_steps, read_snapshot
 from common.threads import in_read_thread, in_write_thread
 from users.models import OneTimeCode, User
 
@@ -71,3 +73,12 @@ def test_old_rows_are_deleted_from_the_first_on(db: None) -> None:
     list(delete_old_steps(OneTimeCode.objects.all(), Q(msisdn="0")))
     assert set(OneTimeCode.objects.values_list("msisdn", flat=True)) == {"1"}
     assert OneTimeCode.objects.count() == DELETED_AT_ONCE / 2
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no other clock than ours")
+@pytest.mark.django_db
+def test_the_database_has_a_clock_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process whose clock is an hour fast reads the same time as the others."""
+    before = timezone.now()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: before + timedelta(hours=1))
+    assert abs(database_now() - before) < timedelta(minutes=1)

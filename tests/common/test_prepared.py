@@ -46,3 +46,12 @@ def test_an_argument_must_be_used() -> None:
     forgetful = Prepared(UUID, build=lambda _user_id: OneTimeCode.objects.values_list("pk"))
     with pytest.raises(ValueError, match="not in its SQL"):
         forgetful.first(uuid4())
+
+
+def test_all_rows_are_returned(dewi: User, putri: User) -> None:
+    """For texts too, and by the same SQL on each call."""
+    named = Prepared(str, build=lambda name: User.objects.filter(full_name=name).values_list("msisdn"))
+    assert named.rows("Dewi") == [(dewi.msisdn,)]
+    assert named.rows("Nobody") == []
+    everybody = Prepared(UUID, build=lambda pk: User.objects.exclude(pk=pk).order_by("msisdn").values_list("msisdn"))
+    assert everybody.rows(dewi.pk) == [(putri.msisdn,)]

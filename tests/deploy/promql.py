@@ -36,6 +36,7 @@ def shown_by_all(monkeypatch: Any, settings: Any) -> Shown:
     """Return what a web process of many and a bridge show; it needs a database."""
     settings.DISTRIBUTED = True
     monkeypatch.setattr(prometheus, "read_status", lambda: Status(is_active=True, lag=0))
+    monkeypatch.setattr(prometheus, "readiness", lambda: dict.fromkeys(("database", "redis"), True))
     bridge = CollectorRegistry()
     bridge.register(Done(lambda: dict.fromkeys(Counts.__struct_fields__, 0)))
     shown: Shown = {name: list(series) for name, series in OF_PROMETHEUS.items()}

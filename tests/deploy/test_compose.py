@@ -89,6 +89,19 @@ def test_the_settings_are_consistent() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_stores_ask_for_a_password() -> None:
+    """Whoever gets into the network of the containers still needs a password for each store, and ours have it."""
+    assert SERVICES["valkey"]["command"][-2:] == ["--requirepass", "${VALKEY_PASSWORD:?set it in .env}"]
+    assert SERVICES["nats"]["command"][-2:] == ["--pass", "${NATS_PASSWORD:?set it in .env}"]
+    assert "POSTGRES_PASSWORD" in SERVICES["postgres"]["environment"]
+    urls = {"DATABASE_URL": "POSTGRES", "REDIS_URL": "VALKEY", "NATS_URL": "NATS"}
+    for service in OURS:
+        for url, store in urls.items():
+            assert re.search(rf":\$\{{{store}_PASSWORD\W.*@{store.lower()}:", SERVICES[service]["environment"][url]), (
+                url
+            )
+
+
 def test_only_the_proxy_is_public() -> None:
     """Only the proxy publishes ports."""
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
@@ -113,11 +126,14 @@ def test_everything_restarts() -> None:
 
 
 @pytest.mark.parametrize("name", ["bridge", "dispatcher"])
-def test_worker_health_commands_exist(name: str) -> None:
-    """The health checks of bridge and dispatcher are commands that exist."""
-    kind, python, manage, *words = SERVICES[name]["healthcheck"]["test"]
-    assert (kind, python, manage) == ("CMD", "python", "manage.py")
-    assert_is_a_command(words)
+def test_worker_health_asks_the_port_of_the_metrics(name: str) -> None:
+    """The health checks of bridge and dispatcher ask the port that these listen on."""
+    kind, python, option, code = SERVICES[name]["healthcheck"]["test"]
+    assert (kind, python, option) == ("CMD", "python", "-c")
+    compile(code, "healthcheck", "exec")
+    _, flag, port = SERVICES[name]["command"]
+    assert flag == "--metrics-port"
+    assert f"http://localhost:{port}/health/ready" in code
 
 
 @pytest.mark.parametrize("name", WEB)

@@ -78,7 +78,7 @@ def test_it_is_the_whole_system() -> None:
     """Web, bridge, dispatcher and migration, with the way in and what an upgrade of nodes may take away."""
     assert set(MANIFESTS) == {
         "Namespace/nebengjek", "Job/nebengjek-migrate", "Service/nebengjek-web",
-        "NetworkPolicy/nebengjek-closed", "NetworkPolicy/nebengjek-web",
+        "NetworkPolicy/nebengjek-closed", "NetworkPolicy/nebengjek-web", "NetworkPolicy/nebengjek-metrics",
         *(f"{kind}/nebengjek-{name}" for kind in ("Deployment", "PodDisruptionBudget")
           for name in ("web", "bridge", "dispatcher")),
     }  # fmt: skip
@@ -183,6 +183,22 @@ def test_probes_ask_known_paths() -> None:
         assert probe["port"] in {port["name"] for port in web["ports"]}
 
 
+PROBES = ("livenessProbe", "readinessProbe")
+
+
+@pytest.mark.parametrize("name", ["nebengjek-bridge", "nebengjek-dispatcher"])
+def test_workers_are_probed_and_scraped(name: str) -> None:
+    """On the port that the process is told to listen on, on an address that others can reach."""
+    (container,) = pod(f"Deployment/{name}")["containers"]
+    (port,) = container["ports"]
+    assert container["args"][1:] == ["--metrics-address", "0.0.0.0", "--metrics-port", str(port["containerPort"])]
+    paths = {container[probe]["httpGet"]["path"]: container[probe]["httpGet"]["port"] for probe in PROBES}
+    assert paths == {"/health/live": port["name"], "/health/ready": port["name"]}
+    policy = MANIFESTS["NetworkPolicy/nebengjek-metrics"]["spec"]
+    assert name in policy["podSelector"]["matchExpressions"][0]["values"]
+    assert policy["ingress"][0]["ports"] == [{"port": port["name"]}]
+
+
 def test_the_service_leads_to_the_web() -> None:
     """It selects the web pods and a port that they listen on."""
     service = MANIFESTS["Service/nebengjek-web"]["spec"]
@@ -240,10 +256,11 @@ def test_prometheus_finds_the_pods() -> None:
     path = BASE_DIR / "deploy" / "prometheus" / "prometheus-kubernetes.yml"
     for job in yaml.safe_load(path.read_text())["scrape_configs"]:
         kept = {rule["source_labels"][0]: rule["regex"] for rule in job["relabel_configs"] if "regex" in rule}
-        assert kept == {
-            "__meta_kubernetes_pod_label_app_kubernetes_io_name": labels(WEB)["app.kubernetes.io/name"],
-            "__meta_kubernetes_pod_container_port_name": "http",
-        }
+        name = kept["__meta_kubernetes_pod_label_app_kubernetes_io_name"]
+        (container,) = pod(f"Deployment/{name}")["containers"]
+        assert labels(f"Deployment/{name}")["app.kubernetes.io/name"] == name
+        (port,) = container["ports"]
+        assert kept["__meta_kubernetes_pod_container_port_name"] == port["name"]
         assert job["kubernetes_sd_configs"][0]["namespaces"]["names"] == [KUSTOMIZATION["namespace"]]
 
 

@@ -36,10 +36,13 @@ class Desk:
 
     def __init__(self, client: Client, newest: int = 0) -> None:
         self.done: list[Any] = []
-        self.bus = JetStreamBus(client, self.deliver, self.delivered, newest=newest)
+        self.bus = JetStreamBus(client, self.deliver, self.skip, self.delivered, newest=newest)
 
     async def deliver(self, events: Sequence[OutboxEvent]) -> None:
         self.done += [item.subject for item in events]
+
+    async def skip(self) -> None:
+        self.done.append("skipped")
 
     async def delivered(self, sequence: int) -> None:
         self.done.append(sequence)

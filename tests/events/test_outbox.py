@@ -1,10 +1,11 @@
+import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from events import outbox
@@ -88,6 +89,8 @@ def test_an_event_is_given_up_after_the_last_attempt(settings: Any) -> None:
     (row,) = outbox.pending_events(1)
     assert not outbox.mark_attempt(row, "broken")
     assert outbox.mark_attempt(row, "broken again")
+    assert outbox.pending_events(1) == [row]
+    outbox.mark_given_up(row)
     row.refresh_from_db()
     assert (row.attempts, row.error) == (2, "broken again")
     assert row.failed_at is not None
@@ -102,3 +105,29 @@ def test_only_old_published_events_are_deleted() -> None:
     OutboxEvent.objects.filter(pk=first.pk).update(published_at=timezone.now() - timedelta(days=8))
     assert outbox.purge_published(timedelta(days=7)) == 1
     assert OutboxEvent.objects.count() == 2
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one writer in at a time")
+def test_what_is_committed_late_is_not_skipped() -> None:
+    """A smaller number may be committed after a larger one was published."""
+    written, may_commit = threading.Event(), threading.Event()
+
+    def write_slowly() -> None:
+        with transaction.atomic():
+            outbox.emit(Happened(number=1))
+            written.set()
+            may_commit.wait(10)
+        connection.close()
+
+    slow = threading.Thread(target=write_slowly)
+    slow.start()
+    assert written.wait(10)
+    emit(Happened(number=2))
+    (later,) = outbox.pending_events(10)
+    assert later.data == {"number": 2}
+    outbox.mark_published([later])
+    may_commit.set()
+    slow.join()
+    (earlier,) = outbox.pending_events(10)
+    assert earlier.data == {"number": 1}
+    assert earlier.pk < later.pk

@@ -97,12 +97,14 @@ def test_secrets_come_from_files(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_nothing_set_is_no_development() -> None:
-    """Development has to be asked for: by `make run`, or by DEBUG."""
-    done = manage("serve", DEBUG="")
-    assert done.returncode == 1
-    assert "SECRET_KEY is not set" in done.stderr
-    assert "`make run` needs none" in done.stderr
+def test_nothing_set_is_a_look_on_ones_own_machine() -> None:
+    """No error pages, but secrets of the source for clients on this machine; whoever names a host means it."""
+    code = "from django.conf import settings as s; print(s.DEBUG, s.ON_OWN_MACHINE, s.SESSION_COOKIE_SECURE)"
+    assert manage("shell", "-v", "0", "-c", code, DEBUG="").stdout.split() == ["False", "True", "False"]
+    assert manage("check", "--fail-level", "WARNING", DEBUG="").returncode == 0
+    for named in ({"DEBUG": "0"}, {"DEBUG": "", "ALLOWED_HOSTS": "api.example.com"}):
+        done = manage("check", **named)
+        assert (done.returncode, "SECRET_KEY is not set" in done.stderr) == (1, True)
 
 
 def test_production_needs_secrets(tmp_path: Path) -> None:
@@ -127,3 +129,19 @@ def test_serve_refuses_impossible_settings(tmp_path: Path) -> None:
         done = manage("serve", *args, DATABASE_URL=empty)
         assert done.returncode == 1
         assert words in done.stderr
+
+
+@pytest.mark.parametrize("query", ["", "?sslmode=disable"])
+def test_a_database_server_is_not_waited_for_for_ever(query: str) -> None:
+    """What the URL says is kept beside our limits."""
+    code = "from django.conf import settings; print(settings.DATABASES['default'])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import django; {code}"],
+        cwd=BASE_DIR,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "nebengjek.settings", "DOTENV": ".env.of-no-tests",
+             "DATABASE_URL": f"postgres://user@127.0.0.1:5432/name{query}"},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "'ENGINE': 'common.postgresql'" in done.stdout
+    assert "'answer_timeout': 17" in done.stdout
+    assert ("'sslmode': 'disable'" in done.stdout) is bool(query)

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.django_db
 
 def shown(page: str) -> dict[str, int]:
     """The figures of the start page, by name."""
-    return {name: int(text) for name, text in re.findall(r'data-figure="([\w-]+)">(\d+)<', page)}
+    found = re.findall(r'data-figure="([\w-]+)">(?:Rp )?([\d.]+)<', page)
+    return {name: int(text.replace(".", "")) for name, text in found}
 
 
 def clerk(*permissions: str) -> User:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from rides.models import Beacon, Candidate, Match, Ride, TrackPoint
 from rides.services.rides import ride_cancel_by_staff
-from tests.cast import arrive, book, propose, start, told
+from tests.cast import arrive, book, propose, stand_by, start, told
 from users.models import User
 
 
@@ -188,3 +188,13 @@ def test_a_deactivated_person_leaves_nothing_open(staff: Client, dewi: User, put
     assert told(putri)[-1][0] == "ride_cancelled"
     dewi.refresh_from_db()
     assert not dewi.is_active
+
+
+def test_drivers_who_let_offers_lapse_are_seen(staff: Client, dewi: User) -> None:
+    """How many in a row put them behind others, and since when."""
+    stand_by(dewi)
+    at = timezone.now()
+    Beacon.objects.update(ignored_offers=4, ignored_at=at)
+    page = staff.get("/admin/rides/beacon/").content.decode()
+    assert 'class="field-ignored_offers">4<' in page
+    assert f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}" in page

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from rides import timers
-from rides.models import Finder, Match, Ride
+from rides.models import Finder, Match, MatchStatus, Ride
 from rides.services.matches import match_expire
 from tests.cast import book, propose, stand_by, start, told, told_types
 from users.models import User
@@ -64,3 +64,15 @@ def test_a_ride_under_way_takes_as_long_as_it_takes(dewi: User, putri: User) -> 
     Ride.objects.update(created_at=timezone.now() - timedelta(hours=5))
     assert timers.run_due() == 0
     assert Ride.objects.get().status == "ONGOING"
+
+
+@pytest.mark.django_db
+def test_a_fast_clock_ends_no_offer(dewi: User, putri: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dispatcher an hour ahead leaves what is not due by the database's clock."""
+    propose(dewi, putri)
+    now = timezone.now()
+    ahead = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(timers, "database_now", lambda: now)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: ahead)
+    assert timers.run_due() == 0
+    assert Match.objects.get().status == MatchStatus.PENDING

@@ -16,16 +16,19 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import pytest
 import time_machine
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.db import transaction
+from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from common.errors import DomainError
 from common.process import process
+from rides import timers
 from rides.models import OPEN_MATCH, Beacon, Finder, Match, Payment, Ride
 from rides.positions import positions
 from rides.positions.base import reported_at
@@ -46,6 +49,14 @@ from users.services import user_deactivate, user_reactivate
 
 WHO = st.integers(0, 4)
 BUSY = {"driver": ("PICKUP", "ONGOING"), "passenger": ("PICKUP", "ONGOING", "ARRIVED")}
+
+
+@pytest.fixture(autouse=True)
+def _database_travels_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the database the clock of the process, which is turned here."""
+    monkeypatch.setattr(timers, "database_now", timezone.now)
+
+
 BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
 TICK = 30.0
 """Seconds between two looks at whether somebody is free."""

@@ -4,7 +4,9 @@
 
 Starts PostgreSQL, Valkey, NATS, two web processes, two bridges and a dispatcher on this machine, connects the users to
 both web processes, and lets another service publish a message to each pair of users in every round, so each user is
-told of as many notifications as there are rounds. Meanwhile one thing is killed, and started again.
+told of as many notifications as there are rounds. Meanwhile one thing is killed, and started again, or breaks half-way
+for 10 s (`half_dead`). Then `said` and `well` are the seconds until `/health/detailed` names the fault, and until all
+is well after its end; `slowest` is its slowest answer.
 """
 
 from __future__ import annotations
@@ -27,8 +29,10 @@ import nats
 
 from bench.burst import SETTLE_TIMEOUT, Crowd, Faults, make_tokens
 from devservers.topology import Topology
+from tests.stress.half_dead import HALF_DEAD, HalfDead, HalfDeath, Sight
 
 STREAM, DURABLE = "NEBENGJEK", "bridge"
+SEEN = ("said", "well", "slowest", "lines")
 COLUMNS = ("published", "told", "by state", "resets", "reconnects", "lost", "doubled", "disordered", "unacked")
 PAUSE = 4.5
 """Seconds; the lease ends after 3."""
@@ -99,6 +103,7 @@ FAULTS: dict[str, Callable[[Topology], None]] = {
     "valkey": partial(restart, server="valkey"),
     "valkey-empty": partial(restart, server="valkey", empty=True),
     "postgres": partial(restart, server="postgres"),
+    **HALF_DEAD,
 }
 
 
@@ -148,6 +153,12 @@ async def unacknowledged(url: str) -> int:
         await client.close()
 
 
+def cells_of(sight: Sight) -> tuple[str, ...]:
+    """Return the cells of the table for what an operator sees, in seconds and lines."""
+    said, well = ("-" if moment is None else f"{moment:.1f}" for moment in (sight.said_after, sight.well_after))
+    return said, well, f"{sight.answered_within:.1f}", str(sight.lines)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Pull each plug in turn and print a table; return 1 where anything was lost, doubled or out of order."""
     parser = argparse.ArgumentParser(
@@ -159,9 +170,9 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     good = True
     write = sys.stdout.write
-    with tempfile.TemporaryDirectory(prefix="bench-faults-") as folder, Topology(Path(folder)) as topology:
+    with tempfile.TemporaryDirectory(prefix="bench-faults-") as folder, HalfDead(Path(folder)) as topology:
         tokens = make_tokens(topology, options.users)
-        write(f"{'plug':13}{' '.join(f'{name:>10}' for name in COLUMNS)}\n")
+        write(f"{'plug':18}{' '.join(f'{name:>10}' for name in (*COLUMNS, *SEEN))}\n")
         for fault in options.only:
             outcome = asyncio.run(pull(topology, tokens, fault, rounds=options.rounds))
             faults = outcome.faults
@@ -169,7 +180,8 @@ def main(arguments: Sequence[str]) -> int:
                 options.users * options.rounds, outcome.told, outcome.covered, outcome.resets, outcome.reconnects,
                 faults.lost, faults.doubled, faults.out_of_order, outcome.pending,
             )  # fmt: skip
-            write(f"{fault:13}{' '.join(f'{cell:10}' for cell in cells)}\n")
+            seen = cells_of(topology.sights[-1]) if isinstance(FAULTS[fault], HalfDeath) else ()
+            write(f"{fault:18}{' '.join(f'{cell:>10}' for cell in (*cells, *seen))}\n")
             sys.stdout.flush()
             good &= faults == Faults() and not outcome.pending
         audit = topology.webs[0].manage("audit")

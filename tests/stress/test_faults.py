@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partialmethod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
@@ -12,6 +13,7 @@ import pytest
 from bench.burst import Faults, make_tokens
 from devservers.topology import Topology
 from tests.stress.faults import FAULTS, Outcome, pull
+from tests.stress.half_dead import HALF_DEAD, HalfDead, HalfDeath
 
 pytestmark = pytest.mark.e2e
 
@@ -20,9 +22,9 @@ ROUNDS = 15
 
 
 @pytest.fixture(scope="module")
-def topology() -> Iterator[Topology]:
+def topology() -> Iterator[HalfDead]:
     """The whole system; every test leaves it running."""
-    with TemporaryDirectory() as folder, Topology(Path(folder)) as running:
+    with TemporaryDirectory() as folder, HalfDead(Path(folder)) as running:
         yield running
 
 
@@ -32,10 +34,27 @@ def tokens(topology: Topology) -> dict[UUID, str]:
     return make_tokens(topology, USERS)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [name for name in FAULTS if name not in HALF_DEAD])
 async def test_nobody_misses_anything(topology: Topology, tokens: dict[UUID, str], fault: str) -> None:
     """Whatever is killed during a burst, every client gets every notification once and in order, or the state."""
     outcome: Outcome = await pull(topology, tokens, fault, rounds=ROUNDS)
     assert outcome.faults == Faults()
     assert outcome.told + outcome.covered >= USERS * ROUNDS
     assert outcome.pending == 0
+
+
+@pytest.mark.parametrize("fault", ["valkey-frozen", "postgres-frozen", "nats-frozen"])
+async def test_a_half_dead_server_is_seen_and_costs_nothing(
+    topology: HalfDead, tokens: dict[UUID, str], monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """Health names it within 5 s, all is well within 10 s of its end, and the log stays short."""
+    monkeypatch.setattr(HalfDeath, "__call__", partialmethod(HalfDeath.__call__, seconds=5.0))
+    await test_nobody_misses_anything(topology, tokens, fault)
+    sight = topology.sights[-1]
+    assert sight.answered_within < 5
+    assert sight.well_after is not None
+    assert sight.well_after < 10
+    assert sight.lines < 100
+    if HALF_DEAD[fault].shows:
+        assert sight.said_after is not None
+        assert sight.said_after < 5

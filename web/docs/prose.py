@@ -30,4 +30,5 @@ def prose(heading: str) -> str:
 def _default_limits() -> str:
     """Return the limits of `session_ready` as they are where nothing is set."""
     names = Limits.__struct_fields__
-    return ", ".join(f"`{name}` {settings.DECLARED_VARIABLES[f'WS_{name.upper()}']}" for name in names)
+    known = settings.DECLARED_VARIABLES
+    return ", ".join(f"`{name}` {known.get(f'WS_{name.upper()}') or known[name.upper()]}" for name in names)

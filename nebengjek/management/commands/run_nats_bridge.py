@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from nats.aio.client import Client
 
-from common.background_tasks import unless_stopped
+from common.background_tasks import end, unless_stopped
 from common.loops import run
 from common.nats import connect_to_nats
 from common.redis import close_async_redis
@@ -18,7 +19,9 @@ from events.stream import STREAM, SUBJECTS, StreamMismatch
 from realtime.bridge.bridge import Bridge
 from realtime.bridge.counts import Counts
 from realtime.bridge.reading import events_by_subject
-from realtime.operations.prometheus import Done, serve_metrics
+from realtime.operations.health import Check, Checks, bridge_check, database_check, redis_check
+from realtime.operations.prometheus import Done
+from realtime.operations.worker import Pulse, add_port_arguments, serve_worker
 
 
 class Command(BaseCommand):
@@ -27,21 +30,22 @@ class Command(BaseCommand):
     help = "Bridge NATS and the sockets: one process is active, others stand by."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take `--once` and `--metrics-port`."""
+        """Take `--once`, and where to show metrics and health."""
         parser.add_argument("--once", action="store_true", help="relay and deliver what is pending, and exit")
-        parser.add_argument("--metrics-port", type=int, help="serve metrics on this port of 127.0.0.1")
+        add_port_arguments(parser)
 
-    def handle(self, *args: Any, once: bool, metrics_port: int | None, **options: Any) -> None:
+    def handle(self, *args: Any, once: bool, metrics_port: int | None, metrics_address: str, **options: Any) -> None:
         """Run until SIGTERM or Ctrl-C, then finish the batch in hand."""
         if not settings.DISTRIBUTED:
             raise CommandError("Set REDIS_URL and NATS_URL: without them `manage.py serve` does all of this itself.")
-        self._counts = Counts()
+        self._counts, self._pulse = Counts(), Pulse()
+        self._client: Client | None = None
         self.stdout.write(f"Bridging the stream {STREAM} ({', '.join(SUBJECTS)}) and the sockets:")
         for subject, event in events_by_subject().items():
             self.stdout.write(f"  {subject:18} -> {event.type}")
         self.stdout.flush()
         if metrics_port is not None:
-            serve_metrics(metrics_port, Done(self._done))
+            serve_worker(metrics_address, metrics_port, self._pulse, self._checks(), Done(self._done))
         try:
             run(self._run(once=once))
         except StreamMismatch as exc:
@@ -51,14 +55,25 @@ class Command(BaseCommand):
         """Return the counts over all connections to NATS."""
         return msgspec.structs.asdict(self._counts)
 
+    def _checks(self) -> Checks:
+        return {"database": database_check, "redis": redis_check, "nats": self._nats, "bridge": bridge_check}
+
+    def _nats(self) -> Check:
+        """Whether NATS answers: pings find that out."""
+        return {"ok": self._client is not None and self._client.is_connected}
+
     async def _run(self, *, once: bool) -> None:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        while not stopping.is_set():
-            await self._with_one_connection(stopping, once=once)
-            if once:
-                return
+        beating = asyncio.create_task(self._pulse.run())
+        try:
+            while not stopping.is_set():
+                await self._with_one_connection(stopping, once=once)
+                if once:
+                    return
+        finally:
+            await end(beating)
 
     async def _with_one_connection(self, stopping: asyncio.Event, *, once: bool) -> None:
         """Bridge over one connection to NATS, until `stopping` is set or the library gives the connection up."""
@@ -76,6 +91,7 @@ class Command(BaseCommand):
         client = await unless_stopped(stopping, connecting)
         if client is None:
             return
+        self._client = client
         bridge = Bridge(client, self._counts)
         try:
             await self._work(bridge, stopping, once=once)

@@ -7,6 +7,8 @@ import pytest
 from nats.aio.client import Client
 
 from common.redis import async_redis
+from common.threads import in_read_thread, in_write_thread
+from events.models import OutboxEvent
 from events.stream import STREAM, ensure_stream
 from realtime.bridge.bridge import Bridge
 from realtime.delivery.history import Cursor, history
@@ -126,3 +128,20 @@ async def test_one_message_that_fails_is_no_gap(
         await all_is_delivered(nats_client)
     assert await is_current(dewi, seen)
     assert await async_redis().exists("nebengjek:generation")
+
+
+async def test_an_event_that_is_given_up_is_no_secret(nats_client: Client, dewi: User) -> None:
+    """Its recipients get the state; until then they would believe that they have everything."""
+    seen = await deliver(nats_client, dewi, 1)
+    row = OutboxEvent(key="k", type="match_found", subject="match.found", audience={str(dewi.pk): None})
+    row.data = {"driver_id": str(dewi.pk), "text": "x" * 2_000_000}  # more than NATS allows
+    await in_write_thread(row.save)
+    async with running_bridge():
+
+        async def is_given_up() -> bool:
+            await in_read_thread(row.refresh_from_db)
+            return row.failed_at is not None
+
+        await until(is_given_up)
+    assert not await is_current(dewi, seen)
+    assert await is_current(dewi, await cursor_of(dewi))

@@ -255,7 +255,7 @@ def test_an_unsigned_message_is_ours_where_its_id_is_believed() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {ID_HEADER: str(uuid4())},
+        {ID_HEADER: "01990000-0000-7000-8000-000000000009"},
         {TYPE_HEADER: "ride_pickup"},
         {VIEWS_HEADER: json.dumps({str(DEWI): {"n": 2}})},
         {VALID_UNTIL_HEADER: "2031-01-01T00:00:00Z"},

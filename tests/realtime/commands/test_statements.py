@@ -73,7 +73,7 @@ def test_the_commands_of_a_ride_cost_few_statements(putri: User, sari: User, spe
     assert spend(driver, "ride_arrived", "ride", ride_id=str(ride.pk)) == 9
     ride.refresh_from_db()
     pay = {"ride_id": str(ride.pk), "total_cost": ride.adjusted_cost, "status": "ACCEPTED"}
-    assert spend(putri, "payment_process", "ride", **pay) == 7
+    assert spend(putri, "payment_process", "ride", **pay) == 8
     assert spend(driver, "ride_rate", "ride", ride_id=str(ride.pk), rating=5) == 8
 
 

@@ -1,3 +1,4 @@
+import time
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from common.redis import sync_redis
+from devservers.servers import ValkeyServer
 from events.models import OutboxEvent
 from realtime.bridge import status
 from realtime.bridge.lease import KEY as LEASE
@@ -15,16 +17,20 @@ from realtime.operations import health
 from realtime.operations.health import details, readiness
 from realtime.server.background import Background
 from realtime.socket.nats_publisher import Link
+from tests.fault_proxy import FaultProxy
+from tests.redis_faults import REFUSALS
 from users.presence import Presence, presence
 
 
 class Broken:
     """What is away."""
 
+    vendor = "postgresql"
+
     def cursor(self) -> None:
         raise DatabaseError("gone\nwith a second line")
 
-    def ping(self) -> None:
+    def set(self, *_: Any, **__: Any) -> None:
         raise redis.ConnectionError("refused")
 
 
@@ -38,17 +44,18 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Link, "is_connected", True)
 
 
-def test_one_process_names_what_it_stands_on(db: None, running: None) -> None:
+def test_one_process_names_what_it_stands_on(transactional_db: None, running: None) -> None:
     assert details() == {
         "database": {"ok": True},
         "background": {"ok": True},
         "serving": {"ok": True},
         "outbox": {"ok": True, "backlog": 0, "age": 0.0},
+        "clock": {"ok": True, "skew": 0.0},
         "connections": {"ok": True, "total": 0, "stale": 0},
     }
 
 
-def test_one_of_many_names_more(db: None, distributed: None, running: None, connected: None) -> None:
+def test_one_of_many_names_more(transactional_db: None, distributed: None, running: None, connected: None) -> None:
     sync_redis().mset({LEASE: "somebody", status._KEY: 3})
     found = details()
     assert found["redis"] == found["nats"] == {"ok": True}
@@ -56,7 +63,7 @@ def test_one_of_many_names_more(db: None, distributed: None, running: None, conn
     assert all(check["ok"] for check in found.values())
 
 
-def test_without_nats_it_is_not_well(db: None, distributed: None) -> None:
+def test_without_nats_it_is_not_well(transactional_db: None, distributed: None) -> None:
     assert details()["nats"] == {"ok": False}
 
 
@@ -71,7 +78,7 @@ def test_without_nats_it_is_not_well(db: None, distributed: None) -> None:
     ],
 )
 def test_a_bridge_must_be_at_work_and_near(
-    db: None, distributed: None, settings: Any, said: dict[Any, Any], expected: dict[str, Any]
+    transactional_db: None, distributed: None, settings: Any, said: dict[Any, Any], expected: dict[str, Any]
 ) -> None:
     settings.HEALTH_MAX_BRIDGE_LAG = 10
     if said:
@@ -79,7 +86,7 @@ def test_a_bridge_must_be_at_work_and_near(
     assert details()["bridge"] == expected
 
 
-def test_an_event_must_not_wait_too_long(db: None, settings: Any) -> None:
+def test_an_event_must_not_wait_too_long(transactional_db: None, settings: Any) -> None:
     settings.HEALTH_MAX_OUTBOX_AGE = timedelta(seconds=30)
     OutboxEvent.objects.create(key="k", type="t", subject="s", data={}, audience={})
     assert details()["outbox"]["ok"] is True
@@ -90,7 +97,9 @@ def test_an_event_must_not_wait_too_long(db: None, settings: Any) -> None:
 
 
 @pytest.mark.parametrize(("stale", "good"), [(0, True), (2, True), (3, False), (4, False)])
-def test_not_more_than_half_of_the_connections_may_be_stale(db: None, settings: Any, *, stale: int, good: bool) -> None:
+def test_not_more_than_half_of_the_connections_may_be_stale(
+    transactional_db: None, settings: Any, *, stale: int, good: bool
+) -> None:
     connections = [Presence(connection_id=UUID(int=n), user_id=UUID(int=n), role="driver") for n in range(4)]
     for one in connections[:stale]:
         one.heard -= settings.WS_READ_TIMEOUT.total_seconds() + 1
@@ -99,7 +108,7 @@ def test_not_more_than_half_of_the_connections_may_be_stale(db: None, settings: 
 
 
 def test_what_is_away_is_named_with_the_reason_and_hides_nothing_else(
-    db: None, distributed: None, monkeypatch: pytest.MonkeyPatch, running: None
+    transactional_db: None, distributed: None, monkeypatch: pytest.MonkeyPatch, running: None
 ) -> None:
     monkeypatch.setattr(health, "connection", Broken())
     found = details()
@@ -111,5 +120,76 @@ def test_what_is_away_is_named_with_the_reason_and_hides_nothing_else(
     assert readiness()["redis"] is False
 
 
-def test_redis_counts_only_where_it_is_used(db: None) -> None:
+def test_redis_counts_only_where_it_is_used(transactional_db: None) -> None:
     assert set(readiness()) == {"database", "background", "serving"}
+
+
+@pytest.mark.usefixtures("transactional_db", "distributed")
+@pytest.mark.parametrize("word", [word for word in REFUSALS if word != "BUSY"])
+def test_a_redis_that_refuses_changes_is_not_well(valkey: ValkeyServer, word: str) -> None:
+    """It answers pings all the while, and every socket fails."""
+    operator = redis.Redis.from_url(valkey.url, socket_timeout=None)
+    undo = REFUSALS[word](valkey, operator)
+    try:
+        assert details()["redis"]["ok"] is False
+        assert readiness()["redis"] is False
+    finally:
+        undo()
+        operator.close()
+    assert details()["redis"] == {"ok": True}
+
+
+@pytest.mark.usefixtures("transactional_db", "distributed")
+def test_a_frozen_redis_is_named_in_time(valkey: ValkeyServer, settings: Any) -> None:
+    """Everything else is answered; a probe that waits for longer learns nothing."""
+    with FaultProxy(valkey.port) as proxy:
+        settings.REDIS_URL = proxy.url(valkey.url)
+        sync_redis.cache_clear()
+        assert details()["redis"] == {"ok": True}
+        proxy.freeze()
+        began = time.monotonic()
+        found = details()
+        assert time.monotonic() - began < 5
+        assert found["redis"] == {"ok": False, "error": "no answer within 3 s"}
+        assert found["database"] == {"ok": True}
+        proxy.thaw()
+        sync_redis().close()
+
+
+class Standby:
+    """A PostgreSQL that answers everything that only reads."""
+
+    vendor = "postgresql"
+
+    def cursor(self) -> "Standby":
+        return self
+
+    def __enter__(self) -> "Standby":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def execute(self, text: str) -> None:
+        assert text == "SHOW transaction_read_only"
+
+    def fetchone(self) -> tuple[str]:
+        return ("on",)
+
+
+def test_a_standby_is_not_well(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failover; the full-size faults have a real one."""
+    monkeypatch.setattr(health, "connection", Standby())
+    assert details()["database"] == {"ok": False, "error": "the database is read-only"}
+    assert readiness()["database"] is False
+
+
+@pytest.mark.usefixtures("transactional_db")
+@pytest.mark.parametrize(("hours", "good"), [(0, True), (1, False), (-1, False)])
+def test_a_wrong_clock_is_said(monkeypatch: pytest.MonkeyPatch, hours: int, *, good: bool) -> None:
+    """By the clock of the database, which all processes share."""
+    now = timezone.now()
+    monkeypatch.setattr(health, "database_now", lambda: now - timedelta(hours=hours))
+    found = details()["clock"]
+    assert found["ok"] is good
+    assert found["skew"] == pytest.approx(hours * 3600, abs=60)

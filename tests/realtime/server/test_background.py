@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from common.threads import in_read_thread, in_write_thread
 from events.models import DeadLetter, OutboxEvent
+from realtime import metrics
 from realtime.models import CommandReceipt
-from realtime.server.background import Background, purge_database, purge_memory
+from realtime.server.background import Background, due_loops, purge_database, purge_memory
 from rides.models import Match
 from tests.cast import propose
 from tests.patience import within
@@ -48,7 +49,8 @@ async def test_the_timers_may_run_elsewhere(settings: Any, dewi: User, putri: Us
     running.ensure_started()
     names = {task.get_name() for task in running._loops._tasks}
     await running.stop()
-    assert {"relay", "heartbeat", "tracks", "receipts", "memory", "tokens"} == names
+    assert {"relay", "heartbeat", "tracks", "receipts", "memory", "tokens", "lag"} == names
+    assert names | set(due_loops()) | {"link", "positions"} == set(metrics.LOOPS)
 
 
 async def test_what_nobody_needs_any_more_is_deleted(dewi: User, settings: Any) -> None:

@@ -70,7 +70,9 @@ def test_the_frame_has_the_fields_of_the_contract(putri: User) -> None:
         "state": msgspec.to_builtins(state),
         "limits": msgspec.to_builtins(limits()),
     }
-    assert set(data["limits"]) == {"max_message_size", "command_rate", "command_burst", "location_rate"}
+    rates = {"command_rate", "command_burst", "location_rate"}
+    assert set(data["limits"]) == {"max_message_size", *rates, "location_max_age"}
+    assert data["limits"]["location_max_age"] == 60
 
 
 def test_the_state_costs_few_statements(dewi: User, putri: User, tono: User, django_assert_num_queries: Any) -> None:

@@ -65,6 +65,11 @@ class TestWithoutNoise:
         fixes = noisy(track(straight(200), 30, 0.05), 5)
         assert metres(fixes, AT_ANY_SPEED) == pytest.approx(6000, rel=0.02)
 
+    def test_few_fixes_in_fast_motion(self) -> None:
+        """A short last step behind a corner is no stand of a simulation that has gone 200 m a second before."""
+        places = (0j, 200j, 400j, 400j + 27, 400j + 27)
+        assert metres([fix(place, n) for n, place in enumerate(places)], AT_ANY_SPEED) == pytest.approx(427, rel=1e-3)
+
     def test_coarse_coordinates_are_no_noise(self) -> None:
         """Coordinates of six digits are as good as any."""
         fixes = [

@@ -188,6 +188,8 @@ export interface Limits {
   command_burst: number;
   /** Positions per second that the other party is shown (`WS_LOCATION_RATE`). */
   location_rate: number;
+  /** A driver whose last position is older gets no offers: report more often (`LOCATION_MAX_AGE`). */
+  location_max_age: number;
 }
 
 /** A driver's beacon was switched. */

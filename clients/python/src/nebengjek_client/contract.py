@@ -134,3 +134,4 @@ class Limits(TypedDict):
     command_rate: int
     command_burst: int
     location_rate: int
+    location_max_age: float
