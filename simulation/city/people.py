@@ -163,10 +163,12 @@ class CityDriver(CityPerson, Driver):
 
     async def _drive_to(self, target: GeoPoint, ride_id: str, *, hurry: bool = False) -> AsyncIterator[None]:
         way = self.streets.way(self.streets.nearest(self.place), self.streets.nearest(target))
-        speed = self.habits.speed * (HURRY if hurry else 1)
-        for step in self.streets.drive(way, interval=self.habits.report_interval, speed=speed, rng=self.rng):
+        hurry_by = HURRY if hurry else 1.0
+        for step in self.streets.drive(
+            way, interval=self.habits.report_interval, speed=self.habits.speed * hurry_by, rng=self.rng
+        ):
             self.place, self._covered = step.place, step.covered
-            await asyncio.sleep(self.habits.report_interval)
+            await asyncio.sleep(self.habits.report_interval / hurry_by)
             if ride_id in self.called_off:
                 self.place, self._covered = self.streets.place(self.streets.nearest(self.place)), False
                 raise RideCancelled(f"by the {self.called_off[ride_id]}")
