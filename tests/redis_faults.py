@@ -56,6 +56,9 @@ def without_disk(server: ValkeyServer, client: redis.Redis) -> Undo:
 
     def undo() -> None:
         (server.data / "dump.rdb").rmdir()
+        client.bgsave()
+        while client.info("persistence")["rdb_last_bgsave_status"] != "ok":
+            time.sleep(0.01)
         client.config_set("save", "")
 
     return undo

@@ -134,6 +134,7 @@ async def test_an_older_version_of_ours_is_believed_by_the_outbox(
         for _ in range(2)
     ]  # fmt: skip
     await in_write_thread(OutboxEvent.objects.bulk_create, rows)
+    rows = await in_write_thread(list, OutboxEvent.objects.order_by("id"))  # as the relay reads them
     context = nats_client.jetstream()
     payload, headers = message_of(rows[0])
     await context.publish("match.found", payload.replace(b'"n":1', b'"n":9'), stream=STREAM, headers=headers)

@@ -63,11 +63,11 @@ async def test_a_message_that_always_fails_is_given_up_and_the_others_go_on(
     settings.BRIDGE_MAX_ATTEMPTS = 3
     right, tries = read_message, []
 
-    def wrong(message: Msg, stream_id: str) -> Any:
+    def wrong(message: Msg, stream_id: str, believed: Any) -> Any:
         if b"poison" in message.data:
             tries.append(1)
             raise ZeroDivisionError("a bug")
-        return right(message, stream_id)
+        return right(message, stream_id, believed)
 
     monkeypatch.setattr("realtime.bridge.batches.read_message", wrong)
     for word in ("before", "poison", "after"):
