@@ -18,6 +18,9 @@ OVER = frozenset({"ride_completed", "ride_cancelled"})
 LANE_DELAY = 2.0
 """Seconds after the end of a ride in which a position that was on its way may still come."""
 
+SPELLING = re.compile(r"(?<=\d)[ .()/-]+(?=\d)")
+"""What people put between the digits of a number."""
+
 Place = tuple[float, float]
 
 
@@ -55,11 +58,16 @@ def _secrets(record: Record) -> _Secrets:
             if not seen.is_told:
                 for place in _places(seen.data):
                     places[place].add(name)
-    numbers = {person.msisdn.lstrip("+"): name for name, person in record.people.items()}
+    numbers = {_subscriber(person.msisdn): name for name, person in record.people.items()}
     names = {person.full_name: name for name, person in record.people.items()}
-    words = re.compile(rf"\b({'|'.join(map(re.escape, [*numbers, *names]))})\b")
+    words = re.compile("|".join([*map(re.escape, numbers), *(rf"\b{re.escape(name)}\b" for name in names)]) or "(?!)")
     ids = {name: person.user_id for name, person in record.people.items()}
     return _Secrets(ids, numbers, names, words, places)
+
+
+def _subscriber(msisdn: str) -> str:
+    """Return a number without its country code, as it is in every spelling: +62 812…, 0812…, 62812…."""
+    return msisdn.removeprefix("+62")
 
 
 def _accepted(seen: Seen, person: Somebody) -> set[str]:
@@ -89,7 +97,8 @@ def _parts(seen: Seen, friends: set[str]) -> Iterator[tuple[Any, set[str]]]:
 
 def _leaks(part: Any, person: Somebody, friends: set[str], secrets: _Secrets) -> Iterator[tuple[str, str]]:
     """Yield what of whom a part of a frame shows that it must not show."""
-    for word in secrets.words.findall(json.dumps(part, ensure_ascii=False)):
+    text = json.dumps(part, ensure_ascii=False)
+    for word in dict.fromkeys(secrets.words.findall(f"{text} {SPELLING.sub('', text)}")):
         if (owner := secrets.numbers.get(word)) not in (None, person.name):
             yield "the number", str(owner)
         if (owner := secrets.names.get(word)) not in (None, person.name) and secrets.ids[str(owner)] not in friends:

@@ -57,6 +57,21 @@ def test_a_doubled_notification() -> None:
     assert found(record, facts) == [("doubled", "r1")]
 
 
+@pytest.mark.parametrize("kind", ["match_confirm", "payment_process"])
+def test_news_told_again(kind: str) -> None:
+    """News of a match or a payment that come once more under a new number are found."""
+    record, facts = honest()
+    again = next(seen for seen in record.told("Putri") if seen.kind == kind)
+    tell(record, "Putri", {**again.frame, "seq": 8})
+    assert [rule for rule, _ in found(record, facts)] == ["doubled"]
+
+
+def test_a_ride_that_the_books_do_not_have() -> None:
+    """A ride that only phones know is found."""
+    record, facts = honest()
+    assert {rule for rule, _ in found(record, Facts([], facts.events))} == {"books"}
+
+
 def test_swapped_notifications() -> None:
     """Two that came in the wrong order are found."""
     record, facts = honest()

@@ -18,6 +18,8 @@ def found(record: Record, facts: Facts) -> list[tuple[str, str]]:
 LEAKS: list[tuple[str, dict[str, Any]]] = [
     ("number", told("match_confirm", 8, {"match_status": "ACCEPTED", "passenger": {"phone": "+628120000002"}})),
     ("number", told("beacon_update", 8, {"note": "call 628120000002 now"})),
+    ("number", told("beacon_update", 8, {"note": "0812-0000-002"})),
+    ("number", told("beacon_update", 8, {"note": "tel:62 812 0000 002x"})),
     ("name", told("match_proposal", 8, {"match_id": "n", "passenger": {"full_name": "Putri of the City"}})),
     ("name", told("beacon_update", 8, {"nearby": ["Tono of the City"]})),
     ("place", told("match_proposal", 8, {"match_id": "n", "location": HOME})),
