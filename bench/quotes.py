@@ -1,10 +1,10 @@
 """How long a quote takes: `POST /api/quotes/` without a routing engine, while commands write beside it.
 
-    python -m bench.quotes [--quotes 500] [--rate 20] [--tariffs 20]
+    python -m bench.quotes [--quotes 500] [--rate 20] [--tariffs 20] [--writers 4]
 
 Starts a server of its own on a database in a temporary folder. Quotes are asked for at a steady rate over a few HTTP
-connections, with so many versions of tariffs in the database; drivers switch their beacons at the same rate. Printed is
-how long the answers took, the client's part included, and how many quotes the database has.
+connections, with so many versions of tariffs in the database; so many drivers switch their beacons, as often in all.
+Printed is how long the answers took, the client's part included, and how many quotes the database has.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from devservers.patience import TIMEOUT
 from devservers.web import ServerProcess
 from rides.models import Tariff
 
-ASKERS, WRITERS = 4, 4
+ASKERS = 4
 WARM_UP = 10
 """Quotes of each asker that are not counted."""
 
@@ -63,12 +63,12 @@ async def ask(url: str, token: str, count: int, pause: float) -> list[float]:
     return seconds[WARM_UP:]
 
 
-async def measure(server: ServerProcess, tokens: list[str], quotes: int, rate: float) -> list[float]:
-    """Return the seconds of each answer, while others write at the same rate."""
+async def measure(server: ServerProcess, tokens: list[str], quotes: int, rate: float, writers: int) -> list[float]:
+    """Return the seconds of each answer, while so many others write at the same rate."""
     passengers, drivers = tokens[1::2], tokens[::2]
     each = max(1, quotes // ASKERS)
     asking = [ask(server.url, token, each, ASKERS / rate) for token in passengers[:ASKERS]]
-    writing = [over_socket(server.url, token, each, WRITERS / rate) for token in drivers[:WRITERS]]
+    writing = [over_socket(server.url, token, each, ASKERS / rate) for token in drivers[:writers]]
     answers = await asyncio.gather(*asking, *writing)
     return [second for part in answers[:ASKERS] for second in part]
 
@@ -79,19 +79,21 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--quotes", type=int, default=500, help="how many (%(default)s)")
     parser.add_argument("--rate", type=float, default=20, help="quotes a second, in all (%(default)s)")
     parser.add_argument("--tariffs", type=int, default=20, help="versions of tariffs (%(default)s)")
+    parser.add_argument("--writers", type=int, default=4, help="drivers who write meanwhile (%(default)s)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-quotes-") as folder:
         server = ServerProcess(Path(folder), LOG_LEVEL="WARNING", API_THROTTLE="0")
         use_database(server.database)
-        tokens = make_people(2 * max(ASKERS, WRITERS))
+        tokens = make_people(2 * max(ASKERS, options.writers))
         make_tariffs(options.tariffs)
         connection.close()
         server.start()
         try:
-            times = [1000 * one for one in asyncio.run(measure(server, tokens, options.quotes, options.rate))]
+            seconds = asyncio.run(measure(server, tokens, options.quotes, options.rate, options.writers))
         finally:
             server.stop()
         rows = count_rows(server.database)
+    times = [1000 * one for one in seconds]
     spread = f"p50 {centile(times, 50):.1f} ms, p99 {centile(times, 99):.1f} ms, at most {max(times):.1f} ms"
     say(f"{len(times)} quotes at {options.rate:g} a second: {spread}; {rows['rides_quote']} kept")
 
