@@ -64,8 +64,11 @@ HEADING_M = 30.0
 """Metres of the road before and after a stop that give its direction."""
 SPARSE = 0.007
 """The share by which noise may lengthen a leg without being smoothed: smoothing would cut more off the corners."""
-USUAL_SPEED_MS, WARP_MS = 12.0, 60.0
-"""Above the second a ride without a limit of speed is a simulation in fast motion; it is slowed to the first."""
+USUAL_SPEED_MS, WARP_MS = 12.0, 20.0
+"""Above the second a ride without a limit of speed is taken for a simulation in fast motion and slowed to the first.
+
+At 35 m/s with corners every 150 m and 5 m of noise, 28 % were cut off; a real ride on a motorway loses nothing by it.
+"""
 
 
 class Measurement(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bench import tracks as laboratory
 from rides.metering.fixes import Fix, Limits
 from rides.metering.meter import measure
-from tests.rides.metering.tracks import START, circle, fix, noisy, polyline, straight, track
+from tests.rides.metering.tracks import START, Way, circle, fix, noisy, polyline, straight, track
 
 LIMITS = Limits()
 AT_ANY_SPEED = Limits(max_speed_kmh=0)
@@ -25,6 +25,17 @@ YEARS = 1024 * 7 * 86_400.0
 
 def metres(fixes: list[Fix], limits: Limits = LIMITS) -> float:
     return measure(fixes, limits, START).metres
+
+
+def corners(block: float, speed: float) -> Way:
+    """To the east and to the north in turn, a block each."""
+
+    def way(at: float) -> complex:
+        blocks, rest = divmod(speed * at, block)
+        east, north = (blocks + 1) // 2 * block, blocks // 2 * block
+        return complex(east, north + rest) if blocks % 2 else complex(east + rest, north)
+
+    return way
 
 
 def shifted(fixes: list[Fix], seconds: float) -> list[Fix]:
@@ -64,6 +75,12 @@ class TestWithoutNoise:
         """Noise is taken off a simulation at twenty times the pace as off a real ride."""
         fixes = noisy(track(straight(200), 30, 0.05), 5)
         assert metres(fixes, AT_ANY_SPEED) == pytest.approx(6000, rel=0.02)
+
+    @pytest.mark.parametrize("pace", [3, 5, 8, 20])
+    def test_corners_in_fast_motion(self, pace: float) -> None:
+        """Street corners are not cut at any pace: the fixes are as dense along the road as those of a real ride."""
+        fixes = noisy(track(corners(150, 7.0 * pace), 350 / pace, 1.4 / pace), 5, rho=0.5)
+        assert metres(fixes, AT_ANY_SPEED) == pytest.approx(2450, rel=0.06)
 
     def test_few_fixes_in_fast_motion(self) -> None:
         """A short last step behind a corner is no stand of a simulation that has gone 200 m a second before."""
