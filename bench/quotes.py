@@ -1,6 +1,6 @@
 """How long a quote takes: `POST /api/quotes/` without a routing engine, while commands write beside it.
 
-    python -m bench.quotes [--quotes 500] [--rate 20] [--tariffs 20] [--writers 4]
+    python -m bench.quotes [--quotes 500] [--rate 20] [--tariffs 20] [--writers 4] [--askers 4]
 
 Starts a server of its own on a database in a temporary folder. Quotes are asked for at a steady rate over a few HTTP
 connections, with so many versions of tariffs in the database; so many drivers switch their beacons, as often in all.
@@ -30,7 +30,6 @@ from devservers.patience import TIMEOUT
 from devservers.web import ServerProcess
 from rides.models import Tariff
 
-ASKERS = 4
 WARM_UP = 10
 """Quotes of each asker that are not counted."""
 
@@ -63,33 +62,37 @@ async def ask(url: str, token: str, count: int, pause: float) -> list[float]:
     return seconds[WARM_UP:]
 
 
-async def measure(server: ServerProcess, tokens: list[str], quotes: int, rate: float, writers: int) -> list[float]:
-    """Return the seconds of each answer, while so many others write at the same rate."""
+async def measure(server: ServerProcess, tokens: list[str], options: argparse.Namespace) -> list[float]:
+    """Return the seconds of each answer, while others write at the same rate."""
     passengers, drivers = tokens[1::2], tokens[::2]
-    each = max(1, quotes // ASKERS)
-    asking = [ask(server.url, token, each, ASKERS / rate) for token in passengers[:ASKERS]]
-    writing = [over_socket(server.url, token, each, ASKERS / rate) for token in drivers[:writers]]
+    each = max(1, options.quotes // options.askers)
+    pause = options.askers / options.rate if options.rate else 0.0
+    asking = [ask(server.url, token, each, pause) for token in passengers[: options.askers]]
+    writing = [over_socket(server.url, token, each, pause) for token in drivers[: options.writers]]
     answers = await asyncio.gather(*asking, *writing)
-    return [second for part in answers[:ASKERS] for second in part]
+    return [second for part in answers[: options.askers] for second in part]
 
 
 def main(arguments: Sequence[str]) -> None:
     """Start a server, ask, and print how it went."""
     parser = argparse.ArgumentParser(prog="python -m bench.quotes", description="How long a quote takes.")
     parser.add_argument("--quotes", type=int, default=500, help="how many (%(default)s)")
-    parser.add_argument("--rate", type=float, default=20, help="quotes a second, in all (%(default)s)")
+    parser.add_argument(
+        "--rate", type=float, default=20, help="quotes a second, in all; 0: without a pause (%(default)s)"
+    )
     parser.add_argument("--tariffs", type=int, default=20, help="versions of tariffs (%(default)s)")
     parser.add_argument("--writers", type=int, default=4, help="drivers who write meanwhile (%(default)s)")
+    parser.add_argument("--askers", type=int, default=4, help="connections (%(default)s)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-quotes-") as folder:
         server = ServerProcess(Path(folder), LOG_LEVEL="WARNING", API_THROTTLE="0")
         use_database(server.database)
-        tokens = make_people(2 * max(ASKERS, options.writers))
+        tokens = make_people(2 * max(options.askers, options.writers))
         make_tariffs(options.tariffs)
         connection.close()
         server.start()
         try:
-            seconds = asyncio.run(measure(server, tokens, options.quotes, options.rate, options.writers))
+            seconds = asyncio.run(measure(server, tokens, options))
         finally:
             server.stop()
         rows = count_rows(server.database)

@@ -59,13 +59,11 @@ SERVER_LOCK = 0x6E656265
 """Our number among the advisory locks of a PostgreSQL database."""
 
 
-class Background:
-    """The background work of one server process."""
+class Looping:
+    """Work that goes round in loops, and how it is doing."""
 
-    def __init__(self) -> None:
-        self._loops = Loops(metrics.loop_failed)
-        self._lock: OnlyServer | None = None
-        self._started = False
+    def __init__(self, loops: Loops) -> None:
+        self._loops = loops
 
     @property
     def is_running(self) -> bool:
@@ -76,6 +74,15 @@ class Background:
     def failing(self) -> list[str]:
         """What has failed a moment ago, by name."""
         return self._loops.failing
+
+
+class Background(Looping):
+    """The background work of one server process."""
+
+    def __init__(self) -> None:
+        super().__init__(Loops(metrics.loop_failed))
+        self._lock: OnlyServer | None = None
+        self._started = False
 
     def ensure_started(self) -> None:
         """Start, unless that has happened. Raises `ImproperlyConfigured` when another server has this database."""
@@ -119,21 +126,11 @@ def background() -> Background:
     return process.one(Background, Background)
 
 
-class Dispatcher:
+class Dispatcher(Looping):
     """What is due, in a process of its own."""
 
     def __init__(self) -> None:
-        self._loops = Loops()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether everything that was started still runs."""
-        return self._loops.are_running
-
-    @property
-    def failing(self) -> list[str]:
-        """What has failed a moment ago, by name."""
-        return self._loops.failing
+        super().__init__(Loops())
 
     def start(self) -> None:
         """Run what is due until `stop`; with NATS, wake the relay after each commit."""
