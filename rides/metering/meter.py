@@ -153,7 +153,7 @@ def _usable(timed: list[Timed], limits: Limits, started_at: float | None, reason
     for one in timed:
         told = (one.fix.phone_time, one.fix.latitude, one.fix.longitude)
         reason = unusable(one.fix, limits)
-        if not reason and one.at < begin:
+        if not reason and (one.at < begin or _is_of_the_approach(one, first, started_at)):
             reason = "before_start"
         if not reason and one.fix.phone_time is not None and told in seen:
             reason = "duplicate"
@@ -162,6 +162,17 @@ def _usable(timed: list[Timed], limits: Limits, started_at: float | None, reason
         if not reason:
             usable.append(one)
     return usable
+
+
+def _is_of_the_approach(one: Timed, first: Timed | None, started_at: float | None) -> bool:
+    """Tell whether a fix was made before the one with which the ride began, by the phone's clock and by ours.
+
+    A phone that lost the network as the ride began sends again what was not confirmed, also of the way to the pick-up.
+    """
+    if first is None or started_at is None or first.fix.received_at > started_at or first.fix.phone_time is None:
+        return False
+    made = one.fix.phone_time
+    return made is not None and made < first.fix.phone_time and one.at < first.at
 
 
 def _spread_ties(timed: list[Timed]) -> None:

@@ -308,6 +308,17 @@ class TestClocks:
             fixes[n] = msgspec.structs.replace(fixes[n], received_at=START + 160 + n * 1e-4)
         assert metres(fixes) == pytest.approx(3000, rel=1e-3)
 
+    @pytest.mark.parametrize("clock", [0.0, -25_200.0, 90.0])
+    def test_the_approach_sent_again(self, clock: float) -> None:
+        """What a phone that was cut off at the start sends again of the way to the pick-up is no part of the ride."""
+        driven = track(straight(), 100)
+        start = msgspec.structs.replace(driven[0], received_at=START - 0.1)
+        approach = [fix(complex(0, -15.0 * n), -n / 2, received_at=START + 4, connection="b") for n in range(9, 0, -1)]
+        ride = [msgspec.structs.replace(one, connection="b") for one in driven[1:]]
+        measured = measure(shifted([start, *approach, *ride], clock), LIMITS, START)
+        assert measured.metres == pytest.approx(1000, rel=1e-3)
+        assert measured.reasons.count("before_start") == len(approach)
+
     def test_before_the_start(self) -> None:
         """What was driven before the passenger was on board is not billed, also when it comes in late."""
         early = [fix(straight()(at), at, received_at=START + 200.0) for at in range(-100, -10)]
