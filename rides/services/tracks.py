@@ -52,10 +52,8 @@ def tracks_record(*, reports: Mapping[UUID, Sequence[Report]]) -> None:
     passengers: list[PassengerPoint] = []
     rides = list(_rides(reports))
     now = timezone.now()
-    driven: list[Ride] = []
     for ride in rides:
         own, seen = _within_bounds(ride, reports[ride.pk], now)
-        driven.append(ride)
         if ride.status != RideStatus.ONGOING:
             points += [_point(ride, report, LATE) for report in own]
             continue
@@ -67,7 +65,7 @@ def tracks_record(*, reports: Mapping[UUID, Sequence[Report]]) -> None:
     TrackPoint.objects.bulk_create(points)
     PassengerPoint.objects.bulk_create(passengers)
     LedgerEntry.objects.bulk_create(bookings)
-    Ride.objects.bulk_update(driven, ["tracked_km", "progress", "kept_points", "kept_passenger_points"])
+    Ride.objects.bulk_update(rides, ["tracked_km", "progress", "kept_points", "kept_passenger_points"])
     Ride.objects.bulk_update({entry.ride for entry in bookings}, ["distance_km", "total_cost"])
 
 
