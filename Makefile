@@ -10,6 +10,9 @@ ifneq ($(HOST):$(PORT),127.0.0.1:8000)
 export PUBLIC_URL ?= http://$(HOST):$(PORT)
 endif
 
+# without it every server that a test starts compiles all modules again
+unexport PYTHONDONTWRITEBYTECODE
+
 # for this machine only; a .env says for itself what the project runs as
 ifeq ($(wildcard .env),)
 export DEBUG ?= true

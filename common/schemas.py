@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -35,7 +36,7 @@ def schema_of(kind: Any) -> Schema:
 def structs_of(structs: Iterable[type[msgspec.Struct]]) -> list[type[msgspec.Struct]]:
     """Return the structs, and those that their fields are made of."""
     found: dict[type[msgspec.Struct], None] = {}
-    waiting: list[Any] = [msgspec.inspect.type_info(kind) for kind in structs]
+    waiting: list[Any] = [_type_info(kind) for kind in structs]
     while waiting:
         match waiting.pop(0):
             case msgspec.inspect.StructType(cls=cls, fields=fields) if cls not in found:
@@ -46,6 +47,11 @@ def structs_of(structs: Iterable[type[msgspec.Struct]]) -> list[type[msgspec.Str
             case msgspec.inspect.ListType(item_type=inner) | msgspec.inspect.Metadata(type=inner):
                 waiting.append(inner)
     return list(found)
+
+
+@cache
+def _type_info(kind: type[msgspec.Struct]) -> msgspec.inspect.Type:
+    return msgspec.inspect.type_info(kind)
 
 
 def _complete(name: str, schema: Schema, leaves_out: bool) -> Schema:

@@ -12,7 +12,7 @@ from common.schemas import Schema, components
 from realtime.commands.routes import ROUTES
 from realtime.contract.messages import SessionReady
 from rides.events import MatchSnapshot
-from web.docs.contract import FrameType, camel, commands, data_schemas, messages
+from web.docs.contract import FrameType, camel, commands, messages
 
 MADE = "Made from the server's code by `make docs`: do not edit"
 
@@ -210,9 +210,10 @@ def command_fields(frame: FrameType) -> list[Field]:
     """Return the fields of a command; those with a value by default need not be given."""
     inspected = msgspec.inspect.type_info(frame.struct).fields  # type: ignore[attr-defined]
     extras = {field.name: getattr(field.type, "extra", None) or {} for field in inspected}
+    schema = components([frame.struct])[frame.struct.__name__]
     return [
         msgspec.structs.replace(field, default=default, required=field.required and default is None)
-        for field in _fields(data_schemas()[frame.data_name])
+        for field in _fields(schema)
         for default in [extras[field.name].get("client_default")]
     ]
 

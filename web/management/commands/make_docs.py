@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from web.docs.outputs import outputs
+from web.docs.outputs import OUTPUTS
 
 
 class Command(BaseCommand):
@@ -22,8 +22,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, folder: Path, **options: Any) -> None:
         """Write what is stale."""
-        for name, text in outputs().items():
-            path = folder / name
+        for name, make in OUTPUTS.items():
+            path, text = folder / name, make()
             if not path.exists() or path.read_text(encoding="utf-8") != text:
                 path.write_text(text, encoding="utf-8")
                 self.stdout.write(f"Wrote {name}.")
