@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,13 +57,20 @@ def _uses_the_database(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
-    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+    django_db_modify_db_settings_parallel_suffix: None, request: pytest.FixtureRequest
 ) -> None:
-    """Keep the test database of SQLite, and what it puts beside it, in a folder of this run."""
+    """Begin on a copy of a migrated database; SQLite has it, and what it puts beside it, in a folder of this run."""
     if "sqlite" not in settings.DATABASES["default"]["ENGINE"]:
         return
-    folder: Path = tmp_path_factory.mktemp("database")
+    folder: Path = request.getfixturevalue("tmp_path_factory").mktemp("database")
+    shutil.copy(request.getfixturevalue("template_database"), folder / "test.sqlite3")
     settings.DATABASES["default"]["TEST"]["NAME"] = str(folder / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Take the copy that is there."""
+    return "sqlite" in settings.DATABASES["default"]["ENGINE"]
 
 
 @pytest.fixture(scope="session", autouse=True)

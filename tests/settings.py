@@ -12,6 +12,11 @@ if "TESTS_DATABASE_URL" in os.environ:  # see tests/on_postgres.py
 
 from nebengjek.settings import *  # noqa: E402, F403
 
+MIGRATED = "migrated"
+"""The database of a PostgreSQL server that test databases are copies of."""
+if "TESTS_DATABASE_URL" in os.environ:
+    DATABASES["default"]["TEST"] = {"TEMPLATE": MIGRATED}  # noqa: F405
+
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 API_THROTTLE = 0
 OTP_MAX_PER_HOUR = 0
