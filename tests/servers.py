@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +24,56 @@ from events.stream import STREAM
 @pytest.fixture(scope="session")
 def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite file with all tables, for servers to start on a copy: a migration costs 2 s of processor."""
+
+    def make(template: Path) -> None:
+        maker = ServerProcess(tmp_path_factory.mktemp("template"))
+        _migrate(maker)
+        maker.database.rename(template)
+
+    return _once(tmp_path_factory, "template.sqlite3", make)
+
+
+@pytest.fixture(scope="session")
+def template_cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data of a PostgreSQL with all tables: to make it anew costs 5 s of processor."""
+    _look_for(PostgresServer)
+
+    def make(template: Path) -> None:
+        server = PostgresServer(tmp_path_factory.mktemp("cluster"), fsync=False)
+        with server:
+            _migrate(ServerProcess(server.folder, DATABASE_URL=server.url))
+        unfinished = template.with_suffix(".new")
+        shutil.copytree(server.data, unfinished)
+        server.wipe()
+        unfinished.rename(template)
+
+    return _once(tmp_path_factory, "template.cluster", make)
+
+
+def _look_for(kind: type[Server]) -> None:
+    if kind.find() is None and not os.environ.get("CI"):
+        pytest.skip(kind.missing)
+
+
+def _once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return what one of all processes of this run makes."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent  # all processes of this run share it
-    template = folder / "template.sqlite3"
-    with FileLock(folder / "template.lock"):
-        if not template.exists():
-            maker = ServerProcess(tmp_path_factory.mktemp("template"))
-            done = maker.manage("migrate", "--verbosity", "0")
-            assert done.returncode == 0, done.stderr
-            maker.database.rename(template)
-    return template
+        folder = folder.parent
+    with FileLock(folder / f"{name}.lock"):
+        if not (folder / name).exists():
+            make(folder / name)
+    return folder / name
+
+
+def _migrate(maker: ServerProcess) -> None:
+    done = maker.manage("migrate", "--verbosity", "0")
+    assert done.returncode == 0, done.stderr
 
 
 def started(kind: type[Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Start a server in a folder of its own; where none is to be had its tests are skipped, but not in CI."""
-    if kind.find() is None and not os.environ.get("CI"):
-        pytest.skip(kind.missing)
+    _look_for(kind)
     with kind(tmp_path_factory.mktemp(kind.__name__)) as server:
         yield server
 
@@ -59,8 +93,7 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A running PostgreSQL."""
-    if PostgresServer.find() is None and not os.environ.get("CI"):
-        pytest.skip(PostgresServer.missing)
+    _look_for(PostgresServer)
     server = PostgresServer(tmp_path_factory.mktemp("postgres"), fsync=False)
     with server:
         yield server

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from rides.geo import GeoPoint, distance_km
 from rides.metering.whereabouts import Whereabouts
 from rides.positions.base import Position, circles
-from rides.positions.grid import KM_PER_DEGREE, Cell, cell_of, cells_around
+from rides.positions.grid import KM_PER_DEGREE, ROW_DEGREES, Cell, cell_of, cells_around
 from users.presence import presence
 
 
@@ -47,7 +47,8 @@ class MemoryPositions:
     ) -> list[tuple[float, Position]]:
         """Return `(distance in km, position)` of the `most` nearest drivers within the radius, nearest first."""
         found: list[tuple[float, Position]] = []
-        for circle in circles(radius_km, most, growth=2):
+        are_few = len(self._drivers) <= most
+        for circle in [radius_km] if are_few else circles(radius_km, most, growth=2):
             found = [one for one in self._within(point, circle, made_after) if one[0] <= circle]
             if len(found) >= most:
                 break
@@ -77,12 +78,13 @@ class MemoryPositions:
             return len(old)
 
     def _within(self, point: GeoPoint, radius_km: float, made_after: float) -> list[tuple[float, Position]]:
-        """Return the drivers of all cells that a circle touches."""
+        """Return the drivers of all cells that a circle touches, or of all cells if those are fewer."""
         reach = radius_km / KM_PER_DEGREE
+        touched = (2 * reach / ROW_DEGREES + 1) ** 2
         with self._lock:
             around = [
                 (driver, *self._places[driver])
-                for cell in cells_around(point, radius_km)
+                for cell in (self._cells if len(self._cells) < touched else cells_around(point, radius_km))
                 for driver in self._cells.get(cell, ())
             ]
         return [

@@ -342,9 +342,9 @@ async def test_restarts_bring_the_new_state(start_server: StartServer) -> None:
         assert second["state"]["beacon"] == {"is_active": True}
 
 
-async def test_histories_outlive_servers(tmp_path: Path) -> None:
+async def test_histories_outlive_servers(tmp_path: Path, template_cluster: Path) -> None:
     """A history that outlives the server is resumed."""
-    with Topology(tmp_path, webs=1, bridges=1) as topology:
+    with Topology(tmp_path, webs=1, bridges=1).with_data_of(template_cluster) as topology:
         [server] = topology.webs
         dewi, putri = await log_in(server, DEWI, driver=True), await log_in(server, PUTRI)
         passenger = Client(server.url, putri["access"])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from devservers.topology import Topology
 from devservers.web import ServerProcess
 
 StartServer = Callable[..., ServerProcess]
@@ -29,6 +31,15 @@ def start_server(tmp_path: Path, template_database: Path) -> Iterator[StartServe
     for server in started:
         if server.process is not None and server.process.returncode is None:
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def topology(template_cluster: Path) -> Iterator[Topology]:
+    """The whole system, with one bridge; every test leaves it running, and brings people of its own."""
+    with TemporaryDirectory() as folder:
+        made = Topology(Path(folder), bridges=1, WS_TOKEN_CHECK="1s", LIVE_INTERVAL="200ms")
+        with made.with_data_of(template_cluster) as running:
+            yield running
 
 
 @pytest.fixture

@@ -68,9 +68,9 @@ async def test_sqlite_is_copied_while_it_runs(start_server: StartServer, tmp_pat
 @pytest.mark.skipif(
     not all(kind.find() for kind in (PostgresServer, ValkeyServer, NatsServer)), reason="There are no servers."
 )
-async def test_postgresql_is_dumped_while_it_runs(tmp_path: Path) -> None:
+async def test_postgresql_is_dumped_while_it_runs(tmp_path: Path, template_cluster: Path) -> None:
     """All processes stop, the dump is restored, Redis is emptied: everybody gets the state of then, and goes on."""
-    with Topology(tmp_path, webs=1, bridges=1) as system:
+    with Topology(tmp_path, webs=1, bridges=1).with_data_of(template_cluster) as system:
         [web] = system.webs
         driver_token, passenger_token = web.log_in(DRIVER, driver=True), web.log_in(PASSENGER)
         driver, passenger = [(await ready(web, token))[0] for token in (driver_token, passenger_token)]

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -21,13 +18,6 @@ from tests.stress.faults import unacknowledged
 
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER = "+6281200000001", "+6281200000003"
-
-
-@pytest.fixture(scope="module")
-def topology() -> Iterator[Topology]:
-    """The whole system, with one bridge; every test leaves it running."""
-    with TemporaryDirectory() as folder, Topology(Path(folder), bridges=1) as running:
-        yield running
 
 
 async def pair(topology: Topology) -> tuple[Client, Client]:

@@ -103,7 +103,8 @@ def world(request: pytest.FixtureRequest, start_server: StartServer, tmp_path: P
     if request.param == "one process":
         yield World(start_server())
         return
-    with Topology(tmp_path / "many", webs=1, bridges=1) as topology:
+    template: Path = request.getfixturevalue("template_cluster")
+    with Topology(tmp_path / "many", webs=1, bridges=1).with_data_of(template) as topology:
         yield World(topology.webs[0], topology)
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -20,7 +18,7 @@ from tests.e2e.client import PLACE, Client, ride_to_pickup
 from tests.patience import TIMEOUT, within
 
 pytestmark = pytest.mark.e2e
-DRIVER, PASSENGER, STAFF = "+6281200000001", "+6281200000003", "+6281200000006"
+DRIVER, PASSENGER, STAFF = "+6281200000001", "+6281200000003", "+6281200000098"
 PASSWORD = "a password for tests only"
 
 Items = dict[str, dict[str, Any]]
@@ -77,28 +75,22 @@ async def test_only_staff_see_the_town(server: ServerProcess) -> None:
     assert "ERROR" not in "".join(server.output)
 
 
-@pytest.fixture
-def topology() -> Iterator[Topology]:
-    """The whole system."""
-    with TemporaryDirectory() as folder, Topology(Path(folder), bridges=1, LIVE_INTERVAL="200ms") as running:
-        yield running
-
-
 async def test_many_processes_are_one_town(topology: Topology) -> None:
     """Each process shows the drivers, rides and connections of all processes."""
     one, other = topology.webs
+    errors = topology.output().count("ERROR")
     cookie = await asyncio.to_thread(cookie_of_staff, one)
     driver = await Client.connect(one.url, one.log_in(DRIVER, driver=True))
     passenger = await Client.connect(other.url, other.log_in(PASSENGER))
     async with look_at(other, cookie) as socket:
         ride_id = await ride_to_pickup(driver, passenger)
         await driver.do("location_update", **PLACE)
-        drivers, figures = await until(socket, lambda drivers, _: [d["ride"] for d in drivers.values()] == [ride_id])
-        (shown,) = drivers.values()
+        drivers, figures = await until(socket, lambda drivers, _: ride_id in [d["ride"] for d in drivers.values()])
+        (shown,) = [one for one in drivers.values() if one["ride"] == ride_id]
         assert shown["place"] == [PLACE["latitude"], PLACE["longitude"]]
         assert (shown["state"], shown["online"]) == ("pickup", True)
         assert figures["connections"] == {"passenger": 1, "driver": 1}
         assert sorted(figures["processes"].values()) == [1, 1]
     for person in (driver, passenger):
         await person.hang_up()
-    assert "ERROR" not in topology.output()
+    assert topology.output().count("ERROR") == errors

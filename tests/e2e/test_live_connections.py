@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
-from pathlib import Path
 
 import httpx
 import pytest
@@ -38,21 +37,20 @@ def post(browser: httpx.Client, path: str, **body: str) -> str:
     return answer.text
 
 
-async def test_connections_are_ended_across_processes(tmp_path: Path) -> None:
+async def test_connections_are_ended_across_processes(topology: Topology) -> None:
     """Staff finds a connection in the admin of one process and ends it on another."""
-    with Topology(tmp_path, bridges=1) as topology:
-        one, other = topology.webs
-        token = one.log_in(PASSENGER)
-        socket = await Client.connect(one.url, token)
-        await socket.data_of("session_ready")
-        with closing(staff_of(other)) as browser:
-            await socket.do("sync")
-            page = browser.get(URL, params={"q": "0812-0000-0003"}).text
-            [connection] = re.findall(r'name="connection" value="([0-9a-f-]{36})"', page)
-            said = post(browser, URL, action="disconnect", connection=connection, confirmed="yes")
-            assert "Disconnected by support: 1 of 1." in said
-        assert (await socket.data_of("server_restarting"))["reconnect_after"] == 0
-        assert await socket.closed_with() == 1012
-        again = await Client.connect(one.url, token)
-        await again.data_of("session_ready")
-        await again.hang_up()
+    one, other = topology.webs
+    token = one.log_in(PASSENGER)
+    socket = await Client.connect(one.url, token)
+    await socket.data_of("session_ready")
+    with closing(staff_of(other)) as browser:
+        await socket.do("sync")
+        page = browser.get(URL, params={"q": "0812-0000-0003"}).text
+        [connection] = re.findall(r'name="connection" value="([0-9a-f-]{36})"', page)
+        said = post(browser, URL, action="disconnect", connection=connection, confirmed="yes")
+        assert "Disconnected by support: 1 of 1." in said
+    assert (await socket.data_of("server_restarting"))["reconnect_after"] == 0
+    assert await socket.closed_with() == 1012
+    again = await Client.connect(one.url, token)
+    await again.data_of("session_ready")
+    await again.hang_up()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -22,13 +20,6 @@ from tests.tokens import make_token
 
 pytestmark = pytest.mark.e2e
 NUMBER = "+6281200000005"
-
-
-@pytest.fixture(scope="module")
-def topology() -> Iterator[Topology]:
-    """Two web processes and a bridge."""
-    with TemporaryDirectory() as folder, Topology(Path(folder), bridges=1, WS_TOKEN_CHECK="1s") as running:
-        yield running
 
 
 @pytest.fixture
@@ -100,6 +91,7 @@ async def test_revocations_are_noticed_without_announcement(topology: Topology, 
     assert (await rest.post("/api/auth/logout/", json={"refresh": sessions[1]["refresh"]})).status_code == 204
     assert await deactivated.closed_with() == 4401
     assert await logged_out.closed_with() == 4401
+    topology.bridges[0].launch()
 
 
 async def _deactivate(topology: Topology, user_id: str) -> None:
