@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
-import haversine
 import msgspec
+
+if "numpy" in sys.modules:
+    import haversine
+else:  # it would load numpy for functions that nobody calls here: 16 MB in every process
+    sys.modules["numpy"] = None  # type: ignore[assignment]
+    import haversine
+
+    del sys.modules["numpy"]
 
 Latitude = Annotated[
     float, msgspec.Meta(ge=-90, le=90, description="Degrees north of the equator (WGS 84).", examples=[-6.1754])

@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from nebengjek_client import NebengJekError
+from simulation.city.compare import compare, html, keep, markdown, saved
 from simulation.city.promises import Promises, keep_evidence
-from simulation.city.report import html_report, text_report
+from simulation.city.report import PAGE, html_report, text_report
 from simulation.city.run import CityPlan, CityResult, Progress, run_city
 from simulation.run import Plan
 
@@ -25,6 +27,9 @@ SLACK = 20.0
 
 SHOWN = 20
 
+MATCHING = ("MATCH_", "OFFER_", "LOCATION_MAX_AGE", "SEARCH_", "TIMERS_INTERVAL")
+"""How the names of settings begin that make a policy of matching."""
+
 
 class CityRun:
     """One run, by the options of the command."""
@@ -32,7 +37,9 @@ class CityRun:
     def __init__(self, command: BaseCommand, options: dict[str, Any]) -> None:
         self._command = command
         self._limit: float = options["limit"]
+        self._hurries: bool = not options["unhurried"]
         self._report: Path | None = options["report"]
+        self._save: Path | None = options["save"]
         self._evidence: Path = options["evidence"]
 
     def run(self, plan: Plan) -> None:
@@ -44,12 +51,30 @@ class CityRun:
             page = html_report(result, command=f"manage.py {' '.join(sys.argv[1:])}", conditions=conditions())
             self._report.write_text(page, encoding="utf-8")
             self._command.stdout.write(f"The report is in {self._report}.")
+        if self._save is not None:
+            town = {name: getattr(plan, name) for name in ("drivers", "passengers", "rides", "speed")}
+            town["hurries"] = self._hurries
+            run = saved(result, seed=plan.seed, town=town, matching=matching(), conditions=conditions())
+            keep(run, self._save)
         self._judge(result)
+
+    def compare(self, first: Path, second: Path) -> None:
+        """Show two policies side by side, and write that as a page too. Raises `CommandError` where that cannot be."""
+        try:
+            made = compare(first, second)
+        except (OSError, ValueError) as exc:
+            raise CommandError(str(exc)) from exc
+        for line in markdown(made):
+            self._command.stdout.write(line)
+        if self._report is not None:
+            command = f"manage.py {' '.join(sys.argv[1:])}"
+            page = PAGE.format(command=escape(command), conditions="Two policies", body=html(made))
+            self._report.write_text(page, encoding="utf-8")
 
     def _live(self, plan: Plan) -> CityResult:
         city = CityPlan(
             url=plan.url, drivers=plan.drivers, passengers=plan.passengers, rides=plan.rides, speed=plan.speed,
-            seed=plan.seed, limit=self._limit, promises=promises(),
+            seed=plan.seed, hurries=self._hurries, limit=self._limit, promises=promises(),
         )  # fmt: skip
         with tqdm(total=plan.rides, unit="ride") as bar:
 
@@ -79,6 +104,11 @@ def promises() -> Promises:
     """Return what the settings promise."""
     attempts, response = settings.MATCH_MAX_ATTEMPTS, settings.MATCH_RESPONSE_TIMEOUT.total_seconds()
     return Promises(search=attempts * (response + settings.MATCH_SEARCH_INTERVAL.total_seconds()) + SLACK)
+
+
+def matching() -> dict[str, str]:
+    """Return the settings of the policy of matching, as they are written."""
+    return {name: str(getattr(settings, name)) for name in sorted(dir(settings)) if name.startswith(MATCHING)}
 
 
 def conditions() -> str:

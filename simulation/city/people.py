@@ -120,7 +120,7 @@ class CityDriver(CityPerson, Driver):
             await self._drive(match, ride_id)
 
     async def _drive(self, match: Data, ride_id: str) -> None:
-        async for _ in self._drive_to(GeoPoint(**match["location"]), ride_id, hurry=True):
+        async for _ in self._drive_to(GeoPoint(**match["location"]), ride_id, hurry=self.habits.hurries):
             await self._report()
         await self._report_surely()
         await self._unless_called_off(self.phone.ride_start(ride_id=ride_id))

@@ -20,7 +20,8 @@ PAGE = """<!doctype html>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
 svg {{ max-width: 100%; height: auto; }} rect {{ fill: #2a6f4e; }} text {{ font-size: 12px; }}
-.wrong {{ color: #a40000; }}
+.wrong {{ color: #a40000; }} .B {{ fill: #b5651d; }}
+table {{ border-collapse: collapse; }} th, td {{ border: 1px solid #999; padding: .2rem .5rem; text-align: left; }}
 </style>
 </head>
 <body>

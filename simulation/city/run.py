@@ -49,6 +49,8 @@ class CityPlan(msgspec.Struct, frozen=True, kw_only=True):
     rides: int
     speed: float
     seed: int
+    hurries: bool = True
+    """Whether drivers come to the passenger faster than with them, which makes a run shorter."""
     limit: float = 900.0
     mix: Mix = EVERYDAY
     promises: Promises = msgspec.field(default_factory=Promises)
@@ -124,7 +126,7 @@ class City:
             streets=self._streets,
             network=await stack.enter_async_context(Network(plan.url)),
             moods=Moods(name, shares, plan.seed),
-            habits=Habits(center=TAMAN_MINI, speed=plan.speed, report_interval=REPORT_SECONDS),
+            habits=Habits(center=TAMAN_MINI, speed=plan.speed, report_interval=REPORT_SECONDS, hurries=plan.hurries),
             log=self.record.note,
         )
         person: CityDriver | CityPassenger

@@ -38,6 +38,11 @@ class Command(BaseCommand):
         parser.add_argument("--anyway", action="store_true", help="also with DEBUG off")
         parser.add_argument("--show-frames", action="store_true", help="print every frame")
         parser.add_argument("--city", action="store_true", help="streets, bad phones and moods; check every promise")
+        parser.add_argument("--unhurried", action="store_true", help="a city's drivers come at the pace of the ride")
+        parser.add_argument("--save", type=Path, metavar="FILE", help="add the figures of a city to those of a policy")
+        parser.add_argument(
+            "--compare", type=Path, nargs=2, metavar=("A", "B"), help="compare two policies that were saved"
+        )
         parser.add_argument("--limit", type=float, default=900, help="seconds of a city at most (default: %(default)s)")
         parser.add_argument("--report", type=Path, metavar="FILE.html", help="write the report of a city as a page")
         parser.add_argument(
@@ -47,6 +52,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run it; end with an error when anything went wrong."""
+        if options["compare"]:
+            CityRun(self, options).compare(*options["compare"])
+            return
         plan = Plan(**{name: options[name] for name in Plan.__struct_fields__})
         for name in ("rides", "drivers", "passengers", "speed"):
             if getattr(plan, name) <= 0:
