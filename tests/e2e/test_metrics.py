@@ -25,7 +25,7 @@ from tests.patience import TIMEOUT
 pytestmark = pytest.mark.e2e
 DRIVER, PASSENGER, THIRD = "+6281200000001", "+6281200000003", "+6281200000004"
 TOKEN = "the token of the scraper"
-WORKERS = 3
+WORKERS = 2
 
 
 def get(url: str, token: str = TOKEN) -> httpx.Response:
@@ -151,9 +151,12 @@ class Many(Topology):
 
 
 @pytest.fixture(scope="module")
-def many() -> Iterator[Many]:
+def many(template_cluster: Path) -> Iterator[Many]:
     """The whole system; every test leaves it running."""
-    with TemporaryDirectory() as folder, Many(Path(folder), METRICS_TOKEN=TOKEN) as running:
+    with (
+        TemporaryDirectory() as folder,
+        Many(Path(folder), METRICS_TOKEN=TOKEN).with_data_of(template_cluster) as running,
+    ):
         yield running
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -42,10 +43,9 @@ class System:
         self.web, self.bridge = self.processes["web"], self.processes["bridge"]
         self._clients: list[Client] = []  # kept, since what tells their commands apart is their address in memory
 
-    def start(self) -> None:
-        """Start everything at once."""
-        done = self.web.manage("migrate", "--verbosity", "0")
-        assert done.returncode == 0, done.stderr
+    def start(self, database: Path) -> None:
+        """Start everything at once, on a copy of a database."""
+        shutil.copy(database, self.web.database)
         for process in self.processes.values():
             process.launch()
         self.web.url = self.web.wait_for(r"NebengJek serves (http://\S+) ")
@@ -79,13 +79,15 @@ class System:
 
 
 @pytest.fixture(scope="module")
-def system(guarded_nats: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(
+    guarded_nats: NatsServer, tmp_path_factory: pytest.TempPathFactory, template_database: Path
+) -> Iterator[System]:
     """The running system."""
     folder = tmp_path_factory.mktemp("system")
     with ValkeyServer(folder / "valkey") as valkey:
         running = System(folder, guarded_nats, valkey)
         try:
-            running.start()
+            running.start(template_database)
             yield running
         finally:
             running.stop()
