@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -57,9 +58,9 @@ def test_a_killed_town_lives_on(start_server: StartServer) -> None:
         ("0.0.0.0", {}, "A demo listens on the loopback address only, not on 0.0.0.0"),
     ],
 )
-def test_unsafe_demos_are_refused(start_server: StartServer, host: str, env: dict[str, str], reason: str) -> None:
+def test_unsafe_demos_are_refused(tmp_path: Path, host: str, env: dict[str, str], reason: str) -> None:
     """`serve --demo` refuses to run in production or on an address that others can reach."""
-    server = start_server()
+    server = ServerProcess(tmp_path)
     secrets = {"SECRET_KEY": "abcdefgh" * 4, "JWT_SECRET": "ijklmnop" * 4, "SMS_BACKEND": "users.sms.MemorySMS"}
     server.env.update(secrets | env)
     done = server.manage("serve", "--demo", "--host", host, "--port", "0", "--skip-checks")
