@@ -39,6 +39,10 @@ HOLD_INTERVAL = 10.0
 IDLE = 1.0
 """Seconds to wait for messages before looking at anything else."""
 
+ACK_DELAY = 0.1
+"""Seconds for which a delivered message may wait to be acknowledged together with those after it: a write to NATS costs
+as much as the delivery. The position in Redis, not the acknowledgement, says what was delivered."""
+
 
 class Inbound:
     """Delivers the stream from a position on: `open`, then `run` until `stopping` is set, then `close`."""
@@ -49,6 +53,8 @@ class Inbound:
         self._context = turn.client.jetstream(timeout=ANSWER_TIMEOUT)
         self._must_reopen = False
         self._pull: Pull | None = None
+        self._unacknowledged: list[Msg] = []
+        self._acknowledged_at = 0.0
 
     async def open(self) -> None:
         """Create the consumer, just after the last message that was delivered, and request messages.
@@ -75,6 +81,8 @@ class Inbound:
                 await self._hold([], self.open)
             elif messages:
                 await self._handle(messages)
+            elif self._unacknowledged:
+                await self._acknowledge()
             else:
                 await self._hold([], self._skip_deleted)
 
@@ -92,19 +100,21 @@ class Inbound:
         pull, self._pull = self._pull, None
         if pull is not None:
             with contextlib.suppress(*PASSING):
+                await self._acknowledge()
                 await pull.close()
+        self._unacknowledged.clear()
 
     async def _next(self) -> list[Msg]:
         assert self._pull is not None
         try:
-            return await self._pull.next(IDLE)
+            return await self._pull.next(ACK_DELAY if self._unacknowledged else IDLE)
         except PullBroken as exc:
             logger.warning("Opening the consumer again: %s", exc)
             self._must_reopen = True
             return []
 
     async def _handle(self, messages: Sequence[Msg]) -> None:
-        """Deliver a batch and acknowledge it, however long that takes."""
+        """Deliver a batch, however long that takes, and acknowledge it, perhaps a moment later."""
         await all_or_each(
             messages,
             lambda batch: self._hold(batch, lambda: self._batches.deliver(batch)),
@@ -113,7 +123,11 @@ class Inbound:
             log=logger,
             what="messages",
         )
-        await self._acknowledge(messages)
+        await self.position.move_to(messages[-1].metadata.sequence.stream)
+        self._unacknowledged += messages
+        is_late = asyncio.get_running_loop().time() > self._acknowledged_at + ACK_DELAY
+        if is_late or len(self._unacknowledged) >= settings.BRIDGE_BATCH:
+            await self._acknowledge()
 
     async def _handle_alone(self, message: Msg) -> bool:
         """Deliver one message; one that fails `BRIDGE_MAX_ATTEMPTS` times for a reason of its own is given up."""
@@ -143,12 +157,17 @@ class Inbound:
             logger.exception("Message %d is lost: %r %r", sequence, message.subject, message.data)
             self._batches.dead.add(sequence)
 
-    async def _acknowledge(self, messages: Sequence[Msg]) -> None:
+    async def _acknowledge(self) -> None:
+        """Acknowledge what was delivered: the last message stands for all before it, dead letters are terminated."""
+        messages, self._unacknowledged = self._unacknowledged, []
         dead = self._batches.dead
         for message in messages:
-            await (message.term() if message.metadata.sequence.stream in dead else message.ack())
+            if message.metadata.sequence.stream in dead:
+                await message.term()
+        if messages and messages[-1].metadata.sequence.stream not in dead:
+            await messages[-1].ack()
         dead.clear()
-        await self.position.move_to(messages[-1].metadata.sequence.stream)
+        self._acknowledged_at = asyncio.get_running_loop().time()
 
     async def _skip_deleted(self) -> None:
         """Move on where messages that were not delivered are gone: they end by age, or are deleted."""
@@ -192,7 +211,7 @@ def consumer_after(sequence: int) -> ConsumerConfig:
         start = {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": sequence + 1}
     return ConsumerConfig(
         durable_name=DURABLE,
-        ack_policy=AckPolicy.EXPLICIT,
+        ack_policy=AckPolicy.ALL,
         ack_wait=ACK_WAIT,
         max_ack_pending=4 * settings.BRIDGE_BATCH,
         **start,

@@ -15,6 +15,7 @@ from common.threads import in_write_thread
 from events.stream import DURABLE, STREAM
 from realtime.bridge import passing
 from realtime.bridge.bridge import Bridge
+from realtime.bridge.inbound import ACK_DELAY
 from realtime.bridge.reading import read_message
 from rides.services.beacons import beacon_update
 from tests.patience import until
@@ -141,3 +142,33 @@ async def _consumer_exists(client: Client) -> bool:
 
 async def _last(context: Any) -> int:
     return int((await context.stream_info(STREAM)).state.last_seq)
+
+
+async def test_an_ack_stands_for_many_messages(bridge: Bridge, nats_client: Client, dewi: User) -> None:
+    """A steady stream costs an ack every `ACK_DELAY`; when it pauses, all of it is acknowledged."""
+    acks: list[Msg] = []
+
+    async def note(message: Msg) -> None:
+        acks.append(message)
+
+    await nats_client.subscribe("$JS.ACK.>", cb=note)
+    began = asyncio.get_running_loop().time()
+    for number in range(60):
+        await say(nats_client, "match.found", driver_id=dewi.pk, n=number)
+        await until(lambda number=number: has(dewi, number + 1))  # type: ignore[misc]
+    await all_is_delivered(nats_client)
+    took = asyncio.get_running_loop().time() - began
+    assert 0 < len(acks) <= took / ACK_DELAY + 2
+
+
+async def test_what_was_delivered_is_acknowledged_at_the_end(
+    distributed: None, nats_client: Client, dewi: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bridge that stops leaves nothing to be delivered again."""
+    monkeypatch.setattr("realtime.bridge.inbound.ACK_DELAY", 3600.0)
+    async with running_bridge():
+        await until(lambda: _consumer_exists(nats_client))
+        for number in range(5):
+            await say(nats_client, "match.found", driver_id=dewi.pk, n=number)
+        await until(lambda: has(dewi, 5))
+    await all_is_delivered(nats_client)
