@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Iterator
+from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -296,6 +298,7 @@ def check_matching(**_: Any) -> list[CheckMessage]:
         hint = "An offer lapses before the next driver is asked beside it: make OFFER_RECEIPT_TIMEOUT the shorter one."
         text = "OFFER_RECEIPT_TIMEOUT is not below MATCH_RESPONSE_TIMEOUT."
         problems.append(CheckWarning(text, hint=hint, id="nebengjek.W003"))
+    problems += _check_window(settings.MATCH_WINDOW)
     if settings.RIDE_SILENCE_TIMEOUT <= settings.LOCATION_MAX_AGE:
         hint = "A driver in a tunnel would be left: make RIDE_SILENCE_TIMEOUT the longer one."
         text = "RIDE_SILENCE_TIMEOUT is not above LOCATION_MAX_AGE."
@@ -305,3 +308,19 @@ def check_matching(**_: Any) -> list[CheckMessage]:
         text = "MATCH_MAX_RADIUS_KM is below MATCH_SEARCH_RADIUS_KM."
         problems.append(CheckWarning(text, hint=hint, id="nebengjek.W004"))
     return problems
+
+
+def _check_window(window: timedelta) -> Iterator[CheckMessage]:
+    if not window:
+        return
+    if window >= settings.MATCH_RESPONSE_TIMEOUT:
+        hint = "An attempt then ends before its next look for drivers: a few seconds are enough."
+        yield Error("MATCH_WINDOW is not below MATCH_RESPONSE_TIMEOUT.", hint=hint, id="nebengjek.E025")
+    if window < settings.TIMERS_INTERVAL:
+        hint = (
+            "Windows that are shorter than the timers' interval are matched at that interval: make MATCH_WINDOW longer."
+        )
+        yield CheckWarning("MATCH_WINDOW is below TIMERS_INTERVAL.", hint=hint, id="nebengjek.W010")
+    if not settings.MATCH_MAX_DRIVERS:
+        hint = "Another service matches then, and decides itself what it waits for: leave MATCH_WINDOW at 0s."
+        yield CheckWarning("MATCH_WINDOW does nothing with MATCH_MAX_DRIVERS=0.", hint=hint, id="nebengjek.W011")

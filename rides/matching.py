@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -111,7 +111,7 @@ class Situation(msgspec.Struct, frozen=True):
 
     vehicle_type: str
     offered_before: Collection[UUID]
-    drivers: dict[UUID, Driver]
+    drivers: Mapping[UUID, Driver]
 
     def ignored_km(self, driver_id: UUID) -> float:
         """Return by how much a driver falls behind."""
@@ -144,13 +144,15 @@ def consider(finder: Finder, offers: Collection[Match], room: int) -> list[Offer
     """
     now = time.time()
     this_attempt = {offer.driver_id for offer in offers if offer.attempt == finder.attempts}
-    before = {offer.driver_id for offer in offers} | _refused_before(finder)
-    situation = Situation(finder.vehicle_type, before, {})
+    before = {offer.driver_id for offer in offers} | refused_before(finder)
+    known: dict[UUID, Driver] = {}
+    situation = Situation(finder.vehicle_type, before, known)
     count = FIRST_LOOK
     while True:
-        near = _nearby(finder, now, count)
+        near = nearby(finder, now, count)
         is_all = len(near) < count or count >= MAX_CONSIDERED
-        _look_at(situation, [one.place.user_id for one in near], finder.passenger_id)
+        new = [one.place.user_id for one in near if one.place.user_id not in known]
+        known.update(drivers_among(new, finder.passenger_id))
         # Who is farther than all of these ranks behind whoever ranks before the last of them.
         reach = math.inf if is_all else near[-1].rank_km
         ranked = sorted((one for one in near if one.place.user_id not in this_attempt), key=situation.rank)
@@ -169,7 +171,9 @@ def _decisions(
     for one in ranked:
         if room <= 0 and one.rank_km >= farthest:
             continue
-        decision = _decide(situation, one, now, has_room=room > 0)
+        decision = decide(
+            situation, one, now, CandidateOutcome.OFFERED if room > 0 else CandidateOutcome.IGNORES_OFFERS
+        )
         decisions.append((one, decision))
         if decision.is_offered:
             room -= 1
@@ -188,23 +192,27 @@ def rings_beyond(finder: Finder) -> list[tuple[float, float, int]]:
     near = positions().drivers_near(finder.location, edges[-1], newest, MAX_CONSIDERED)
     outside = [(between_cells_km(place.point, finder.location), place) for _, place in near if place.online]
     beyond = [(km, place.user_id) for km, place in outside if km > edges[0]]
-    drivers = _drivers([driver_id for _, driver_id in beyond], finder.passenger_id)
+    drivers = drivers_among([driver_id for _, driver_id in beyond], finder.passenger_id)
     wanted = {driver_id for driver_id, driver in drivers.items() if driver.suits(finder.vehicle_type)}
     far = [km for km, driver_id in beyond if driver_id in wanted]
     return [(start, end, sum(start < km <= end for km in far)) for start, end in pairwise(edges)]
 
 
-def available_among(driver_ids: Collection[UUID]) -> set[UUID]:
-    """Return those of the drivers who may get an offer now: beacon on, no current ride, not too many open offers."""
-    return {pk for pk, driver in _drivers(driver_ids).items() if driver.is_free and not driver.has_an_offer}
+def available_among(driver_ids: Collection[UUID], passenger_id: UUID | None = None) -> set[UUID]:
+    """Return those of the drivers who may get an offer now: beacon on, no current ride, not too many open offers.
+
+    Where a passenger is named, those are left out who have blocked them or whom they have blocked.
+    """
+    found = drivers_among(driver_ids, passenger_id)
+    return {pk for pk, one in found.items() if one.is_free and not one.has_an_offer and not one.is_blocked}
 
 
 def free_among(driver_ids: Collection[UUID]) -> set[UUID]:
     """Return those of the drivers who may drive, whose beacon is on and who have no current ride."""
-    return {pk for pk, driver in _drivers(driver_ids).items() if driver.is_free}
+    return {pk for pk, driver in drivers_among(driver_ids).items() if driver.is_free}
 
 
-def _nearby(finder: Finder, now: float, count: int) -> list[Nearby]:
+def nearby(finder: Finder, now: float, count: int) -> list[Nearby]:
     """Return the `count` nearest drivers within the radius of the attempt, nearest first.
 
     The edge of the circle is one of cells: else a pick-up could be moved until a driver's offer comes or goes.
@@ -228,7 +236,7 @@ def _in_circle(
     return [(km, place) for km, place in near if between_cells_km(place.point, center) <= radius_km]
 
 
-def _refused_before(finder: Finder) -> set[UUID]:
+def refused_before(finder: Finder) -> set[UUID]:
     """Return the drivers of whom nothing came before the passenger moved the pin: declined, or let lapse."""
     if finder.origin_id is None:
         return set()
@@ -238,23 +246,16 @@ def _refused_before(finder: Finder) -> set[UUID]:
     return set(refused.values_list("driver_id", flat=True))
 
 
-def _look_at(situation: Situation, driver_ids: Iterable[UUID], passenger_id: UUID) -> None:
-    """Add what the database says about drivers who have not been looked at; one query however many they are."""
-    new = [driver_id for driver_id in driver_ids if driver_id not in situation.drivers]
-    situation.drivers.update(_drivers(new, passenger_id))
-
-
-def _decide(situation: Situation, one: Nearby, now: float, *, has_room: bool) -> OfferDecision:
-    place, age = one.place, max(0.0, now - one.place.made_at)
-    outcome = _objection(situation, place, age)
-    if outcome is None:
-        outcome = CandidateOutcome.OFFERED if has_room else CandidateOutcome.IGNORES_OFFERS
+def decide(situation: Situation, one: Nearby, now: float, unless: CandidateOutcome) -> OfferDecision:
+    """Return the decision on a driver: `unless`, where nothing speaks against an offer."""
+    place = one.place
+    outcome = objection(situation, place, now) or unless
     driver = situation.drivers.get(place.user_id)
     confirms = driver is not None and driver.confirms
-    return OfferDecision(place.user_id, place.point, one.distance_km, age, outcome, confirms)
+    return OfferDecision(place.user_id, place.point, one.distance_km, _age(place, now), outcome, confirms)
 
 
-def _objection(situation: Situation, place: Position, age: float) -> CandidateOutcome | None:
+def objection(situation: Situation, place: Position, now: float) -> CandidateOutcome | None:
     """Return why a driver cannot get an offer, or None."""
     driver_id = place.user_id
     driver = situation.drivers.get(driver_id)
@@ -266,14 +267,18 @@ def _objection(situation: Situation, place: Position, age: float) -> CandidateOu
         CandidateOutcome.OTHER_VEHICLE: bool(driver and situation.vehicle_type not in ("", driver.vehicle_type)),
         CandidateOutcome.BEACON_OFF: driver is None or not driver.beacon_is_on,
         CandidateOutcome.NOT_CONNECTED: not place.online,
-        CandidateOutcome.POSITION_TOO_OLD: age > settings.LOCATION_MAX_AGE.total_seconds(),
+        CandidateOutcome.POSITION_TOO_OLD: _age(place, now) > settings.LOCATION_MAX_AGE.total_seconds(),
         CandidateOutcome.HAS_A_RIDE: driver is not None and driver.is_riding,
         CandidateOutcome.HAS_AN_OFFER: driver is not None and driver.has_an_offer,
     }
     return next((outcome for outcome, holds in objections.items() if holds), None)
 
 
-def _drivers(driver_ids: Collection[UUID], passenger_id: UUID | None = None) -> dict[UUID, Driver]:
+def _age(place: Position, now: float) -> float:
+    return max(0.0, now - place.made_at)
+
+
+def drivers_among(driver_ids: Collection[UUID], passenger_id: UUID | None = None) -> dict[UUID, Driver]:
     """Return what the database says about drivers; one query, or none for nobody."""
     if not driver_ids:
         return {}

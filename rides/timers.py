@@ -7,7 +7,7 @@ row checks under lock that it is still due, so any number of processes may poll 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from django.db.models import Min, QuerySet
 from django.utils import timezone
 
 from common.db import database_now
+from rides.matching import OfferDecision
 from rides.models import OPEN_MATCH, Finder, FinderStatus, Match, Ride, RideStatus
 from rides.services.approval import beacons_barred
 from rides.services.beacons import beacon_update
@@ -24,6 +25,7 @@ from rides.services.finders import finder_continue
 from rides.services.matches import match_expire
 from rides.services.people import people_to_close, person_close
 from rides.services.rides import ride_cancel_overdue
+from rides.windows import plan, window_after, window_begun
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +39,7 @@ def run_due() -> int:
     now = min(timezone.now(), database_now())
     matches = Match.objects.filter(status__in=OPEN_MATCH, expires_at__lte=now).order_by("expires_at")
     expired = _each(matches.values_list("pk", flat=True)[:BATCH], lambda pk: match_expire(match_id=pk))
-    finders = Finder.objects.filter(status=FinderStatus.OPEN, due_at__lte=now).order_by("due_at")
-    continued = _each(finders.values_list("pk", flat=True)[:BATCH], lambda pk: finder_continue(finder_id=pk))
+    continued = _continue_searches(now)
     overdue = Ride.objects.filter(status=RideStatus.PICKUP, created_at__lte=now - settings.PICKUP_TIMEOUT)
     cancelled = _each(overdue.values_list("pk", flat=True)[:BATCH], lambda pk: ride_cancel_overdue(ride_id=pk))
     return expired + continued + cancelled
@@ -48,11 +49,31 @@ def next_due() -> datetime | None:
     """Return when `run_due` next has something to do; None while there is nothing that will be due."""
     rows: tuple[tuple[QuerySet[Any], str, timedelta], ...] = (
         (Match.objects.filter(status__in=OPEN_MATCH), "expires_at", timedelta()),
-        (Finder.objects.filter(status=FinderStatus.OPEN), "due_at", timedelta()),
         (Ride.objects.filter(status=RideStatus.PICKUP), "created_at", settings.PICKUP_TIMEOUT),
     )
     firsts = [(waiting.aggregate(first=Min(column))["first"], after) for waiting, column, after in rows]
-    return min((first + after for first, after in firsts if first), default=None)
+    dues = [first + after for first, after in firsts if first]
+    if search := Finder.objects.filter(status=FinderStatus.OPEN).aggregate(first=Min("due_at"))["first"]:
+        dues.append(window_after(search))
+    return min(dues, default=None)
+
+
+def _continue_searches(now: datetime) -> int:
+    """Continue the searches that are due, those of a window together."""
+    due_by = window_begun(now)
+    finders = Finder.objects.filter(status=FinderStatus.OPEN, due_at__lte=due_by).order_by("due_at")
+    ids = list(finders.values_list("pk", flat=True)[:BATCH])
+    planned = _plan(ids, now) if settings.MATCH_WINDOW and ids else {}
+    return _each(ids, lambda pk: finder_continue(finder_id=pk, due_by=due_by, planned=planned.get(pk)))
+
+
+def _plan(finder_ids: Collection[UUID], now: datetime) -> dict[UUID, list[OfferDecision]]:
+    """Return the plan of a window; where there is none, each search looks for itself."""
+    try:
+        return plan(list(Finder.objects.filter(pk__in=finder_ids)), now)
+    except Exception:
+        logger.exception("%d searches could not be matched together; each looks for itself.", len(finder_ids))
+        return {}
 
 
 def close_deactivated() -> int:

@@ -232,6 +232,7 @@ LABELS = (
     gettext_noop("was not let try to log in"),
     gettext_noop("was offered this ride before"),
     gettext_noop("weekdays"),
+    gettext_noop("went to another search of the same window"),
     gettext_noop("west"),
 )
 

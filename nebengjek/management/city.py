@@ -103,7 +103,8 @@ class CityRun:
 def promises() -> Promises:
     """Return what the settings promise."""
     attempts, response = settings.MATCH_MAX_ATTEMPTS, settings.MATCH_RESPONSE_TIMEOUT.total_seconds()
-    return Promises(search=attempts * (response + settings.MATCH_SEARCH_INTERVAL.total_seconds()) + SLACK)
+    between = max(settings.MATCH_SEARCH_INTERVAL, settings.MATCH_WINDOW).total_seconds()
+    return Promises(search=attempts * (response + between) + SLACK)
 
 
 def matching() -> dict[str, str]:

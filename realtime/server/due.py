@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from common.threads import in_read_thread, in_write_thread
 from events import wakeups
+from rides import windows
 from rides.timers import next_due, run_due
 
 LONGEST_SLEEP = 1.0
@@ -27,6 +28,7 @@ class DueLoop:
         """Run until cancelled."""
         wakeups.listen(self._wake)
         try:
+            await in_read_thread(windows.load)
             while True:
                 self._woken.clear()
                 seconds = await in_read_thread(seconds_until_due)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
@@ -87,3 +88,8 @@ class Match(FromPickupToTarget):
     def driver_location(self) -> GeoPoint:
         """Where the driver was when the offer was made."""
         return GeoPoint(self.driver_latitude, self.driver_longitude)
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether a device should have confirmed the open offer, and nobody has noticed yet that it has not."""
+        due = self.receipt_due_at
+        return self.status in OPEN_MATCH and self.unreachable_at is None and due is not None and due <= now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
@@ -86,6 +87,10 @@ class Finder(FromPickupToTarget):
     def __str__(self) -> str:
         return f"{self.passenger} {timezone.localtime(self.created_at):%Y-%m-%d %H:%M:%S}"
 
+    def attempt_is_over(self, now: datetime) -> bool:
+        """Whether the next look for drivers begins another attempt; with windows the first begins after the search."""
+        return not self.attempts or self.attempt_ends_at <= now
+
 
 class CandidateOutcome(models.TextChoices):
     """Why a search did or did not offer the ride to a driver. The stored values say `asked` for `offered`."""
@@ -102,6 +107,7 @@ class CandidateOutcome(models.TextChoices):
     HAS_AN_OFFER = "has_an_offer", "has another offer to answer"
     NOT_APPROVED = "not_approved", "is not approved to drive, or has papers that have expired"
     BLOCKED = "blocked", "one of the two has blocked the other"
+    OTHER_SEARCH = "other_search", "went to another search of the same window"
     IGNORES_OFFERS = "ignores_offers", "let the last offers lapse; others came first"
 
 

@@ -16,6 +16,7 @@ from events.base import Event
 from events.outbox import emit
 from rides.events import FinderUpdated, MatchFound
 from rides.geo import GeoPoint
+from rides.matching import OfferDecision
 from rides.models import OPEN_MATCH, Finder, FinderStatus, Match
 from rides.services.attempts import attempt_record
 from rides.services.locking import lock_affairs
@@ -100,22 +101,27 @@ def finder_update(
 
 
 @transaction.atomic
-def finder_continue(*, finder_id: UUID) -> None:
-    """Continue an open search that is due: offer the ride to the next drivers, or end it after the last attempt."""
+def finder_continue(
+    *, finder_id: UUID, due_by: datetime | None = None, planned: Iterable[OfferDecision] | None = None
+) -> None:
+    """Continue an open search that is due: offer the ride to the next drivers, or end it after the last attempt.
+
+    A window continues those that were due by its end, with the decisions that were planned for all of them together.
+    """
     passenger_id = Finder.objects.values_list("passenger_id", flat=True).get(pk=finder_id)
     lock_affairs(passenger_id)
     now = timezone.now()
-    finder = Finder.objects.filter(pk=finder_id, status=FinderStatus.OPEN, due_at__lte=now).first()
+    finder = Finder.objects.filter(pk=finder_id, status=FinderStatus.OPEN, due_at__lte=due_by or now).first()
     if finder is None:
         return
     if not User.objects.filter(pk=passenger_id, is_active=True).exists():
         _end(finder, FinderStatus.CANCELLED, now)
-    elif now < finder.attempt_ends_at:
-        made = _search(finder, now)
+    elif not finder.attempt_is_over(now):
+        made = _search(finder, now, planned)
         finder.save(update_fields=PROGRESS)
         emit(*made.events)
     elif finder.attempts < settings.MATCH_MAX_ATTEMPTS:
-        events = _next_attempt(finder, now)
+        events = _next_attempt(finder, now, planned)
         finder.save(update_fields=PROGRESS)
         emit(*events)
     else:
@@ -123,7 +129,10 @@ def finder_continue(*, finder_id: UUID) -> None:
 
 
 def _begin(user_id: UUID, wish: Wish, now: datetime, *, is_coarse: bool, origin_id: UUID | None = None) -> list[Event]:
-    """Create a search and make its first attempt; return the events. The row is written once, with what came of it."""
+    """Create a search and make its first attempt; return the events. The row is written once, with what came of it.
+
+    With windows the first attempt is made by the timers, at the end of the window, for all searches of it together.
+    """
     finder = Finder(
         passenger_id=user_id,
         origin_id=origin_id,
@@ -133,7 +142,9 @@ def _begin(user_id: UUID, wish: Wish, now: datetime, *, is_coarse: bool, origin_
         created_at=now,
         **wish.columns(),
     )
-    events = [FinderUpdated(user_id=user_id, **finder_fields(finder)), *_next_attempt(finder, now)]
+    events: list[Event] = [FinderUpdated(user_id=user_id, **finder_fields(finder))]
+    if not settings.MATCH_WINDOW:
+        events += _next_attempt(finder, now)
     finder.save(force_insert=True)
     return events
 
@@ -153,11 +164,11 @@ def _adjust(finder: Finder, wish: Wish) -> None:
     emit(FinderUpdated(user_id=finder.passenger_id, **finder_fields(finder)))
 
 
-def _next_attempt(finder: Finder, now: datetime) -> list[Event]:
+def _next_attempt(finder: Finder, now: datetime, planned: Iterable[OfferDecision] | None = None) -> list[Event]:
     """Begin an attempt; return its events. The caller saves the search."""
     finder.attempts += 1
-    finder.attempt_ends_at = now + settings.MATCH_RESPONSE_TIMEOUT
-    made = _search(finder, now)
+    finder.attempt_ends_at = max(finder.attempt_ends_at, now + settings.MATCH_RESPONSE_TIMEOUT)
+    made = _search(finder, now, planned)
     attempt_record(finder, now, look_farther=made.is_short)
     return made.events
 
@@ -169,7 +180,7 @@ class Made(msgspec.Struct, frozen=True):
     is_short: bool
 
 
-def _search(finder: Finder, now: datetime) -> Made:
+def _search(finder: Finder, now: datetime, planned: Iterable[OfferDecision] | None = None) -> Made:
     """Offer the ride to the nearest available drivers, and beside each device that has not confirmed its offer.
 
     The caller saves the search and emits the events.
@@ -178,7 +189,7 @@ def _search(finder: Finder, now: datetime) -> Made:
     unreachable = offers_flag_unreachable(offers, now)
     asked = sum(offer.attempt == finder.attempts and offer.unreachable_at is None for offer in offers)
     room: int = settings.MATCH_MAX_DRIVERS and settings.MATCH_MAX_DRIVERS - asked
-    made = offers_make(finder, offers, room, now)
+    made = offers_make(finder, offers, room, now, planned)
     if made:  # the attempt lasts as long as its offers, also those of another service
         finder.attempt_ends_at = max(finder.attempt_ends_at, now + settings.MATCH_RESPONSE_TIMEOUT)
     is_short = len(made) < room
@@ -188,6 +199,8 @@ def _search(finder: Finder, now: datetime) -> Made:
 
 def _next_look(offers: Iterable[Match], now: datetime, *, has_room: bool) -> datetime:
     """Return when the search looks again within its attempt: for more drivers, or for a receipt that is overdue."""
+    if has_room and settings.MATCH_WINDOW:
+        return now  # it takes part in the next window
     again: datetime = now + (settings.MATCH_SEARCH_INTERVAL if has_room else settings.MATCH_RESPONSE_TIMEOUT)
     awaited = (offer.receipt_due_at for offer in offers if offer.status in OPEN_MATCH and offer.receipt_due_at)
     return min([again, *(due for due in awaited if due > now)])

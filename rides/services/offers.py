@@ -13,21 +13,27 @@ from msgspec.structs import replace
 from rides.eta import eta_seconds
 from rides.events import UserUnreachable
 from rides.matching import OfferDecision, available_among, consider
-from rides.models import OPEN_MATCH, Beacon, Candidate, CandidateOutcome, Finder, Match, MatchStatus
+from rides.models import Beacon, Candidate, CandidateOutcome, Finder, Match, MatchStatus
 from rides.push.base import Wake
 from rides.push.sender import wake_up
 from rides.services.locking import lock_users
 
 
-def offers_make(finder: Finder, offers: Collection[Match], room: int, now: datetime) -> list[Match]:
+def offers_make(
+    finder: Finder, offers: Collection[Match], room: int, now: datetime, planned: Iterable[OfferDecision] | None = None
+) -> list[Match]:
     """Offer the ride to at most `room` drivers, within the caller's transaction, who emits the events.
 
-    `offers` are those that the search has made before. Return the new ones.
+    `offers` are those that the search has made before; `planned` are the decisions of its window, made without locks.
+    Return the new ones.
     """
-    decisions = consider(finder, offers, room) if room > 0 else []
+    if planned is None:
+        decisions = consider(finder, offers, room) if room > 0 else []
+    else:
+        decisions = _still_possible(planned, offers, room)
     chosen = [decision.driver_id for decision in decisions if decision.is_offered]
-    if lock_users(chosen):  # look once more, now that nobody can change it
-        available = available_among(chosen)
+    if lock_users(chosen) or planned is not None:  # look once more, now that nobody can change it
+        available = available_among(chosen, finder.passenger_id)
         decisions = [_settled(decision, available) for decision in decisions]
     candidates_record(finder, decisions, now)
     offered = [decision for decision in decisions if decision.is_offered]
@@ -51,7 +57,7 @@ def offers_flag_unreachable(offers: Iterable[Match], now: datetime) -> list[User
 
     Return the events, which the caller emits.
     """
-    overdue = [offer for offer in offers if _is_overdue(offer, now)]
+    overdue = [offer for offer in offers if offer.is_overdue(now)]
     for offer in overdue:
         offer.unreachable_at = now
         wake_up(offer.driver_id, wake=Wake("match_proposal", offer.expires_at))
@@ -60,11 +66,6 @@ def offers_flag_unreachable(offers: Iterable[Match], now: datetime) -> list[User
     return [
         UserUnreachable(user_id=offer.driver_id, match_id=offer.pk, expires_at=offer.expires_at) for offer in overdue
     ]
-
-
-def _is_overdue(offer: Match, now: datetime) -> bool:
-    due = offer.receipt_due_at
-    return offer.status in OPEN_MATCH and offer.unreachable_at is None and due is not None and due <= now
 
 
 def offers_receive(*, match_ids: Iterable[UUID], driver_id: UUID, received_at: datetime) -> None:
@@ -118,6 +119,18 @@ def match_of(
         created_at=now,
         **fields,
     )
+
+
+def _still_possible(planned: Iterable[OfferDecision], offers: Collection[Match], room: int) -> list[OfferDecision]:
+    """Return planned decisions without drivers who had an offer meanwhile, and with at most `room` offers."""
+    before = {offer.driver_id for offer in offers}
+    decisions = []
+    for decision in planned:
+        if decision.is_offered and (decision.driver_id in before or room <= 0):
+            continue
+        room -= decision.is_offered
+        decisions.append(decision)
+    return decisions
 
 
 def _settled(decision: OfferDecision, available: Collection[UUID]) -> OfferDecision:

@@ -26,6 +26,7 @@ from users.models import User
 ID = "01990000-0000-7000-8000-000000000006"
 NOBODY = "nobody_near"
 NOT_KEPT = "not_kept"
+NOT_BEGUN = "not_begun"
 
 
 class Ring(msgspec.Struct, frozen=True):
@@ -208,7 +209,7 @@ def _cause(
     """Return the cause as a word and as a sentence."""
     took = duration(((finder.ended_at or timezone.now()) - finder.created_at).total_seconds())
     if not is_kept and finder.status != FinderStatus.OPEN:
-        return NOT_KEPT, _("What the search has found is no longer kept.")
+        return _no_trace(finder, took)
     accepted = next((match for match in matches if fate_of(match, None) == Fate.ACCEPTED), None)
     if accepted is not None:
         said = {"driver": str(accepted.driver), "time": took, "distance": distance(accepted.distance_km)}
@@ -224,6 +225,13 @@ def _cause(
             said = {"time": took, "summary": summary}
             return "cancelled", _("The passenger cancelled after %(time)s; until then: %(summary)s") % said
     return cause, summary
+
+
+def _no_trace(finder: Finder, took: str) -> tuple[str, str]:
+    if finder.attempts:
+        return NOT_KEPT, _("What the search has found is no longer kept.")
+    said = _("The search ended after %(time)s, before drivers were asked for its window.")
+    return NOT_BEGUN, said % {"time": took}
 
 
 def _summary(attempts: list[Attempt], outcomes: Counter[str]) -> tuple[str, str]:

@@ -100,6 +100,10 @@ WORDS: dict[str, tuple[str, str]] = {
         gettext_noop("and the passenger do not ride together: one blocked the other"),
         gettext_noop("and the passenger do not ride together: one blocked the other"),
     ),
+    CandidateOutcome.OTHER_SEARCH: (
+        gettext_noop("was nearer to another passenger who searched at the same time"),
+        gettext_noop("were nearer to other passengers who searched at the same time"),
+    ),
     CandidateOutcome.IGNORES_OFFERS: (
         gettext_noop("came behind others, having let the last offers lapse"),
         gettext_noop("came behind others, having let the last offers lapse"),

@@ -82,6 +82,9 @@ def test_the_development_settings_are_fine(settings: Any) -> None:
         ({"MATCH_SEARCH_INTERVAL": timedelta(seconds=31)}, "nebengjek.W001"),
         ({"OFFER_RECEIPT_TIMEOUT": timedelta(seconds=30)}, "nebengjek.W003"),
         ({"MATCH_MAX_RADIUS_KM": Decimal(4)}, "nebengjek.W004"),
+        ({"MATCH_WINDOW": timedelta(seconds=30)}, "nebengjek.E025"),
+        ({"MATCH_WINDOW": timedelta(milliseconds=10)}, "nebengjek.W010"),
+        ({"MATCH_WINDOW": timedelta(seconds=2), "MATCH_MAX_DRIVERS": 0}, "nebengjek.W011"),
         ({"RIDE_SILENCE_TIMEOUT": timedelta(seconds=60)}, "nebengjek.W005"),
     ],
 )

@@ -10,10 +10,12 @@ from django.utils import timezone
 from common.threads import in_read_thread, in_write_thread
 from realtime.server import due
 from realtime.server.due import DueLoop, seconds_until_due
-from rides.models import Match
+from rides.models import Finder, Match
+from rides.services.finders import finder_update
 from rides.timers import next_due
-from tests.cast import book, propose
-from tests.patience import within
+from rides.windows import window_after
+from tests.cast import BLOK_M, MONAS, book, propose, stand_by
+from tests.patience import until, within
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -57,3 +59,24 @@ async def test_nothing_is_looked_for_while_nothing_happens(
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_window_ends_by_itself(dewi: User, putri: User, settings: Any) -> None:
+    """A search is written down at once, and matched when its window ends, by the loop alone."""
+    settings.MATCH_WINDOW = timedelta(seconds=0.3)
+    running = asyncio.create_task(DueLoop().run())
+    try:
+        await in_write_thread(stand_by, dewi)
+        await in_write_thread(search, putri)
+        finder = await in_read_thread(Finder.objects.get)
+        await until(lambda: in_read_thread(Match.objects.exists))
+        match = await in_read_thread(Match.objects.get)
+        assert match.created_at >= window_after(finder.due_at)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def search(passenger: User) -> None:
+    """Look for a driver."""
+    finder_update(user_id=passenger.pk, is_active=True, location=MONAS, target_location=BLOK_M)
