@@ -6,7 +6,7 @@ import asyncio
 import os
 import platform
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ class CityRun:
             self._command.stdout.write(f"The report is in {self._report}.")
         if self._save is not None:
             town = {name: getattr(plan, name) for name in ("drivers", "passengers", "rides", "speed")}
-            town["hurries"] = self._hurries
+            town["hurries"] = int(self._hurries)
             run = saved(result, seed=plan.seed, town=town, matching=matching(), conditions=conditions())
             keep(run, self._save)
         self._judge(result)
@@ -109,7 +109,8 @@ def promises() -> Promises:
 
 def matching() -> dict[str, str]:
     """Return the settings of the policy of matching, as they are written."""
-    return {name: str(getattr(settings, name)) for name in sorted(dir(settings)) if name.startswith(MATCHING)}
+    own = {name: getattr(settings, name) for name in sorted(dir(settings)) if name.startswith(MATCHING)}
+    return {name: f"{one.total_seconds():g}s" if isinstance(one, timedelta) else str(one) for name, one in own.items()}
 
 
 def conditions() -> str:
