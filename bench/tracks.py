@@ -26,6 +26,7 @@ from tqdm import tqdm
 from rides.metering.doubts import doubts
 from rides.metering.fixes import EARTH_RADIUS_M, Fix, Limits, leg
 from rides.metering.meter import measure
+from simulation.city.noise import Drift
 
 PARSER = argparse.ArgumentParser(prog="python -m bench.tracks", description="How far the meter is off, by kind.")
 PARSER.add_argument("--rides", type=int, default=40, help="rides of each row (%(default)s)")
@@ -256,17 +257,14 @@ def _samples(
     course: Course, moments: Sequence[Moment], phone: Phone, rng: Rng
 ) -> Iterator[tuple[Moment, tuple[float, float]]]:
     """Yield the moments that are reported, each with its noise; the first and the last are among them."""
-    noise = [rng.gauss(0, phone.sigma), rng.gauss(0, phone.sigma)]
+    drift = Drift(phone.sigma, phone.rho, rng)
     last = 0.0
     stride = round(phone.every / STEP)
     for moment in [*moments[:-1:stride], moments[-1]]:
-        keep = phone.rho ** (moment.t - last) if phone.rho else 0.0
-        fresh = phone.sigma * math.sqrt(1 - keep * keep)
-        if moment.t > last:
-            noise = [keep * part + rng.gauss(0, fresh) for part in noise]
+        noise = drift.after(moment.t - last)
         last = moment.t
         if not any(low <= moment.driven < high for low, high in course.dark):
-            yield moment, (noise[0], noise[1])
+            yield moment, noise
 
 
 def _fix(moment: Moment, latitude: float, longitude: float, phone: Phone, rng: Rng) -> Fix:

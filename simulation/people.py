@@ -21,9 +21,6 @@ logger = logging.getLogger(__name__)
 PACE_KMH = 30.0
 """The usual pace of a motorcycle in town, at speed 1."""
 
-IDLE_INTERVAL = 15.0
-"""Seconds between two positions of a vehicle that waits."""
-
 HURRIED_STEPS = 3
 """Positions on the way to a passenger of a driver in a hurry."""
 
@@ -44,6 +41,8 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     reach_m: float = 500
     speed: float = 1
     report_interval: float = 1.0
+    idle_interval: float = 15.0
+    """Seconds between two positions of a vehicle that waits."""
     hurries: bool = True
     """Whether a driver reaches the passenger in a few steps; that way is not billed."""
     answer_delay: Seconds = (0, 0)
@@ -92,6 +91,7 @@ class Person:
 
     async def begin(self) -> None:
         """Switch the phone on."""
+        self._begun = False
         self.phone.on("*", self._hear)
         await self.phone.connect()
         self._begun = True
@@ -143,7 +143,7 @@ class Driver(Person):
         """Take one passenger after the other, until cancelled."""
         await self._tidy_up()
         while True:
-            await self.phone.beacon_update(is_active=True, **as_data(self.place))
+            await self._switch_on()
             try:
                 await self._take_passenger()
             except RideCancelled:
@@ -185,15 +185,15 @@ class Driver(Person):
             raise
 
     async def _wait_for_pickup(self) -> Data:
-        """Accept the offers one likes until one becomes a ride; stay visible meanwhile.
+        """Answer offers until one becomes a ride; stay visible meanwhile, and switched on.
 
         Where the passenger is stands in the confirmation by both sides; an offer says it only roughly.
         """
         accepted: Data = {}
         while True:
             try:
-                async with asyncio.timeout(IDLE_INTERVAL):
-                    frame = await self.next_of("match_proposal", "match_confirm", "ride_pickup")
+                async with asyncio.timeout(self.habits.idle_interval):
+                    frame = await self.next_of("match_proposal", "match_confirm", "ride_pickup", "beacon_update")
             except TimeoutError:
                 await self._report()
                 continue
@@ -201,9 +201,17 @@ class Driver(Person):
                 return {**frame, "match": accepted}
             if frame["type"] == "match_confirm":
                 accepted = frame
-                continue
-            await self.sleep(self.habits.answer_delay)
-            await answer(self.phone, frame["match_id"], accepted=not self.chance(self.habits.declines))
+            elif frame["type"] == "match_proposal":
+                await self._answer(frame["match_id"])
+            elif not frame["is_active"]:  # who ignores too many offers is switched off
+                await self._switch_on()
+
+    async def _answer(self, match_id: str) -> None:
+        await self.sleep(self.habits.answer_delay)
+        await answer(self.phone, match_id, accepted=not self.chance(self.habits.declines))
+
+    async def _switch_on(self) -> None:
+        await self.phone.beacon_update(is_active=True, **as_data(self.place))
 
     async def _drive_to(self, target: GeoPoint, ride_id: str, *, hurry: bool = False) -> AsyncIterator[None]:
         """Move towards a place; yield after each step, the last of which is the place itself."""
@@ -288,8 +296,7 @@ class Passenger(Person):
         return here, there
 
     async def _find_driver(self, here: GeoPoint, there: GeoPoint) -> Data:
-        pick_up, target = as_data(here), as_data(there)
-        await self.phone.finder_update(is_active=True, location=pick_up, target_location=target)
+        await self._search(here, there)
         while True:
             frame = await self.next_of("match_confirm", "ride_pickup", "finder_update")
             if frame["type"] == "ride_pickup":
@@ -298,7 +305,11 @@ class Passenger(Person):
                 await self.sleep(self.habits.answer_delay)
                 await answer(self.phone, frame["match_id"], accepted=True)
             elif frame.get("reason") == "no_driver":  # all were busy: look again
-                await self.phone.finder_update(is_active=True, location=pick_up, target_location=target)
+                await self._search(here, there)
+
+    async def _search(self, here: GeoPoint, there: GeoPoint) -> None:
+        """Look for a driver; where one looks already, from now on from here."""
+        await self.phone.finder_update(is_active=True, location=as_data(here), target_location=as_data(there))
 
     async def _pay(self, bill: Mapping[str, Any], status: Literal["ACCEPTED", "REJECTED"] = "ACCEPTED") -> None:
         cost = bill["total_cost"]

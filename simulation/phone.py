@@ -25,6 +25,11 @@ class Phone(Client):
         self._log = log
         self._asked: dict[str, float] = {}
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the connection has ended for good, so that only a new phone can help."""
+        return self._end is not None
+
     def _note(self, direction: str, frame: Data) -> None:
         self._log(self.name, direction, frame)
         command_id = frame.get("id")

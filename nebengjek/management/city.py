@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import os
 import platform
 import sys
@@ -11,24 +11,50 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from common.loops import run
 from nebengjek_client import NebengJekError
 from simulation.city.compare import compare, html, keep, markdown, saved
-from simulation.city.promises import Promises, keep_evidence
-from simulation.city.report import PAGE, html_report, text_report
-from simulation.city.run import CityPlan, CityResult, Progress, run_city
+from simulation.city.promises import Promises, Violation, keep_evidence
+from simulation.city.record import Record
+from simulation.city.report import PAGE, html_report, markdown_report, put_between_marks, text_report
+from simulation.city.run import Audience, CityPlan, CityResult, Progress, run_city
 from simulation.run import Plan
 
 SLACK = 20.0
 """Seconds of a search beside its attempts: phones that come back, and a machine that is busy."""
 
+OFFER_SECONDS = (3.0, 10.0)
+"""An offer must have reached a phone in half of the time to answer it, within these limits."""
+
 SHOWN = 20
 
 MATCHING = ("MATCH_", "OFFER_", "LOCATION_MAX_AGE", "SEARCH_", "TIMERS_INTERVAL")
 """How the names of settings begin that make a policy of matching."""
+
+
+class _Spectator(Audience):
+    """Shows the figures of the moment, and every violation at once."""
+
+    def __init__(self, command: BaseCommand, bar: Any, evidence: Path) -> None:
+        self._command, self._bar, self._evidence = command, bar, evidence
+        self._count = 0
+
+    def progress(self, progress: Progress) -> None:
+        """Show the figures."""
+        self._bar.set_postfix(msgspec.structs.asdict(progress), refresh=False)
+        self._bar.update(progress.rides - self._bar.n)
+
+    def violation(self, violation: Violation, record: Record) -> None:
+        """Keep the frames that there are until now, and say it."""
+        self._count += 1
+        file = keep_evidence(violation, record, self._evidence, self._count)
+        if self._count <= SHOWN:
+            self._bar.write(f"VIOLATION: {violation}; frames in {file}", file=self._command.stderr)
 
 
 class CityRun:
@@ -38,17 +64,27 @@ class CityRun:
         self._command = command
         self._limit: float = options["limit"]
         self._hurries: bool = not options["unhurried"]
+        self._over: float = options["over"]
+        self._log: Path | None = options["log"]
+        self._map: Path | None = options["map"]
+        self._into: str | None = options["into"]
+        self._called: str = options["called"]
         self._report: Path | None = options["report"]
         self._save: Path | None = options["save"]
         self._evidence: Path = options["evidence"]
 
     def run(self, plan: Plan) -> None:
         """Let the city live, show the figures and write the report. Raises `CommandError` for any violation."""
+        if self._into is not None:
+            _write_into(self._into, "It is being made.\n")  # so that a long run is not for nothing
         result = self._live(plan)
         for line in text_report(result):
             self._command.stdout.write(line)
+        about = {"command": self._called or f"manage.py {' '.join(sys.argv[1:])}", "conditions": conditions()}
+        if self._into is not None:
+            _write_into(self._into, markdown_report(result, **about))
         if self._report is not None:
-            page = html_report(result, command=f"manage.py {' '.join(sys.argv[1:])}", conditions=conditions())
+            page = html_report(result, **about)
             self._report.write_text(page, encoding="utf-8")
             self._command.stdout.write(f"The report is in {self._report}.")
         if self._save is not None:
@@ -73,38 +109,44 @@ class CityRun:
 
     def _live(self, plan: Plan) -> CityResult:
         city = CityPlan(
-            url=plan.url, drivers=plan.drivers, passengers=plan.passengers, rides=plan.rides, speed=plan.speed,
-            seed=plan.seed, hurries=self._hurries, limit=self._limit, promises=promises(),
+            urls=tuple(plan.url.split(",")), drivers=plan.drivers, passengers=plan.passengers, rides=plan.rides,
+            speed=plan.speed, seed=plan.seed, hurries=self._hurries, over=self._over, limit=self._limit,
+            promises=promises(), log=self._log, map=self._map,
         )  # fmt: skip
+        gc.set_threshold(50_000, 50, 200)  # what is kept of a run is never garbage, and looking at it takes seconds
         with tqdm(total=plan.rides, unit="ride") as bar:
-
-            def show(progress: Progress) -> None:
-                bar.set_postfix(
-                    connected=progress.people, frames=progress.notifications, cuts=progress.cuts,
-                    mishaps=progress.mishaps, refresh=False,
-                )  # fmt: skip
-                bar.update()
-
             try:
-                return asyncio.run(run_city(city, show))
-            except (NebengJekError, OSError, ValueError) as exc:
+                return run(run_city(city, _Spectator(self._command, bar, self._evidence)))
+            except ValueError as exc:  # an address, or a map
+                raise CommandError(str(exc)) from exc
+            except (NebengJekError, OSError) as exc:
                 raise CommandError(f"{plan.url} cannot be used: {exc or type(exc).__name__}") from exc
 
     def _judge(self, result: CityResult) -> None:
         if result.violations:
-            files = keep_evidence(result.violations, result.record, self._evidence)
-            for violation, file in list(zip(result.violations, files, strict=True))[:SHOWN]:
-                self._command.stderr.write(f"VIOLATION: {violation}; frames in {file}")
+            for number, violation in enumerate(result.violations, 1):  # with all frames, now that it is over
+                keep_evidence(violation, result.record, self._evidence, number)
             raise CommandError(f"{len(result.violations)} promises were not kept.")
         if result.stopped:
             raise CommandError(f"Not all rides were taken: {result.stopped}.")
+
+
+def _write_into(place: str, text: str) -> None:
+    """Write a text to FILE.md#MARK."""
+    name, _, mark = place.partition("#")
+    try:
+        page = put_between_marks(Path(name).read_text(encoding="utf-8"), mark, text)
+        Path(name).write_text(page, encoding="utf-8")
+    except (OSError, ValueError) as exc:
+        raise CommandError(f"--into {place}: {exc}") from exc
 
 
 def promises() -> Promises:
     """Return what the settings promise."""
     attempts, response = settings.MATCH_MAX_ATTEMPTS, settings.MATCH_RESPONSE_TIMEOUT.total_seconds()
     between = max(settings.MATCH_SEARCH_INTERVAL, settings.MATCH_WINDOW).total_seconds()
-    return Promises(search=attempts * (response + between) + SLACK)
+    least, most = OFFER_SECONDS
+    return Promises(search=attempts * (response + between) + SLACK, offer=min(most, max(least, response / 2)))
 
 
 def matching() -> dict[str, str]:

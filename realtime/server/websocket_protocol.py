@@ -211,7 +211,7 @@ class Protocol(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         """Run the consumer; after its end the client has `CLOSE_GRACE` to take what is left, and then is cut off."""
-        self.scope["state"] |= {"silence": self.silence, "pace": self._pace}
+        self.scope["state"] |= {"silence": self.silence, "pace": self._pace, "gone": self.transport.is_closing}
         try:
             await super().run_asgi()
         finally:

@@ -26,7 +26,7 @@ from realtime.socket.json_socket import JsonSocket, Message
 from realtime.socket.notification_stream import NotificationStream
 from realtime.socket.position_intake import PositionIntake
 from realtime.socket.position_lane import PositionLane
-from realtime.socket.session_guard import SessionGuard
+from realtime.socket.session_guard import ClientGone, SessionGuard
 from realtime.socket.token_expiry import TokenWatch
 from users.models import Role
 from users.presence import Presence, presence
@@ -112,6 +112,8 @@ class UserConsumer(JsonSocket):
         try:
             await self.join()
             await self.stream.begin(self.scope["query_string"])
+        except ClientGone:
+            return  # the next message says so
         except Unauthorized:
             await self.close_with(CloseCode.UNAUTHORIZED)
             return
@@ -123,8 +125,14 @@ class UserConsumer(JsonSocket):
         self.token_watch.start(self.stream.claims.exp)
 
     async def join(self) -> None:
-        """Join the user's group, and become their newest connection."""
+        """Join the user's group, and become their newest connection.
+
+        Raises `ClientGone` where the client has given up waiting: it may have connected elsewhere meanwhile, and would
+        be told to stay away there.
+        """
         await self.channel_layer.group_add(self.group, self.channel_name)
+        if self.guard.gone():
+            raise ClientGone
         await presence().take(self.presence)
         connections().add(self.guard)
         await self.channel_layer.group_send(self.group, {"type": REPLACE, "session": self.presence.session})

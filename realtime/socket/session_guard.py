@@ -14,6 +14,10 @@ from users.presence import Presence
 Message = dict[str, Any]
 
 
+class ClientGone(Exception):
+    """The client has left before it had a session."""
+
+
 class SessionGuard:
     """Ends one connection when it has to; `Connections` looks after it.
 
@@ -42,6 +46,11 @@ class SessionGuard:
         """Return for how many seconds nothing came from the client; 0 where the server does not measure it."""
         measure = self.socket.scope.get("state", {}).get("silence")
         return float(measure()) if measure else 0.0
+
+    def gone(self) -> bool:
+        """Whether the client has left; a server that cannot tell says so with the next message only."""
+        has_left = self.socket.scope.get("state", {}).get("gone")
+        return bool(has_left()) if has_left else False
 
     async def restart(self, reconnect_after: float) -> None:
         """Tell the client when to come back (seconds), and close."""

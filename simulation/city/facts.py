@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 
+from django.apps import apps
 from django.db.models import Q
+from django.utils import timezone
 
 from events.models import OutboxEvent
 from rides.models import Ride
-from simulation.city.record import Event, Facts, RideFacts, ref_of
+from simulation.city.log import read_log
+from simulation.city.record import Driven, Event, Facts, RideFacts, ref_of
 
 TO_PHONES = frozenset({
     "beacon_update", "finder_update", "match_proposal", "match_confirm", "match_rejected", "ride_pickup", "ride_start",
@@ -18,18 +23,49 @@ TO_PHONES = frozenset({
 """The types that reach phones; others go to other services alone."""
 
 
-def facts_of(user_ids: Collection[str], since: datetime, true_km: Mapping[str, float]) -> Facts:
-    """Read the rides of these people since a moment, and all events for them; `true_km` is by ride."""
-    own = Q(driver_id__in=user_ids) | Q(passenger_id__in=user_ids)
-    rides = Ride.objects.filter(own, created_at__gte=since).order_by("created_at")
-    rides = rides.select_related("payment").prefetch_related("ledger")
-    return Facts(
-        [_ride(ride, true_km.get(str(ride.pk))) for ride in rides],
-        [event for row in OutboxEvent.objects.filter(created_at__gte=since) for event in _events(row, user_ids)],
-    )
+OVERLAP = timedelta(seconds=60)
+"""How much earlier than the last look a row may have been written that was not there yet: a transaction lasts."""
 
 
-def _ride(ride: Ride, true_km: float | None) -> RideFacts:
+class Reader:
+    """Reads the books from a moment on, and the log of faults, again and again."""
+
+    def __init__(self, since: datetime, log: Path | None = None) -> None:
+        self._since, self._log = since, log
+        self._next = since
+        self._known: set[int] = set()
+
+    def read(self, user_ids: Collection[str], driven: Mapping[str, Driven]) -> Facts:
+        """Return the rides of these people, and the events for them that were not there the last time.
+
+        `driven` is by ride.
+        """
+        now = timezone.now()
+        own = Q(driver_id__in=user_ids) | Q(passenger_id__in=user_ids)
+        rides = Ride.objects.filter(own, created_at__gte=self._since).order_by("created_at")
+        rides = rides.select_related("payment").prefetch_related("ledger")
+        rows = OutboxEvent.objects.filter(created_at__gte=self._next)
+        fresh = [row for row in rows.iterator() if row.pk not in self._known]
+        self._known.update(row.pk for row in fresh)
+        self._next = max(self._since, now - OVERLAP)
+        faults, samples = read_log(self._log) if self._log else (None, [])
+        return Facts(
+            [_ride(ride, driven.get(str(ride.pk))) for ride in rides],
+            [event for row in fresh for event in _events(row, user_ids)],
+            faults,
+            samples,
+        )
+
+
+def count_rows() -> Counter[str]:
+    """Return how many rows each table has."""
+    tables = {
+        model._meta.db_table: model for model in apps.get_models(include_auto_created=True) if model._meta.managed
+    }
+    return Counter({table: model._base_manager.count() for table, model in tables.items()})
+
+
+def _ride(ride: Ride, driven: Driven | None) -> RideFacts:
     payment = getattr(ride, "payment", None)
     ledger = ride.ledger.all()
     return RideFacts(
@@ -47,7 +83,10 @@ def _ride(ride: Ride, true_km: float | None) -> RideFacts:
         receipt_cost=sum(line["amount"] for line in ride.receipt["lines"]) if ride.receipt else ride.total_cost,
         adjusted_cost=ride.adjusted_cost,
         payments=((payment.status, payment.total_cost),) if payment else (),
-        true_km=true_km,
+        true_km=driven.km if driven else None,
+        line_km=driven.line_km if driven else None,
+        cheated=driven is not None and driven.cheated,
+        flags=ride.needs_review,
     )
 
 
@@ -57,4 +96,5 @@ def _events(row: OutboxEvent, user_ids: Collection[str]) -> Iterator[Event]:
     for user_id, own in row.audience.items():
         if user_id in user_ids:
             ref = ref_of({**row.data, **(own or {})})
-            yield Event(user_id, row.created_at.timestamp(), row.type, ref, is_sure=row.valid_until is None)
+            until = row.valid_until.timestamp() if row.valid_until else None
+            yield Event(user_id, row.created_at.timestamp(), row.type, ref, until=until)

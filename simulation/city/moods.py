@@ -17,6 +17,9 @@ class Mood(StrEnum):
     CANCELS = "cancels"
     REFUSES_TO_PAY = "refuses_to_pay"
     VANISHES = "vanishes"
+    DOZES = "dozes"
+    MOVES_PIN = "moves_pin"
+    CHEATS = "cheats"
 
 
 class Mix(msgspec.Struct, frozen=True):
@@ -27,8 +30,21 @@ class Mix(msgspec.Struct, frozen=True):
 
 
 EVERYDAY = Mix(
-    driver={Mood.DECLINES: 0.08, Mood.IGNORES: 0.03, Mood.CANCELS: 0.04, Mood.VANISHES: 0.08},
-    passenger={Mood.CANCELS: 0.08, Mood.REFUSES_TO_PAY: 0.08, Mood.VANISHES: 0.1},
+    driver={
+        Mood.DECLINES: 0.08,
+        Mood.IGNORES: 0.03,
+        Mood.CANCELS: 0.04,
+        Mood.VANISHES: 0.08,
+        Mood.DOZES: 0.05,
+        Mood.CHEATS: 0.03,
+    },
+    passenger={
+        Mood.CANCELS: 0.08,
+        Mood.REFUSES_TO_PAY: 0.08,
+        Mood.VANISHES: 0.1,
+        Mood.DOZES: 0.05,
+        Mood.MOVES_PIN: 0.06,
+    },
 )
 
 

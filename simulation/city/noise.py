@@ -36,17 +36,38 @@ class Fix(msgspec.Struct, frozen=True):
     accuracy: float
 
 
+class Drift:
+    """The noise of GPS on two axes, in metres: it fades and is renewed, so that its spread stays `sigma`.
+
+    `rho` is the correlation over a second (first-order Gauss-Markov). The meter is measured with the same noise
+    (`bench.tracks`).
+    """
+
+    def __init__(self, sigma: float, rho: float, rng: random.Random) -> None:
+        self._sigma, self._rho, self._rng = sigma, rho, rng
+        self.now = rng.gauss(0, sigma), rng.gauss(0, sigma)
+
+    def after(self, seconds: float) -> tuple[float, float]:
+        """Return the noise so many seconds later."""
+        if seconds > 0:
+            kept = math.pow(self._rho, seconds)
+            fresh = self._sigma * math.sqrt(1 - kept * kept)
+            x, y = self.now
+            self.now = kept * x + self._rng.gauss(0, fresh), kept * y + self._rng.gauss(0, fresh)
+        return self.now
+
+
 class Gps:
     """The receiver of one phone; the same `rng` gives the same fixes."""
 
     def __init__(self, receiver: Receiver, rng: random.Random) -> None:
         self.receiver = receiver
         self._rng = rng
-        self._east, self._north = (rng.gauss(0, receiver.sigma) for _ in range(2))
+        self._drift = Drift(receiver.sigma, receiver.rho, rng)
 
     def fix(self, step: Step, now: datetime, seconds: float) -> Fix | None:
         """Return the fix of a place, `seconds` after the one before; None in tunnels, and when one is dropped."""
-        self._east, self._north = self._drifted(self._east, seconds), self._drifted(self._north, seconds)
+        self._drift.after(seconds)
         if self._rng.random() < self.receiver.drops or step.covered:
             return None
         return Fix(
@@ -57,12 +78,7 @@ class Gps:
 
     def noisy(self, place: GeoPoint) -> GeoPoint:
         """Return a place with the error of now."""
-        return _moved(place, self._east, self._north)
-
-    def _drifted(self, error: float, seconds: float) -> float:
-        """Let an error fade and be renewed, so that its spread stays `sigma` (first-order Gauss-Markov)."""
-        kept = math.pow(self.receiver.rho, seconds)
-        return error * kept + self._rng.gauss(0, self.receiver.sigma) * math.sqrt(1 - kept**2)
+        return _moved(place, *self._drift.now)
 
 
 def any_receiver(rng: random.Random) -> Receiver:

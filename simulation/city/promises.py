@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -18,6 +17,10 @@ class Promises(msgspec.Struct, frozen=True, kw_only=True):
     """From a search to a ride or the word that there is no driver: all attempts, and what lies between them."""
     answer: float = 10.0
     """From a command, on a connection that lives, to its answer."""
+    news: float = 30.0
+    """From the moment when something was written down for somebody to its frame, on a connection that lives."""
+    offer: float = 7.5
+    """The same for an offer, which is of no use later."""
     fare_share: float = 0.05
     """The p99 of the meter's error with up to 10 m of noise (docs/meter.md)."""
     fare_km: float = 0.05
@@ -37,20 +40,17 @@ class Violation(msgspec.Struct, frozen=True):
         return f"{self.rule}: {self.text}{ride}"
 
 
-def keep_evidence(violations: Iterable[Violation], record: Record, folder: Path) -> list[Path]:
-    """Write the frames concerned by each violation into a file of its own, a frame a line; return the files.
+def keep_evidence(violation: Violation, record: Record, folder: Path, number: int) -> Path:
+    """Write the frames concerned by a violation into a file of its own, a frame a line; return the file.
 
     These are all frames of the people it names; those that name its ride have `"concerned": true`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for number, violation in enumerate(violations, 1):
-        file = folder / f"violation-{number:03}.jsonl"
-        lines = [json.dumps(msgspec.to_builtins(violation))]
-        for name in violation.people:
-            for seen in record.frames[name]:
-                concerned = bool(violation.ride_id) and ref_of(seen.data) == violation.ride_id
-                lines.append(json.dumps({"person": name, "concerned": concerned, **msgspec.to_builtins(seen)}))
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        files.append(file)
-    return files
+    file = folder / f"violation-{number:03}.jsonl"
+    lines = [json.dumps(msgspec.to_builtins(violation))]
+    for name in violation.people:
+        for seen in record.frames[name]:
+            concerned = bool(violation.ride_id) and ref_of(seen.data) == violation.ride_id
+            lines.append(json.dumps({"person": name, "concerned": concerned, **msgspec.to_builtins(seen)}))
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file

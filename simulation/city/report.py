@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from simulation.city.figures import Figure, figures, outcomes
+from simulation.city.figures import SHARES, Figure, figures, outcomes, usage
 from simulation.city.run import CityResult
+from simulation.run import percentile
+
+TABLES = 6
+"""Tables that are named, those with the most rows."""
 
 BARS = 30
 WIDTH, HEIGHT, FOOT = 600, 160, 24
@@ -40,11 +45,47 @@ def text_report(result: CityResult) -> Iterator[str]:
     yield f"Rides: {counts or 'none'}."
     frames = sum(len(seen) for seen in result.record.frames.values())
     people = len(result.record.people)
-    yield f"{people} people, {frames} frames, {result.cuts} network cuts, {result.seconds:.1f} s."
+    yield f"{people} people, {frames} frames, {result.cuts} network cuts, {result.naps} naps, {result.seconds:.1f} s."
+    faults = Counter(f"{fault.kind} of {fault.target.partition('-')[0]}" for fault in result.facts.faults or ())
+    if faults:
+        yield f"Faults: {', '.join(f'{count} {fault}' for fault, count in sorted(faults.items()))}."
     for figure in figures(result.record, result.facts):
         yield str(figure)
+    yield from map(str, usage(result.facts.samples))
+    if result.rows and result.facts.rides:
+        total, rides = sum(result.rows.values()), len(result.facts.rides)
+        most = sorted(result.rows.items(), key=lambda row: -row[1])[:TABLES]
+        tables = ", ".join(f"{count / rides:.1f} {table}" for table, count in most)
+        yield f"Rows per ride: {total / rides:.1f} ({tables}), those of people and logins among them."
+    why = ", ".join(f"{count} by {why}" for why, count in sorted(result.resets.items()))
+    yield f"{sum(result.resets.values())} fresh states in place of what was missed{f' ({why})' if why else ''}."
     yield f"{len(result.mishaps)} mishaps that people had to begin again after."
     yield f"{len(result.violations)} violations."
+
+
+def markdown_report(result: CityResult, *, command: str, conditions: str) -> str:
+    """Return the report for a page of the documentation: all figures in a table, each with its meaning."""
+    found = [figure for figure in figures(result.record, result.facts) if figure.values]
+    names = {str(figure) for figure in found}
+    lines = [line for line in text_report(result) if line not in names and "(0 times)" not in line]
+    heads = " | ".join(f"p{share * 100:g}" for share in SHARES)
+    rows = [
+        f"| {figure.name} | {cells} {figure.unit} | {len(figure.values)} | {figure.meaning} |"
+        for figure in found
+        for cells in (f" {figure.unit} | ".join(f"{percentile(figure.values, share):.4g}" for share in SHARES),)
+    ]
+    head = f"`{command}`\n\n{conditions}\n"
+    table = [f"| figure | {heads} | times | meaning |", "|---" * (len(SHARES) + 3) + "|", *rows]
+    return "\n".join([head, *(f"- {line}" for line in lines), "", *table, ""])
+
+
+def put_between_marks(page: str, mark: str, text: str) -> str:
+    """Return a page with a text between `<!-- MARK -->` and `<!-- end of MARK -->`. Raises `ValueError`."""
+    before, begin, rest = page.partition(f"<!-- {mark} -->\n")
+    _, end, after = rest.partition(f"<!-- end of {mark} -->")
+    if not begin or not end:
+        raise ValueError(f"There is no place for {mark}: <!-- {mark} --> and <!-- end of {mark} -->, each in a line.")
+    return f"{before}{begin}{text}{end}{after}"
 
 
 def html_report(result: CityResult, *, command: str, conditions: str) -> str:

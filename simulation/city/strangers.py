@@ -8,61 +8,94 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
-from simulation.city.promises import Promises, Violation
-from simulation.city.record import Facts, Record, Seen, Somebody, ref_of
+from simulation.city.promises import Violation
+from simulation.city.record import Seen, Somebody, ref_of
 
 OFFERS = frozenset({"match_proposal", "match_confirm", "match_rejected"})
 OVER = frozenset({"ride_completed", "ride_cancelled"})
+SHORTEST_NUMBER = 8
+"""Digits of a phone number without its country code, at least."""
+
 LANE_DELAY = 2.0
 """Seconds after the end of a ride in which a position that was on its way may still come."""
 
-SPELLING = re.compile(r"(?<=\d)[ .()/-]+(?=\d)")
-"""What people put between the digits of a number."""
+NUMBER = re.compile(r"\d[\d .()/-]{6,}\d")
+"""What may be a phone number, with all that people put between its digits."""
+
+WORD = re.compile(r"\w+")
+DIGITS = re.compile(r"\d")
 
 Place = tuple[float, float]
 
 
-class _Secrets(msgspec.Struct):
-    """Who has which number and name, and where everybody said that they are."""
+class StrangerRules:
+    """Sees the frames of all phones, and looks into each for what belongs to somebody else."""
 
-    ids: dict[str, str]
-    numbers: dict[str, str]
-    names: dict[str, str]
-    words: re.Pattern[str]
-    places: dict[Place, set[str]]
+    def __init__(self, people: dict[str, Somebody]) -> None:
+        self._people = people
+        self._numbers: dict[str, str] = {}
+        self._names: dict[str, dict[tuple[str, ...], str]] = defaultdict(dict)
+        self._places: dict[Place, set[str]] = defaultdict(set)
+        self._friends: dict[str, set[str]] = defaultdict(set)
+        """With whom a match of somebody was accepted, and never only offered: user ids."""
+        self._over: dict[tuple[str, str], float] = {}
 
+    def see(self, name: str, seen: Seen) -> Iterator[Violation]:
+        """Yield what a frame shows that it must not show."""
+        if not seen.is_told:
+            for place in _places(seen.data):
+                self._places[place].add(name)
+            return
+        self._know_everybody()
+        person, ref = self._people[name], ref_of(seen.data)
+        friends = self._friends[name]
+        friends |= _accepted(seen, person)
+        if seen.kind in OVER:
+            self._over[name, ref] = seen.at
+        is_late = seen.kind == "location_update" and seen.at > self._over.get((name, ref), seen.at) + LANE_DELAY
+        for part, known in _parts(seen, set() if is_late else friends):
+            for what, owner in self._leaks(part, person, known):
+                text = f"{name} was shown {what} of {owner} in {seen.kind}"
+                yield Violation("personal", text, (name, owner), ref)
 
-def nothing_personal_to_strangers(record: Record, _facts: Facts, _promises: Promises) -> Iterator[Violation]:
-    """Look into every frame for what belongs to somebody else."""
-    secrets = _secrets(record)
-    for name, person in record.people.items():
-        friends: set[str] = set()  # those with whom a match was accepted, and never only offered
-        over: dict[str, float] = {}
-        for seen in record.told(name):
-            friends |= _accepted(seen, person)
-            if seen.kind in OVER:
-                over[ref_of(seen.data)] = seen.at
-            late = seen.kind == "location_update" and seen.at > over.get(ref_of(seen.data), seen.at) + LANE_DELAY
-            for part, known in _parts(seen, set() if late else friends):
-                for what, owner in _leaks(part, person, known, secrets):
-                    text = f"{name} was shown {what} of {owner} in {seen.kind}"
-                    yield Violation("personal", text, (name, owner), ref_of(seen.data))
+    def _know_everybody(self) -> None:
+        """Learn the numbers and names of those who came since the last time."""
+        if len(self._numbers) == len(self._people):
+            return
+        for name, person in self._people.items():
+            self._numbers[_subscriber(person.msisdn)] = name
+            words = tuple(WORD.findall(person.full_name))
+            self._names[words[0]][words] = name
 
+    def _leaks(self, part: Any, person: Somebody, friends: set[str]) -> Iterator[tuple[str, str]]:
+        """Yield what of whom a part of a frame shows that it must not show."""
+        text = json.dumps(part, ensure_ascii=False)
+        for owner in self._owners_of_numbers(text):
+            if owner != person.name:
+                yield "the number", owner
+        for owner in self._owners_of_names(text):
+            if owner != person.name and self._people[owner].user_id not in friends:
+                yield "the name", owner
+        for place in _places(part):
+            owners = self._places.get(place, set())
+            known = person.name in owners or any(self._people[owner].user_id in friends for owner in owners)
+            if owners and not known:
+                yield "the exact place", min(owners)
 
-def _secrets(record: Record) -> _Secrets:
-    places: dict[Place, set[str]] = defaultdict(set)
-    for name in record.people:
-        for seen in record.frames[name]:
-            if not seen.is_told:
-                for place in _places(seen.data):
-                    places[place].add(name)
-    numbers = {_subscriber(person.msisdn): name for name, person in record.people.items()}
-    names = {person.full_name: name for name, person in record.people.items()}
-    words = re.compile("|".join([*map(re.escape, numbers), *(rf"\b{re.escape(name)}\b" for name in names)]) or "(?!)")
-    ids = {name: person.user_id for name, person in record.people.items()}
-    return _Secrets(ids, numbers, names, words, places)
+    def _owners_of_numbers(self, text: str) -> Iterator[str]:
+        for number in NUMBER.findall(text):
+            digits = "".join(DIGITS.findall(number))
+            for start in range(len(digits)):
+                for end in range(start + SHORTEST_NUMBER, len(digits) + 1):
+                    if owner := self._numbers.get(digits[start:end]):
+                        yield owner
+
+    def _owners_of_names(self, text: str) -> Iterator[str]:
+        words = WORD.findall(text)
+        for at, word in enumerate(words):
+            for full, owner in self._names.get(word, {}).items():
+                if tuple(words[at : at + len(full)]) == full:
+                    yield owner
 
 
 def _subscriber(msisdn: str) -> str:
@@ -93,20 +126,6 @@ def _parts(seen: Seen, friends: set[str]) -> Iterator[tuple[Any, set[str]]]:
         yield seen.data, set()
     else:
         yield seen.data, friends
-
-
-def _leaks(part: Any, person: Somebody, friends: set[str], secrets: _Secrets) -> Iterator[tuple[str, str]]:
-    """Yield what of whom a part of a frame shows that it must not show."""
-    text = json.dumps(part, ensure_ascii=False)
-    for word in dict.fromkeys(secrets.words.findall(f"{text} {SPELLING.sub('', text)}")):
-        if (owner := secrets.numbers.get(word)) not in (None, person.name):
-            yield "the number", str(owner)
-        if (owner := secrets.names.get(word)) not in (None, person.name) and secrets.ids[str(owner)] not in friends:
-            yield "the name", str(owner)
-    for place in _places(part):
-        owners = secrets.places.get(place, set())
-        if owners and person.name not in owners and not any(secrets.ids[owner] in friends for owner in owners):
-            yield "the exact place", min(owners)
 
 
 def _places(data: Any) -> Iterator[Place]:

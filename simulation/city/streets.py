@@ -1,7 +1,9 @@
-"""The streets of a generated city as a graph, and how a vehicle comes along them.
+"""The streets of a city as a graph, and how a vehicle comes along them.
 
-Nodes are crossings with a `place`; edges have `metres`, `kmh`, `seconds` (without lights) and `tunnel`. The grid is
-irregular: crossings are off their place, blocks are missing, every few streets there is a wide and fast one.
+Nodes are crossings with a `place` and maybe a `light`; edges, which have a direction, have `metres`, `kmh`, `seconds`
+(without lights) and `tunnel`. The grid of `generated` is irregular: crossings are off their place, blocks are missing,
+every few streets there is a wide and fast one, and some of the others have one direction. Another source is
+`simulation.city.maps`.
 """
 
 from __future__ import annotations
@@ -39,7 +41,11 @@ RED_SECONDS = (4.0, 25.0)
 JAM = (0.5, 1.0)
 """The pace on a street lies between these shares of its usual one: there are jams."""
 
+ONE_WAY = 0.25
+"""The share of lanes that have one direction."""
+
 Node = tuple[int, int]
+"""The place of a crossing in the grid; those of a map have their number, and 0."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -50,11 +56,16 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Streets:
-    """A city of `blocks` by `blocks` around `center`; the same seed gives the same city."""
+    """Streets whose crossings can all be reached from each other."""
 
-    def __init__(self, center: GeoPoint, *, blocks: int = 12, seed: int = 1) -> None:
-        self.graph: nx.Graph[Node] = _graph(center, blocks, random.Random(seed))  # noqa: S311
-        self._nodes = sorted(self.graph.nodes)
+    def __init__(self, graph: nx.DiGraph[Node]) -> None:
+        self.graph = graph
+        self._nodes = sorted(graph.nodes)
+
+    @classmethod
+    def generated(cls, center: GeoPoint, *, blocks: int = 12, seed: int = 1) -> Streets:
+        """Return a city of `blocks` by `blocks` around `center`; the same seed gives the same city."""
+        return cls(_grid(center, blocks, random.Random(seed)))  # noqa: S311
 
     def place(self, node: Node) -> GeoPoint:
         """Return where a crossing is."""
@@ -67,14 +78,20 @@ class Streets:
 
     def at_a_distance(self, start: Node, low_km: float, high_km: float, rng: random.Random) -> Node:
         """Return a random crossing so far away by road; where there is none, the one that fits best."""
-        lengths = nx.single_source_dijkstra_path_length(self.graph, start, weight="metres")
+        lengths = nx.single_source_dijkstra_path_length(self.graph, start, cutoff=high_km * 2000, weight="metres")
         fitting = sorted(node for node, metres in lengths.items() if low_km * 1000 <= metres <= high_km * 1000)
         middle = (low_km + high_km) * 500
         return rng.choice(fitting) if fitting else min(sorted(lengths), key=lambda node: abs(lengths[node] - middle))
 
     def nearest(self, place: GeoPoint) -> Node:
         """Return the crossing nearest to a place."""
-        return min(self._nodes, key=lambda node: distance_km(self.place(node), place))
+        shrunk = math.cos(math.radians(place.latitude))
+
+        def distance(node: Node) -> float:
+            there = self.place(node)
+            return math.hypot(there.latitude - place.latitude, (there.longitude - place.longitude) * shrunk)
+
+        return min(self._nodes, key=distance)
 
     def way(self, start: Node, target: Node) -> list[Node]:
         """Return the crossings of the quickest way, both ends among them."""
@@ -102,26 +119,35 @@ class Streets:
                 yield from [Step(there)] * round(rng.uniform(*RED_SECONDS) / speed / interval)
 
 
-def _graph(center: GeoPoint, blocks: int, rng: random.Random) -> nx.Graph[Node]:
-    """Return the largest part of the grid whose crossings can all be reached from each other."""
-    graph: nx.Graph[Node] = nx.Graph()
+def _grid(center: GeoPoint, blocks: int, rng: random.Random) -> nx.DiGraph[Node]:
+    graph: nx.DiGraph[Node] = nx.DiGraph()
     for x in range(blocks + 1):
         for y in range(blocks + 1):
-            graph.add_node((x, y), place=_crossing(center, x - blocks / 2, y - blocks / 2, rng))
-            graph.nodes[x, y]["light"] = rng.random() < LIGHTS
+            place = _crossing(center, x - blocks / 2, y - blocks / 2, rng)
+            graph.add_node((x, y), place=place, light=rng.random() < LIGHTS)
     for x, y in list(graph.nodes):
         for other, line in (((x + 1, y), y), ((x, y + 1), x)):
             avenue = line % AVENUE_EVERY == 0
             if other in graph and (avenue or rng.random() >= MISSING):
-                _add_street(graph, (x, y), other, avenue=avenue, tunnel=avenue and rng.random() < TUNNELS)
-    whole = max(nx.connected_components(graph), key=len)
-    return nx.Graph(graph.subgraph(whole))
+                way = [(x, y), other] if rng.random() < 0.5 else [other, (x, y)]
+                is_one_way = not avenue and rng.random() < ONE_WAY
+                is_tunnel = avenue and rng.random() < TUNNELS
+                kmh = AVENUE_KMH if avenue else LANE_KMH
+                add_street(graph, way, kmh=kmh, is_one_way=is_one_way, is_tunnel=is_tunnel)
+    return connected(graph)
 
 
-def _add_street(graph: nx.Graph[Node], start: Node, end: Node, *, avenue: bool, tunnel: bool) -> None:
-    metres = distance_km(graph.nodes[start]["place"], graph.nodes[end]["place"]) * 1000
-    kmh = AVENUE_KMH if avenue else LANE_KMH
-    graph.add_edge(start, end, metres=metres, kmh=kmh, seconds=metres / kmh * 3.6, tunnel=tunnel)
+def add_street(graph: nx.DiGraph[Node], way: list[Node], *, kmh: float, is_one_way: bool, is_tunnel: bool) -> None:
+    """Add a street along crossings that the graph has already; one with one direction in that of the crossings."""
+    for start, end in pairwise(way):
+        metres = distance_km(graph.nodes[start]["place"], graph.nodes[end]["place"]) * 1000
+        for edge in [(start, end)] if is_one_way else [(start, end), (end, start)]:
+            graph.add_edge(*edge, metres=metres, kmh=kmh, seconds=metres / kmh * 3.6, tunnel=is_tunnel)
+
+
+def connected(graph: nx.DiGraph[Node]) -> nx.DiGraph[Node]:
+    """Return the largest part whose crossings can all be reached from each other, by the rules of the road."""
+    return nx.DiGraph(graph.subgraph(max(nx.strongly_connected_components(graph), key=len)))
 
 
 def _crossing(center: GeoPoint, east: float, north: float, rng: random.Random) -> GeoPoint:

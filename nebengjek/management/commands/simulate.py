@@ -33,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--drivers", type=int, default=3, help="drivers (default: %(default)s)")
         parser.add_argument("--passengers", type=int, default=3, help="passengers (default: %(default)s)")
         parser.add_argument("--speed", type=float, default=5, help=f"times {PACE_KMH:g} km/h (default: %(default)s)")
-        parser.add_argument("--url", default=settings.PUBLIC_URL, help="the server (default: %(default)s)")
+        parser.add_argument("--url", default=settings.PUBLIC_URL, help="the server; of a city several, with commas")
         parser.add_argument("--seed", type=int, default=1, help="another seed, other places (default: %(default)s)")
         parser.add_argument("--anyway", action="store_true", help="also with DEBUG off")
         parser.add_argument("--show-frames", action="store_true", help="print every frame")
@@ -43,7 +43,18 @@ class Command(BaseCommand):
         parser.add_argument(
             "--compare", type=Path, nargs=2, metavar=("A", "B"), help="compare two policies that were saved"
         )
+        parser.add_argument(
+            "--map", type=Path, metavar="FILE.osm", help="streets of OpenStreetMap in place of generated ones"
+        )
+        parser.add_argument("--over", type=float, default=0, help="seconds over which a city's rides begin (at once)")
         parser.add_argument("--limit", type=float, default=900, help="seconds of a city at most (default: %(default)s)")
+        parser.add_argument(
+            "--log", type=Path, metavar="FILE", help="what is done to the system meanwhile, and what it uses"
+        )
+        parser.add_argument(
+            "--into", metavar="FILE.md#MARK", help="write it between <!-- MARK --> and <!-- end of MARK -->"
+        )
+        parser.add_argument("--called", default="", metavar="COMMAND", help="what the report names as its command")
         parser.add_argument("--report", type=Path, metavar="FILE.html", help="write the report of a city as a page")
         parser.add_argument(
             "--evidence", type=Path, default=Path("var/city"), metavar="FOLDER",

@@ -241,6 +241,19 @@ async def test_a_newer_connection_replaces_the_older_one(dewi: User) -> None:
     await second.hang_up()
 
 
+async def test_who_gave_up_waiting_replaces_nobody(dewi: User) -> None:
+    """A connection whose client has left before its turn came takes no session: the client is connected elsewhere."""
+    phone = await Phone.of(dewi)
+    left = Phone((await in_write_thread(tokens_issue, dewi))["access"])
+    left.socket.scope["state"] = {"gone": lambda: True}
+    await left.connect()
+    assert await left.hears_nothing(0.1)
+    await left.hang_up()
+    assert (await phone.do("sync"))["type"] == "ack"
+    assert phone.close_code is None
+    await phone.hang_up()
+
+
 async def test_of_many_connections_at_once_the_newest_survives(dewi: User) -> None:
     phones = [Phone((await in_write_thread(tokens_issue, dewi))["access"]) for _ in range(8)]
     await asyncio.gather(*(phone.open() for phone in phones))

@@ -82,3 +82,8 @@ def say(record: Record, name: str, kind: str, data: dict[str, Any], command_id: 
 def _next(record: Record, name: str, after: float = 1) -> float:
     frames = record.frames[name]
     return frames[-1].at + after if frames else NOW
+
+
+def mark(record: Record, name: str, kind: str, data: dict[str, Any] | None = None, *, after: float = 1) -> None:
+    """Let a phone hear nothing from here on."""
+    record.frames[name].append(Seen(_next(record, name, after), "--", {"type": kind, "data": data or {}}))

@@ -6,9 +6,9 @@ from django.utils import timezone
 from rides.models import LedgerEntry
 from rides.services.payments import payment_process
 from rides.services.rides import ride_arrived
-from simulation.city.facts import facts_of
+from simulation.city.facts import Reader
 from simulation.city.invariants import check
-from simulation.city.record import Record, Somebody
+from simulation.city.record import Driven, Record
 from tests.cast import backdate, drive, start
 from users.models import User
 
@@ -24,24 +24,24 @@ def test_the_books_are_read(dewi: User, putri: User) -> None:
     ride_arrived(user_id=dewi.pk, ride_id=ride.pk)
     payment_process(user_id=putri.pk, ride_id=ride.pk, total_cost=6900, status="ACCEPTED")
     users, since = {str(dewi.pk), str(putri.pk)}, timezone.now() - AN_HOUR
-    record = Record()
-    record.people["Putri"] = Somebody("Putri", str(putri.pk), "Putri", putri.msisdn or "", is_driver=False)
-    facts = facts_of(users, since, {str(ride.pk): 2.3})
+    facts = Reader(since).read(users, {str(ride.pk): Driven(2.3)})
     assert [(f.status, f.total_cost, f.true_km, f.payments) for f in facts.rides] == [
         ("COMPLETED", 6900, 2.3, (("ACCEPTED", 6900),))
     ]
-    assert check(record, facts) == []
+    assert check(Record(), facts) == []
     LedgerEntry.objects.create(ride=ride, distance_km=0, cost=6900, created_at=timezone.now())
-    assert [violation.rule for violation in check(record, facts_of(users, since, {}))] == ["books"]
+    assert [violation.rule for violation in check(Record(), Reader(since).read(users, {}))] == ["books"]
 
 
 def test_events_are_those_of_phones(dewi: User, putri: User) -> None:
     """Each person's notifications are expected, offers only perhaps; strangers' and older ones are not looked at."""
     ride = start(dewi, putri)
     since = timezone.now() - AN_HOUR
-    events = facts_of({str(dewi.pk)}, since, {}).events
+    reader = Reader(since)
+    events = reader.read({str(dewi.pk)}, {}).events
     assert {event.user_id for event in events} == {str(dewi.pk)}
     assert {event.kind for event in events} >= {"match_proposal", "ride_pickup", "ride_start"}
     assert {event.ref for event in events if event.kind == "ride_start"} == {str(ride.pk)}
-    assert all(event.is_sure == (event.kind != "match_proposal") for event in events)
-    assert facts_of({str(dewi.pk)}, timezone.now() + AN_HOUR, {}).events == []
+    assert all((event.until is not None) == (event.kind == "match_proposal") for event in events)
+    assert reader.read({str(dewi.pk)}, {}).events == []  # each is told once
+    assert Reader(timezone.now() + AN_HOUR).read({str(dewi.pk)}, {}).events == []

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from simulation.city.invariants import check
+from simulation.city.invariants import Checker, check
 from simulation.city.promises import Promises
-from simulation.city.record import Facts, Record, Seen
-from tests.simulation.city.ride import BEGAN, HOME, PAYMENT, RIDE, honest, ride, say, session, tell, told
+from simulation.city.record import Event, Facts, Fault, Record, Seen
+from tests.simulation.city.ride import BEGAN, HOME, NOW, PAYMENT, RIDE, honest, mark, ride, say, session, tell, told
 
 
 def index(record: Record, name: str, kind: str) -> int:
@@ -42,7 +42,7 @@ def test_the_last_notification_dropped() -> None:
     record, facts = honest()
     record.frames["Putri"].pop()
     assert found(record, facts) == [("lost", "r1")]
-    tell(record, "Putri", session(7), after=60)
+    tell(record, "Putri", session(7, epoch="new"), after=60)
     assert found(record, facts) == []
 
 
@@ -55,6 +55,140 @@ def test_a_doubled_notification() -> None:
     record, facts = honest()
     tell(record, "Joko", told("ride_completed", 8, {"ride": RIDE, "payment": PAYMENT}))
     assert found(record, facts) == [("doubled", "r1")]
+
+
+def _offer(**changed: Any) -> Event:
+    facts: dict[str, Any] = {"user_id": "t", "at": NOW + 1, "kind": "match_proposal", "ref": "n", "until": NOW + 31}
+    return Event(**{**facts, **changed})
+
+
+REJECTED = Event("t", NOW + 3, "match_rejected", "n")
+
+
+def _stay(record: Record) -> None:
+    tell(record, "Tono", told("beacon_update", 1, {"is_active": True}), after=60)
+
+
+def _be_shown(record: Record) -> None:
+    tell(record, "Tono", told("match_proposal", 1, {"match_id": "n"}), after=20)
+
+
+def _be_told_with_the_state(record: Record) -> None:
+    tell(record, "Tono", session(0, recovered=True, proposals=[{"match_id": "n"}]), after=2)
+
+
+def _lose_the_network(record: Record) -> None:
+    mark(record, "Tono", "disconnected", after=3)
+    tell(record, "Tono", session(0, recovered=True), after=2)
+    _stay(record)
+
+
+def _fall_asleep(record: Record) -> None:
+    mark(record, "Tono", "asleep", after=3)
+    _stay(record)
+
+
+@pytest.mark.parametrize(
+    ("happens", "events", "wrong"),
+    [
+        (_stay, [_offer()], True),
+        (_stay, [_offer(until=NOW + 5)], False),
+        (_stay, [_offer(), REJECTED], False),
+        (_be_shown, [_offer()], False),
+        (_be_told_with_the_state, [_offer()], False),
+        (_lose_the_network, [_offer()], False),
+        (_fall_asleep, [_offer()], False),
+    ],
+    ids=["never-came", "too-short", "withdrawn", "came", "in-the-state", "without-network", "asleep"],
+)
+def test_an_offer_that_never_comes(happens: Callable[[Record], None], events: list[Event], wrong: bool) -> None:
+    """An offer that a living session is not shown is found; not one that ended at once, nor on a phone that slept."""
+    record, facts = honest()
+    happens(record)
+    if REJECTED in events:
+        tell(record, "Tono", told("match_rejected", 2, {"match_id": "n"}))
+    assert found(record, Facts(facts.rides, [*facts.events, *events])) == ([("lost", "n")] if wrong else [])
+
+
+def test_a_phone_that_never_gets_a_session() -> None:
+    """Somebody who could not connect in all the time is found."""
+    record, facts = honest()
+    del record.frames["Tono"]
+    assert [str(one) for one in check(record, facts)] == ["session: Tono never got a session"]
+
+
+@pytest.mark.parametrize(("code", "wrong"), [(4409, True), (4401, True), (None, False)])
+def test_a_phone_that_is_thrown_out(code: int | None, wrong: bool) -> None:
+    """A phone that is told to stay away is found, as nobody has a second one; one that hung up is not."""
+    record, facts = honest()
+    mark(record, "Tono", "closed", {"code": code, "reason": "x"})
+    mark(record, "Tono", "new phone")
+    tell(record, "Tono", session(4, epoch="e"))
+    assert found(record, facts) == ([("session", "")] if wrong else [])
+
+
+FAULT = Fault(NOW + 5, NOW + 6, "valkey", "kill")
+
+
+@pytest.mark.parametrize(
+    ("state", "faults", "wrong"),
+    [
+        (session(7, recovered=True), [], False),
+        (session(9), None, True),
+        (session(0, epoch="new"), None, False),
+        (session(0, epoch="new"), [], True),
+        (session(0, epoch="new"), [FAULT], False),
+        (session(0, epoch="new"), [Fault(NOW - 60, NOW - 59, "valkey", "kill")], True),
+        (session(0, epoch="new"), [Fault(NOW + 5, NOW + 6, "nats", "kill")], True),
+    ],
+    ids=["resumed", "gap", "no-log", "no-fault", "its-fault", "an-old-fault", "another-fault"],
+)
+def test_a_history_that_is_lost(state: dict[str, Any], faults: list[Fault] | None, wrong: bool) -> None:
+    """A fresh state in place of what a history still has is found, and so is a new epoch that no fault explains."""
+    record, facts = honest()
+    mark(record, "Joko", "disconnected")
+    tell(record, "Joko", state)
+    violations = found(record, Facts(facts.rides, facts.events, faults))
+    assert violations == ([("reset", "")] if wrong else [])
+
+
+def test_a_state_that_was_asked_for() -> None:
+    """The answer to `sync` is no loss."""
+    record, facts = honest()
+    record.frames["Joko"].append(Seen(NOW + 30, "->", {"type": "sync", "data": {}, "id": "s"}))
+    tell(record, "Joko", session(9))
+    tell(record, "Joko", {"type": "ack", "data": {}, "id": "s"})
+    assert found(record, facts) == []
+
+
+def test_violations_show_while_a_run_lasts() -> None:
+    """What is wrong is told at the frame or look at the books where it shows first, and once."""
+    record, _ = honest()
+    checker = Checker(record.people, Promises())
+    frames = record.frames["Joko"]
+    swapped = [*frames[:3], frames[4], frames[3], *frames[5:]]
+    found_at = [n for n, seen in enumerate(swapped) for _ in checker.see("Joko", seen)]
+    assert found_at[0] == 3
+    for name in ("Putri", "Tono"):
+        assert not [one for seen in record.frames[name] for one in checker.see(name, seen)]
+    doubled = Facts([ride(ledger_cost=12000)], [])
+    assert [one.rule for one in checker.compare(doubled, NOW + 20)] == ["books"]
+    assert [one.rule for one in checker.compare(doubled, NOW + 40)] == []
+    unheard = Facts([ride(ledger_cost=12000)], [Event("t", NOW + 5, "beacon_update", "")])
+    assert [one.rule for one in checker.compare(unheard, NOW + 30)] == []
+    assert [one.rule for one in checker.compare(Facts(doubled.rides), NOW + 40)] == ["lost"]
+
+
+def test_books_are_judged_when_they_were_read() -> None:
+    """A ride and news that came after the books were read are no violation yet, nor is a ride that goes on."""
+    record, facts = honest()
+    checker = Checker(record.people, Promises())
+    for name in record.people:
+        for seen in record.frames[name]:
+            assert not list(checker.see(name, seen))
+    assert list(checker.compare(Facts(), NOW)) == []
+    assert list(checker.compare(Facts([ride(status="ONGOING", ledger_cost=1)], facts.events), NOW + 20)) == []
+    assert list(checker.compare(Facts([ride()]), NOW + 20, is_over=True)) == []
 
 
 @pytest.mark.parametrize("kind", ["match_confirm", "payment_process"])
@@ -84,7 +218,7 @@ def test_swapped_notifications() -> None:
     ("frame", "wrong"),
     [
         (session(7, recovered=True), False),
-        (session(99), False),
+        (session(7), False),
         (session(3, epoch="new"), False),
         (session(9, recovered=True), True),
         (session(7, epoch="new", recovered=True), True),
@@ -116,7 +250,7 @@ BOOKS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("changed", BOOKS, ids=str)
+@pytest.mark.parametrize("changed", BOOKS, ids=lambda changed: next(iter(changed)))
 def test_books_that_disagree(changed: dict[str, Any]) -> None:
     """A double fare and every other disagreement of ledger, ride, receipt and payment is found."""
     record, facts = honest()
@@ -141,8 +275,20 @@ def test_fares_off_the_road(billed: float, wrong: bool) -> None:
     record, facts = honest()
     changed = ride(billed_km=billed, ledger_km=billed)
     assert found(record, Facts([changed], facts.events)) == ([("fare", "r1")] if wrong else [])
+    unseen_corner = msgspec.structs.replace(changed, line_km=1.9)
+    assert found(record, Facts([unseen_corner], facts.events)) == ([("fare", "r1")] if billed in (2.19, 0) else [])
     unknown = msgspec.structs.replace(changed, true_km=None)
     assert found(record, Facts([unknown], facts.events)) == []
+
+
+@pytest.mark.parametrize(
+    ("billed", "flags", "wrong"), [(2.5, "", True), (2.5, "implausible_fixes", False), (1.0, "", False)]
+)
+def test_lies_win_nothing_unseen(billed: float, flags: str, wrong: bool) -> None:
+    """A phone that tells lies may lose by them; what it wins support must be asked to look at."""
+    record, facts = honest()
+    changed = ride(billed_km=billed, ledger_km=billed, flags=flags, cheated=True)
+    assert found(record, Facts([changed], facts.events)) == ([("fare", "r1")] if wrong else [])
 
 
 def test_two_rides_at_once() -> None:

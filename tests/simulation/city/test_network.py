@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -25,7 +27,7 @@ async def ask(url: str, word: bytes) -> bytes:
         writer.write(word)
         writer.write_eof()
         return await reader.read()
-    except ConnectionError:
+    except OSError:
         return b""
     finally:
         await hang_up(writer)
@@ -39,14 +41,7 @@ async def hang_up(writer: asyncio.StreamWriter) -> None:
 
 async def test_a_network_is_cut_and_comes_back() -> None:
     """What is under way is lost with a cut, nobody gets through while it lasts, and afterwards all do."""
-    echoes: list[asyncio.Task[None]] = []
-
-    def take_call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        echoes.append(asyncio.create_task(echo(reader, writer)))
-
-    server = await asyncio.start_server(take_call, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server, Network(f"http://127.0.0.1:{port}") as network:
+    async with echoing() as url, Network(url) as network:
         assert await ask(network.url, b"hello") == b"hello"
         reader, writer = await asyncio.open_connection("127.0.0.1", int(network.url.rpartition(":")[2]))
         writer.write(b"x")
@@ -58,7 +53,42 @@ async def test_a_network_is_cut_and_comes_back() -> None:
         network.cut(0)
         assert await ask(network.url, b"again") == b"again"
         assert network.cuts == 2
-    await asyncio.gather(*echoes)
+
+
+@asynccontextmanager
+async def echoing() -> AsyncIterator[str]:
+    """A server that says back what it hears; this is its address."""
+    tasks: list[asyncio.Task[None]] = []
+
+    def take_call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.create_task(echo(reader, writer)))
+
+    server = await asyncio.start_server(take_call, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    await asyncio.gather(*tasks)
+
+
+async def test_a_phone_sleeps() -> None:
+    """While the phone sleeps everything waits, and the call lives; nothing is lost."""
+    async with echoing() as url, Network(url) as network:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(network.url.rpartition(":")[2]))
+        writer.write(b"a")
+        assert await reader.read(1) == b"a"
+        network.sleep(0.2)
+        writer.write(b"b")
+        begun = time.monotonic()
+        assert await reader.read(1) == b"b"
+        assert time.monotonic() - begun >= 0.15
+        assert (network.naps, network.cuts) == (1, 0)
+        await hang_up(writer)
+
+
+async def test_calls_go_to_whoever_takes_them() -> None:
+    """A server that refuses a call is passed over; much that is said at once comes through whole."""
+    async with echoing() as url, Network("http://127.0.0.1:1", url) as network:
+        much = b"x" * 300_000
+        assert await asyncio.gather(*(ask(network.url, much) for _ in range(6))) == [much] * 6
 
 
 async def test_a_server_that_is_away_ends_the_call() -> None:

@@ -9,7 +9,8 @@ def test_the_frames_concerned_are_kept(tmp_path: Path) -> None:
     """Each violation has a file with the frames of its people, where those of its ride are marked."""
     record, _ = honest()
     violations = [Violation("books", "wrong", ("Putri",), "r1"), Violation("order", "wrong", ("Tono",))]
-    first, second = keep_evidence(violations, record, tmp_path / "new")
+    folder = tmp_path / "new"
+    first, second = (keep_evidence(violation, record, folder, n) for n, violation in enumerate(violations, 1))
     head, *frames = [json.loads(line) for line in first.read_text().splitlines()]
     assert head == {"rule": "books", "text": "wrong", "people": ["Putri"], "ride_id": "r1"}
     assert {frame["person"] for frame in frames} == {"Putri"}

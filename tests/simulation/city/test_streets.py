@@ -11,15 +11,26 @@ from tests.cast import MONAS
 
 @pytest.fixture(scope="module")
 def streets() -> Streets:
-    return Streets(MONAS, seed=3)
+    return Streets.generated(MONAS, seed=3)
 
 
 def test_a_seed_gives_a_city(streets: Streets) -> None:
     """The same seed gives the same streets, another seed others; every crossing can be reached."""
-    assert nx.utils.graphs_equal(streets.graph, Streets(MONAS, seed=3).graph)
-    assert not nx.utils.graphs_equal(streets.graph, Streets(MONAS, seed=4).graph)
-    assert nx.is_connected(streets.graph)
+    assert nx.utils.graphs_equal(streets.graph, Streets.generated(MONAS, seed=3).graph)
+    assert not nx.utils.graphs_equal(streets.graph, Streets.generated(MONAS, seed=4).graph)
+    assert nx.is_strongly_connected(streets.graph)
     assert len({edge["kmh"] for *_, edge in streets.graph.edges(data=True)}) == 2
+
+
+def test_some_streets_have_one_direction(streets: Streets) -> None:
+    """About a quarter of the lanes has one direction, no avenue has, and no way goes against it."""
+    edges = streets.graph.edges
+    lanes = {frozenset(edge) for edge in edges if edges[edge]["kmh"] == 25}
+    one_way = [edge for edge in edges if edge[::-1] not in edges]
+    assert 0.15 < len(one_way) / len(lanes) < 0.35
+    assert {edges[edge]["kmh"] for edge in one_way} == {25}
+    start, end = one_way[0]
+    assert len(streets.way(end, start)) > 2
 
 
 @pytest.mark.parametrize("speed", [1, 7, 500])
