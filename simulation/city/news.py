@@ -40,6 +40,8 @@ class _Phone(msgspec.Struct):
     came: Counter[News] = msgspec.field(default_factory=Counter)
     since: Counter[News] = msgspec.field(default_factory=Counter)
     """What came since the last fresh state."""
+    shown: set[str] = msgspec.field(default_factory=set)
+    """Offers that came with a state."""
     repeated: dict[News, float] = msgspec.field(default_factory=dict)
     """What came more than once, and when for the last time."""
     spans: list[tuple[float, float]] = msgspec.field(default_factory=list)
@@ -115,7 +117,7 @@ class NewsRules:
             phone.begun = seen.at
         phone.epoch, phone.last = epoch, seq
         for offer in seen.data["state"].get("proposals") or ():
-            phone.came["match_proposal", str(offer["match_id"])] += 1
+            phone.shown.add(str(offer["match_id"]))
 
     def _number(self, name: str, phone: _Phone, seen: Seen) -> Iterator[Violation]:
         """Numbers follow each other; news come as often as they were written down, also under new numbers."""
@@ -179,7 +181,7 @@ class NewsRules:
         for name, event in waiting:
             until = event.at + self._promises.offer
             phone = self._phones[name]
-            if phone.came["match_proposal", event.ref]:
+            if phone.came["match_proposal", event.ref] or event.ref in phone.shown:
                 continue
             if now < until + STATE_AGE and not is_over:
                 self._offers.append((name, event))

@@ -13,8 +13,9 @@ pytestmark = pytest.mark.e2e
 
 
 def test_a_city_survives_kills_and_freezes() -> None:
-    """On the whole system no promise is broken while its processes are killed and frozen."""
-    arguments = ["--faults", "--drivers", "6", "--passengers", "5", "--rides", "6", "--speed", "60", "--every", "48"]
+    """On the whole system no promise is broken while its processes are killed, frozen and restarted."""
+    people = ["--drivers", "6", "--passengers", "5", "--rides", "6", "--speed", "60"]
+    arguments = ["--faults", "--only", "processes", "--every", "45", *people]
     done = subprocess.run(
         [sys.executable, "-m", "tests.stress.city", *arguments],
         cwd=BASE_DIR, env={**os.environ, "DOTENV": ".env.of-no-tests"},

@@ -110,6 +110,15 @@ def test_an_offer_that_never_comes(happens: Callable[[Record], None], events: li
     assert found(record, Facts(facts.rides, [*facts.events, *events])) == ([("lost", "n")] if wrong else [])
 
 
+def test_an_offer_in_many_states() -> None:
+    """An offer may be in every state that a phone is given, and come as news too."""
+    record, facts = honest()
+    for _ in range(3):
+        _be_told_with_the_state(record)
+    _be_shown(record)
+    assert found(record, Facts(facts.rides, [*facts.events, _offer()])) == []
+
+
 def test_a_phone_that_never_gets_a_session() -> None:
     """Somebody who could not connect in all the time is found."""
     record, facts = honest()
