@@ -149,7 +149,11 @@ def promises(speed: float) -> Promises:
     attempts, response = settings.MATCH_MAX_ATTEMPTS, settings.MATCH_RESPONSE_TIMEOUT.total_seconds()
     between = max(settings.MATCH_SEARCH_INTERVAL, settings.MATCH_WINDOW).total_seconds()
     least, most = OFFER_SECONDS
-    return Promises(search=attempts * (response + between) + SLACK, offer=min(most, max(least, response / 2)))
+    return Promises(
+        search=attempts * (response + between) + SLACK,
+        offer=min(most, max(least, response / 2)),
+        fare_share=FARE_SHARE if speed <= BLOCKS_BECOME_STEPS else FARE_SHARE_OF_BLOCKS,
+    )
 
 
 def matching() -> dict[str, str]:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -47,6 +47,10 @@ FLUSH_BATCH = 200
 
 PASSENGER_EVERY_S = 10.0
 """Seconds between two positions of a passenger that are kept: enough to tell whether they sit in the vehicle."""
+
+
+UNPLACED_MAX = 600
+"""Fixes of a connection that wait while the database is away: of ten minutes, with one a second."""
 
 
 class TrackBuffer:
@@ -152,6 +156,7 @@ class PositionIntake:
         self._ride: CurrentRide | None = None
         self._ride_is_known = False
         self._bucket = TokenBucket(settings.WS_LOCATION_RATE, max(1, settings.WS_LOCATION_RATE))
+        self._unplaced: deque[tuple[Fix, Whereabouts | None]] = deque(maxlen=UNPLACED_MAX)
         self._latest: tuple[str, dict[str, Any]] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sending: asyncio.Task[None] | None = None
@@ -173,14 +178,26 @@ class PositionIntake:
             positions().report(self._user_id, where, fix.received_at, driver=self._driver)
         if where is not None and not reason:
             await link().publish(LOCATION_SUBJECT, position_data(self._user_id, where))
-        ride = await self._current_ride()
+        self._unplaced.append((fix, where))
+        ride = await self._place_all()
         if ride is None:
             return
-        self._keep(ride, fix, where)
         if ride.is_driver and ride.status == RideStatus.ONGOING:
             await self._warnings.note(where.sighting if where else None, reason, fix.received_at)
         if where is not None and not reason and ride.ended_at is None:
             await self._relay(ride, where)
+
+    async def _place_all(self) -> CurrentRide | None:
+        """Add the fixes that no ride is known of yet to the track of the current one, if there is one, and return it.
+
+        While the ride cannot be read they wait: the client is told of an error, and does not know of which position.
+        """
+        ride = await self._current_ride()
+        while self._unplaced:
+            fix, where = self._unplaced.popleft()
+            if ride is not None:
+                self._keep(ride, fix, where)
+        return ride
 
     def _keep(self, ride: CurrentRide, fix: Fix, where: Whereabouts | None) -> None:
         """Add a fix to the track of the ride that it belongs to."""
@@ -216,6 +233,8 @@ class PositionIntake:
         What a passenger reported is only looked at in the end, and is written in its time.
         """
         if self._driver:
+            if self._unplaced:
+                await self._place_all()
             await track_buffer().flush(self._user_id)
 
     async def _current_ride(self) -> CurrentRide | None:

@@ -15,6 +15,7 @@ from realtime.socket import position_intake as tracking
 from realtime.socket.position_intake import PositionIntake, TrackBuffer, track_buffer
 from rides.models import TrackPoint
 from rides.positions import positions
+from rides.selectors import ride_under_way
 from rides.services.rides import ride_arrived, ride_start
 from rides.services.tracks import Report, tracks_record
 from tests.cast import MONAS, book, fix_at, start
@@ -67,6 +68,32 @@ async def test_reports_of_an_earlier_connection_are_written_too(dewi: User, putr
     assert list(track_buffer()._waiting) == [ride.pk]
     await PositionIntake(dewi.pk, driver=True).flush()
     assert await points() == 2
+
+
+@pytest.mark.parametrize("then", ["report", "command"])
+async def test_positions_wait_while_the_ride_cannot_be_read(
+    dewi: User, putri: User, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """What was reported while the database was away is part of the track before the next command is carried out."""
+    await in_write_thread(start, dewi, putri)
+    intake, before = PositionIntake(dewi.pk, driver=True), await points()
+    away = [True, True]
+
+    def read_or_fail(user_id: UUID) -> Any:
+        if away:
+            away.pop()
+            raise OperationalError("away")
+        return ride_under_way(user_id)
+
+    monkeypatch.setattr(tracking, "ride_under_way", read_or_fail)
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            await intake.report(HERE)
+    if then == "report":
+        await intake.report(HERE)
+    await intake.flush()
+    assert await points() == before + (3 if then == "report" else 2)
+    assert not intake._unplaced
 
 
 async def test_what_cannot_be_written_stays_in_front(monkeypatch: pytest.MonkeyPatch) -> None:
