@@ -10,6 +10,8 @@ ifneq ($(HOST):$(PORT),127.0.0.1:8000)
 export PUBLIC_URL ?= http://$(HOST):$(PORT)
 endif
 
+IN_PROCESS := $(addprefix tests/,common events users rides simulation realtime nebengjek web clients)  # what coverage sees
+
 # without it every server that a test starts compiles all modules again
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -18,7 +20,7 @@ ifeq ($(wildcard .env),)
 export DEBUG ?= true
 endif
 
-.PHONY: help texts run run-distributed ride city docs migrate test test-sqlite test-postgres test-faults test-hostile bench browser screenshots check format clean
+.PHONY: help texts run run-distributed ride city docs migrate coverage test test-sqlite test-postgres test-faults test-hostile bench browser screenshots check format clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +44,9 @@ test-sqlite: $(VENV)/.dev-ready
 
 test-postgres: $(VENV)/.dev-ready
 	@$(BIN)/python -m tests.on_postgres -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) tests/events tests/users tests/rides tests/realtime
+
+coverage: $(VENV)/.dev-ready  ## Run the tests within one process each, and fail where they reach too little of the code
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term --cov-report=html $(ARGS) $(IN_PROCESS)
 
 test-faults: $(VENV)/.dev-ready  ## Pull every plug of the distributed system under load, in full size
 	@$(BIN)/python -m tests.stress.faults $(ARGS)
