@@ -46,7 +46,7 @@ def test_a_server_is_ready_when_the_database_and_the_background_work_are(
 
 def test_a_database_that_does_not_answer_is_noticed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
-        vendor = "sqlite"
+        vendor = "postgresql"
 
         def cursor(self) -> None:
             raise DatabaseError("gone")
