@@ -45,6 +45,7 @@ test-postgres: $(VENV)/.dev-ready
 
 test-faults: $(VENV)/.dev-ready  ## Pull every plug of the distributed system under load, in full size
 	@$(BIN)/python -m tests.stress.faults $(ARGS)
+	@$(BIN)/python -m tests.stress.alone
 
 test-hostile: $(VENV)/.dev-ready  ## A million hostile frames, slow and idle clients, ten thousand who come and go
 	@$(BIN)/python -m tests.stress.hostile $(ARGS)
