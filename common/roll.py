@@ -22,8 +22,8 @@ INTERVAL = 1.0
 SILENT_AFTER = 3.0
 """Seconds after its last word when a process is named."""
 
-FORGOTTEN_AFTER = 60.0
-"""Seconds after its last word when a process is no longer named: it was killed, or others have taken its place."""
+FORGOTTEN_AFTER = 20.0
+"""Seconds after its last word when a process is no longer named: others do its work, and Prometheus remembers it."""
 
 _BEAT = f"""
 local time = redis.call('TIME')

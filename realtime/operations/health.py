@@ -147,7 +147,7 @@ def bridge_check() -> Check:
 
 
 def _processes() -> Check:
-    """No process of ours may be silent: suspended, hanging, or killed within the last minute."""
+    """No process of ours may be silent: suspended, hanging, or killed a moment ago."""
     silent = silent_processes()
     return {"ok": not silent, **({"silent": silent} if silent else {})}
 

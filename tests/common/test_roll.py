@@ -42,14 +42,14 @@ async def test_a_process_is_on_the_roll_while_it_runs() -> None:
 async def test_who_is_silent_is_named() -> None:
     said(2, "web a:1")
     said(4, "web b:1")
-    said(50, "bridge a:2")
+    said(15, "bridge a:2")
     assert set(silent_processes()) == {"web b:1", "bridge a:2"}
     assert 3 < silent_processes()["web b:1"] < 7
 
 
 async def test_who_is_gone_is_forgotten() -> None:
     """Nobody stays on the roll who was killed long ago."""
-    said(61, "web a:1")
+    said(21, "web a:1")
     assert silent_processes() == {}
     await Roll("web").beat()
     assert await members() == [Roll("web").name]
