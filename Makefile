@@ -50,6 +50,7 @@ coverage: $(VENV)/.dev-ready  ## Run the tests within one process each, and fail
 
 test-faults: $(VENV)/.dev-ready  ## Pull every plug of the distributed system under load, in full size
 	@$(BIN)/python -m tests.stress.faults $(ARGS)
+	@$(BIN)/python -m tests.stress.alone
 
 test-hostile: $(VENV)/.dev-ready  ## A million hostile frames, slow and idle clients, ten thousand who come and go
 	@$(BIN)/python -m tests.stress.hostile $(ARGS)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from common.descriptors import requests_at_once
+
 
 class BoundedASGIHandler(ASGIHandler):
-    """Handles at most `HTTP_THREADS` requests at once.
+    """Handles at most `HTTP_THREADS` requests at once, or fewer where file descriptors are short.
 
     Django gives each request a thread, and so a database connection, of its own; a burst of requests would open as
     many, and take the file descriptors that the sockets need. A request waits only after its body has been read:
@@ -20,9 +21,11 @@ class BoundedASGIHandler(ASGIHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._places = asyncio.Semaphore(settings.HTTP_THREADS)
+        self._places: asyncio.Semaphore | None = None
 
     async def run_get_response(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer a request when fewer than `HTTP_THREADS` are being handled."""
+        """Answer a request when fewer than that are being handled."""
+        if self._places is None:  # the server may have changed its limits since it was made
+            self._places = asyncio.Semaphore(requests_at_once())
         async with self._places:
             return await super().run_get_response(request)

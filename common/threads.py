@@ -57,7 +57,18 @@ async def in_read_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kw
     return await _run(_readers(), partial(function, *args, **kwargs))
 
 
+def wait_for_write_thread(function: Callable[[], R]) -> R:
+    """Run `function` in its turn among the writes, and wait for it; for threads that may wait."""
+    return _writers().submit(_careful(function)).result()
+
+
 async def _run(threads: Executor, call: Callable[[], R]) -> R:
+    return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, _careful(call))
+
+
+def _careful(call: Callable[[], R]) -> Callable[[], R]:
+    """Return the call with a look at the connection before, and without one after an error."""
+
     def work() -> R:
         _drop_dead_connection()
         try:
@@ -69,7 +80,7 @@ async def _run(threads: Executor, call: Callable[[], R]) -> R:
         _proof.answered_at = time.monotonic()
         return result
 
-    return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, work)
+    return work
 
 
 class _Proof(threading.local):

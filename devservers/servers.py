@@ -53,6 +53,10 @@ class NatsServer(Server):
         """What NATS_URL takes."""
         return f"nats://127.0.0.1:{self.port}"
 
+    def reload(self) -> None:
+        """Read the configuration file again."""
+        os.kill(self.pid, signal.SIGHUP)
+
     def command(self) -> list[str]:
         """Return the command line."""
         command = [str(self.program), "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.data)]
@@ -69,6 +73,8 @@ class ValkeyServer(Server):
     def __init__(self, folder: Path, port: int | None = None, *, appendonly: bool = True) -> None:
         super().__init__(folder, port)
         self.appendonly = appendonly
+        self.options: list[str] = []
+        """Further words of the command line."""
 
     @classmethod
     def find(cls) -> Path | None:
@@ -86,7 +92,7 @@ class ValkeyServer(Server):
         """Return the command line."""
         kept = ["--appendonly", "yes" if self.appendonly else "no", "--appendfsync", "everysec", "--save", ""]
         place = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.data)]
-        return [str(self.program), *place, *kept]
+        return [str(self.program), *place, *kept, *self.options]
 
 
 class PostgresServer(Server):

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 import msgspec
-from django.utils import timezone
 
+from common import clock
 from common.db import delete_batch
 from events.models import DeadLetter
 
@@ -34,7 +34,7 @@ def dead_letters_keep(letters: Iterable[Dead]) -> None:
                 payload=letter.payload,
                 headers={storable(name): storable(value) for name, value in letter.headers.items()},
                 reason=storable(letter.reason)[:2000],
-                created_at=timezone.now(),
+                created_at=clock.now(),
             )
             for letter in letters
         ],
@@ -44,7 +44,7 @@ def dead_letters_keep(letters: Iterable[Dead]) -> None:
 
 def purge_dead_letters(keep: timedelta) -> int:
     """Delete a batch of the letters that are older than `keep`, replayed or not; return how many."""
-    return delete_batch(DeadLetter.objects.filter(created_at__lt=timezone.now() - keep).order_by("pk"))
+    return delete_batch(DeadLetter.objects.filter(created_at__lt=clock.now() - keep).order_by("pk"))
 
 
 def storable(text: str) -> str:
@@ -56,7 +56,7 @@ def dead_letters_request_replay(*, ids: Iterable[int] | None = None) -> int:
     """Request the replay of these letters (None: of all that were never replayed); return how many."""
     letters = DeadLetter.objects.filter(replay_requested_at__isnull=True)
     letters = letters.filter(replayed_at__isnull=True) if ids is None else letters.filter(pk__in=list(ids))
-    return letters.update(replay_requested_at=timezone.now())
+    return letters.update(replay_requested_at=clock.now())
 
 
 def letters_waiting() -> int:
@@ -72,7 +72,7 @@ def dead_letters_to_replay(limit: int) -> list[DeadLetter]:
 def dead_letter_mark_replayed(letter: DeadLetter) -> None:
     """Mark a letter as replayed; another request publishes it once more."""
     DeadLetter.objects.filter(pk=letter.pk).update(
-        replayed_at=timezone.now(), replay_requested_at=None, replays=letter.replays + 1
+        replayed_at=clock.now(), replay_requested_at=None, replays=letter.replays + 1
     )
 
 

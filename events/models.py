@@ -7,6 +7,8 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
+from common import clock
+
 
 class OutboxEvent(models.Model):
     """One event, written in the transaction of the service that caused it.
@@ -22,7 +24,7 @@ class OutboxEvent(models.Model):
     data = models.JSONField()
     audience = models.JSONField(help_text="Recipient's id -> data of their own, or null for the event's data.")
     valid_until = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now)
     published_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     failed_at = models.DateTimeField(null=True, blank=True, help_text="Given up after the last attempt.")

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F, Min, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
+from common import clock
 from common.db import database_now, delete_batch
 from events.base import Event
 from events.models import OutboxEvent
@@ -51,11 +51,6 @@ def _row(event: Event) -> OutboxEvent:
     )
 
 
-def pending_events(limit: int) -> list[OutboxEvent]:
-    """Return the oldest events that were neither published nor given up, in the order of their numbers."""
-    return list(_pending().order_by("id")[:limit])
-
-
 def expired_among(rows: Sequence[OutboxEvent]) -> set[int]:
     """Return the keys of the events that are not valid any more, by the clock of the database.
 
@@ -67,11 +62,17 @@ def expired_among(rows: Sequence[OutboxEvent]) -> set[int]:
     return set(OutboxEvent.objects.filter(pk__in=limited, valid_until__lte=Now()).values_list("pk", flat=True))
 
 
-def backlog() -> Backlog:
-    """Return how much is pending."""
-    found = _pending().aggregate(count=Count("id"), oldest=Min("created_at"))
+def backlog_above(number: int) -> tuple[Backlog, int | None]:
+    """Return how much is pending above a number, and the first of it."""
+    above = pending().filter(id__gt=number)
+    found = above.aggregate(count=Count("id"), oldest=Min("created_at"), first=Min("id"))
     age = (database_now() - found["oldest"]).total_seconds() if found["oldest"] else 0.0
-    return Backlog(found["count"], max(0.0, age))
+    return Backlog(found["count"], max(0.0, age)), found["first"]
+
+
+def newest_number() -> int:
+    """Return the number of the newest event that is committed; 0 where there is none."""
+    return OutboxEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
 
 
 def given_up() -> int:
@@ -79,13 +80,14 @@ def given_up() -> int:
     return OutboxEvent.objects.filter(failed_at__isnull=False).count()
 
 
-def _pending() -> QuerySet[OutboxEvent]:
+def pending() -> QuerySet[OutboxEvent]:
+    """Return the events that were neither published nor given up."""
     return OutboxEvent.objects.filter(published_at__isnull=True, failed_at__isnull=True)
 
 
 def mark_published(rows: Sequence[OutboxEvent]) -> None:
     """Mark events as published."""
-    OutboxEvent.objects.filter(pk__in=[row.pk for row in rows]).update(published_at=timezone.now(), error="")
+    OutboxEvent.objects.filter(pk__in=[row.pk for row in rows]).update(published_at=clock.now(), error="")
 
 
 def mark_attempt(row: OutboxEvent, error: str) -> bool:
@@ -96,7 +98,7 @@ def mark_attempt(row: OutboxEvent, error: str) -> bool:
 
 def mark_given_up(row: OutboxEvent) -> None:
     """Try no more; `outbox_events_retry` takes it back."""
-    OutboxEvent.objects.filter(pk=row.pk).update(failed_at=timezone.now())
+    OutboxEvent.objects.filter(pk=row.pk).update(failed_at=clock.now())
 
 
 def outbox_events_retry(*, ids: Iterable[int]) -> int:
@@ -110,7 +112,7 @@ def outbox_events_retry(*, ids: Iterable[int]) -> int:
 
 def purge_given_up(keep: timedelta) -> int:
     """Delete a batch of the events that were given up longer than `keep` ago; return how many."""
-    return delete_batch(OutboxEvent.objects.filter(failed_at__lt=timezone.now() - keep).order_by("failed_at"))
+    return delete_batch(OutboxEvent.objects.filter(failed_at__lt=clock.now() - keep).order_by("failed_at"))
 
 
 def purge_published(keep: timedelta) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -19,11 +20,15 @@ from common.threads import in_read_thread, in_write_thread
 from events import outbox, wakeups
 from events.buses.base import Bus, BusUnavailable, Refused
 from events.models import OutboxEvent
+from events.pending import PendingEvents
 
 logger = logging.getLogger(__name__)
 
 RETRY_DELAY = 1.0
 """Seconds between two attempts to publish a batch."""
+
+SLOW = 3.0
+"""Seconds without an answer of the bus after which that is its trouble, long before the attempt is given up."""
 
 
 class Relay:
@@ -43,6 +48,16 @@ class Relay:
         self._woken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._repetition = Repetition()
+        self._reason = ""
+        self._asked_at: float | None = None
+        self._outbox = PendingEvents()
+
+    @property
+    def trouble(self) -> str:
+        """Why events wait for the bus at this moment; empty while they do not."""
+        if self._asked_at is not None and (waited := time.monotonic() - self._asked_at) > SLOW:
+            return self._reason or f"no answer for {waited:.0f} s"
+        return self._reason
 
     def wake(self) -> None:
         """Read the outbox now; may be called from any thread."""
@@ -69,11 +84,12 @@ class Relay:
             self._on_relayed(done)
             if done < len(rows):
                 await asyncio.sleep(RETRY_DELAY)
+        self._reason = ""
         return total
 
     async def _pending(self) -> list[OutboxEvent]:
         with self._step("reading the outbox"):
-            return await in_read_thread(outbox.pending_events, settings.RELAY_BATCH)
+            return await in_read_thread(self._outbox.read, settings.RELAY_BATCH)
 
     async def _publish_batch(self, rows: list[OutboxEvent]) -> int:
         """Publish a batch, or as many of its first events as the bus takes: the order must be kept."""
@@ -81,15 +97,17 @@ class Relay:
         try:
             return await all_or_each(rows, self._publish, self._publish_one, passing=passing, log=logger, what="events")
         except BusUnavailable as exc:
-            if self._repetition.is_new(reason := brief(exc)):
-                logger.warning("%d events are waiting: %s", len(rows), reason)
+            self._reason = brief(exc)
+            if self._repetition.is_new(self._reason):
+                logger.warning("%d events are waiting: %s", len(rows), self._reason)
             return 0
 
     async def _publish_one(self, row: OutboxEvent) -> bool:
         """Publish one event; return False where the next has to wait for it. One that always fails is given up."""
         try:
             await self._publish([row])
-        except BusUnavailable:
+        except BusUnavailable as exc:
+            self._reason = brief(exc)
             return False
         except Refused as exc:
             await in_write_thread(outbox.mark_attempt, row, str(exc))
@@ -112,7 +130,12 @@ class Relay:
             expired = await in_read_thread(outbox.expired_among, rows)
         if expired:
             logger.info("%d events had expired before they could be published.", len(expired))
-        await self._bus.publish([row for row in rows if row.pk not in expired])
+        self._asked_at = time.monotonic()
+        try:
+            await self._bus.publish([row for row in rows if row.pk not in expired])
+        finally:
+            self._asked_at = None
+        self._reason = ""
         with self._step("marking events as published"):
             await in_write_thread(outbox.mark_published, rows)
 

@@ -8,7 +8,6 @@ phones around a pick-up cannot starve it, and a driver who is the only one aroun
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -18,8 +17,8 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
-from django.utils import timezone
 
+from common import clock
 from rides.cells import STEP_KM, between_cells_km, cell_distance_km
 from rides.geo import GeoPoint
 from rides.models import DRIVER_BUSY, OPEN_MATCH, CandidateOutcome, DeviceReceipt, Finder, Match, RejectReason, Ride
@@ -142,7 +141,7 @@ def consider(finder: Finder, offers: Collection[Match], room: int) -> list[Offer
     It looks at the nearest `FIRST_LOOK` drivers, and at `FARTHER` times as many while there is room: so the cost does
     not depend on how many drivers a city has.
     """
-    now = time.time()
+    now = clock.timestamp()
     this_attempt = {offer.driver_id for offer in offers if offer.attempt == finder.attempts}
     before = {offer.driver_id for offer in offers} | refused_before(finder)
     known: dict[UUID, Driver] = {}
@@ -188,7 +187,7 @@ def rings_beyond(finder: Finder) -> list[tuple[float, float, int]]:
     """
     radii = {search_radius_km(attempt) for attempt in range(finder.attempts, settings.MATCH_MAX_ATTEMPTS + 1)}
     edges = sorted(radii | {FAR * max(radii)})
-    newest = time.time() - settings.LOCATION_MAX_AGE.total_seconds()
+    newest = clock.timestamp() - settings.LOCATION_MAX_AGE.total_seconds()
     near = positions().drivers_near(finder.location, edges[-1], newest, MAX_CONSIDERED)
     outside = [(between_cells_km(place.point, finder.location), place) for _, place in near if place.online]
     beyond = [(km, place.user_id) for km, place in outside if km > edges[0]]
@@ -282,7 +281,7 @@ def drivers_among(driver_ids: Collection[UUID], passenger_id: UUID | None = None
     """Return what the database says about drivers; one query, or none for nobody."""
     if not driver_ids:
         return {}
-    now = timezone.now()
+    now = clock.now()
     riding = Ride.objects.filter(driver=OuterRef("pk"), status__in=DRIVER_BUSY)
     offers = Match.objects.filter(driver=OuterRef("pk"), status__in=OPEN_MATCH, expires_at__gt=now).order_by()
     count = offers.values("driver").annotate(count=Count("pk")).values("count")

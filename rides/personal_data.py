@@ -11,9 +11,9 @@ import msgspec
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from common import clock
 from common.db import delete_old_steps, delete_steps
 from common.errors import Conflict
 from rides.models import (
@@ -104,7 +104,7 @@ class RidesData:
 
     def expire(self) -> Steps:
         """Remove tracks and offers' traces, and coarsen places, after their retention times."""
-        now = timezone.now()
+        now = clock.now()
         over = ~Q(ride__status__in=PASSENGER_BUSY)
         old = Q(ride__created_at__lt=now - settings.TRACK_RETENTION)
         yield from delete_old_steps(TrackPoint.objects.all(), over & old)
@@ -143,7 +143,7 @@ def keeps_track(ride: Ride) -> bool:
 
 def rides_with_a_track() -> QuerySet[Ride]:
     """Return the rides that have arrived and whose track is kept: neither too old nor of somebody who was erased."""
-    oldest = timezone.now() - settings.TRACK_RETENTION
+    oldest = clock.now() - settings.TRACK_RETENTION
     kept = Ride.objects.filter(arrived_at__isnull=False, created_at__gte=oldest)
     return kept.filter(driver__erased_at__isnull=True, passenger__erased_at__isnull=True)
 

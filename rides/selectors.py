@@ -10,8 +10,8 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 from django.db.models import Exists, Q, QuerySet
-from django.utils import timezone
 
+from common import clock
 from common.db import read_snapshot
 from common.prepared import Prepared
 from rides.abandonment import abandonment
@@ -90,7 +90,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 def user_facts(user_id: UUID, role: str) -> Facts | None:
     """Return what there is of a user, read at one moment; None for nobody."""
-    row = _FACTS["driver" if role == Role.DRIVER else "passenger"].first(user_id, timezone.now())
+    row = _FACTS["driver" if role == Role.DRIVER else "passenger"].first(user_id, clock.now())
     if row is None:
         return None
     account_role, version, is_active, *facts = row
@@ -169,7 +169,7 @@ def current_ride(user_id: UUID, role: str) -> Ride | None:
 def ride_is_abandoned(ride_id: UUID, user_id: UUID) -> bool:
     """Whether a user may leave a ride that is under way."""
     ride = Ride.objects.filter(pk=ride_id, status=RideStatus.ONGOING).first()
-    return ride is not None and abandonment(ride, user_id, timezone.now()) is not None
+    return ride is not None and abandonment(ride, user_id, clock.now()) is not None
 
 
 def ride_under_way(user_id: UUID) -> CurrentRide | None:
@@ -185,7 +185,7 @@ def ride_under_way(user_id: UUID) -> CurrentRide | None:
 
 
 def _ride_just_ended(driver_id: UUID) -> CurrentRide | None:
-    ended = Ride.objects.filter(driver_id=driver_id, status__in=DRIVEN, arrived_at__gte=timezone.now() - BACKLOG)
+    ended = Ride.objects.filter(driver_id=driver_id, status__in=DRIVEN, arrived_at__gte=clock.now() - BACKLOG)
     ride = ended.order_by("-created_at").first()
     if ride is None or ride.arrived_at is None:
         return None
@@ -248,7 +248,7 @@ def reported_point(point: TrackPoint) -> ReportedPoint:
 
 
 def _open_matches(user_id: UUID, side: str) -> list[OpenMatch]:
-    waiting = Match.objects.filter(**{f"{side}_id": user_id}, status__in=OPEN_MATCH, expires_at__gt=timezone.now())
+    waiting = Match.objects.filter(**{f"{side}_id": user_id}, status__in=OPEN_MATCH, expires_at__gt=clock.now())
     return [open_match(match, user_id) for match in waiting.order_by("created_at")]
 
 

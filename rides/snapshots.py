@@ -7,9 +7,9 @@ from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.utils import timezone
 from msgspec import UNSET, Meta
 
+from common import clock
 from common.examples import Examples
 from events.base import Moment
 from rides.events import MatchSnapshot, PaymentSnapshot, RideSnapshot
@@ -192,7 +192,7 @@ def match_fields(match: Match) -> dict[str, Any]:
 def people_of(ride: Ride) -> dict[str, Any]:
     """Return who drives and who rides, with which vehicle; nobody when the ride has been over for `CARD_RETENTION`."""
     over_since = ride.cancelled_at or ride.arrived_at
-    if over_since is not None and timezone.now() - over_since > settings.CARD_RETENTION:
+    if over_since is not None and clock.now() - over_since > settings.CARD_RETENTION:
         return {}
     vehicle: dict[str, Any] = {"vehicle_type": ride.vehicle_type, "vehicle_plate": ride.vehicle_plate}
     return {

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from common import clock
 from common.admin import RecordedAdmin
 from rides.fares.legal import outside_the_law
 from rides.fares.tariff import Drive, Surcharge, price, price_lines
@@ -60,7 +61,7 @@ class TariffForm(forms.ModelForm[Tariff]):
     def clean_valid_from(self) -> Any:
         """Refuse the past: rides have been booked in it."""
         begin = self.cleaned_data["valid_from"]
-        if begin < timezone.now() - timedelta(minutes=5):
+        if begin < clock.now() - timedelta(minutes=5):
             raise ValidationError("This is in the past: rides have been booked since.")
         return begin
 
@@ -115,7 +116,7 @@ class TariffAdmin(RecordedAdmin[Tariff]):
 
     def save_model(self, request: HttpRequest, obj: Tariff, form: Any, change: bool) -> None:
         """Note who has added it."""
-        obj.created_at, obj.created_by = timezone.now(), request.user  # type: ignore[assignment]
+        obj.created_at, obj.created_by = clock.now(), request.user  # type: ignore[assignment]
         super().save_model(request, obj, form, change)
 
     def page_context(self, request: HttpRequest, obj: Tariff) -> dict[str, Any]:
@@ -126,7 +127,7 @@ class TariffAdmin(RecordedAdmin[Tariff]):
     @admin.display(description="holds now", boolean=True)
     def holds_now(self, tariff: Tariff) -> bool:
         """Whether it is the newest version of its name that has begun, and is not withdrawn."""
-        newest = Tariff.objects.filter(name=tariff.name, valid_from__lte=timezone.now()).first()
+        newest = Tariff.objects.filter(name=tariff.name, valid_from__lte=clock.now()).first()
         return newest == tariff and not tariff.is_withdrawn
 
     @admin.display(description="examples")

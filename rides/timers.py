@@ -14,8 +14,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Min, QuerySet
-from django.utils import timezone
 
+from common import clock
 from common.db import database_now
 from rides.matching import OfferDecision
 from rides.models import OPEN_MATCH, Finder, FinderStatus, Match, Ride, RideStatus
@@ -35,8 +35,8 @@ BATCH = 200
 
 def run_due() -> int:
     """Do everything that is due now; return the number of rows handled."""
-    # By the clock of the database as well: a dispatcher whose clock is fast must not end every offer.
-    now = min(timezone.now(), database_now())
+    # Also by the database itself: this process may not have measured its clock yet, and must not end every offer.
+    now = min(clock.now(), database_now())
     matches = Match.objects.filter(status__in=OPEN_MATCH, expires_at__lte=now).order_by("expires_at")
     expired = _each(matches.values_list("pk", flat=True)[:BATCH], lambda pk: match_expire(match_id=pk))
     continued = _continue_searches(now)

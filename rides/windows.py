@@ -10,7 +10,6 @@ scarce every search gets one before any gets two, and with drivers enough each g
 
 from __future__ import annotations
 
-import time
 from collections import ChainMap, Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from django.conf import settings
 from django.db.models import Q
 from msgspec.structs import replace
 
+from common import clock
 from rides.matching import (
     FARTHER,
     FIRST_LOOK,
@@ -99,7 +99,7 @@ def plan(finders: Sequence[Finder], now: datetime) -> dict[UUID, list[OfferDecis
     Reads by a few statements, however many searches there are. The same searches and drivers lead to the same
     decisions, in whatever order they come.
     """
-    at = time.time()
+    at = clock.timestamp()
     searches = _searches(sorted(finders, key=lambda finder: (finder.created_at, finder.pk.int)), now)
     known = _look([search for search in searches if search.room > 0], at)
     left = _share_out(searches, known, now, at)

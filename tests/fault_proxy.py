@@ -93,6 +93,15 @@ class FaultProxy:
         """Cut all connections now."""
         self._call(self._cut_all)
 
+    def redirect(self, port: int) -> None:
+        """Lead to another server from now on, as an address does after a failover; all connections are cut."""
+
+        def turn() -> None:
+            self._target = port
+            self._cut_all()
+
+        self._call(turn)
+
     def heal(self) -> None:
         """Pass everything on again; connections of which something was dropped are cut, as they are of no use."""
 

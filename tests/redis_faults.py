@@ -7,10 +7,16 @@ import time
 from collections.abc import Callable
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+from devservers.patience import until_true
 from devservers.servers import ValkeyServer
 
 Undo = Callable[[], object]
+
+SLOW_KEYS, KEY_DELAY = 40_000, 500
+"""How many keys take so many microseconds each to load: 20 s."""
 
 
 def out_of_memory(server: ValkeyServer, client: redis.Redis) -> Undo:
@@ -64,6 +70,41 @@ def without_disk(server: ValkeyServer, client: redis.Redis) -> Undo:
     return undo
 
 
+def loading(server: ValkeyServer, client: redis.Redis) -> Undo:
+    """Start again, with data that takes its time to load: LOADING."""
+    keys = [f"loading:{n}" for n in range(SLOW_KEYS)]
+    with client.pipeline(transaction=False) as batch:
+        for key in keys:
+            batch.set(key, "")
+        batch.execute()
+    server.stop()
+    server.options = ["--key-load-delay", str(KEY_DELAY)]
+    server.prepare()
+    server._launch_server()
+
+    impatient = redis.Redis.from_url(server.url, retry=Retry(NoBackoff(), 0))
+
+    def answer() -> str:
+        try:
+            impatient.ping()
+        except redis.BusyLoadingError:
+            return "loading"
+        except redis.ConnectionError:
+            return "nothing"
+        return "pong"
+
+    until_true(lambda: answer() == "loading")
+
+    def undo() -> None:
+        impatient.config_set("key-load-delay", 0)
+        until_true(lambda: answer() == "pong")
+        impatient.delete(*keys)
+        impatient.close()
+        server.options = []
+
+    return undo
+
+
 def busy(server: ValkeyServer, client: redis.Redis) -> Undo:
     """Run somebody's endless script: BUSY."""
     client.config_set("lua-time-limit", 1)
@@ -102,4 +143,5 @@ REFUSALS = {
     "NOREPLICAS": without_replicas,
     "MISCONF": without_disk,
     "BUSY": busy,
+    "LOADING": loading,
 }

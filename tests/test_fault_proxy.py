@@ -92,6 +92,23 @@ async def test_one_answer_is_lost(proxy: FaultProxy) -> None:
     assert await said(await connect(proxy), b"COMMIT") == b"COMMIT"
 
 
+async def test_it_leads_to_another_server(proxy: FaultProxy) -> None:
+    """Who is connected is cut off, as the server that was there is gone."""
+    pair = await connect(proxy)
+    assert await said(pair, b"one") == b"one"
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(OSError):
+            while await reader.read(1000):
+                writer.write(b"other")
+
+    other = await asyncio.start_server(greet, "127.0.0.1", 0)
+    await asyncio.to_thread(proxy.redirect, other.sockets[0].getsockname()[1])
+    assert await said(pair, b"two") == b""
+    assert await said(await connect(proxy), b"three") == b"other"
+    other.close()
+
+
 async def test_a_delay_holds_each_way(proxy: FaultProxy) -> None:
     pair = await connect(proxy)
     await asyncio.to_thread(proxy.delay, 0.1)

@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
 
+from common import clock
 from common.db import delete_batch, hold_name
 from common.errors import RateLimited
 from users.models import KnownAddress, OneTimeCode
@@ -46,7 +46,7 @@ def code_create(*, msisdn: str, address: str = "", limit: int | None = None) -> 
     `ADDRESSES_PER_NUMBER` times as many from all addresses, `OTP_MAX_PER_ADDRESS` from this address for all numbers, or
     (as `CodesCapped`) `OTP_MAX_PER_HOUR_OVERALL`.
     """
-    now = timezone.now()
+    now = clock.now()
     limit = settings.OTP_MAX_PER_HOUR if limit is None else limit
     if limit:
         _refuse_too_many(msisdn, address, now, limit)
@@ -74,7 +74,7 @@ def code_check(*, msisdn: str, code: str, address: str = "") -> OneTimeCode | No
 
     Not for use in a transaction: a wrong try must stay counted.
     """
-    now = timezone.now()
+    now = clock.now()
     codes = OneTimeCode.objects.filter(msisdn=msisdn).order_by("-created_at", "-pk")
     live = codes.filter(used_at__isnull=True, expires_at__gt=now)
     own = live.filter(address=address).exists()
@@ -88,7 +88,7 @@ def code_check(*, msisdn: str, code: str, address: str = "") -> OneTimeCode | No
 
 def code_take(row: OneTimeCode) -> bool:
     """Mark a code as used, and end the others of its address. Return False if it was used before."""
-    now = timezone.now()
+    now = clock.now()
     if not OneTimeCode.objects.filter(pk=row.pk, used_at__isnull=True).update(used_at=now):
         return False
     others = OneTimeCode.objects.filter(msisdn=row.msisdn, address=row.address, used_at__isnull=True)
@@ -103,12 +103,12 @@ def is_known(msisdn: str, address: str) -> bool:
 
 def codes_of_the_hour() -> int:
     """Return how many codes were sent within the last hour, to all numbers."""
-    return OneTimeCode.objects.filter(created_at__gt=timezone.now() - HOUR).count()
+    return OneTimeCode.objects.filter(created_at__gt=clock.now() - HOUR).count()
 
 
 def purge_codes() -> int:
     """Delete a batch of the codes that no limit counts any more; return how many."""
-    return delete_batch(OneTimeCode.objects.filter(created_at__lt=timezone.now() - HOUR - settings.OTP_TTL))
+    return delete_batch(OneTimeCode.objects.filter(created_at__lt=clock.now() - HOUR - settings.OTP_TTL))
 
 
 def _take_try(row: OneTimeCode, account: str) -> bool:

@@ -14,10 +14,10 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from common import clock
 from common.rest.throttling import network_of_request
 from users.models import KnownAddress, StaffAct, Suspicion, User
 from users.second_factor import second_factor_check
@@ -68,7 +68,7 @@ class CountedLogin(AdminAuthenticationForm):
             tally_add(Suspicion.WRONG_PASSWORD)
             raise
         self._record(StaffAct.LOGIN, user)
-        KnownAddress.objects.update_or_create(user=user, address=network, defaults={"last_login_at": timezone.now()})
+        KnownAddress.objects.update_or_create(user=user, address=network, defaults={"last_login_at": clock.now()})
         return cleaned
 
     def _check_second_factor(self) -> None:

@@ -10,7 +10,6 @@ database keeps these and no token, and the same pair can be made again when an a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -21,9 +20,9 @@ import jwt
 import msgspec
 from django.conf import settings
 from django.db.models import QuerySet
-from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
+from common import clock
 from common.errors import Unauthorized
 from common.prepared import Prepared
 from users.models import TokenAnswer, User
@@ -41,7 +40,10 @@ ACCESS_IDS = UUID("6e656265-6e67-4a65-8b00-000000000001")
 """The namespace of the `jti` of access tokens, which are derived from those of the refresh tokens."""
 
 _OPTIONS: Any = {
-    "verify_exp": False,  # checked below: the leeway is for `iat` only
+    # Times are checked below, by the clock that all processes share; the leeway is not for `exp`.
+    "verify_exp": False,
+    "verify_iat": False,
+    "verify_nbf": False,
     "verify_aud": False,
     "verify_iss": False,
     "verify_sub": False,
@@ -89,7 +91,7 @@ def tokens_issue(user: User, *, request: str = "") -> TokenPair:
 
     With `request` (`request_digest`) the pair is remembered as the answer to this request.
     """
-    now = timezone.now()
+    now = clock.now()
     ends = now + timedelta(minutes=settings.JWT_REFRESH_EXPIRATION)
     issued = OutstandingToken.objects.create(user=user, jti=uuid4().hex, token="", created_at=now, expires_at=ends)
     if request:
@@ -177,7 +179,7 @@ def authenticate(token: str) -> tuple[User, Claims]:
 
 
 def _recent_answers() -> QuerySet[TokenAnswer]:
-    return TokenAnswer.objects.filter(answered_at__gt=timezone.now() - GRACE)
+    return TokenAnswer.objects.filter(answered_at__gt=clock.now() - GRACE)
 
 
 def _pair(user: User, issued: OutstandingToken) -> TokenPair:
@@ -202,7 +204,7 @@ def _decoded(token: str, kind: type[C], required: list[str]) -> C:
         claims = msgspec.convert(_payload(token, options), kind)
     except Exception as exc:  # untrusted input: whatever it breaks, it is a bad token
         raise Unauthorized(f"bad token: {type(exc).__name__}: {exc}") from exc
-    if not time.time() < claims.exp <= LATEST_EXPIRY:
+    if not clock.timestamp() < claims.exp <= LATEST_EXPIRY:
         raise Unauthorized("the token has expired, or expires after the year 9999")
     return claims
 
@@ -218,4 +220,9 @@ def _payload(token: str, options: Any) -> dict[str, Any]:
 
 
 def _verified(token: str, secret: str, options: Any) -> dict[str, Any]:
-    return jwt.decode(token, secret, algorithms=["HS256"], leeway=settings.JWT_LEEWAY, options=options)
+    payload: dict[str, Any] = jwt.decode(token, secret, algorithms=["HS256"], options=options)
+    latest = clock.timestamp() + settings.JWT_LEEWAY
+    for claim in ("iat", "nbf"):
+        if claim in payload and int(payload[claim]) > latest:
+            raise ValueError(f"{claim} is in the future")
+    return payload

@@ -30,6 +30,9 @@ INTERNAL = ("user.revoked",)
 REFUSALS = (10054, 10097)
 """Error codes of JetStream for a message, or its headers, that are larger than the stream allows."""
 
+FULL = (10002, 10028, 10047, 10109)
+"""Error codes of JetStream for a lack of room that is no 503: of the account, of memory or storage, a sealed stream."""
+
 NOT_OUR_STREAM = 10060
 """Error code of JetStream for a message that went to another stream than the expected one, and was not stored."""
 
@@ -100,6 +103,8 @@ class JetStreamBus:
         except APIError as exc:
             if exc.err_code in REFUSALS:
                 raise Refused(f"the stream refuses the event of {len(payload)} bytes: {exc.description}") from exc
+            if exc.err_code in FULL:
+                raise BusUnavailable(f"NATS: {exc.description}") from exc
             if exc.err_code == NOT_OUR_STREAM:
                 raise BusUnavailable(f"NATS: another stream has the subject {event.subject}") from exc
             raise

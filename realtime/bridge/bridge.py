@@ -23,7 +23,7 @@ from realtime.bridge.outbound import Outbound
 from realtime.bridge.passing import PASSING
 from realtime.bridge.position import Position
 from realtime.bridge.replay import DeadLetterReplay
-from realtime.bridge.status import STATUS_INTERVAL, report_status
+from realtime.bridge.status import STATUS_INTERVAL, report_status, report_trouble
 from realtime.bridge.turn import Turn
 from realtime.bridge.watchdog import Stalled, Watchdog
 from realtime.delivery.fence import NotActive
@@ -41,6 +41,7 @@ class Bridge:
         self._context = client.jetstream(timeout=ANSWER_TIMEOUT)
         self._stopping = asyncio.Event()
         self._inbound: Inbound | None = None
+        self._outbound: Outbound | None = None
         self._watchdog = Watchdog()
         self._repetition = Repetition()
 
@@ -57,7 +58,7 @@ class Bridge:
 
     async def run(self) -> None:
         """Be the active bridge, or stand by, until `stop`; report the lag in either case."""
-        report = every(STATUS_INTERVAL, lambda: report_status(self._context))
+        report = every(STATUS_INTERVAL, self._report)
         reporter = asyncio.create_task(self._keep_running("status report", report))
         try:
             while await unless_stopped(self._stopping, self.lease.wait_for()):
@@ -74,6 +75,12 @@ class Bridge:
         finally:
             await self.lease.release()
         return True
+
+    async def _report(self) -> None:
+        """Say how the active bridge is, where that is this one, and how far the stream has been delivered."""
+        if self._outbound is not None:
+            await report_trouble(self._outbound.trouble)
+        await report_status(self._context)
 
     async def _take_turn(self) -> None:
         """Be active until the lease is lost or something fails."""
@@ -103,7 +110,8 @@ class Bridge:
             logger.warning(text)
 
     async def _be_active(self) -> None:
-        inbound, outbound = await self._begin()
+        inbound, self._outbound = await self._begin()
+        outbound = self._outbound
         replay = DeadLetterReplay(self._client, self.counts)
         tasks = [
             asyncio.create_task(inbound.run(), name="inbound"),
@@ -115,6 +123,7 @@ class Bridge:
         try:
             await first_of(*tasks)
         finally:
+            self._outbound = None
             await end(*tasks)
             await inbound.close()
 

@@ -22,6 +22,11 @@ class Outbound:
         bus = JetStreamBus(turn.client, self._deliver, self._skip, turn.position.wait_for, newest=newest)
         self._relay = Relay(bus, self._count, turn.watchdog.step)
 
+    @property
+    def trouble(self) -> str:
+        """Why events wait for NATS at this moment; empty while they do not."""
+        return self._relay.trouble
+
     async def run(self) -> None:
         """Relay until cancelled; woken by a message on `OUTBOX_SUBJECT`."""
         subscription = await self._turn.client.subscribe(OUTBOX_SUBJECT, cb=self._wake)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from uuid import UUID, uuid5
 
 import nats.errors
 from nats.aio.client import Client
@@ -13,6 +14,7 @@ from common.nats import ANSWER_TIMEOUT, AWAY
 from common.threads import in_read_thread, in_write_thread
 from events.dead_letters import dead_letter_give_up_replay, dead_letter_mark_replayed, dead_letters_to_replay
 from events.models import DeadLetter
+from events.signature import SIGNATURE_HEADER, is_signed, own_headers, signature_of
 from events.stream import ID_HEADER, STREAM
 from realtime.bridge.counts import Counts
 
@@ -51,7 +53,21 @@ class DeadLetterReplay:
                 logger.info("Replayed: subject=%s sequence=%d", letter.subject, letter.sequence)
 
     async def _publish(self, letter: DeadLetter) -> None:
-        original = letter.headers.get(ID_HEADER) or f"{letter.stream_id}:{letter.sequence}"
-        others = {name: value for name, value in letter.headers.items() if not name.startswith("Nats-")}
-        headers = {**others, ID_HEADER: f"{original}:replay:{letter.pk}:{letter.replays + 1}"}
-        await self._context.publish(letter.subject, bytes(letter.payload), stream=STREAM, headers=headers)
+        await self._context.publish(
+            letter.subject, bytes(letter.payload), stream=STREAM, headers=headers_of_replay(letter)
+        )
+
+
+def headers_of_replay(letter: DeadLetter) -> dict[str, str]:
+    """Return the headers of a letter that is published again, with another id: the first one was taken before.
+
+    A message of ours stays one, so that each recipient sees what is theirs: its id is another UUID, and it is signed.
+    """
+    payload, turn = bytes(letter.payload), f"replay:{letter.pk}:{letter.replays + 1}"
+    if is_signed(letter.subject, payload, letter.headers):
+        headers = own_headers(letter.headers)
+        headers[ID_HEADER] = str(uuid5(UUID(headers[ID_HEADER]), turn))
+        return {**headers, SIGNATURE_HEADER: signature_of(letter.subject, payload, headers)}
+    original = letter.headers.get(ID_HEADER) or f"{letter.stream_id}:{letter.sequence}"
+    others = {name: value for name, value in letter.headers.items() if not name.startswith("Nats-")}
+    return {**others, ID_HEADER: f"{original}:{turn}"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerInfo, StreamInfo
@@ -18,13 +20,18 @@ STATUS_TTL = 10
 """Seconds after which a report expires."""
 
 _KEY = f"{PREFIX}bridge:lag"
+_TROUBLE = f"{PREFIX}bridge:trouble"
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Whether a bridge is active, and how many messages are undelivered; None where no bridge has reported."""
+    """Whether a bridge is active, and how many messages are undelivered; None where no bridge has reported.
+
+    `trouble` is why the active one cannot publish at this moment; empty while it can.
+    """
 
     is_active: bool
     lag: int | None
+    trouble: str = ""
 
 
 async def report_status(context: JetStreamContext) -> None:
@@ -35,6 +42,14 @@ async def report_status(context: JetStreamContext) -> None:
     except NotFoundError:  # no bridge was active yet
         return
     await async_redis().set(_KEY, max(0, lag), ex=STATUS_TTL)
+
+
+async def report_trouble(trouble: str) -> None:
+    """Store why the active bridge cannot publish; empty where it can."""
+    if trouble:
+        await async_redis().set(_TROUBLE, trouble, ex=STATUS_TTL)
+    else:
+        await async_redis().delete(_TROUBLE)
 
 
 async def _position(context: JetStreamContext, info: StreamInfo) -> int:
@@ -48,8 +63,9 @@ async def _position(context: JetStreamContext, info: StreamInfo) -> int:
 
 def read_status() -> Status:
     """Return the last report."""
-    active, lag = sync_redis().mget([LEASE, _KEY])
-    return Status(active is not None, None if lag is None else int(lag))
+    found: Any = sync_redis().mget([LEASE, _KEY, _TROUBLE])
+    active, lag, trouble = found
+    return Status(active is not None, None if lag is None else int(lag), (trouble or b"").decode())
 
 
 def last_delivered(stored: int, consumer: ConsumerInfo, newest: int) -> int:

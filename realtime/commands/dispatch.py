@@ -12,8 +12,8 @@ import msgspec
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from common import clock
 from common.db import database_now, delete_batch
 from common.errors import DomainError, InvalidFormat, RateLimited, Unauthorized, ValidationFailed
 from common.prepared import Prepared
@@ -116,7 +116,7 @@ def _receipt(user_id: UUID, frame: Frame) -> CommandReceipt | None:
     if frame.command_id is None or _HAS_RECEIPT.first(user_id, frame.command_id) is None:
         return None
     receipt = CommandReceipt.objects.get(user_id=user_id, command_id=frame.command_id)
-    if receipt.created_at < timezone.now() - settings.COMMAND_ID_TTL:
+    if receipt.created_at < clock.now() - settings.COMMAND_ID_TTL:
         receipt.delete()
         return None
     return receipt
@@ -131,7 +131,7 @@ def _keep(user_id: UUID, route: Route, frame: Frame, answer: Answer) -> None:
             type=frame.type,
             digest=_digest(route, frame),
             answer=answer,
-            created_at=timezone.now(),
+            created_at=clock.now(),
         )
 
 

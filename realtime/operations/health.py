@@ -12,7 +12,9 @@ from django.utils import timezone
 from common.db import database_now
 from common.errors import brief
 from common.redis import AWAY, PREFIX, sync_redis
-from events.outbox import backlog
+from common.roll import silent_processes
+from common.threads import wait_for_write_thread
+from events.pending import backlog
 from realtime.bridge.status import read_status
 from realtime.operations.asking import Unanswered, asker
 from realtime.server.background import background
@@ -27,6 +29,9 @@ Checks = Mapping[str, Callable[[], Check]]
 
 MAX_SKEW = 2.0
 """Seconds by which the clock of a process may differ from the database's."""
+
+SQLITE_PATIENCE = 2000
+"""Milliseconds in which another process must let go of SQLite's lock."""
 
 FAULTS = (*AWAY, DatabaseError, Unanswered)
 
@@ -50,7 +55,7 @@ def details() -> dict[str, Check]:
         "connections": _connections,
     }
     if settings.DISTRIBUTED:
-        checks |= {"redis": redis_check, "nats": _nats, "bridge": bridge_check}
+        checks |= {"redis": redis_check, "nats": _nats, "bridge": bridge_check, "processes": _processes}
     return asked(checks)
 
 
@@ -68,13 +73,32 @@ def _carefully(check: Callable[[], Check]) -> Check:
 
 
 def database_check() -> Check:
-    """Whether the database answers, and takes changes: a standby does not."""
-    is_postgresql = connection.vendor == "postgresql"
+    """Whether the database answers, and takes changes: a standby does not, nor does SQLite without room on its disk."""
+    if connection.vendor == "sqlite":
+        wait_for_write_thread(_write_to_sqlite)
+        return {"ok": True}
     with connection.cursor() as cursor:
-        cursor.execute("SHOW transaction_read_only" if is_postgresql else "SELECT 1")
-        if is_postgresql and cursor.fetchone() == ("on",):
+        cursor.execute("SHOW transaction_read_only")
+        if cursor.fetchone() == ("on",):
             return {"ok": False, "error": "the database is read-only"}
     return {"ok": True}
+
+
+def _write_to_sqlite() -> None:
+    """Write a page: whoever else holds the lock, and a disk that is full, are not seen by reading."""
+    patience = int(settings.DATABASE_TIMEOUT.total_seconds() * 1000)
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        session = connection.connection
+        session.execute(f"PRAGMA busy_timeout = {min(SQLITE_PATIENCE, patience)}")
+        try:
+            session.execute("BEGIN IMMEDIATE")
+            session.execute("PRAGMA user_version = 0")
+            session.execute("COMMIT")
+        finally:
+            if session.in_transaction:
+                session.execute("ROLLBACK")
+            session.execute(f"PRAGMA busy_timeout = {patience}")
 
 
 def _clock() -> Check:
@@ -115,10 +139,17 @@ def _outbox() -> Check:
 
 
 def bridge_check() -> Check:
-    """A bridge must be at work, and not far behind; `lag` is null when no bridge runs at all."""
+    """A bridge must be at work, able to publish, and not far behind; `lag` is null when no bridge runs at all."""
     status = read_status()
     near = status.lag is not None and status.lag <= settings.HEALTH_MAX_BRIDGE_LAG
-    return {"ok": status.is_active and near, "active": status.is_active, "lag": status.lag}
+    trouble = {"error": f"events are waiting: {status.trouble}"} if status.trouble else {}
+    return {"ok": status.is_active and near and not trouble, "active": status.is_active, "lag": status.lag, **trouble}
+
+
+def _processes() -> Check:
+    """No process of ours may be silent: suspended, hanging, or killed a moment ago."""
+    silent = silent_processes()
+    return {"ok": not silent, **({"silent": silent} if silent else {})}
 
 
 def _connections() -> Check:

@@ -12,8 +12,10 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from common.clock import shared_clock
 from events.dead_letters import letters_waiting
-from events.outbox import backlog, given_up
+from events.outbox import given_up
+from events.pending import backlog
 from realtime.bridge.status import read_status
 from realtime.metrics import BUCKETS, FAMILIES, Cells, Family, table
 from realtime.operations.asking import asker
@@ -79,11 +81,24 @@ def _logins() -> list[Metric]:
 
 def _bridge() -> list[Metric]:
     status = read_status()
-    active = GaugeMetricFamily("nebengjek_bridge_active", "1 where a bridge is at work.", float(status.is_active))
-    if status.lag is None:
-        return [active]
-    lag = GaugeMetricFamily("nebengjek_bridge_lag", "Messages of the stream yet to be delivered.", status.lag)
-    return [active, lag]
+    held = float(bool(status.trouble))
+    shown: list[Metric] = [
+        GaugeMetricFamily("nebengjek_bridge_active", "1 where a bridge is at work.", float(status.is_active)),
+        GaugeMetricFamily("nebengjek_bridge_held", "1 while NATS takes no events of the active bridge.", held),
+    ]
+    if status.lag is not None:
+        text = "Messages of the stream yet to be delivered."
+        shown.append(GaugeMetricFamily("nebengjek_bridge_lag", text, status.lag))
+    return shown
+
+
+class Skew(Collector):
+    """How wrong the clock of this process is."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Compare it with the database's, as that was measured."""
+        text = "By how much the clock of this process is ahead of the database's."
+        yield GaugeMetricFamily("nebengjek_clock_skew_seconds", text, round(shared_clock().skew, 3))
 
 
 class Done(Collector):
@@ -118,6 +133,7 @@ def exposition() -> bytes:
     registry.register(Counted())
     registry.register(LookedUp())
     registry.register(Ready())
+    registry.register(Skew())
     if not settings.METRICS_FOLDER:  # it knows this process alone
         ProcessCollector(registry=registry)
     return prometheus_client.generate_latest(registry)

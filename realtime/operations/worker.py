@@ -22,7 +22,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from realtime.operations.health import Check, Checks, asked
-from realtime.operations.prometheus import LookedUp
+from realtime.operations.prometheus import LookedUp, Skew
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -72,7 +72,7 @@ def add_port_arguments(parser: CommandParser) -> None:
 def serve_worker(address: str, port: int, pulse: Pulse, checks: Checks, *more: Collector) -> tuple[WSGIServer, Thread]:
     """Show `checks` and metrics on an address of this machine, for as long as the process lives."""
     registry = CollectorRegistry()
-    for collector in (LookedUp(), pulse, *more):
+    for collector in (LookedUp(), Skew(), pulse, *more):
         registry.register(collector)
     ProcessCollector(registry=registry)
     server, thread = prometheus_client.start_http_server(port, address, registry)

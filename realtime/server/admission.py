@@ -17,6 +17,7 @@ from django.conf import settings
 from uvicorn.server import ServerState
 
 from common.addresses import is_trusted_proxy, network_of
+from common.descriptors import allowed, needed
 from realtime import metrics
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 RESERVE = 2304
 """File descriptors kept for databases, Redis, NATS, files, and connections that the system accepts all at once."""
 
-BACKLOG = 2048
+BACKLOG, LEAST_BACKLOG = 2048, 4
 """Connections that the system may have accepted and the server has not yet seen."""
 
 LOG_INTERVAL = 60.0
@@ -143,18 +144,14 @@ def raise_descriptor_limit() -> None:
 
 def most_connections() -> int:
     """Return how many connections may be open at once: `MAX_CONNECTIONS`, or fewer where descriptors are short."""
-    allowed, reserve = _descriptors()
-    return min(settings.MAX_CONNECTIONS, allowed - reserve)
+    return min(settings.MAX_CONNECTIONS, max(1, allowed() - _reserve()))
 
 
 def backlog() -> int:
     """Return how many connections may wait to be accepted: each costs a descriptor when they all are, at once."""
-    return min(BACKLOG, _descriptors()[1] // 2)
+    return max(1, min(BACKLOG, _reserve() - needed()))
 
 
-def _descriptors() -> tuple[int, int]:
-    """Return how many there are, and how many of them are kept for other things than connections."""
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed == resource.RLIM_INFINITY:
-        allowed = 2**31
-    return allowed, min(RESERVE, allowed // 3)
+def _reserve() -> int:
+    """Return how many file descriptors are kept for other things than connections that were let in."""
+    return max(needed() + LEAST_BACKLOG, min(RESERVE, allowed() // 3))

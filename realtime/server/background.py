@@ -7,7 +7,6 @@ In a server it starts with the server (ASGI lifespan), or with the first request
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,9 +21,11 @@ from django.db import connections as databases
 from django.db.backends.base.base import BaseDatabaseWrapper
 from filelock import FileLock, Timeout
 
+from common import clock
 from common.background_tasks import Loops, Work, every
 from common.process import process
 from common.redis import close_async_redis
+from common.roll import Roll
 from common.threads import in_read_thread, in_write_thread
 from events.buses.memory import MemoryBus
 from events.dead_letters import purge_dead_letters
@@ -95,9 +96,11 @@ class Background(Looping):
             "tokens": every(settings.WS_TOKEN_CHECK.total_seconds(), connections().check_tokens),
             "memory": every(PURGE_INTERVAL, purge_memory),
             "lag": measure_lag,
+            "clock": every(clock.INTERVAL, clock.measure),
         }
         if settings.DISTRIBUTED:
             loops["link"] = link().run
+            loops["roll"] = Roll("web").run
             loops["positions"] = every(settings.POSITIONS_INTERVAL.total_seconds(), flush_positions)
         else:
             self._lock = OnlyServer()
@@ -134,13 +137,16 @@ class Dispatcher(Looping):
 
     def start(self) -> None:
         """Run what is due until `stop`; with NATS, wake the relay after each commit."""
-        self._loops.start(
-            {**due_loops(), **({"link": lambda: link().run("dispatcher")} if settings.DISTRIBUTED else {})}
-        )
+        loops = due_loops() | {"clock": every(clock.INTERVAL, clock.measure)}
+        if settings.DISTRIBUTED:
+            loops |= {"link": lambda: link().run("dispatcher"), "roll": Roll("dispatcher").run}
+        self._loops.start(loops)
 
     async def stop(self) -> None:
         """Stop."""
         await self._loops.stop()
+        if settings.DISTRIBUTED:
+            await close_async_redis()
 
 
 def due_loops() -> dict[str, Work]:
@@ -170,7 +176,7 @@ async def purge_memory() -> None:
     """Forget what this process keeps, or Redis does not forget by itself, and nobody needs any more."""
     history().purge()
     purge_limits()
-    await in_read_thread(positions().forget, time.time() - settings.HISTORY_TTL.total_seconds())
+    await in_read_thread(positions().forget, clock.timestamp() - settings.HISTORY_TTL.total_seconds())
 
 
 async def purge_database() -> None:

@@ -6,8 +6,8 @@ import asyncio
 from contextlib import suppress
 
 from django.conf import settings
-from django.utils import timezone
 
+from common import clock
 from common.threads import in_read_thread, in_write_thread
 from events import wakeups
 from rides import windows
@@ -52,4 +52,4 @@ class DueLoop:
 def seconds_until_due() -> float:
     """Return in how many seconds something is due; at most `LONGEST_SLEEP`, and no more than 0 when it is due now."""
     due = next_due()
-    return LONGEST_SLEEP if due is None else (due - timezone.now()).total_seconds()
+    return LONGEST_SLEEP if due is None else (due - clock.now()).total_seconds()

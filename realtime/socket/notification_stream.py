@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from django.utils import timezone
-
+from common import clock
 from common.threads import in_read_thread
 from realtime import metrics
 from realtime.contract.frames import type_of
@@ -94,7 +93,7 @@ class NotificationStream:
 
     def confirm(self, seq: int) -> None:
         """Take the client's word that everything up to `seq` has reached its device."""
-        receipt = self._receipts.confirm(seq, timezone.now())
+        receipt = self._receipts.confirm(seq, clock.now())
         receipt_buffer().add(self.claims.user_id, receipt)
 
     def is_behind(self, epoch: str, head: int) -> bool:

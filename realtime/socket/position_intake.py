@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from uuid import UUID
 from channels.layers import get_channel_layer
 from django.conf import settings
 
+from common import clock
 from common.background_tasks import UNAVAILABLE
 from common.db import AWAY as DATABASE_AWAY
 from common.errors import DomainError
@@ -171,7 +171,7 @@ class PositionIntake:
         await self._remember()
         phone_time = update.timestamp.timestamp() if update.timestamp else None
         hints = (update.accuracy, update.known_speed, update.known_heading)
-        fix = Fix(update.latitude, update.longitude, time.time(), phone_time, self._connection, *hints)
+        fix = Fix(update.latitude, update.longitude, clock.timestamp(), phone_time, self._connection, *hints)
         where, reason = locate(self._where, fix, self._limits)
         self._where = where
         if where is not None:

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.utils import timezone
 
+from common import clock
 from realtime.commands.routes import allowed_actions
 from realtime.contract.frames import unnumbered
 from realtime.contract.messages import Limits, RoleName, SessionReady, UserState
@@ -67,7 +67,7 @@ def ready_frame(
         epoch=epoch,
         seq=seq,
         recovered=recovered,
-        server_time=timezone.now(),
+        server_time=clock.now(),
         state=state,
         limits=limits(),
     )

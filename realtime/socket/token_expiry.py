@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from django.conf import settings
+
+from common import clock
 
 LONGEST_TIMER = 24 * 3600.0
 """Seconds; a longer wait is cut into pieces, because timers do not follow the wall clock."""
@@ -41,7 +42,7 @@ class TokenWatch:
     def _look(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        left = self._expires_at - time.time()
+        left = self._expires_at - clock.timestamp()
         notice = settings.WS_TOKEN_NOTICE.total_seconds()
         if left <= 0:
             self._run(self._end())

@@ -7,8 +7,8 @@ from typing import Any
 
 from django import template
 from django.http import HttpRequest
-from django.utils import timezone
 
+from common import clock
 from common.redis import AWAY
 from rides.staff import figures
 from users.models import Role
@@ -22,7 +22,7 @@ def figures_of_today(context: dict[str, Any]) -> dict[str, Any]:
     """Show to each what he may look at: rides, payments, connections."""
     request: HttpRequest = context["request"]
     may = {model: request.user.has_perm(f"{app}.view_{model}") for app, model in SHOWN}
-    found = figures.figures(timezone.now()) if may["ride"] or may["payment"] else None
+    found = figures.figures(clock.now()) if may["ride"] or may["payment"] else None
     return {"may": may, "figures": found, "connections": _connections() if may["liveconnection"] else None}
 
 

@@ -11,8 +11,8 @@ from threading import BoundedSemaphore
 from uuid import UUID
 
 from django.db import connections, transaction
-from django.utils import timezone
 
+from common import clock
 from common.errors import brief
 from common.process import process
 from rides.models import Device
@@ -62,7 +62,7 @@ def wake_up(*user_ids: UUID, wake: Wake, only_away: bool = False) -> None:
 
 def push(user_ids: Collection[UUID], wake: Wake, *, only_away: bool = False) -> int:
     """Push to all devices of these users; return how many took it. Devices that are gone are removed."""
-    seconds = math.floor((wake.expires_at - timezone.now()).total_seconds())
+    seconds = math.floor((wake.expires_at - clock.now()).total_seconds())
     chosen = set(user_ids) - (presence().online(user_ids) if only_away else set())
     if seconds <= 0 or not chosen:
         return 0

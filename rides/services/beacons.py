@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
+from common import clock
 from common.errors import ValidationFailed
 from events.outbox import emit
 from rides.events import BeaconUpdated
@@ -35,7 +34,7 @@ def beacon_update(
     """
     point = _point(latitude, longitude)
     if point is not None:
-        transaction.on_commit(partial(_report, user_id, point, time.time()))
+        transaction.on_commit(partial(_report, user_id, point, clock.timestamp()))
     lock_affairs(user_id)
     user = User.objects.select_related("beacon", "driver").get(pk=user_id)
     beacon: Beacon | None = getattr(user, "beacon", None)
@@ -43,7 +42,7 @@ def beacon_update(
         return
     if is_active:
         require_approval(getattr(user, "driver", None))
-    changed = {"is_active": is_active, "changed_at": timezone.now()}
+    changed = {"is_active": is_active, "changed_at": clock.now()}
     if beacon is None:
         Beacon.objects.create(driver_id=user_id, **changed)
     else:

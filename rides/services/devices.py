@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
+from common import clock
 from common.errors import ValidationFailed
 from rides.models import Device
 from rides.push.base import Target, push_backend
@@ -30,7 +30,7 @@ def device_register(*, user_id: UUID, kind: str, token: str, keys: Mapping[str, 
     except ValueError as exc:
         raise ValidationFailed(f"token: {exc}", field="token") from exc
     device, _ = Device.objects.update_or_create(
-        token=token, defaults={"user_id": user_id, "kind": kind, "keys": dict(keys), "registered_at": timezone.now()}
+        token=token, defaults={"user_id": user_id, "kind": kind, "keys": dict(keys), "registered_at": clock.now()}
     )
     kept = Device.objects.filter(user_id=user_id).order_by("-registered_at").values_list("pk", flat=True)
     Device.objects.filter(user_id=user_id).exclude(pk__in=list(kept[:MOST_DEVICES])).delete()

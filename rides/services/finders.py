@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
+from common import clock
 from common.errors import ValidationFailed
 from events.base import Event
 from events.outbox import emit
@@ -76,7 +76,7 @@ def finder_update(
     asked from there. The same again, or ending what has ended, changes nothing.
     """
     lock_affairs(user_id)
-    now = timezone.now()
+    now = clock.now()
     searches = searches_of_today(user_id, now)
     finder = next((search for search in searches if search.status == FinderStatus.OPEN), None)
     if not is_active:
@@ -110,7 +110,7 @@ def finder_continue(
     """
     passenger_id = Finder.objects.values_list("passenger_id", flat=True).get(pk=finder_id)
     lock_affairs(passenger_id)
-    now = timezone.now()
+    now = clock.now()
     finder = Finder.objects.filter(pk=finder_id, status=FinderStatus.OPEN, due_at__lte=due_by or now).first()
     if finder is None:
         return

@@ -10,8 +10,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
-from django.utils import timezone
 
+from common import clock
 from common.errors import ValidationFailed
 from events.outbox import emit
 from rides.events import MatchAccepted, MatchConfirmed, MatchRejected, RidePickup
@@ -47,7 +47,7 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
     match = _own_match(user_id, match_id)
     if lock_affairs(match.driver_id, match.passenger_id):
         match = _own_match(user_id, match_id)
-    now = timezone.now()
+    now = clock.now()
     _refuse_decided(match, now)
     by_driver = user_id == match.driver_id
     if by_driver:
@@ -73,7 +73,7 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
 
 def match_reject(match: Match, reason: Reason, now: datetime | None = None) -> bool:
     """Close an open match within the caller's transaction; return False when it was closed already."""
-    now = now or timezone.now()
+    now = now or clock.now()
     row = Match.objects.filter(pk=match.pk, status__in=OPEN_MATCH)
     if not row.update(status=MatchStatus.REJECTED, reason=reason, decided_at=now):
         return False
@@ -84,7 +84,7 @@ def match_reject(match: Match, reason: Reason, now: datetime | None = None) -> b
 
 def matches_reject(matches: QuerySet[Match], reason: Reason) -> None:
     """Close all of these matches that are still open, within the caller's transaction, who has locked their people."""
-    now = timezone.now()
+    now = clock.now()
     closed = _open_among(matches)
     emit(*_close(closed, reason, now))
     _wake_finders({match.finder_id for match in closed}, now)
@@ -103,7 +103,7 @@ def match_expire(*, match_id: UUID) -> bool:
         match.refresh_from_db()
     if not match_reject(match, "expired"):
         return False
-    offer_ignored(match, timezone.now())
+    offer_ignored(match, clock.now())
     return True
 
 

@@ -6,8 +6,8 @@ from typing import Literal
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
+from common import clock
 from common.errors import ValidationFailed
 from events.outbox import emit
 from rides.events import PaymentProcessed, RideCompleted
@@ -69,7 +69,7 @@ def payment_settle(*, gateway_name: str, notice: Notice) -> None:
         gateway=gateway_name,
         reference=notice.reference,
         status=notice.words,
-        defaults={"outcome": notice.outcome, "amount": notice.amount, "received_at": timezone.now()},
+        defaults={"outcome": notice.outcome, "amount": notice.amount, "received_at": clock.now()},
     )
     if is_new:
         _settle(ride, payment, notice, gateway_name)
@@ -109,7 +109,7 @@ def _due(ride: Ride, total_cost: int) -> tuple[Ride, Payment]:
 def _decide(ride: Ride, payment: Payment, status: PaymentStatus, method: str = "") -> None:
     payment.status = status
     payment.method = method
-    payment.processed_at = None if status == PaymentStatus.PENDING else timezone.now()
+    payment.processed_at = None if status == PaymentStatus.PENDING else clock.now()
     payment.save(update_fields=["status", "method", "processed_at"])
     processed = PaymentProcessed(**payment_fields(payment, ride))
     if status != PaymentStatus.ACCEPTED:

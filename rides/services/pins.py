@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import time
 
 from django.conf import settings
 from django.core.cache import cache
 
+from common import clock
 from common.errors import RateLimited, ValidationFailed
 from rides.models import Ride
 
@@ -41,7 +41,7 @@ def pin_check(ride: Ride, pin: str | None) -> None:
 
 def _refuse_during_pause(ride: Ride) -> None:
     until: float = cache.get(f"pin-pause:{ride.pk}", 0.0)
-    left = until - time.time()
+    left = until - clock.timestamp()
     if left > 0:
         raise RateLimited("Too many wrong PINs.", retry_after=left)
 
@@ -51,4 +51,4 @@ def _count_wrong(ride: Ride) -> None:
     cache.add(key, 0, MEMORY)
     if cache.incr(key) >= WRONG_TRIES:
         cache.delete(key)
-        cache.set(f"pin-pause:{ride.pk}", time.time() + PAUSE, PAUSE)
+        cache.set(f"pin-pause:{ride.pk}", clock.timestamp() + PAUSE, PAUSE)

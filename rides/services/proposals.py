@@ -8,8 +8,8 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
+from common import clock
 from rides.eta import eta_seconds
 from rides.geo import GeoPoint, distance_km
 from rides.matching import OfferDecision, free_among
@@ -44,7 +44,7 @@ def match_adopt(*, proposal: Proposal) -> bool:
     this search before. Any other is a notification only and changes nothing here. Nothing is emitted, since the bridge
     delivers the message itself.
     """
-    now = timezone.now()
+    now = clock.now()
     expires_at = min(proposal.expires_at or now + settings.MATCH_RESPONSE_TIMEOUT, now + LONGEST_LIFE)
     lock_affairs(proposal.passenger_id, proposal.driver_id)
     finder = Finder.objects.filter(passenger_id=proposal.passenger_id, status=FinderStatus.OPEN).first()

@@ -8,8 +8,8 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
+from common import clock
 from common.errors import ValidationFailed
 from rides.eta import route_between
 from rides.fares.tariff import Drive, billed_distance, price_lines
@@ -25,7 +25,7 @@ SAME_PLACE_KM = 0.3
 def quote_make(*, user: User, location: GeoPoint, target_location: GeoPoint, vehicle_type: str = "") -> Quote:
     """Promise what a ride will cost, for `QUOTE_VALIDITY`; a routing engine is asked outside of any transaction."""
     route = route_between(location, target_location)
-    now = timezone.now()
+    now = clock.now()
     tariff = find_tariff(location, vehicle_type, now)
     rate: int = settings.PRICING_RATE_PER_KM
     km = billed_distance(route.km)

@@ -6,9 +6,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from common import clock
 from common.errors import ValidationFailed
 from rides.models import OPEN_MATCH, Match, Ride, RideStatus
 from rides.services.matches import matches_reject
@@ -27,7 +27,7 @@ def ride_rate(*, user_id: UUID, ride_id: UUID, rating: int) -> None:
     """
     ride = own_ride(user_id, ride_id, "driver", "passenger")
     require_status(ride, RideStatus.COMPLETED, "rated")
-    if ride.completed_at is None or timezone.now() - ride.completed_at > RATING_PERIOD:
+    if ride.completed_at is None or clock.now() - ride.completed_at > RATING_PERIOD:
         raise ValidationFailed(
             _("A ride can be rated for %(days)s days.") % {"days": RATING_PERIOD.days}, field="ride_id"
         )

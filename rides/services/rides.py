@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Literal
@@ -11,8 +10,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
-from django.utils import timezone
 
+from common import clock
 from common.errors import ValidationFailed
 from common.text import in_one_line
 from events.outbox import emit
@@ -59,7 +58,7 @@ def ride_start(
     require_status(ride, RideStatus.PICKUP, "started")
     start = _meeting_point(ride)
     pin_check(ride, pin)
-    now = timezone.now()
+    now = clock.now()
     ride.status = RideStatus.ONGOING
     ride.started_at = now
     track_begin(ride, start, now)
@@ -100,7 +99,7 @@ def ride_cancel(*, user_id: UUID, ride_id: UUID, reason: str = "") -> None:
     support is asked to look at it.
     """
     ride = own_ride(user_id, ride_id, "driver", "passenger")
-    left = abandonment(ride, user_id, timezone.now())
+    left = abandonment(ride, user_id, clock.now())
     if left is None:
         require_status(ride, RideStatus.PICKUP, "cancelled")
     ride.needs_review = left or ""
@@ -119,7 +118,7 @@ def ride_cancel_by_staff(*, ride_id: UUID, reason: str = "") -> None:
     payment = Payment.objects.filter(ride=ride, status=PaymentStatus.PENDING).first()
     if payment is not None:
         payment.status = PaymentStatus.REJECTED
-        payment.processed_at = timezone.now()
+        payment.processed_at = clock.now()
         payment.save(update_fields=["status", "processed_at"])
         emit(PaymentProcessed(**payment_fields(payment, ride)))
     _cancel(ride, "staff", reason)
@@ -129,7 +128,7 @@ def ride_cancel_by_staff(*, ride_id: UUID, reason: str = "") -> None:
 def ride_cancel_overdue(*, ride_id: UUID) -> bool:
     """Cancel a ride that has not started within `PICKUP_TIMEOUT`; return False when it has."""
     ride = ride_locked(ride_id)
-    if ride.status != RideStatus.PICKUP or timezone.now() - ride.created_at < settings.PICKUP_TIMEOUT:
+    if ride.status != RideStatus.PICKUP or clock.now() - ride.created_at < settings.PICKUP_TIMEOUT:
         return False
     _cancel(ride, "system", "The ride did not start in time.")
     return True
@@ -187,7 +186,7 @@ def _locked(ride: Ride) -> Ride:
 
 def _arrive(ride: Ride, adjustment_factor: float) -> None:
     """Settle the fare, and ask for the payment."""
-    now = timezone.now()
+    now = clock.now()
     ride_settle(ride, now)
     shares = share(ride.total_cost, Decimal(str(adjustment_factor)), settings.PRICING_ADMIN_FEE_PERCENT)
     ride.status = RideStatus.ARRIVED
@@ -212,7 +211,7 @@ def _cancel(ride: Ride, by: Side, reason: str) -> None:
     ride.status = RideStatus.CANCELLED
     ride.cancelled_by = by
     ride.cancel_reason = reason
-    ride.cancelled_at = timezone.now()
+    ride.cancelled_at = clock.now()
     ride.save(update_fields=["status", "needs_review", "cancelled_by", "cancel_reason", "cancelled_at"])
     emit(
         RideCancelled(
@@ -260,5 +259,5 @@ def _point(fix: Fix) -> GeoPoint:
 
 
 def _recent(position: Position | None) -> Position | None:
-    oldest = time.time() - settings.LOCATION_MAX_AGE.total_seconds()
+    oldest = clock.timestamp() - settings.LOCATION_MAX_AGE.total_seconds()
     return position if position and position.made_at >= oldest else None

@@ -14,9 +14,9 @@ from uuid import UUID
 
 import msgspec
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
-from django.utils import timezone
+from django.db.models import QuerySet
 
+from common import clock
 from rides.fares.tariff import Booking, full_units
 from rides.fares.terms import terms_of_ride
 from rides.geo import GeoPoint
@@ -51,7 +51,7 @@ def tracks_record(*, reports: Mapping[UUID, Sequence[Report]]) -> None:
     bookings: list[LedgerEntry] = []
     passengers: list[PassengerPoint] = []
     rides = list(_rides(reports))
-    now = timezone.now()
+    now = clock.now()
     for ride in rides:
         own, seen = _within_bounds(ride, reports[ride.pk], now)
         if ride.status != RideStatus.ONGOING:
@@ -110,15 +110,18 @@ def _within_bounds(ride: Ride, reports: Sequence[Report], now: datetime) -> tupl
     return by_driver, by_passenger
 
 
-def _rides(ride_ids: Iterable[UUID]) -> QuerySet[Any]:
-    """Return those of the rides that have started, locked, with the number of the last point that counts."""
-    counted = TrackPoint.objects.filter(ride=OuterRef("pk"), accepted=True).order_by("-id").values("id")
+def _rides(ride_ids: Iterable[UUID]) -> QuerySet[Ride]:
+    """Return those of the rides that have started, locked.
+
+    What else is needed of them is read afterwards: a subquery would look before it has waited for the lock, and not see
+    the points of another process.
+    """
     started = (RideStatus.ONGOING, *DRIVEN)
     rides = Ride.objects.select_for_update(of=("self",)).filter(pk__in=list(ride_ids), status__in=started)
-    return rides.select_related("tariff").order_by("pk").annotate(last_point_id=Subquery(counted[:1]))
+    return rides.select_related("tariff").order_by("pk")
 
 
-def _advance(ride: Any, reports: Sequence[Report]) -> list[TrackPoint]:
+def _advance(ride: Ride, reports: Sequence[Report]) -> list[TrackPoint]:
     """Bring a ride's running estimate on, and return its new points."""
     if ride.meter_rule == first_rule.RULE:
         return _advance_by_first_rule(ride, reports)
@@ -132,10 +135,10 @@ def _advance(ride: Any, reports: Sequence[Report]) -> list[TrackPoint]:
     return points
 
 
-def _advance_by_first_rule(ride: Any, reports: Sequence[Report]) -> list[TrackPoint]:
+def _advance_by_first_rule(ride: Ride, reports: Sequence[Report]) -> list[TrackPoint]:
     assert ride.started_at is not None
     limits, points = limits_of(ride), []
-    last = TrackPoint.objects.get(pk=ride.last_point_id)
+    last = TrackPoint.objects.filter(ride=ride, accepted=True).latest("id")
     place, at = GeoPoint(last.latitude, last.longitude), last.timestamp.timestamp()
     track = first_rule.Track(ride.started_at.timestamp(), place, at, ride.tracked_km)
     for report in reports:

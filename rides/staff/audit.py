@@ -12,8 +12,8 @@ from uuid import UUID
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
+from common import clock
 from events.models import OutboxEvent
 from rides.gateways import QRLinkGateway
 from rides.models import (
@@ -58,7 +58,7 @@ def rides_with_a_fare() -> QuerySet[Ride]:
 
 def _overlaps(side: str, busy: Iterable[RideStatus], end: str) -> Iterator[str]:
     """Find people who were on two rides at once."""
-    now = timezone.now()
+    now = clock.now()
     rides = Ride.objects.order_by(side, "created_at").values_list(
         "pk", f"{side}_id", "status", "created_at", Coalesce(end, "cancelled_at")
     )
@@ -119,6 +119,6 @@ def _matches() -> Iterator[str]:
 
 
 def _outbox() -> Iterator[str]:
-    late = Q(published_at=None, created_at__lt=timezone.now() - DELIVERY_PATIENCE)
+    late = Q(published_at=None, created_at__lt=clock.now() - DELIVERY_PATIENCE)
     for event in OutboxEvent.objects.filter(Q(failed_at__isnull=False) | late).iterator(CHUNK):
         yield f"event {event.event_id} ({event.subject}): {event.error or 'still waits to be delivered'}"

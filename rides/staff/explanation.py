@@ -12,11 +12,11 @@ from uuid import UUID
 
 import msgspec
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from msgspec import Meta
 
+from common import clock
 from events.base import Moment
 from rides.models import Candidate, Finder, FinderStatus, Match, Ride, SearchAttempt
 from rides.staff.fates import Fate, fate_of, in_words
@@ -207,7 +207,7 @@ def _cause(
     finder: Finder, attempts: list[Attempt], outcomes: Counter[str], matches: list[Match], *, is_kept: bool
 ) -> tuple[str, str]:
     """Return the cause as a word and as a sentence."""
-    took = duration(((finder.ended_at or timezone.now()) - finder.created_at).total_seconds())
+    took = duration(((finder.ended_at or clock.now()) - finder.created_at).total_seconds())
     if not is_kept and finder.status != FinderStatus.OPEN:
         return _no_trace(finder, took)
     accepted = next((match for match in matches if fate_of(match, None) == Fate.ACCEPTED), None)

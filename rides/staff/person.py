@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from django.db.models import Q, QuerySet
@@ -10,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from common import clock
 from rides.geo import distance_km
 from rides.models import PASSENGER_BUSY, Beacon, Finder, FinderStatus, Payment, PaymentStatus, Ride
 from rides.money import rupiah
@@ -124,7 +124,7 @@ def _position(user: User) -> Cell | None:
     last = positions().last(user.pk)
     if last is None:
         return None
-    return Cell(age(max(0, time.time() - last.received_at)))
+    return Cell(age(max(0, clock.timestamp() - last.received_at)))
 
 
 def _page(model: str, pk: object) -> str:

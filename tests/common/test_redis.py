@@ -95,7 +95,7 @@ async def test_where_there_is_no_server_both_say_so(settings: Any) -> None:
 @pytest.fixture(scope="module")
 def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     """A server of its own, for tests that make it refuse to work."""
-    with ValkeyServer(tmp_path_factory.mktemp("refusing"), appendonly=False) as server:
+    with ValkeyServer(tmp_path_factory.mktemp("refusing")) as server:
         yield server
 
 

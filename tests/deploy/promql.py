@@ -14,6 +14,7 @@ from realtime.bridge.counts import Counts
 from realtime.bridge.status import Status
 from realtime.operations import prometheus
 from realtime.operations.prometheus import Done, exposition
+from realtime.operations.worker import Pulse
 
 Shown = dict[str, list[dict[str, str]]]
 """The labels of every series, by the name of the metric."""
@@ -39,6 +40,7 @@ def shown_by_all(monkeypatch: Any, settings: Any) -> Shown:
     monkeypatch.setattr(prometheus, "readiness", lambda: dict.fromkeys(("database", "redis"), True))
     bridge = CollectorRegistry()
     bridge.register(Done(lambda: dict.fromkeys(Counts.__struct_fields__, 0)))
+    bridge.register(Pulse())
     shown: Shown = {name: list(series) for name, series in OF_PROMETHEUS.items()}
     for text in (exposition(), generate_latest(bridge)):
         for family in text_string_to_metric_families(text.decode()):

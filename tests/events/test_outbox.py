@@ -11,6 +11,7 @@ from django.utils import timezone
 from events import outbox
 from events.base import Event
 from events.models import OutboxEvent
+from events.pending import PendingEvents
 
 pytestmark = pytest.mark.django_db(transaction=True)
 A, B = UUID(int=1), UUID(int=2)
@@ -77,30 +78,30 @@ def test_an_event_needs_a_transaction() -> None:
 def test_what_waits_is_handed_out_in_order_and_once() -> None:
     for number in range(3):
         emit(Happened(number=number))
-    rows = outbox.pending_events(2)
+    rows = PendingEvents().read(2)
     assert [row.data["number"] for row in rows] == [0, 1]
     outbox.mark_published(rows)
-    assert [row.data["number"] for row in outbox.pending_events(2)] == [2]
+    assert [row.data["number"] for row in PendingEvents().read(2)] == [2]
 
 
 def test_an_event_is_given_up_after_the_last_attempt(settings: Any) -> None:
     settings.RELAY_MAX_ATTEMPTS = 2
     emit(Happened(number=1))
-    (row,) = outbox.pending_events(1)
+    (row,) = PendingEvents().read(1)
     assert not outbox.mark_attempt(row, "broken")
     assert outbox.mark_attempt(row, "broken again")
-    assert outbox.pending_events(1) == [row]
+    assert PendingEvents().read(1) == [row]
     outbox.mark_given_up(row)
     row.refresh_from_db()
     assert (row.attempts, row.error) == (2, "broken again")
     assert row.failed_at is not None
-    assert outbox.pending_events(1) == []
+    assert PendingEvents().read(1) == []
 
 
 def test_only_old_published_events_are_deleted() -> None:
     for number in range(3):
         emit(Happened(number=number))
-    first, second, _ = outbox.pending_events(3)
+    first, second, _ = PendingEvents().read(3)
     outbox.mark_published([first, second])
     OutboxEvent.objects.filter(pk=first.pk).update(published_at=timezone.now() - timedelta(days=8))
     assert outbox.purge_published(timedelta(days=7)) == 1
@@ -123,11 +124,11 @@ def test_what_is_committed_late_is_not_skipped() -> None:
     slow.start()
     assert written.wait(10)
     emit(Happened(number=2))
-    (later,) = outbox.pending_events(10)
+    (later,) = PendingEvents().read(10)
     assert later.data == {"number": 2}
     outbox.mark_published([later])
     may_commit.set()
     slow.join()
-    (earlier,) = outbox.pending_events(10)
+    (earlier,) = PendingEvents().read(10)
     assert earlier.data == {"number": 1}
     assert earlier.pk < later.pk

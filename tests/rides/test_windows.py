@@ -103,7 +103,7 @@ def test_a_search_waits_for_the_end_of_its_window(dewi: User, putri: User, monke
     just_before = due - timedelta(microseconds=1)
     for now, done in ((just_before, 0), (due, 1), (due, 0)):
         monkeypatch.setattr(timers, "database_now", lambda now=now: now)
-        monkeypatch.setattr("rides.timers.timezone.now", lambda now=now: now)
+        monkeypatch.setattr("common.clock.now", lambda now=now: now)
         assert timers.run_due() == done
     assert pairs() == {(dewi, putri)}
     assert open_finder(putri).attempts == 1

@@ -5,8 +5,9 @@
 Starts PostgreSQL, Valkey, NATS, two web processes, two bridges and a dispatcher on this machine, connects the users to
 both web processes, and lets another service publish a message to each pair of users in every round, so each user is
 told of as many notifications as there are rounds. Meanwhile one thing is killed, and started again, or breaks half-way
-for 10 s (`half_dead`). Then `said` and `well` are the seconds until `/health/detailed` names the fault, and until all
-is well after its end; `slowest` is its slowest answer.
+for 10 s (`half_dead`), and a few others take whole rides (`riding`), after which the books must be right. `said` and
+`well` are the seconds until `/health/detailed` names the fault, and until all is well after its end; `slowest` is its
+slowest answer.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ import nats
 
 from bench.burst import SETTLE_TIMEOUT, Crowd, Faults, make_tokens
 from devservers.topology import Topology
-from tests.stress.half_dead import HALF_DEAD, HalfDead, HalfDeath, Sight
+from tests.stress.half_dead import HALF_DEAD, HalfDead, HalfDeath
+from tests.stress.riding import Trips, riding
+from tests.stress.sights import Sight
 
 STREAM, DURABLE = "NEBENGJEK", "bridge"
 SEEN = ("said", "well", "slowest", "lines")
-COLUMNS = ("published", "told", "by state", "resets", "reconnects", "lost", "doubled", "disordered", "unacked")
+COLUMNS = ("published", "told", "by state", "resets", "reconnects", "lost", "doubled", "disordered", "unacked", "rides")
 PAUSE = 4.5
 """Seconds; the lease ends after 3."""
 
@@ -50,6 +53,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     reconnects: int
     faults: Faults
     pending: int
+    trips: Trips
     seconds: float
 
 
@@ -107,10 +111,13 @@ FAULTS: dict[str, Callable[[Topology], None]] = {
 }
 
 
-async def pull(topology: Topology, tokens: dict[UUID, str], fault: str, *, rounds: int) -> Outcome:
-    """Publish so many rounds while a plug is pulled in their midst, and return what everybody was told."""
+async def pull(topology: Topology, tokens: dict[UUID, str], fault: str, *, rounds: int, rides: int = 0) -> Outcome:
+    """Publish so many rounds while a plug is pulled in their midst, and return what everybody was told.
+
+    Meanwhile others take so many rides, from before the fault until after its end.
+    """
     began = time.monotonic()
-    async with Crowd(tokens, topology.urls) as crowd:
+    async with riding(topology.webs, rides, seed=int(began)) as trips, Crowd(tokens, topology.urls) as crowd:
         crowd.published = first = int(began * 1000)  # numbers of their own for each burst
         burst = asyncio.create_task(crowd.publish(topology.nats.url, rounds, pause=0.02))
         await asyncio.sleep(0.02 * rounds / 4)
@@ -134,6 +141,7 @@ async def pull(topology: Topology, tokens: dict[UUID, str], fault: str, *, round
                 sum(fault.out_of_order for fault in faults),
             ),
             pending=pending,
+            trips=trips,
             seconds=time.monotonic() - began,
         )
 
@@ -166,6 +174,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--users", type=int, default=200, help="sockets, on two web processes (%(default)s)")
     parser.add_argument("--rounds", type=int, default=100, help="notifications to each of them (%(default)s)")
+    parser.add_argument("--rides", type=int, default=6, help="rides that others take meanwhile (%(default)s)")
     parser.add_argument("--only", nargs="*", choices=list(FAULTS), default=list(FAULTS), help="which plugs (all)")
     options = parser.parse_args(arguments)
     good = True
@@ -174,19 +183,19 @@ def main(arguments: Sequence[str]) -> int:
         tokens = make_tokens(topology, options.users)
         write(f"{'plug':18}{' '.join(f'{name:>10}' for name in (*COLUMNS, *SEEN))}\n")
         for fault in options.only:
-            outcome = asyncio.run(pull(topology, tokens, fault, rounds=options.rounds))
+            outcome = asyncio.run(pull(topology, tokens, fault, rounds=options.rounds, rides=options.rides))
             faults = outcome.faults
             cells = (
                 options.users * options.rounds, outcome.told, outcome.covered, outcome.resets, outcome.reconnects,
-                faults.lost, faults.doubled, faults.out_of_order, outcome.pending,
+                faults.lost, faults.doubled, faults.out_of_order, outcome.pending, outcome.trips.over,
             )  # fmt: skip
             seen = cells_of(topology.sights[-1]) if isinstance(FAULTS[fault], HalfDeath) else ()
             write(f"{fault:18}{' '.join(f'{cell:>10}' for cell in (*cells, *seen))}\n")
             sys.stdout.flush()
-            good &= faults == Faults() and not outcome.pending
-        audit = topology.webs[0].manage("audit")
-        write(audit.stdout + audit.stderr)
-        good &= audit.returncode == 0
+            audit = topology.webs[0].manage("audit")
+            broken = [*outcome.trips.broken, *([audit.stdout + audit.stderr] if audit.returncode else [])]
+            write("".join(f"    {text}\n" for text in broken))
+            good &= faults == Faults() and not outcome.pending and not broken
     return 0 if good else 1
 
 

@@ -8,47 +8,43 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
-from collections.abc import Callable
+import threading
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-import httpx
 import msgspec
 import nats
 import psycopg
 import redis
+from nats.js import JetStreamContext
 
 from devservers.topology import Topology
 from devservers.web import ServerProcess
-from events.stream import DURABLE, STREAM
+from events.stream import DURABLE, STREAM, SUBJECTS
 from tests.fault_proxy import FaultProxy
+from tests.nats_faults import write_nats_config
 from tests.redis_faults import REFUSALS
-
-WELL_WITHIN = 30.0
-"""Seconds after which nobody waits any longer for all to be well again."""
+from tests.stress.failover import fail_over_postgres, fail_over_valkey
+from tests.stress.riding import HURRIED
+from tests.stress.sights import Sight, Undo, sight_of
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-
-Undo = Callable[[], object]
-
-
-class Sight(msgspec.Struct):
-    """What an operator sees of a fault, in seconds; None where it was never seen, or need not be."""
-
-    said_after: float | None
-    well_after: float | None
-    answered_within: float
-    lines: int
 
 
 class HalfDead(Topology):
     """The whole system, with a proxy before each server."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+        super().__init__(folder, webs=2, bridges=2, **HURRIED)
+        self.folder = folder
+        self.resources = ExitStack()
+        """What faults have started, and what ends with the topology."""
+
+        self.nats.config = folder / "nats.conf"
+        write_nats_config(self.nats.config)
         self.proxies = {name: FaultProxy(getattr(self, name).port) for name in ("postgres", "valkey", "nats")}
         self.sights: list[Sight] = []
 
@@ -64,6 +60,7 @@ class HalfDead(Topology):
 
     def __exit__(self, *exc: object) -> None:
         super().__exit__(*exc)
+        self.resources.close()
         self._proxies.close()
 
 
@@ -76,28 +73,9 @@ class HalfDeath(msgspec.Struct, frozen=True):
     def __call__(self, topology: Topology, seconds: float = 10.0) -> None:
         """Let it happen, and note what is seen of it in `topology.sights`."""
         assert isinstance(topology, HalfDead)
-        web, lines = topology.webs[-1], len(topology.output().splitlines())
-        undo = self.begin(topology)
-        said_after, slowest = _watch(web, lambda body: self.shows is not None and not body[self.shows]["ok"], seconds)
-        undo()
-        well_after, after = _watch(web, lambda body: body["status"] == "ok", WELL_WITHIN, stop=True)
-        lines = max(0, len(topology.output().splitlines()) - lines)  # a process that was started again begins anew
-        topology.sights.append(Sight(said_after, well_after, max(slowest, after), lines))
-
-
-def _watch(
-    web: ServerProcess, seen: Callable[[dict[str, Any]], bool], seconds: float, *, stop: bool = False
-) -> tuple[float | None, float]:
-    """Look at the health of a web process for so long; return when something was seen first, and the slowest answer."""
-    began, first, slowest = time.monotonic(), None, 0.0
-    while time.monotonic() < began + seconds and not (stop and first is not None):
-        asked = time.monotonic()
-        body = httpx.get(f"{web.url}/health/detailed", timeout=30, trust_env=False).json()
-        slowest = max(slowest, time.monotonic() - asked)
-        if first is None and seen(body):
-            first = time.monotonic() - began
-        time.sleep(0.2)
-    return first, slowest
+        topology.sights.append(
+            sight_of(topology.webs[-1], topology.output, lambda: self.begin(topology), self.shows, seconds)
+        )
 
 
 def freeze(topology: HalfDead, server: str) -> Undo:
@@ -141,6 +119,25 @@ def take_connections(topology: HalfDead) -> Undo:
         return lambda: list(map(psycopg.Connection.close, taken))
 
 
+def lose_answers(topology: HalfDead, server: str, word: bytes) -> Undo:
+    """Twice a second, let what a server was asked be done and its answer be lost, with the connection."""
+    over = threading.Event()
+
+    def lose() -> None:
+        while not over.wait(0.5):
+            topology.proxies[server].lose_answer_to(word)
+
+    thread = threading.Thread(target=lose)
+    thread.start()
+
+    def stop() -> None:
+        over.set()
+        thread.join()
+        topology.proxies[server].heal()
+
+    return stop
+
+
 def suspend(topology: HalfDead, which: Callable[[HalfDead], ServerProcess]) -> Undo:
     """Suspend a process."""
     process = which(topology).process
@@ -149,31 +146,56 @@ def suspend(topology: HalfDead, which: Callable[[HalfDead], ServerProcess]) -> U
     return lambda: process.send_signal(signal.SIGCONT)
 
 
-def lose_consumer(topology: HalfDead) -> Undo:
-    """Delete the durable consumer."""
+def of_the_stream(topology: HalfDead, act: Callable[[JetStreamContext], Awaitable[object]]) -> Undo:
+    """Do something to the stream, as an operator may, once; it stays done."""
 
-    async def delete() -> None:
+    async def do() -> None:
         client = await nats.connect(topology.nats.url)
-        await client.jetstream().delete_consumer(STREAM, DURABLE)
+        await act(client.jetstream())
         await client.close()
 
-    asyncio.run(delete())
+    asyncio.run(do())
     return lambda: None
+
+
+async def lose_consumer(context: JetStreamContext) -> None:
+    """Delete the durable consumer."""
+    await context.delete_consumer(STREAM, DURABLE)
+
+
+async def purge(context: JetStreamContext) -> None:
+    """Delete all messages, also those that were not delivered."""
+    await context.purge_stream(STREAM)
+
+
+async def delete(context: JetStreamContext) -> None:
+    """Delete the stream."""
+    await context.delete_stream(STREAM)
 
 
 def fill_stream(topology: HalfDead) -> Undo:
     """Let the stream take no more messages."""
 
-    async def limit(messages: int) -> None:
-        client = await nats.connect(topology.nats.url)
-        context = client.jetstream()
+    async def limit(context: JetStreamContext, *, full: bool) -> None:
         info = await context.stream_info(STREAM)
-        config = info.config.evolve(max_msgs=info.state.messages if messages else -1, discard="new")
+        config = info.config.evolve(max_msgs=info.state.messages if full else -1, discard="new")
         await context.update_stream(config)
-        await client.close()
 
-    asyncio.run(limit(1))
-    return lambda: asyncio.run(limit(0))
+    of_the_stream(topology, partial(limit, full=True))
+    return lambda: of_the_stream(topology, partial(limit, full=False))
+
+
+def configure_nats(topology: HalfDead, *, most_bytes: int = -1, denied: Sequence[str] = ()) -> Undo:
+    """Let NATS take another configuration while it runs, until the end of the fault."""
+    server = topology.nats
+
+    def reload(**options: Any) -> None:
+        assert server.config is not None
+        write_nats_config(server.config, **options)
+        server.reload()
+
+    reload(most_bytes=most_bytes, denied=denied)
+    return reload
 
 
 def wrong_clock(topology: HalfDead, hours: int, which: Callable[[HalfDead], ServerProcess]) -> Undo:
@@ -181,7 +203,7 @@ def wrong_clock(topology: HalfDead, hours: int, which: Callable[[HalfDead], Serv
     process = which(topology)
 
     def start_again(**env: str) -> None:
-        process.kill()
+        process.stop()
         process.env |= env
         process.output.clear()
         process.launch()
@@ -200,14 +222,22 @@ HALF_DEAD: dict[str, HalfDeath] = {
     "valkey-frozen": HalfDeath(partial(freeze, server="valkey"), "redis"),
     "valkey-300ms": HalfDeath(partial(slow, server="valkey"), None),
     **{f"valkey-{word}": HalfDeath(partial(refuse, word=word), "redis") for word in REFUSALS},
+    "valkey-failover": HalfDeath(fail_over_valkey, None),
     "postgres-frozen": HalfDeath(partial(freeze, server="postgres"), "database"),
     "postgres-readonly": HalfDeath(read_only, "database"),
     "postgres-full": HalfDeath(take_connections, "database"),
+    "postgres-commits": HalfDeath(partial(lose_answers, server="postgres", word=b"COMMIT"), None),
+    "postgres-failover": HalfDeath(fail_over_postgres, "database"),
     "nats-frozen": HalfDeath(partial(freeze, server="nats"), "nats"),
-    "nats-full": HalfDeath(fill_stream, None),
-    "nats-consumer": HalfDeath(lose_consumer, None),
-    "web-stopped": HalfDeath(partial(suspend, which=lambda topology: topology.webs[0]), None),
-    "bridge-stopped": HalfDeath(partial(suspend, which=HalfDead.active_bridge), None),
+    "nats-full": HalfDeath(fill_stream, "bridge"),
+    "nats-disk": HalfDeath(partial(configure_nats, most_bytes=1), "bridge"),
+    "nats-refuses": HalfDeath(partial(configure_nats, denied=SUBJECTS), "bridge"),
+    "nats-answers": HalfDeath(partial(lose_answers, server="nats", word=b"HPUB "), None),
+    "nats-consumer": HalfDeath(partial(of_the_stream, act=lose_consumer), None),
+    "nats-purged": HalfDeath(partial(of_the_stream, act=purge), None),
+    "nats-deleted": HalfDeath(partial(of_the_stream, act=delete), None),
+    "web-stopped": HalfDeath(partial(suspend, which=lambda topology: topology.webs[0]), "processes"),
+    "bridge-stopped": HalfDeath(partial(suspend, which=HalfDead.active_bridge), "processes"),
     **(
         {
             "web-clock": _clock(lambda topology: topology.webs[-1], "clock"),
@@ -217,5 +247,5 @@ HALF_DEAD: dict[str, HalfDeath] = {
         if FAKETIME
         else {}
     ),
-    "dispatcher-stopped": HalfDeath(partial(suspend, which=lambda topology: topology.dispatcher), None),
+    "dispatcher-stopped": HalfDeath(partial(suspend, which=lambda topology: topology.dispatcher), "processes"),
 }

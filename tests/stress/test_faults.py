@@ -22,9 +22,9 @@ ROUNDS = 15
 
 
 @pytest.fixture(scope="module")
-def topology() -> Iterator[HalfDead]:
+def topology(template_cluster: Path) -> Iterator[HalfDead]:
     """The whole system; every test leaves it running."""
-    with TemporaryDirectory() as folder, HalfDead(Path(folder)) as running:
+    with TemporaryDirectory() as folder, HalfDead(Path(folder)).with_data_of(template_cluster) as running:
         yield running
 
 
@@ -43,7 +43,13 @@ async def test_nobody_misses_anything(topology: Topology, tokens: dict[UUID, str
     assert outcome.pending == 0
 
 
-@pytest.mark.parametrize("fault", ["valkey-frozen", "postgres-frozen", "nats-frozen"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "valkey-frozen", "valkey-failover", "postgres-frozen", "postgres-commits", "postgres-failover", "nats-frozen",
+        "nats-disk", "nats-deleted", "web-stopped",
+    ],
+)  # fmt: skip
 async def test_a_half_dead_server_is_seen_and_costs_nothing(
     topology: HalfDead, tokens: dict[UUID, str], monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:

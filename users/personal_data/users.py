@@ -11,10 +11,10 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q
 from django.forms.models import model_to_dict
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
+from common import clock
 from common.db import delete_old_steps, delete_steps
 from common.errors import Conflict
 from users.models import Approval, Block, Driver, KnownAddress, OneTimeCode, Paper, Rating, Role, TokenAnswer, User
@@ -45,7 +45,7 @@ class UsersData:
         driver = Driver.objects.filter(user=user)
         driver.update(approval_reason="", vehicle_plate="")
         if settings.DRIVER_APPROVAL:
-            driver.exclude(approval=Approval.REFUSED).update(approval=Approval.PENDING, approval_at=timezone.now())
+            driver.exclude(approval=Approval.REFUSED).update(approval=Approval.PENDING, approval_at=clock.now())
 
     def erase(self, user: User) -> None:
         """Take number, name and vehicle away; the row stays, because rides and payments refer to it."""
@@ -57,7 +57,7 @@ class UsersData:
             full_name="",
             role=Role.PASSENGER,
             is_active=False,
-            erased_at=timezone.now(),
+            erased_at=clock.now(),
             last_login=None,
             password="",
         )
@@ -74,9 +74,9 @@ class UsersData:
 
     def expire(self) -> Steps:
         """Forget addresses of logins after `ADDRESS_RETENTION`, the admin's history after `ADMIN_LOG_RETENTION`."""
-        oldest = timezone.now() - settings.ADDRESS_RETENTION
+        oldest = clock.now() - settings.ADDRESS_RETENTION
         yield from delete_steps(KnownAddress.objects.filter(last_login_at__lt=oldest))
-        logged = timezone.now() - settings.ADMIN_LOG_RETENTION
+        logged = clock.now() - settings.ADMIN_LOG_RETENTION
         yield from delete_old_steps(LogEntry.objects.all(), Q(action_time__lt=logged))
 
     def export(self, user: User) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Min, Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from common import clock
 from common.errors import Conflict
 from users.models import Approval, Driver, Paper, PaperKind, Role, User
 from users.services.revocation import revoke_tokens
@@ -75,7 +75,7 @@ def driver_decide(*, user_id: UUID, approval: Approval, reason: str = "", seen_a
     Nothing does when the driver was decided upon, or changed the vehicle, after `seen_at`: when staff saw the record.
     """
     msisdn = User.objects.select_for_update(no_key=True).values_list("msisdn", flat=True).get(pk=user_id)
-    now = timezone.now()
+    now = clock.now()
     as_seen = Q(approval_at=None) | Q(approval_at__lte=seen_at or now)
     rows = Driver.objects.filter(as_seen, pk=user_id, user__role=Role.DRIVER).exclude(approval=approval)
     if not rows.update(approval=approval, approval_reason=reason, approval_at=now):
@@ -98,4 +98,4 @@ def _approve_anew(user_id: UUID) -> None:
     """Let staff look at what they have not seen; a refusal stays."""
     if settings.DRIVER_APPROVAL:
         rows = Driver.objects.filter(pk=user_id).exclude(approval=Approval.REFUSED)
-        rows.update(approval=Approval.PENDING, approval_at=timezone.now())
+        rows.update(approval=Approval.PENDING, approval_at=clock.now())

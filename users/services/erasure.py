@@ -7,8 +7,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
+from common import clock
 from users.models import Erasure, User
 from users.personal_data.base import Steps, personal_data
 
@@ -31,7 +31,7 @@ def account_erase(*, user_id: UUID) -> None:
         part.check(user)
     for part in parts:
         part.erase(user)
-    Erasure.objects.create(user_id=user_id, requested_at=timezone.now())
+    Erasure.objects.create(user_id=user_id, requested_at=clock.now())
     logger.info("The account of user %s has ended; what is left of their data will be removed.", user_id)
 
 
@@ -41,11 +41,11 @@ def erasure_steps(user_id: UUID | None = None) -> Steps:
     if user_id is not None:
         waiting = waiting.filter(user_id=user_id)
     for erasure in list(waiting):
-        begun = timezone.now()
+        begun = clock.now()
         for part in personal_data():
             yield from part.erase_rest(erasure.user_id)
         if begun - erasure.requested_at > SETTLED:
-            Erasure.objects.filter(pk=erasure.pk).update(finished_at=timezone.now())
+            Erasure.objects.filter(pk=erasure.pk).update(finished_at=clock.now())
             logger.info("The data of user %s has been removed.", erasure.user_id)
 
 

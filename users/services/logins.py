@@ -12,10 +12,10 @@ from typing import NamedTuple
 from django.conf import settings
 from django.contrib.sessions.models import Session as BrowserSession
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
+from common import clock
 from common.db import delete_batch
 from common.errors import Conflict, Unauthorized
 from users.codes import CodesCapped, code_check, code_create, code_take
@@ -111,14 +111,14 @@ def session_once(*, user: User, request: str, act: Callable[[], User]) -> Sessio
 
 def purge_tokens() -> int:
     """Delete a batch of the records of refresh tokens that have expired, and of old answers; return how many."""
-    now = timezone.now()
+    now = clock.now()
     expired = delete_batch(OutstandingToken.objects.filter(expires_at__lt=now))
     return expired + delete_batch(TokenAnswer.objects.filter(answered_at__lt=now - GRACE))
 
 
 def purge_sessions() -> int:
     """Delete a batch of the browser sessions of staff that have expired; return how many."""
-    return delete_batch(BrowserSession.objects.filter(expire_date__lt=timezone.now()))
+    return delete_batch(BrowserSession.objects.filter(expire_date__lt=clock.now()))
 
 
 @transaction.atomic
@@ -127,7 +127,7 @@ def _log_in(code: OneTimeCode, address: str) -> Session:
     if code_take(code):
         user = _user_of_number(code.msisdn)
         _forget_other_devices(user)
-        KnownAddress.objects.update_or_create(user=user, address=address, defaults={"last_login_at": timezone.now()})
+        KnownAddress.objects.update_or_create(user=user, address=address, defaults={"last_login_at": clock.now()})
         return Session(user, tokens_issue(user, request=request))
     again = User.objects.filter(msisdn=code.msisdn, is_active=True).first()
     tokens = tokens_again(again, request=request) if again else None
@@ -146,7 +146,7 @@ def _forget_other_devices(user: User) -> None:
     if settings.SINGLE_DEVICE and OutstandingToken.objects.filter(user=user).exists():
         revoke_tokens(user.pk)
     if user.full_name:
-        User.objects.filter(pk=user.pk).update(name_confirmed=False, history_from=timezone.now())
+        User.objects.filter(pk=user.pk).update(name_confirmed=False, history_from=clock.now())
     for part in personal_data():
         part.withdraw(user)
     user.refresh_from_db()

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from common import clock
 from common.errors import ValidationFailed
 from users.models import Block, Rating, User
 
@@ -24,7 +24,7 @@ def rating_add(*, ride_id: UUID, booked_at: datetime, rater_id: UUID, rated_id: 
         return
     try:
         Rating.objects.create(
-            ride_id=ride_id, rater_id=rater_id, rated_id=rated_id, stars=stars, created_at=timezone.now()
+            ride_id=ride_id, rater_id=rater_id, rated_id=rated_id, stars=stars, created_at=clock.now()
         )
     except IntegrityError as exc:
         raise ValidationFailed(_("You have rated this ride already."), field="ride_id") from exc
@@ -34,4 +34,4 @@ def rating_add(*, ride_id: UUID, booked_at: datetime, rater_id: UUID, rated_id: 
 @transaction.atomic
 def block_add(*, blocker_id: UUID, blocked_id: UUID) -> None:
     """Never again pair these two. Blocking somebody twice changes nothing."""
-    Block.objects.get_or_create(blocker_id=blocker_id, blocked_id=blocked_id, defaults={"created_at": timezone.now()})
+    Block.objects.get_or_create(blocker_id=blocker_id, blocked_id=blocked_id, defaults={"created_at": clock.now()})

@@ -11,10 +11,10 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from common import clock
 from common.admin import ReadOnlyAdmin, ReasonField, answered, ask_first
 from users.models import Approval, Driver, Paper, PaperKind, User
 from users.selectors import may_see_numbers, people_found
@@ -30,7 +30,7 @@ REFUSE_WARNING = gettext_lazy(
 class DecisionForm(forms.Form):
     """When staff saw the records that they decide upon."""
 
-    seen_at = forms.DateTimeField(widget=forms.HiddenInput, required=False, initial=lambda: timezone.now().isoformat())
+    seen_at = forms.DateTimeField(widget=forms.HiddenInput, required=False, initial=lambda: clock.now().isoformat())
 
 
 class ReasonForm(DecisionForm):

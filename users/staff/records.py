@@ -9,9 +9,9 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
+from common import clock
 from common.admin import ReadOnlyAdmin
 from common.rest.throttling import address_of_request
 from users.models import StaffAct, StaffRecord, User
@@ -28,7 +28,7 @@ def record_act(
 ) -> None:
     """Record what a member of staff did, once for each of the targets."""
     address = address_of_request(request)[:64]
-    common = {"at": timezone.now(), "act": act, "actor_id": actor_id, "address": address, "text": text}
+    common = {"at": clock.now(), "act": act, "actor_id": actor_id, "address": address, "text": text}
     about = [(target._meta.label_lower, str(target.pk)) for target in targets] or [("", "")]
     StaffRecord.objects.bulk_create(StaffRecord(target_type=kind, target_id=pk[:64], **common) for kind, pk in about)
 

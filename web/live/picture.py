@@ -11,8 +11,8 @@ from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.utils import timezone
 
+from common import clock
 from realtime.metrics import Totals, totals
 from rides.geo import GeoPoint, distance_km
 from rides.models import RideStatus
@@ -78,7 +78,7 @@ class Painter:
 
     def paint(self) -> Picture:
         """Look at everything."""
-        now = timezone.now()
+        now = clock.now()
         town = overview(now, self._settled)
         self._follow(town)
         duty = {driver.person.user_id: driver for driver in (*town.drivers, *(ride.driver for ride in town.rides))}

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from common import clock
 from events.models import DeadLetter, OutboxEvent
 from rides.models import Ride, RideStatus
 from users.models import Approval, Driver, Role
@@ -57,7 +58,7 @@ def _drivers(request: HttpRequest) -> Iterator[Task]:
 def _rides(request: HttpRequest) -> Iterator[Task]:
     if not request.user.has_perm("rides.view_ride"):
         return
-    now, link = timezone.now(), reverse("admin:rides_ride_changelist")
+    now, link = clock.now(), reverse("admin:rides_ride_changelist")
     flagged = Ride.objects.exclude(needs_review="").count()
     yield Task(flagged, _("rides are flagged for support"), f"{link}?review=yes")
     for status, patience in STUCK_AFTER.items():

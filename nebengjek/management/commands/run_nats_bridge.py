@@ -11,10 +11,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from nats.aio.client import Client
 
-from common.background_tasks import end, unless_stopped
+from common import clock
+from common.background_tasks import end, every, keep_running, unless_stopped
 from common.loops import run
 from common.nats import connect_to_nats
 from common.redis import close_async_redis
+from common.roll import Roll
 from events.stream import STREAM, SUBJECTS, StreamMismatch
 from realtime.bridge.bridge import Bridge
 from realtime.bridge.counts import Counts
@@ -66,14 +68,17 @@ class Command(BaseCommand):
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        beating = asyncio.create_task(self._pulse.run())
+        beating, present = asyncio.create_task(self._pulse.run()), asyncio.create_task(Roll("bridge").run())
+        measuring = asyncio.create_task(keep_running("clock", every(clock.INTERVAL, clock.measure)))
         try:
+            await clock.measure()
             while not stopping.is_set():
                 await self._with_one_connection(stopping, once=once)
                 if once:
                     return
         finally:
-            await end(beating)
+            await end(beating, present, measuring)
+            await close_async_redis()
 
     async def _with_one_connection(self, stopping: asyncio.Event, *, once: bool) -> None:
         """Bridge over one connection to NATS, until `stopping` is set or the library gives the connection up."""

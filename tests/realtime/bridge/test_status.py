@@ -8,10 +8,11 @@ from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
 
 from common.redis import async_redis
-from common.threads import in_read_thread
+from common.threads import in_read_thread, in_write_thread
+from events.models import OutboxEvent
 from events.stream import DURABLE, STREAM, ensure_stream
 from realtime.bridge.bridge import Bridge
-from realtime.bridge.status import Status, position_key, read_status, report_status, stream_id
+from realtime.bridge.status import Status, position_key, read_status, report_status, report_trouble, stream_id
 from tests.patience import until
 
 
@@ -39,6 +40,35 @@ async def test_the_lag_is_what_is_in_the_stream_and_not_delivered(distributed: N
     await context.purge_stream(STREAM)  # what nobody can deliver any more is not waited for
     await report_status(context)
     assert read_status().lag == 0
+
+
+async def test_the_trouble_of_the_active_bridge_ends(distributed: None, nats_client: Client) -> None:
+    await report_trouble("NATS: maximum messages exceeded")
+    assert read_status().trouble == "NATS: maximum messages exceeded"
+    await report_trouble("")
+    assert read_status().trouble == ""
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_stream_that_takes_nothing_is_named(bridge: Bridge, nats_client: Client) -> None:
+    context = nats_client.jetstream()
+    await context.publish("match.found", b"{}")
+    info = await context.stream_info(STREAM)
+    await context.update_stream(info.config.evolve(max_msgs=1, discard="new"))
+    row = OutboxEvent(key="k", type="t", subject="match.found", data={}, audience={})
+    await in_write_thread(row.save)
+
+    async def trouble() -> str:
+        return (await in_read_thread(read_status)).trouble
+
+    await until(trouble)
+    assert "maximum messages exceeded" in await trouble()
+    await context.update_stream(info.config.evolve(max_msgs=-1))
+
+    async def is_over() -> bool:
+        return not await trouble()
+
+    await until(is_over)
 
 
 @pytest.mark.django_db(transaction=True)

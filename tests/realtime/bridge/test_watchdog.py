@@ -11,7 +11,7 @@ import pytest
 from nats.aio.client import Client
 
 from common.redis import async_redis
-from events import outbox
+from events.pending import PendingEvents
 from events.stream import ensure_stream
 from realtime.bridge.lease import KEY
 from realtime.bridge.watchdog import Stalled, Watchdog
@@ -82,15 +82,15 @@ async def test_a_bridge_that_cannot_read_the_outbox_is_replaced(
 ) -> None:
     """Also while no message comes."""
     settings.BRIDGE_LEASE = timedelta(seconds=1)
-    pending, tokens = outbox.pending_events, set[str]()
+    pending, tokens = PendingEvents.read, set[str]()
 
-    def hang_once(limit: int) -> Any:
+    def hang_once(self: PendingEvents, limit: int) -> Any:
         if not tokens:
             tokens.add("hangs")
             hanging.wait()
-        return pending(limit)
+        return pending(self, limit)
 
-    monkeypatch.setattr(outbox, "pending_events", hang_once)
+    monkeypatch.setattr(PendingEvents, "read", hang_once)
     async with running_bridge() as first, running_bridge() as second:
         await until(lambda: asyncio.sleep(0, bool(tokens)))
         held = await holder()

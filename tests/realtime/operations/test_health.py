@@ -1,14 +1,17 @@
+import sqlite3
 import time
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 import redis
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from common.redis import sync_redis
+from common.roll import KEY
 from devservers.servers import ValkeyServer
 from events.models import OutboxEvent
 from realtime.bridge import status
@@ -75,6 +78,10 @@ def test_without_nats_it_is_not_well(transactional_db: None, distributed: None) 
         ({LEASE: "x"}, {"ok": False, "active": True, "lag": None}),
         ({LEASE: "x", status._KEY: 11}, {"ok": False, "active": True, "lag": 11}),
         ({LEASE: "x", status._KEY: 10}, {"ok": True, "active": True, "lag": 10}),
+        (
+            {LEASE: "x", status._KEY: 0, status._TROUBLE: "full"},
+            {"ok": False, "active": True, "lag": 0, "error": "events are waiting: full"},
+        ),
     ],
 )
 def test_a_bridge_must_be_at_work_and_near(
@@ -84,6 +91,14 @@ def test_a_bridge_must_be_at_work_and_near(
     if said:
         sync_redis().mset(said)
     assert details()["bridge"] == expected
+
+
+def test_a_silent_process_is_named(transactional_db: None, distributed: None) -> None:
+    assert details()["processes"] == {"ok": True}
+    client: Any = sync_redis()
+    client.zadd(KEY, {"web a:1": client.time()[0] - 5})
+    found = details()["processes"]
+    assert (found["ok"], list(found["silent"])) == (False, ["web a:1"])
 
 
 def test_an_event_must_not_wait_too_long(transactional_db: None, settings: Any) -> None:
@@ -193,3 +208,15 @@ def test_a_wrong_clock_is_said(monkeypatch: pytest.MonkeyPatch, hours: int, *, g
     found = details()["clock"]
     assert found["ok"] is good
     assert found["skew"] == pytest.approx(hours * 3600, abs=60)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="a server says so itself")
+def test_sqlite_that_another_process_holds_is_not_well(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And all is well when it lets go; who only reads would not notice."""
+    monkeypatch.setattr(health, "SQLITE_PATIENCE", 50)
+    with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert details()["database"] == {"ok": False, "error": "database is locked"}
+        other.execute("ROLLBACK")
+    assert details()["database"] == {"ok": True}
+    assert readiness()["database"] is True

@@ -32,7 +32,7 @@ def test_a_process_that_answers_is_alive(client: Client) -> None:
 
 
 def test_a_server_is_ready_when_the_database_and_the_background_work_are(
-    client: Client, db: None, monkeypatch: pytest.MonkeyPatch
+    client: Client, transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = client.get("/health/ready")
     assert (answer.status_code, answer.json()["background"]) == (503, False)
@@ -46,7 +46,7 @@ def test_a_server_is_ready_when_the_database_and_the_background_work_are(
 
 def test_a_database_that_does_not_answer_is_noticed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
-        vendor = "sqlite"
+        vendor = "postgresql"
 
         def cursor(self) -> None:
             raise DatabaseError("gone")
@@ -60,7 +60,7 @@ def test_other_methods_are_refused(client: Client) -> None:
 
 
 def test_detailed_health_is_503_unless_everything_is_well(
-    client: Client, db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+    client: Client, transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DEBUG = True
     answer = client.get("/health/detailed")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from common.descriptors import needed
 from realtime.server.admission import Admission, State, address_of_peer, backlog, most_connections
 
 A, B = "192.0.2.1", "192.0.2.2"
@@ -150,12 +151,19 @@ def test_peers_are_counted_by_network(settings: Any, client: tuple[str, int] | N
     assert address_of_peer(client) == address
 
 
-@pytest.mark.parametrize(("descriptors", "most"), [(64, 43), (1024, 683), (65_536, 63_232), (1_048_576, 100_000)])
+@pytest.mark.parametrize(
+    ("descriptors", "most"), [(64, 12), (256, 171), (1024, 683), (65_536, 63_232), (1_048_576, 100_000)]
+)
 def test_descriptors_are_kept_for_other_things(monkeypatch: pytest.MonkeyPatch, descriptors: int, most: int) -> None:
     """Of the file descriptors at least a third, or 2,304, are not for connections."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (descriptors, descriptors))
     assert most_connections() == most
-    assert most + backlog() < descriptors
+    assert most + backlog() + needed() <= descriptors
+
+
+def test_with_hardly_any_descriptors_somebody_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (32, 32))
+    assert (most_connections(), backlog()) == (1, 4)
 
 
 def test_unlimited_descriptors_are_enough(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:

@@ -49,8 +49,8 @@ async def test_the_timers_may_run_elsewhere(settings: Any, dewi: User, putri: Us
     running.ensure_started()
     names = {task.get_name() for task in running._loops._tasks}
     await running.stop()
-    assert {"relay", "heartbeat", "tracks", "receipts", "memory", "tokens", "lag"} == names
-    assert names | set(due_loops()) | {"link", "positions"} == set(metrics.LOOPS)
+    assert {"relay", "heartbeat", "tracks", "receipts", "memory", "tokens", "lag", "clock"} == names
+    assert names | set(due_loops()) | {"link", "positions", "roll"} == set(metrics.LOOPS)
 
 
 async def test_what_nobody_needs_any_more_is_deleted(dewi: User, settings: Any) -> None:

@@ -78,6 +78,6 @@ async def test_a_long_wait_is_cut_into_pieces_that_follow_the_wall_clock(
     now = time.time()
     watch = TokenWatch(told.warn, told.end)
     watch.start(now + 3600)
-    monkeypatch.setattr("realtime.socket.token_expiry.time.time", lambda: now + 3601)
+    monkeypatch.setattr("common.clock.timestamp", lambda: now + 3601)
     await asyncio.sleep(0.1)
     assert told.ends == 1

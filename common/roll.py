@@ -1,0 +1,67 @@
+"""The roll of the processes: each says every second that it is there, so that one which is suspended or hangs is named.
+
+It is one sorted set in Redis, by the clock of Redis. A process that stops in its own way leaves it; one that was killed
+or is silent is named for as long as `FORGOTTEN_AFTER`, in which somebody looks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from typing import Any
+
+from common.background_tasks import every
+from common.redis import AWAY, PREFIX, async_redis, sync_redis
+
+KEY = f"{PREFIX}processes"
+
+INTERVAL = 1.0
+"""Seconds between two words of a process."""
+
+SILENT_AFTER = 3.0
+"""Seconds after its last word when a process is named."""
+
+FORGOTTEN_AFTER = 20.0
+"""Seconds after its last word when a process is no longer named: others do its work, and Prometheus remembers it."""
+
+_BEAT = f"""
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - {FORGOTTEN_AFTER})
+"""
+
+
+class Roll:
+    """The place of this process on the roll; `kind` is what it is: web, bridge or dispatcher."""
+
+    def __init__(self, kind: str) -> None:
+        self.name = f"{kind} {socket.gethostname()}:{os.getpid()}"
+
+    async def run(self) -> None:
+        """Be on the roll until cancelled, then leave it."""
+        try:
+            await every(INTERVAL, self.beat)()
+        finally:
+            await self.leave()
+
+    async def beat(self) -> None:
+        """Say that this process is there. That Redis is away is for others to say."""
+        client: Any = async_redis()
+        with contextlib.suppress(*AWAY):
+            await client.eval(_BEAT, 1, KEY, self.name)
+
+    async def leave(self) -> None:
+        """Say that this process ends."""
+        with contextlib.suppress(*AWAY):
+            await async_redis().zrem(KEY, self.name)
+
+
+def silent_processes() -> dict[str, float]:
+    """Return the processes that are silent, by name, and for how many seconds."""
+    client: Any = sync_redis()
+    seconds, microseconds = client.time()
+    now = seconds + microseconds / 1_000_000
+    found = client.zrangebyscore(KEY, now - FORGOTTEN_AFTER, now - SILENT_AFTER, withscores=True)
+    return {name.decode(): round(now - said_at, 1) for name, said_at in found}

@@ -1,0 +1,67 @@
+"""Who is on the roll, who is silent, and who is forgotten."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from common import roll
+from common.redis import async_redis, sync_redis
+from common.roll import KEY, Roll, silent_processes
+from devservers.servers import ValkeyServer
+from tests.patience import until
+
+pytestmark = pytest.mark.usefixtures("redis_url")
+
+
+async def members() -> list[str]:
+    client: Any = async_redis()
+    return [name.decode() for name in await client.zrange(KEY, 0, -1)]
+
+
+def said(seconds_ago: float, name: str) -> None:
+    client: Any = sync_redis()
+    seconds, _ = client.time()
+    client.zadd(KEY, {name: seconds - seconds_ago})
+
+
+async def test_a_process_is_on_the_roll_while_it_runs() -> None:
+    web = Roll("web")
+    running = asyncio.create_task(web.run())
+
+    async def is_there() -> bool:
+        return await members() == [web.name]
+
+    await until(is_there)
+    assert silent_processes() == {}
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert await members() == []
+
+
+async def test_who_is_silent_is_named() -> None:
+    said(2, "web a:1")
+    said(4, "web b:1")
+    said(15, "bridge a:2")
+    assert set(silent_processes()) == {"web b:1", "bridge a:2"}
+    assert 3 < silent_processes()["web b:1"] < 7
+
+
+async def test_who_is_gone_is_forgotten() -> None:
+    """Nobody stays on the roll who was killed long ago."""
+    said(21, "web a:1")
+    assert silent_processes() == {}
+    await Roll("web").beat()
+    assert await members() == [Roll("web").name]
+
+
+async def test_it_goes_on_when_redis_is_back(valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis that is away is no fault of the roll, and no line in the log."""
+    monkeypatch.setattr(roll, "INTERVAL", 0.05)
+    running = asyncio.create_task(Roll("web").run())
+    await asyncio.to_thread(valkey.stop)
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(valkey.start)
+    await until(lambda: not running.done() and sync_redis().zcard(KEY))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
