@@ -17,6 +17,7 @@ from django.utils import timezone
 from common.db import database_now, delete_batch
 from common.errors import DomainError, InvalidFormat, RateLimited, Unauthorized, ValidationFailed
 from common.prepared import Prepared
+from common.tracing import tracing
 from realtime.commands.routes import ROUTES, Route
 from realtime.contract.frames import BadFrame, Command, Frame, error_data, plain_values, readable
 from realtime.models import CommandReceipt
@@ -61,7 +62,8 @@ def execute(claims: Claims, route: Route, frame: Frame) -> Answer:
     afterwards. Whatever is not a `DomainError` is raised, and then nothing has happened and nothing is stored.
     """
     try:
-        return _execute_once(claims, route, frame)
+        with tracing.step("command", frame.type, id=frame.command_id):
+            return _execute_once(claims, route, frame)
     except IntegrityError:  # by another connection, which sent the same `id` and was faster: ours was rolled back
         receipt = _receipt(claims.user_id, frame)
         if receipt is None:

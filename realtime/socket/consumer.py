@@ -15,6 +15,7 @@ from channels.layers import get_channel_layer
 
 from common.errors import Unauthorized
 from common.logs import log_about
+from common.tracing import tracing
 from realtime import metrics
 from realtime.commands.routes import ROUTES
 from realtime.contract.frames import BadFrame, CloseCode, Frame, error, unnumbered
@@ -154,11 +155,22 @@ class UserConsumer(JsonSocket):
         logger.info("Disconnected.")
 
     async def receive_json(self, content: Frame, **_: Any) -> None:
-        """Carry out a command, and answer it."""
+        """Carry out a command, and answer it, as a step of its own trace."""
         self.frame_type = content.type
-        log_about(frame=content.type if content.type in ROUTES else "unknown")
-        reply = await self.commands.reply_to(content)
+        name = content.type if content.type in ROUTES else "unknown"
+        log_about(frame=name)
+        if not tracing.is_on:
+            await self.answer(content)
+            return
+        with tracing.step("frame", name, connection=self.presence.connection_id):
+            await self.answer(content)
+
+    async def answer(self, frame: Frame) -> None:
+        """Carry out a command, and send its answer where it gets one."""
+        reply = await self.commands.reply_to(frame)
         if reply is not None:
+            if tracing.is_on:
+                tracing.note(answer=reply["type"], code=reply["data"].get("code"))
             await self.send_json(reply)
 
     async def refuse(self, bad: BadFrame) -> Reply:
