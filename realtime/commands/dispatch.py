@@ -64,7 +64,10 @@ def execute(claims: Claims, route: Route, frame: Frame) -> Answer:
     try:
         with tracing.step("command", frame.type, id=frame.command_id):
             return _execute_once(claims, route, frame)
-    except IntegrityError:  # by another connection, which sent the same `id` and was faster: ours was rolled back
+    except IntegrityError:
+        if _delete_expired(claims.user_id, frame):  # that had been rolled back together with a command that was refused
+            return _execute_once(claims, route, frame)
+        # By another connection, which sent the same `id` and was faster: ours was rolled back.
         receipt = _receipt(claims.user_id, frame)
         if receipt is None:
             raise
@@ -122,6 +125,15 @@ def _receipt(user_id: UUID, frame: Frame) -> CommandReceipt | None:
         receipt.delete()
         return None
     return receipt
+
+
+def _delete_expired(user_id: UUID, frame: Frame) -> bool:
+    """Delete the receipt of a command's `id` that is not valid any more; return whether there was one."""
+    if frame.command_id is None:
+        return False
+    old = timezone.now() - settings.COMMAND_ID_TTL
+    found = CommandReceipt.objects.filter(user_id=user_id, command_id=frame.command_id, created_at__lt=old)
+    return bool(found.delete()[0])
 
 
 def _keep(user_id: UUID, route: Route, frame: Frame, answer: Answer) -> None:
