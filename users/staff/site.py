@@ -16,7 +16,7 @@ from users.second_factor import is_trusted_staff
 
 View = Callable[..., HttpResponse]
 
-UNANSWERABLE = (FieldError, NotSupportedError, NotImplementedError, DataError, ProgrammingError)
+UNANSWERABLE = (FieldError, NotSupportedError, NotImplementedError, DataError, ProgrammingError, TypeError, ValueError)
 """What a lookup raises that a field, or the database, does not have."""
 
 
