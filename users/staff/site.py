@@ -20,6 +20,10 @@ UNANSWERABLE = (FieldError, NotSupportedError, NotImplementedError, DataError, P
 """What a lookup raises that a field, or the database, does not have."""
 
 
+OWN = {"p", "q", "o", "all", "e", "_facets", "_popup", "_to_field", "_changelist_filters"}
+"""Parameters of the admin's lists that are no lookups; `e` says that a lookup was wrong."""
+
+
 class StaffSite(AdminSite):
     """The admin, with a second factor where that is required."""
 
@@ -43,7 +47,7 @@ def _answering(view: View) -> View:
         try:
             return view(request, *args, **kwargs)
         except UNANSWERABLE:
-            if request.method == "GET" and any("__" in name for name in request.GET):
+            if request.method == "GET" and set(request.GET) - OWN:
                 return HttpResponseRedirect(f"{request.path}?e=1")
             raise
 
