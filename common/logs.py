@@ -1,18 +1,25 @@
 """What every log line carries beside its message: the connection, its user and role, the frame, and an error's code.
 
-The consumer sets them once for its tasks, and they follow the work into the database threads. A refusal adds `code`.
-With `LOG_FORMAT=json` the fields are keys of their own. Tokens, codes and positions are never logged at INFO and above.
+The consumer sets them once for its tasks, and they follow the work into the database threads. A refusal adds `code`,
+and tracing adds the id of the trace. With `LOG_FORMAT=json` the fields are keys of their own. Tokens, codes and
+positions are never logged at INFO and above.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from contextvars import ContextVar
 from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-FIELDS = ("connection", "user_id", "role", "frame", "code")
+from common.tracing import tracing
+
+FIELDS = ("connection", "user_id", "role", "frame", "code", "trace")
+
+REPEAT_AFTER = 60.0
+"""Seconds after which `Rarely` lets the same message through again."""
 
 _context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
 
@@ -29,6 +36,28 @@ class ContextFilter(logging.Filter):
         """Let every record through, with its context."""
         for name, value in (_context.get() or {}).items():
             setattr(record, name, value)
+        if trace := tracing.trace_id():
+            record.trace = trace
+        return True
+
+
+class Rarely(logging.Filter):
+    """Lets each message through once in `REPEAT_AFTER` seconds, whatever its arguments, and without a traceback.
+
+    For a library that says the same again and again while a server is away.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a line is to be logged."""
+        now = time.monotonic()
+        if now < self._said_at.get(record.msg, float("-inf")) + REPEAT_AFTER:
+            return False
+        self._said_at[record.msg] = now
+        record.exc_info = record.exc_text = None
         return True
 
 

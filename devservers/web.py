@@ -40,17 +40,23 @@ class ServerProcess:
             "WS_CONNECT_RATE": "0",
             **env,
         }
+        self.code = BASE_DIR
         self.url = ""
         self.output: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
         self._reader: threading.Thread | None = None
         self.process: subprocess.Popen[str] | None = None
 
+    def run_from(self, code: Path) -> None:
+        """Take the code of another folder, such as another version, from the next start on."""
+        self.code = code
+        self.env["PYTHONPATH"] = os.pathsep.join((str(code / "clients" / "python" / "src"), str(code)))
+
     def manage(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run a management command on the same database."""
         return subprocess.run(
             [sys.executable, "manage.py", *args],
-            cwd=BASE_DIR, env=self.env, capture_output=True, text=True, timeout=180 * FACTOR, check=False,
+            cwd=self.code, env=self.env, capture_output=True, text=True, timeout=180 * FACTOR, check=False,
         )  # fmt: skip
 
     def start(self, url: str = "") -> ServerProcess:
@@ -64,7 +70,7 @@ class ServerProcess:
         """Start, and wait for nothing."""
         self.process = subprocess.Popen(
             [sys.executable, *self.command],
-            cwd=BASE_DIR, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            cwd=self.code, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -24,6 +24,9 @@ class OutboxEvent(models.Model):
     data = models.JSONField()
     audience = models.JSONField(help_text="Recipient's id -> data of their own, or null for the event's data.")
     valid_until = models.DateTimeField(null=True, blank=True)
+    traceparent = models.CharField(
+        max_length=55, blank=True, default="", db_default="", editable=False, help_text="The trace that it is part of."
+    )
     created_at = models.DateTimeField(default=clock.now)
     published_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from common import clock
 from common.db import database_now, delete_batch
+from common.tracing import tracing
 from events.base import Event
 from events.models import OutboxEvent
 from events.wakeups import wake_relay
@@ -41,7 +42,7 @@ def emit(*events: Event) -> None:
 
 def _row(event: Event) -> OutboxEvent:
     views = event.views
-    return OutboxEvent(
+    row = OutboxEvent(
         key=event.key,
         type=event.type,
         subject=event.subject,
@@ -49,6 +50,8 @@ def _row(event: Event) -> OutboxEvent:
         audience={str(user): views[user].to_data() if user in views else None for user in event.audience},
         valid_until=event.valid_until,
     )
+    with tracing.step("event", event.subject, key=event.key, event_id=row.event_id) as row.traceparent:
+        return row
 
 
 def expired_among(rows: Sequence[OutboxEvent]) -> set[int]:

@@ -17,6 +17,7 @@ from django.conf import settings
 from common.errors import brief
 from common.retrying import Repetition, all_or_each
 from common.threads import in_read_thread, in_write_thread
+from common.tracing import tracing
 from events import outbox, wakeups
 from events.buses.base import Bus, BusUnavailable, Refused
 from events.models import OutboxEvent
@@ -130,9 +131,13 @@ class Relay:
             expired = await in_read_thread(outbox.expired_among, rows)
         if expired:
             logger.info("%d events had expired before they could be published.", len(expired))
+        valid = [row for row in rows if row.pk not in expired]
         self._asked_at = time.monotonic()
         try:
-            await self._bus.publish([row for row in rows if row.pk not in expired])
+            with tracing.steps("relay", [(row.traceparent, row.subject) for row in valid]) as traceparents:
+                for row, traceparent in zip(valid, traceparents, strict=True):
+                    row.traceparent = traceparent
+                await self._bus.publish(valid)
         finally:
             self._asked_at = None
         self._reason = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from common.handler import BoundedASGIHandler  # noqa: E402
+from common.tracing import tracing  # noqa: E402
 from realtime.server.background import background  # noqa: E402
 from realtime.socket.consumer import UserConsumer  # noqa: E402
 from realtime.socket.handshake import (  # noqa: E402
@@ -38,6 +40,7 @@ nothing_here: Any = not_found
 websocket_application = URLRouter(
     [re_path(r"^ws/$", users_socket), re_path(r"^live/ws/$", live_map), re_path(r"", nothing_here)]
 )
+tracing.start("web")
 router = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application})
 if has_public_secrets():
     router = LoopbackOnly(router)
@@ -67,4 +70,5 @@ async def lifespan(receive: Any, send: Any) -> None:
     await send({"type": "lifespan.startup.complete"})
     await receive()  # lifespan.shutdown
     await background().stop()
+    await asyncio.to_thread(tracing.stop)
     await send({"type": "lifespan.shutdown.complete"})

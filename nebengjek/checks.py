@@ -17,6 +17,8 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
 
+from nebengjek.trace_checks import OTEL_VARIABLES
+
 SECRET_LENGTH = 32
 """Bytes; HS256 asks for a key as long as its hash."""
 
@@ -260,7 +262,7 @@ def check_fares(**_: Any) -> list[CheckMessage]:
 @register()
 def check_spelling(**_: Any) -> list[CheckMessage]:
     """A variable that is nearly one of ours has no effect, and nobody would notice."""
-    known = settings.DECLARED_VARIABLES
+    known = {*settings.DECLARED_VARIABLES, *OTEL_VARIABLES}
     close = {name: get_close_matches(name, known, 1, NEARLY) for name in os.environ if name not in known}
     hint = "settings.example.env lists all variables."
     return [

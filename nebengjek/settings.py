@@ -44,6 +44,13 @@ PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 PUBLIC_URL_IS_SET = bool(os.environ.get("PUBLIC_URL"))
 CSRF_TRUSTED_ORIGINS = [origin.rstrip("/") for origin in env.words("CSRF_TRUSTED_ORIGINS")] or [PUBLIC_URL]
 
+# Traces of OpenTelemetry; the SDK reads further OTEL_* variables of its specification by itself.
+TRACING = env.flag("TRACING", False)
+OTEL_SERVICE_NAME = env.text("OTEL_SERVICE_NAME")
+OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318")
+OTEL_TRACES_SAMPLER = env.text("OTEL_TRACES_SAMPLER", "parentbased_always_on")
+OTEL_TRACES_SAMPLER_ARG = env.text("OTEL_TRACES_SAMPLER_ARG")
+
 INSTALLED_APPS = [
     # Daphne only makes `runserver` speak ASGI; it would bring Twisted into every process: 15 MB and 0.2 s of start.
     *(["daphne"] if "runserver" in sys.argv else []),
@@ -79,6 +86,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    *(["common.tracing.TracingMiddleware"] if TRACING else []),
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -454,8 +462,11 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"text": {"()": "common.logs.LineFormatter"}, "json": {"()": "common.logs.JSONFormatter"}},
-    "filters": {"context": {"()": "common.logs.ContextFilter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]}},
+    "filters": {"context": {"()": "common.logs.ContextFilter"}, "rarely": {"()": "common.logs.Rarely"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]},
+        "rarely": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["rarely", "context"]},
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         **{
@@ -469,6 +480,8 @@ LOGGING = {
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         # Nor is nonsense from a client: who sends much of it must not fill the log.
         "uvicorn.error": {"handlers": ["console"], "level": "ERROR", "propagate": False},
+        # It tries every 5 s to export traces to a collector that is away.
+        "opentelemetry": {"handlers": ["rarely"], "level": "WARNING", "propagate": False},
     },
 }
 

@@ -7,6 +7,7 @@ row checks under lock that it is still due, so any number of processes may poll 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from django.db.models import Min, QuerySet
 
 from common import clock
 from common.db import database_now
+from common.process import process
 from rides.matching import OfferDecision
 from rides.models import OPEN_MATCH, Finder, FinderStatus, Match, Ride, RideStatus
 from rides.services.approval import beacons_barred
@@ -32,16 +34,19 @@ logger = logging.getLogger(__name__)
 BATCH = 200
 """Rows handled per poll, so that a backlog does not delay the rest."""
 
+RETRY_AFTER = 10.0
+"""Seconds for which a row that failed is left alone: a batch of such rows must not keep all others from their turn."""
+
 
 def run_due() -> int:
     """Do everything that is due now; return the number of rows handled."""
     # Also by the database itself: this process may not have measured its clock yet, and must not end every offer.
     now = min(clock.now(), database_now())
     matches = Match.objects.filter(status__in=OPEN_MATCH, expires_at__lte=now).order_by("expires_at")
-    expired = _each(matches.values_list("pk", flat=True)[:BATCH], lambda pk: match_expire(match_id=pk))
+    expired = _each(_ids(matches), lambda pk: match_expire(match_id=pk))
     continued = _continue_searches(now)
     overdue = Ride.objects.filter(status=RideStatus.PICKUP, created_at__lte=now - settings.PICKUP_TIMEOUT)
-    cancelled = _each(overdue.values_list("pk", flat=True)[:BATCH], lambda pk: ride_cancel_overdue(ride_id=pk))
+    cancelled = _each(_ids(overdue), lambda pk: ride_cancel_overdue(ride_id=pk))
     return expired + continued + cancelled
 
 
@@ -62,7 +67,7 @@ def _continue_searches(now: datetime) -> int:
     """Continue the searches that are due, those of a window together."""
     due_by = window_begun(now)
     finders = Finder.objects.filter(status=FinderStatus.OPEN, due_at__lte=due_by).order_by("due_at")
-    ids = list(finders.values_list("pk", flat=True)[:BATCH])
+    ids = _ids(finders)
     planned = _plan(ids, now) if settings.MATCH_WINDOW and ids else {}
     return _each(ids, lambda pk: finder_continue(finder_id=pk, due_by=due_by, planned=planned.get(pk)))
 
@@ -85,6 +90,19 @@ def close_deactivated() -> int:
     return closed + _each(beacons_barred(BATCH), lambda pk: beacon_update(user_id=pk, is_active=False))
 
 
+def _ids(rows: QuerySet[Any]) -> list[UUID]:
+    """Return the keys of the first rows, without those that have failed a moment ago."""
+    now, failed = time.monotonic(), _failed()
+    for pk in [pk for pk, at in failed.items() if at <= now - RETRY_AFTER]:
+        del failed[pk]
+    return list(rows.exclude(pk__in=list(failed)).values_list("pk", flat=True)[:BATCH])
+
+
+def _failed() -> dict[UUID, float]:
+    """Return what has failed in this process, and when."""
+    return process.one(_failed, dict)
+
+
 def _each(ids: Iterable[UUID], act: Callable[[UUID], object]) -> int:
     """Act on each row in its own transaction, so that a failing row does not block the others."""
     done = 0
@@ -93,6 +111,7 @@ def _each(ids: Iterable[UUID], act: Callable[[UUID], object]) -> int:
             act(pk)
         except Exception:
             logger.exception("Timer for %s failed; it will be retried.", pk)
+            _failed()[pk] = time.monotonic()
         else:
             done += 1
     return done

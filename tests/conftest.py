@@ -20,9 +20,11 @@ from hypothesis import settings as hypothesis_settings
 from xdist.scheduler import LoadFileScheduling
 
 from common.process import process
+from common.tracing import tracing
 from realtime import metrics
 from realtime.server.background import Background
 from tests.cast import make_driver, make_user
+from tests.collector import Collector
 from tests.servers import (
     distributed,
     nats_client,
@@ -152,6 +154,28 @@ async def background(transactional_db: None) -> AsyncIterator[Background]:
     running.ensure_started()
     yield running
     await running.stop()
+
+
+@pytest.fixture
+def traces(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    """A collector that is sent the traces of this process."""
+    yield from _collected(settings, monkeypatch, "parentbased_always_on")
+
+
+@pytest.fixture
+def traces_never(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    """A collector, and a sampler that records no trace."""
+    yield from _collected(settings, monkeypatch, "always_off")
+
+
+def _collected(settings: Any, monkeypatch: pytest.MonkeyPatch, sampler: str) -> Iterator[Collector]:
+    with Collector().running() as collector:
+        for name, value in {**collector.env, "OTEL_TRACES_SAMPLER": sampler}.items():
+            monkeypatch.setenv(name, value)
+        settings.TRACING = True
+        tracing.start("web")
+        yield collector
+        tracing.stop()
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""Sending text messages. `SMS_BACKEND` names the class; another provider is another class with the same `send`."""
+"""Sending text messages. `SMS_BACKEND` names the class; another provider is another class with the same `send`.
+
+They are sent by threads of their own: a provider that takes ten seconds, or is away, holds up no request.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,24 @@ from django.conf import settings
 from django.core.cache import cache
 from django.utils.module_loading import import_string
 
+from common.process import process
+from common.senders import Senders
+
+THREADS = 32
+"""Messages on their way at once: a provider that takes ten seconds for each still takes three a second."""
+
+WAITING = 1000
+"""Messages that wait at most."""
+
 
 class SMSBackend(Protocol):
     """Sends one text message."""
 
     def send(self, msisdn: str, text: str) -> None:
-        """Send `text` to `msisdn` (E.164); raise if the provider did not accept the message."""
+        """Send `text` to `msisdn` (E.164); raise if the provider did not accept the message.
+
+        Give up after some seconds: nobody else does it for you, and the threads are few.
+        """
 
 
 class ConsoleSMS:
@@ -41,7 +56,12 @@ def forget_messages(msisdn: str) -> None:
     cache.delete(f"sms:{msisdn}")
 
 
-def send_sms(msisdn: str, text: str) -> None:
-    """Send `text` to `msisdn` with the configured backend."""
+def send_sms(msisdn: str, text: str) -> bool:
+    """Send `text` to `msisdn` soon, with the configured backend; return False where too many messages wait."""
     backend: SMSBackend = import_string(settings.SMS_BACKEND)()
-    backend.send(msisdn, text)
+    return sms_senders().put(lambda: backend.send(msisdn, text))
+
+
+def sms_senders() -> Senders:
+    """Return the threads of this process that send messages."""
+    return process.one("sms", lambda: Senders("sms", threads=THREADS, waiting=WAITING))

@@ -19,6 +19,7 @@ from nats.js.errors import APIError
 
 from common.errors import brief
 from common.nats import ANSWER_TIMEOUT, AWAY
+from common.tracing import TRACE_HEADER
 from events.buses.base import BusUnavailable, Handler, Refused, Skipper
 from events.models import OutboxEvent
 from events.signature import SIGNATURE_HEADER, signature_of
@@ -96,6 +97,7 @@ class JetStreamBus:
     async def _publish(self, event: OutboxEvent) -> PubAck:
         payload, headers = message_of(event)
         headers[SIGNATURE_HEADER] = signature_of(event.subject, payload, headers)
+        headers.update(trace_header_of(event))
         try:
             return await self._context.publish(event.subject, payload, stream=STREAM, headers=headers)
         except MaxPayloadError as exc:
@@ -118,7 +120,8 @@ class JetStreamBus:
         await self._deliver(events)
         for event in events:
             if event.subject not in INTERNAL:
-                await self._client.publish(event.subject, encode(event.data), headers={ID_HEADER: str(event.event_id)})
+                headers = {ID_HEADER: str(event.event_id), **trace_header_of(event)}
+                await self._client.publish(event.subject, encode(event.data), headers=headers)
 
     def _note(self, event: OutboxEvent, sequence: int) -> None:
         if len(self._last) >= KEPT:
@@ -164,6 +167,11 @@ def headers_of(event: OutboxEvent) -> dict[str, str]:
     if any(view is not None for view in event.audience.values()):
         headers[VIEWS_HEADER] = encode(event.audience).decode()
     return headers
+
+
+def trace_header_of(event: OutboxEvent) -> dict[str, str]:
+    """Return the header that lets the trace of an event go on; it is not signed, since it says nothing to people."""
+    return {TRACE_HEADER: event.traceparent} if event.traceparent else {}
 
 
 def _recipients(event: OutboxEvent) -> Sequence[str]:

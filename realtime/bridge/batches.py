@@ -16,7 +16,7 @@ from events.signature import own_headers
 from realtime.bridge.proposals import proposal_of
 from realtime.bridge.reading import Incoming, Unreadable, claimed_id, read_message
 from realtime.bridge.turn import Turn
-from realtime.delivery.deliveries import DeliveringLayer
+from realtime.delivery.deliveries import DeliveringLayer, on_their_way
 from rides.selectors import passengers_searching
 from rides.services.proposals import match_adopt
 from users.selectors import users_missing
@@ -52,10 +52,10 @@ class Batches:
         await self._adopt_proposals(good)
         await self.keep_dead(dead)
         last = messages[-1].metadata.sequence.stream
-        deliveries = [item.delivery for item in good]
-        expired = await self._layer.deliver_batch(
-            deliveries, self._turn.fence(last), after_gap=self._are_after_gap(messages)
-        )
+        with on_their_way("bridge", [item.delivery for item in good]) as deliveries:
+            expired = await self._layer.deliver_batch(
+                deliveries, self._turn.fence(last), after_gap=self._are_after_gap(messages)
+            )
         if expired:
             logger.info("%d messages had expired before they could be delivered.", expired)
         self._last = max(self._last, last)

@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 from nats.aio.msg import Msg
 
+from common.tracing import TRACE_HEADER, traceparent_of
 from events.base import Event, Moment
 from events.signature import is_signed
 from events.stream import ID_HEADER, MAX_PAYLOAD, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
@@ -111,6 +112,7 @@ def _read(message: Msg, event: type[Event], stream_id: str, believed: Collection
         audience=(is_ours and _views(headers)) or dict.fromkeys(fields.people),
         at=at,
         valid_until=_valid_until(headers),
+        traceparent=traceparent_of(headers.get(TRACE_HEADER)),
     )
     return Incoming(message, delivery, is_ours, fields)
 

@@ -17,6 +17,7 @@ from common import clock
 from common.db import database_now, delete_batch
 from common.errors import DomainError, InvalidFormat, RateLimited, Unauthorized, ValidationFailed
 from common.prepared import Prepared
+from common.tracing import tracing
 from realtime.commands.routes import ROUTES, Route
 from realtime.contract.frames import BadFrame, Command, Frame, error_data, plain_values, readable
 from realtime.models import CommandReceipt
@@ -61,8 +62,12 @@ def execute(claims: Claims, route: Route, frame: Frame) -> Answer:
     afterwards. Whatever is not a `DomainError` is raised, and then nothing has happened and nothing is stored.
     """
     try:
-        return _execute_once(claims, route, frame)
-    except IntegrityError:  # by another connection, which sent the same `id` and was faster: ours was rolled back
+        with tracing.step("command", frame.type, id=frame.command_id):
+            return _execute_once(claims, route, frame)
+    except IntegrityError:
+        if _delete_expired(claims.user_id, frame):  # that had been rolled back together with a command that was refused
+            return _execute_once(claims, route, frame)
+        # By another connection, which sent the same `id` and was faster: ours was rolled back.
         receipt = _receipt(claims.user_id, frame)
         if receipt is None:
             raise
@@ -120,6 +125,15 @@ def _receipt(user_id: UUID, frame: Frame) -> CommandReceipt | None:
         receipt.delete()
         return None
     return receipt
+
+
+def _delete_expired(user_id: UUID, frame: Frame) -> bool:
+    """Delete the receipt of a command's `id` that is not valid any more; return whether there was one."""
+    if frame.command_id is None:
+        return False
+    old = clock.now() - settings.COMMAND_ID_TTL
+    found = CommandReceipt.objects.filter(user_id=user_id, command_id=frame.command_id, created_at__lt=old)
+    return bool(found.delete()[0])
 
 
 def _keep(user_id: UUID, route: Route, frame: Frame, answer: Answer) -> None:

@@ -23,6 +23,9 @@ from rides.geo import GeoPoint, Latitude, Longitude
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL keeps any character but this one."""
 
+REASON_BYTES = 300
+"""What is left for a text, whatever its script, of the smallest frame that the contract promises."""
+
 CommandId = Annotated[
     str,
     Meta(
@@ -255,7 +258,13 @@ class RideCancel(Command, frozen=True, kw_only=True):
     ride_id: RideId
     reason: Annotated[
         str,
-        Meta(max_length=200, pattern=NO_NUL, description="For the other side.", examples=["The bike has a flat tyre."]),
+        Meta(
+            max_length=200,
+            pattern=NO_NUL,
+            description=f"For the other side. Up to {REASON_BYTES} bytes in UTF-8 fit into a frame of 512 bytes, which "
+            "are 200 Latin letters, 100 of Thai or 75 emoji; `limits.max_message_size` says what this server takes.",
+            examples=["The bike has a flat tyre."],
+        ),
     ] = ""
 
 

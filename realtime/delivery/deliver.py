@@ -36,7 +36,14 @@ async def begin_epoch(fence: Fence | None = None) -> None:
 def delivery_of(event: OutboxEvent) -> Delivery:
     """Return an event of the outbox as the channel layer takes it."""
     views = {UUID(user_id): None if view is None else encode(view) for user_id, view in event.audience.items()}
-    return Delivery(str(event.event_id), event.type, encode(event.data), views, event.created_at.timestamp())
+    return Delivery(
+        event_id=str(event.event_id),
+        type=event.type,
+        data=encode(event.data),
+        audience=views,
+        at=event.created_at.timestamp(),
+        traceparent=event.traceparent,
+    )
 
 
 async def _control(event: OutboxEvent) -> None:

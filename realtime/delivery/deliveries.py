@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
+from common.tracing import tracing
 from realtime.delivery.fence import Fence
 
 
@@ -15,7 +17,7 @@ class Delivery(msgspec.Struct, frozen=True):
     """An event on its way to its audience: `data` is encoded, and so is what single recipients see instead of it.
 
     `at` is when it happened, in seconds since 1970; 0 where that is not known. After `valid_until`, by the clock of the
-    store, it is not delivered any more.
+    store, it is not delivered any more. `traceparent` is the trace that it is part of, where there is one.
     """
 
     event_id: str
@@ -24,6 +26,20 @@ class Delivery(msgspec.Struct, frozen=True):
     audience: Mapping[UUID, bytes | None]
     at: float = 0
     valid_until: float | None = None
+    traceparent: str = ""
+
+
+@contextmanager
+def on_their_way(work: str, deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
+    """Take a step of each delivery's trace, all together; the value is the deliveries as they go on from there."""
+    if not tracing.is_on:
+        yield deliveries
+        return
+    with tracing.steps(work, [(delivery.traceparent, delivery.type) for delivery in deliveries]) as traceparents:
+        yield [
+            msgspec.structs.replace(delivery, traceparent=traceparent)
+            for delivery, traceparent in zip(deliveries, traceparents, strict=True)
+        ]
 
 
 class DeliveringLayer(Protocol):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from uuid import UUID
 
 DELIVER = "event.deliver"
-"""A numbered notification: `epoch`, `seq`, `event` (its type), `frame` (encoded), `at` (seconds since the epoch)."""
+"""A numbered notification: `epoch`, `seq`, `event` (its type), `frame` (encoded), `at` (seconds since the epoch), and
+the `trace` that it is part of, where there is one."""
 REVOKE = "session.revoke"
 """Tokens of a version below `token_version` are revoked."""
 REPLACE = "session.replace"

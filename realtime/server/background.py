@@ -7,6 +7,9 @@ In a server it starts with the server (ASGI lifespan), or with the first request
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,7 +19,7 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
+from django.db import DatabaseError, Error
 from django.db import connections as databases
 from django.db.backends.base.base import BaseDatabaseWrapper
 from filelock import FileLock, Timeout
@@ -48,6 +51,8 @@ from users.services import erasure_steps, expiry_steps, purge_sessions, purge_to
 
 R = TypeVar("R")
 
+logger = logging.getLogger(__name__)
+
 _END = object()
 
 PURGE_INTERVAL = 60.0
@@ -55,6 +60,9 @@ PURGE_INTERVAL = 60.0
 
 LAG_INTERVAL = 0.5
 """Seconds between two looks at how late the event loop is."""
+
+LOCK_INTERVAL = 2.0
+"""Seconds between two looks at whether we are still the only server."""
 
 SERVER_LOCK = 0x6E656265
 """Our number among the advisory locks of a PostgreSQL database."""
@@ -104,11 +112,18 @@ class Background(Looping):
             loops["positions"] = every(settings.POSITIONS_INTERVAL.total_seconds(), flush_positions)
         else:
             self._lock = OnlyServer()
+            loops["only_server"] = every(LOCK_INTERVAL, self._keep_lock)
             loops["relay"] = Relay(MemoryBus(deliver, begin_epoch)).run
         if settings.SERVE_TIMERS:
             loops |= due_loops()
         self._loops.start(loops)
         self._started = True
+
+    async def _keep_lock(self) -> None:
+        """End this process where another one has become the server: two would each deliver half of the events."""
+        if self._lock is not None and not await in_read_thread(self._lock.hold):
+            logger.critical("Another server has this database: this one ends.")
+            os.kill(os.getpid(), signal.SIGTERM)
 
     async def stop(self) -> None:
         """Stop everything, and book what was reported until now."""
@@ -215,6 +230,23 @@ class OnlyServer:
             name = Path(str(database["NAME"])).name
             text = f"Another server runs on {name}; without REDIS_URL and NATS_URL there can be one."
             raise ImproperlyConfigured(text)
+
+    def hold(self) -> bool:
+        """Return whether we are still the only server; off the event loop.
+
+        A lock of PostgreSQL ends with its connection: after a restart of the database it has to be taken again. While
+        the database is away nobody can take it.
+        """
+        if self._session is None:
+            return True
+        try:
+            with self._session.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except Error:
+            self._session.close()
+            with suppress(Error):
+                return self._lock_session()
+        return True
 
     def release(self) -> None:
         """Let another process be the server."""

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import logging
 import uuid
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from channels.exceptions import ChannelFull
@@ -15,6 +17,7 @@ from channels.layers import get_channel_layer
 
 from common.errors import Unauthorized
 from common.logs import log_about
+from common.tracing import tracing
 from realtime import metrics
 from realtime.commands.routes import ROUTES
 from realtime.contract.frames import BadFrame, CloseCode, Frame, error, unnumbered
@@ -33,6 +36,20 @@ from users.presence import Presence, presence
 from users.tokens import Claims
 
 logger = logging.getLogger(__name__)
+
+
+HANDLERS: dict[str, Callable[[UserConsumer], Callable[[Message], Awaitable[None]]]] = {
+    "websocket.connect": attrgetter("websocket_connect"),
+    "websocket.receive": attrgetter("websocket_receive"),
+    "websocket.disconnect": attrgetter("websocket_disconnect"),
+    DELIVER: attrgetter("stream.deliver"),
+    CHECK: attrgetter("stream.check"),
+    RELAY: attrgetter("lane.relay"),
+    REPLACE: attrgetter("guard.replace"),
+    REVOKE: attrgetter("guard.revoke"),
+    DISCONNECT: attrgetter("guard.disconnect"),
+}
+"""What each message leads to. One table for all: with a bound method for each type a connection took 0.8 kB more."""
 
 
 class UserConsumer(JsonSocket):
@@ -60,7 +77,7 @@ class UserConsumer(JsonSocket):
             await self.leave()
 
     def compose(self, claims: Claims) -> None:
-        """Make the parts that this connection consists of, and the table of what each message leads to."""
+        """Make the parts that this connection consists of."""
         self.group = group_of(claims.user_id)
         self.presence = Presence(
             connection_id=uuid.uuid4(),
@@ -83,23 +100,12 @@ class UserConsumer(JsonSocket):
         self.stream = NotificationStream(self.presence.connection_id, claims, *send, self.reset_positions)
         self.commands = CommandHandler(claims, self.intake, self.use_token, self.stream.sync, self.stream.confirm)
         self.guard = SessionGuard(self, self.presence, self.stream, self.remind)
-        self.handlers = {
-            "websocket.connect": self.websocket_connect,
-            "websocket.receive": self.websocket_receive,
-            "websocket.disconnect": self.websocket_disconnect,
-            DELIVER: self.stream.deliver,
-            CHECK: self.stream.check,
-            RELAY: self.lane.relay,
-            REPLACE: self.guard.replace,
-            REVOKE: self.guard.revoke,
-            DISCONNECT: self.guard.disconnect,
-        }
 
     async def dispatch(self, message: Message) -> None:
         """Handle a message by the fixed table; no message can name any other method."""
-        handler = self.handlers.get(message["type"])
-        if handler is not None:
-            await handler(message)
+        handler_of = HANDLERS.get(message["type"])
+        if handler_of is not None:
+            await handler_of(self)(message)
 
     async def websocket_connect(self, message: Message) -> None:
         """Accept, become the user's one session, and send `session_ready`.
@@ -162,11 +168,22 @@ class UserConsumer(JsonSocket):
         logger.info("Disconnected.")
 
     async def receive_json(self, content: Frame, **_: Any) -> None:
-        """Carry out a command, and answer it."""
+        """Carry out a command, and answer it, as a step of its own trace."""
         self.frame_type = content.type
-        log_about(frame=content.type if content.type in ROUTES else "unknown")
-        reply = await self.commands.reply_to(content)
+        name = content.type if content.type in ROUTES else "unknown"
+        log_about(frame=name)
+        if not tracing.is_on:
+            await self.answer(content)
+            return
+        with tracing.step("frame", name, connection=self.presence.connection_id):
+            await self.answer(content)
+
+    async def answer(self, frame: Frame) -> None:
+        """Carry out a command, and send its answer where it gets one."""
+        reply = await self.commands.reply_to(frame)
         if reply is not None:
+            if tracing.is_on:
+                tracing.note(answer=reply["type"], code=reply["data"].get("code"))
             await self.send_json(reply)
 
     async def refuse(self, bad: BadFrame) -> Reply:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from common import clock
 from common.threads import in_read_thread
+from common.tracing import tracing
 from realtime import metrics
 from realtime.contract.frames import type_of
 from realtime.delivery.history import Cursor, Notification, history
@@ -73,7 +74,11 @@ class NotificationStream:
             self.forwarded = message["seq"]
             at = message.get("at", 0)
             self._receipts.forwarded(self.forwarded, at, message["frame"])
-            await self._send_frame(message["frame"], message["event"])
+            if tracing.is_on:
+                with tracing.follow(message.get("trace", ""), "socket", message["event"], seq=self.forwarded):
+                    await self._send_frame(message["frame"], message["event"])
+            else:
+                await self._send_frame(message["frame"], message["event"])
             metrics.delivered(at)
 
     async def check(self, message: dict[str, Any]) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import BoundedSemaphore
 from uuid import UUID
 
-from django.db import connections, transaction
+from django.db import transaction
 
 from common import clock
 from common.errors import brief
 from common.process import process
+from common.senders import Senders
 from rides.models import Device
 from rides.push.base import DeviceGone, PushBackend, Target, Wake, push_backend
 from users.presence import presence
@@ -30,29 +29,15 @@ class PushSender:
     """Wakes people, one after the other; what is too much is dropped."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="push")
-        self._room = BoundedSemaphore(WAITING)
+        self._senders = Senders("push", threads=THREADS, waiting=WAITING)
 
     def put(self, user_ids: Collection[UUID], wake: Wake, *, only_away: bool) -> None:
         """Wake these users soon; with `only_away` only those without a socket."""
-        if not self._room.acquire(blocking=False):
-            logger.warning("Too many pushes wait; one is dropped.")
-            return
-        self._threads.submit(self._work, user_ids, wake, only_away=only_away)
+        self._senders.put(lambda: push(user_ids, wake, only_away=only_away))
 
     def settle(self) -> None:
         """Wait for everything that was put."""
-        self._threads.shutdown()
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="push")
-
-    def _work(self, user_ids: Collection[UUID], wake: Wake, *, only_away: bool) -> None:
-        try:
-            push(user_ids, wake, only_away=only_away)
-        except Exception as exc:
-            logger.error("Could not push: %s", brief(exc))
-        finally:
-            self._room.release()
-            connections.close_all()
+        self._senders.settle()
 
 
 def wake_up(*user_ids: UUID, wake: Wake, only_away: bool = False) -> None:

@@ -552,7 +552,7 @@ def test_rate_limited_commands_are_repeated(page: Page, server: ServerProcess) -
 
 
 def test_the_queue_is_bounded(page: Page) -> None:
-    """The queue is bounded in number and age, and commands can be withdrawn."""
+    """The queue is bounded in number and age, commands can be withdrawn, and one that cannot be read fails alone."""
     result = run(
         page,
         """
@@ -561,15 +561,18 @@ def test_the_queue_is_bounded(page: Page) -> None:
         const client = new Client(url, { access, refresh, makeSocket: network.makeSocket, fetch: network.fetch,
             openTimeout: null, queueMax: 2, queueMaxAge: 1 });
         await client.connect();
+        const poison = client.rideCancel({ ride_id: crypto.randomUUID(), reason: "on my way \ud83d" });
+        const afterwards = client.sync();
+        const alone = [(await refusal(poison)).name, await refusal(afterwards)];
         network.cut();
         const abort = new AbortController();
         const given = [client.sync(), client.sync({ signal: abort.signal }), client.sync()].map(refusal);
         abort.abort();
         const [old, withdrawn, full] = await Promise.all(given);
-        return [old.name, old.sent, withdrawn.name, full.name];
+        return [...alone, old.name, old.sent, withdrawn.name, full.name];
         """,
     )
-    assert result == ["CommandExpired", False, "AbortError", "QueueFull"]
+    assert result == ["TypeError", None, "CommandExpired", False, "AbortError", "QueueFull"]
 
 
 def test_events_can_be_iterated_over(page: Page) -> None:

@@ -1,9 +1,12 @@
+import json
 from datetime import UTC, datetime
 from typing import Any, get_type_hints
 from uuid import UUID
 
 import msgspec
 import pytest
+from hypothesis import given as given_any
+from hypothesis import strategies as st
 
 from nebengjek_client import Limits, Match, Payment, Ride, Session, State
 from nebengjek_client.frames import decode, encode, given
@@ -15,6 +18,7 @@ from rides.snapshots import RideCard
 from tests.realtime.phone import Phone
 from users.models import User
 
+ANY_TEXT = st.text(st.characters(exclude_categories=()))  # with single surrogates
 ID = UUID("11111111-2222-3333-4444-555555555555")
 
 
@@ -35,6 +39,20 @@ def test_values_are_checked() -> None:
         encode("x", {"timestamp": object()})
     with pytest.raises(ValueError, match="not JSON compliant"):
         encode("x", {"latitude": float("nan")})
+
+
+@given_any(st.recursive(ANY_TEXT | st.integers() | st.none(), lambda inner: st.dictionaries(ANY_TEXT, inner)))
+def test_any_text_is_read_or_refused_at_once(value: Any) -> None:
+    """What the server could not answer by its id would hold up all commands behind it."""
+    try:
+        text = encode("ride_cancel", {"reason": value}, "c-1")
+    except ValueError:
+        with pytest.raises(UnicodeEncodeError):
+            json.dumps(value, ensure_ascii=False).encode()
+        return
+    frame = protocol.decode_frame(text)
+    assert frame.id == "c-1"
+    assert json.loads(bytes(frame.data)) == {"reason": value}
 
 
 def test_bad_frames_are_noted(caplog: pytest.LogCaptureFixture) -> None:

@@ -225,3 +225,16 @@ def test_the_image_runs_without_root() -> None:
     assert steps[-2:] == ['ENTRYPOINT ["python", "manage.py"]', 'CMD ["serve", "--host", "0.0.0.0"]']
     assert "requirements-dev" not in DOCKERFILE
     assert "DEBUG=false" in DOCKERFILE
+
+
+def test_the_example_with_traces_fits() -> None:
+    """The collector is where the processes export to; it is reached from this machine only, and adds nothing else."""
+    example = yaml.safe_load((BASE_DIR / "deploy" / "compose.traces.yaml").read_text())["services"]
+    assert set(example) - set(SERVICES) == {"jaeger"}
+    assert set(example) & set(OURS) == {*OURS} - {"migrate"}
+    for name in set(example) - {"jaeger"}:
+        assert set(example[name]["environment"]) <= set(DECLARED_VARIABLES)
+        assert example[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://jaeger:4318"
+        assert "back" in SERVICES[name]["networks"]
+    assert set(example["jaeger"]["networks"]) <= set(COMPOSE["networks"])
+    assert all(port.startswith("127.0.0.1:") for port in example["jaeger"]["ports"])

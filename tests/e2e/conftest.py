@@ -11,6 +11,7 @@ import pytest
 
 from devservers.topology import Topology
 from devservers.web import ServerProcess
+from tests.collector import Collector
 
 StartServer = Callable[..., ServerProcess]
 
@@ -34,10 +35,17 @@ def start_server(tmp_path: Path, template_database: Path) -> Iterator[StartServe
 
 
 @pytest.fixture(scope="session")
-def topology(template_cluster: Path) -> Iterator[Topology]:
+def collector() -> Iterator[Collector]:
+    """Is sent the traces of the whole system."""
+    with Collector().running() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def topology(template_cluster: Path, collector: Collector) -> Iterator[Topology]:
     """The whole system, with one bridge; every test leaves it running, and brings people of its own."""
     with TemporaryDirectory() as folder:
-        made = Topology(Path(folder), bridges=1, WS_TOKEN_CHECK="1s", LIVE_INTERVAL="200ms")
+        made = Topology(Path(folder), bridges=1, WS_TOKEN_CHECK="1s", LIVE_INTERVAL="200ms", **collector.env)
         with made.with_data_of(template_cluster) as running:
             yield running
 

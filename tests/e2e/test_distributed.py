@@ -12,8 +12,9 @@ import pytest
 
 from devservers.topology import Topology
 from devservers.web import ServerProcess
+from tests.collector import Collector, Span, path_to
 from tests.e2e.client import PLACE, TARGET, Client, ride_to_pickup
-from tests.patience import TIMEOUT
+from tests.patience import TIMEOUT, until
 from tests.stress.faults import unacknowledged
 
 pytestmark = pytest.mark.e2e
@@ -39,8 +40,8 @@ async def finish(driver: Client, passenger: Client, ride_id: str) -> None:
         assert person.numbers == list(range(person.numbers[0], person.numbers[0] + len(person.numbers)))
 
 
-async def test_a_ride_spans_two_processes(topology: Topology) -> None:
-    """A driver and a passenger who are connected to different web processes complete a ride."""
+async def test_a_ride_spans_two_processes(topology: Topology, collector: Collector) -> None:
+    """A driver and a passenger on different web processes complete a ride; the match is one trace over all of them."""
     driver, passenger = await pair(topology)
     ride_id = await ride_to_pickup(driver, passenger)
     await driver.do("location_update", **PLACE)
@@ -49,6 +50,28 @@ async def test_a_ride_spans_two_processes(topology: Topology) -> None:
     assert not await unacknowledged(topology.nats.url)
     await driver.hang_up()
     await passenger.hang_up()
+    whole = [
+        "frame match_confirm", "command match_confirm", "event match.accepted", "relay match.accepted",
+        "bridge match_confirm", "layer match_confirm", "socket match_confirm",
+    ]  # fmt: skip
+    await until(lambda: paths_to_sockets(collector, ride_id) == [whole, whole])
+    spans = trace_of(collector, ride_id)
+    services = {span.name.split()[0]: span.service for span in spans}
+    assert services["frame"] == services["event"] == services["socket"] == "nebengjek-web"
+    assert services["relay"] == services["layer"] == "nebengjek-bridge"
+
+
+def trace_of(collector: Collector, ride_id: str) -> list[Span]:
+    """The trace in which a ride was booked."""
+    booked = [span for span in collector.spans if span.name == "event ride.pickup"]
+    found = [span.trace for span in booked if span.attributes["nebengjek.key"] == ride_id]
+    return collector.traces()[found[0]] if found else []
+
+
+def paths_to_sockets(collector: Collector, ride_id: str) -> list[list[str]]:
+    """The steps that led to what was written to sockets about the match in that trace."""
+    spans = trace_of(collector, ride_id)
+    return [path_to(spans, span) for span in spans if span.name == "socket match_confirm"]
 
 
 async def test_one_session_per_user(topology: Topology) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nebengjek import checks
+from nebengjek import checks, trace_checks
 from nebengjek.checks import WEB_PUSH
 
 VAPID_KEY = "A" * 42 + "E"
@@ -31,6 +31,7 @@ def every_check() -> list[Any]:
         checks.check_periods,
         checks.check_matching,
         checks.check_origins,
+        trace_checks.check_tracing,
     )
     return [problem for check in found for problem in check()]
 

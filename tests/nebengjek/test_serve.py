@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from django.conf import settings as real_settings
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
+from nebengjek.management.commands import serve
 from nebengjek.management.commands.serve import refuse_development_secrets, refuse_old_database, show_demo
 
 
@@ -32,6 +34,17 @@ def test_workers_know_the_demo(settings: Any, monkeypatch: pytest.MonkeyPatch) -
 def test_a_migrated_database_is_accepted(transactional_db: None) -> None:
     """A migrated database is accepted."""
     refuse_old_database()
+
+
+def test_a_database_that_is_down_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a traceback."""
+
+    def down(_connection: object) -> None:
+        raise OperationalError("connection refused\n\tIs the server running?")
+
+    monkeypatch.setattr(serve, "MigrationExecutor", down)
+    with pytest.raises(CommandError, match=r"^The database does not answer: connection refused$"):
+        refuse_old_database()
 
 
 @pytest.mark.parametrize(("option", "value"), [("workers", 2), ("port", -1), ("port", 65536)])

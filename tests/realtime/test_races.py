@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connections, transaction
 from django.db.models import Sum
 from django.utils import timezone
@@ -22,8 +23,8 @@ from rides.services.matches import match_confirm, match_expire
 from rides.services.payments import payment_process
 from rides.services.registration import driver_register
 from rides.services.relations import ride_block
-from rides.services.rides import ride_cancel_by_staff
-from tests.cast import BLOK_M, MONAS, arrive, book, propose, stand_by, start, told_types
+from rides.services.rides import ride_arrived, ride_cancel_by_staff
+from tests.cast import BLOK_M, MONAS, arrive, backdate, book, drive, propose, stand_by, start, told_types
 from tests.realtime.commands.test_dispatch import claims_of
 from users.models import Approval, Block, Driver, User
 from users.services import driver_decide, user_deactivate
@@ -335,3 +336,19 @@ def test_a_ride_is_rated_twice(order: str, dewi: User, putri: User) -> None:
     assert either_order(order, *rate) == ((OK, REFUSED) if order == "ab" else (REFUSED, OK))
     dewi.refresh_from_db()
     assert (dewi.rating_sum, dewi.rating_count) == (5 if order == "ab" else 1, 1)
+
+
+def test_two_processes_book_the_same_points(dewi: User, putri: User) -> None:
+    """A phone moves to another process and sends again what nobody has confirmed: the way is billed once."""
+    ride = start(dewi, putri)
+    backdate(ride, 200)
+
+    def report() -> str:
+        drive(ride, *((50 * n, 5 * n) for n in range(1, 31)))
+        return OK
+
+    assert in_turn(report, report) == (OK, OK)
+    ride_arrived(user_id=dewi.pk, ride_id=ride.pk)
+    ride.refresh_from_db()
+    assert float(ride.distance_km) == pytest.approx(1.5, abs=0.002)
+    call_command("audit")

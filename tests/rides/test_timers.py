@@ -46,6 +46,30 @@ def test_one_that_fails_does_not_keep_the_others_waiting(
     assert Match.objects.get(pk=first.pk).status == "PENDING"
 
 
+def test_many_that_fail_starve_nobody(
+    dewi: User, joko: User, putri: User, sari: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole batch of them is left alone for a while, in which others have their turn; then it is tried again."""
+    first, second = propose(dewi, putri), propose(joko, sari)
+    for seconds, match in ((1, first), (0, second)):
+        Match.objects.filter(pk=match.pk).update(expires_at=timezone.now() - timedelta(seconds=seconds))
+    Finder.objects.update(due_at=timezone.now() + timedelta(hours=1))
+    tried: list[object] = []
+
+    def fails(*, match_id: object) -> bool:
+        tried.append(match_id)
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(timers, "match_expire", fails)
+    monkeypatch.setattr(timers, "BATCH", 1)
+    for _ in range(3):
+        assert timers.run_due() == 0
+    assert tried == [first.pk, second.pk]
+    monkeypatch.setattr(timers, "RETRY_AFTER", 0.0)
+    timers.run_due()
+    assert tried[2:] == [first.pk]
+
+
 def test_a_ride_that_does_not_start_is_cancelled(dewi: User, putri: User) -> None:
     """After `PICKUP_TIMEOUT` both are free again, by the system's doing."""
     ride = book(dewi, putri)

@@ -323,6 +323,7 @@ def main() -> int:
     tokens = make_people(max(options.idle, PEOPLE) + 1)
     connection.close()
     limits = {"WS_LOCATION_RATE": "0", "WS_HANDSHAKE_TIMEOUT": f"{HANDSHAKE_TIMEOUT}s", "LOG_LEVEL": "WARNING"}
+    limits["COMMAND_ID_TTL"] = "5s"  # hostile clients use few ids: so each is free again, and taken, many times
     server = ServerProcess(Path(folder.name), "-m", "tests.stress.census", "serve", "--port", "0", **limits).start()
     try:
         return _measure(server, tokens, options)

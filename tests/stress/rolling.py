@@ -1,11 +1,15 @@
 """Deploying at rush hour: what riders notice when web processes are restarted, one after the other, and killed.
 
-    python -m tests.stress.rolling [--people 100] [--rides 200] [--speed 10]
+    python -m tests.stress.rolling [--people 100] [--rides 200] [--speed 10] [--from COMMIT]
 
 Starts PostgreSQL, Valkey, NATS, two web processes behind a proxy, a bridge and a dispatcher on this machine, and lets
 as many drivers as passengers take rides. Meanwhile the web processes are stopped with SIGTERM and started again, in
 turn, and every third time one is killed. Every ride must be completed and paid once, and of what each phone was told
 nothing may be missing, doubled or out of order.
+
+With `--from` everything begins with the version of that commit, riders included, and is upgraded to this one while they
+ride, in the order of docs/operations.md: migrations, web processes, dispatcher, bridges. In between both versions work
+beside each other. Then one web process goes back to the old version, which finds the new database, and forth again.
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
+import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -22,6 +28,7 @@ from typing import Any
 import msgspec
 
 from devservers.topology import Topology
+from nebengjek.settings import BASE_DIR
 from tests.stress.balancer import Balancer
 
 PARSER = argparse.ArgumentParser(prog="python -m tests.stress.rolling", description="Deploying at rush hour.")
@@ -30,6 +37,7 @@ PARSER.add_argument("--rides", type=int, default=200, help="rides (%(default)s)"
 PARSER.add_argument("--speed", type=float, default=10, help="times faster than in town (%(default)s)")
 PARSER.add_argument("--url", help=argparse.SUPPRESS)  # of the process that takes the rides
 PARSER.add_argument("--pause", type=float, default=4, help="seconds between two restarts (%(default)s)")
+PARSER.add_argument("--from", dest="before", metavar="COMMIT", help="upgrade from the version of this commit")
 LIMITS: Any = {
     "RIDES_MAX_SPEED_KMH": "0",
     "WS_COMMAND_RATE": "0",
@@ -84,20 +92,62 @@ async def deploy(topology: Topology, pause: float, restarts: Counter[str]) -> No
         await asyncio.to_thread(web.wait_until_it_answers)
 
 
+async def upgrade(topology: Topology, pause: float, restarts: Counter[str]) -> None:
+    """Bring everything to this version, and one web process back and forth."""
+    old, new = topology.webs[0].code, BASE_DIR
+    await asyncio.sleep(pause)
+    topology.dispatcher.run_from(new)  # commands that it is asked for are those of the new version
+    done = await asyncio.to_thread(topology.dispatcher.manage, "migrate", "--verbosity", "1")
+    if done.returncode:
+        raise RuntimeError(f"The migration failed: {done.stdout}{done.stderr}")
+    migrations = re.findall(r"Applying (\S+)\.\.\.", done.stdout)
+    show(f"migrated while they ride: {', '.join(migrations) or 'nothing'}")
+    active = topology.active_bridge()
+    standby = [bridge for bridge in topology.bridges if bridge is not active]
+    web = topology.webs[0]
+    steps = [*((process, new) for process in (*topology.webs, topology.dispatcher, *standby, active))]
+    for process, code in (*steps, (web, old), (web, new)):
+        await asyncio.sleep(pause)
+        await asyncio.to_thread(process.stop)
+        process.run_from(code)
+        process.launch()
+        if process in topology.webs:
+            await asyncio.to_thread(process.wait_until_it_answers)
+        restarts["upgraded" if code == new else "taken back"] += 1
+
+
 async def ride(options: argparse.Namespace, env: dict[str, str], topology: Topology, restarts: Counter[str]) -> int:
-    """Have the rides taken by a process that shares the database, while web processes are restarted."""
+    """Have the rides taken by a process that shares the database, while web processes are restarted or upgraded."""
     from common.background_tasks import end
 
+    code = topology.webs[0].code
     async with Balancer([int(web.command[-1]) for web in topology.webs]) as balancer:
         url = f"http://127.0.0.1:{balancer.port}"
         arguments = [f"--{name}={getattr(options, name)}" for name in ("people", "rides", "speed")]
         command = [sys.executable, "-m", "tests.stress.rolling", "--url", url, *arguments]
-        riders = await asyncio.create_subprocess_exec(*command, env={**os.environ, **env})
-        deploying = asyncio.create_task(deploy(topology, options.pause, restarts))
+        riders = await asyncio.create_subprocess_exec(*command, cwd=code, env={**os.environ, **env})
+        deploying = asyncio.create_task((upgrade if options.before else deploy)(topology, options.pause, restarts))
+        riding = asyncio.create_task(riders.wait())
         try:
-            return await riders.wait()
+            await asyncio.wait((riding, deploying), return_when=asyncio.FIRST_COMPLETED)
+            if options.before and not deploying.done():
+                show("WRONG: the rides were over before the upgrade was; ask for more --rides")
+                return 1
+            if deploying.done():
+                deploying.result()
+            return await riding
         finally:
             await end(deploying)
+            if riders.returncode is None:
+                riders.kill()
+
+
+def export(commit: str, folder: Path) -> Path:
+    """Put the version of a commit into a folder, and return it."""
+    folder.mkdir()
+    archive = subprocess.run(["git", "archive", commit], cwd=BASE_DIR, capture_output=True, check=True)
+    subprocess.run(["tar", "--extract"], cwd=folder, input=archive.stdout, check=True)
+    return folder
 
 
 def take_rides(options: argparse.Namespace) -> int:
@@ -128,14 +178,22 @@ def main() -> int:
     if options.url:
         return take_rides(options)
     restarts = Counter[str]()
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-rolling-") as folder,
-        Topology(Path(folder), bridges=1, **LIMITS) as topology,
-    ):
+    with tempfile.TemporaryDirectory(prefix="bench-rolling-") as folder:
+        topology = Topology(Path(folder), bridges=2 if options.before else 1, **LIMITS)
         env = {**topology.env, "DOTENV": ".env.of-no-tests"}
-        code = asyncio.run(ride(options, env, topology, restarts))
-        audit = topology.webs[0].manage("audit")
-    show(f"web processes: {', '.join(f'{count} times {what}' for what, count in restarts.items())}")
+        if options.before:
+            before = export(options.before, Path(folder, "before"))
+            for process in topology.processes:
+                process.run_from(before)
+            env["PYTHONPATH"] = topology.webs[0].env["PYTHONPATH"]
+        with topology:
+            code = asyncio.run(ride(options, env, topology, restarts))
+            audit = topology.webs[0].manage("audit")
+            said = [line for line in topology.output().splitlines() if "Traceback" in line or " ERROR " in line]
+    if options.before and said:
+        show(f"WRONG: {len(said)} errors were logged, such as {said[0]}")
+        code = 1
+    show(f"processes: {', '.join(f'{count} times {what}' for what, count in restarts.items())}")
     if audit.returncode:
         show(f"WRONG: {audit.stdout}{audit.stderr}")
     return code or audit.returncode

@@ -26,6 +26,7 @@ def start_with_census(start_server: StartServer) -> ServerProcess:
         "0",
         WS_LOCATION_RATE="0",
         WS_HANDSHAKE_TIMEOUT="2s",
+        COMMAND_ID_TTL="1s",
         LOG_LEVEL="WARNING",
     )
 

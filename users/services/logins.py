@@ -17,7 +17,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from common import clock
 from common.db import delete_batch
-from common.errors import Conflict, Unauthorized
+from common.errors import Conflict, RateLimited, Unauthorized
 from users.codes import CodesCapped, code_check, code_create, code_take
 from users.models import KnownAddress, OneTimeCode, Suspicion, TokenAnswer, User
 from users.personal_data.base import personal_data
@@ -36,6 +36,9 @@ from users.tokens import (
 
 logger = logging.getLogger(__name__)
 
+SMS_PATIENCE = 60.0
+"""Seconds after which to ask again for a code, where the provider is too slow for all that were asked for."""
+
 
 class Session(NamedTuple):
     """A user who has logged in, and their tokens."""
@@ -45,14 +48,15 @@ class Session(NamedTuple):
 
 
 def login_request(*, msisdn: str, address: str) -> None:
-    """Send a one-time code to a normalised number. Raises `RateLimited` after too many."""
+    """Send a one-time code to a normalised number, soon. Raises `RateLimited` after too many."""
     try:
         code = code_create(msisdn=msisdn, address=address)
     except CodesCapped:
         logger.error("OTP_MAX_PER_HOUR_OVERALL codes were sent within an hour; codes to new addresses are refused.")
         tally_add(Suspicion.CODES_CAPPED)
         raise
-    send_sms(msisdn, _("%(code)s is your NebengJek code.") % {"code": code})
+    if not send_sms(msisdn, _("%(code)s is your NebengJek code.") % {"code": code}):
+        raise RateLimited(_("Too many codes were sent within an hour."), retry_after=SMS_PATIENCE)
 
 
 def login(*, msisdn: str, otp: str, address: str) -> Session:

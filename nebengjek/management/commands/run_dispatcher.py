@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from common.background_tasks import end
 from common.loops import run
+from common.tracing import tracing
 from realtime.operations.health import Check, Checks, database_check, redis_check
 from realtime.operations.worker import Pulse, add_port_arguments, serve_worker
 from realtime.server.background import Dispatcher
@@ -30,7 +31,11 @@ class Command(BaseCommand):
         self._pulse, self._dispatcher = Pulse(), Dispatcher()
         if metrics_port is not None:
             serve_worker(metrics_address, metrics_port, self._pulse, self._checks())
-        run(self._run())
+        tracing.start("dispatcher")
+        try:
+            run(self._run())
+        finally:
+            tracing.stop()
 
     def _checks(self) -> Checks:
         servers: Checks = {"redis": redis_check} if settings.DISTRIBUTED else {}

@@ -17,6 +17,7 @@ from common.loops import run
 from common.nats import connect_to_nats
 from common.redis import close_async_redis
 from common.roll import Roll
+from common.tracing import tracing
 from events.stream import STREAM, SUBJECTS, StreamMismatch
 from realtime.bridge.bridge import Bridge
 from realtime.bridge.counts import Counts
@@ -48,10 +49,13 @@ class Command(BaseCommand):
         self.stdout.flush()
         if metrics_port is not None:
             serve_worker(metrics_address, metrics_port, self._pulse, self._checks(), Done(self._done))
+        tracing.start("bridge")
         try:
             run(self._run(once=once))
         except StreamMismatch as exc:
             raise CommandError(str(exc)) from exc
+        finally:
+            tracing.stop()
 
     def _done(self) -> dict[str, int]:
         """Return the counts over all connections to NATS."""

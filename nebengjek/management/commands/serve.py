@@ -12,10 +12,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from common.addresses import is_loopback
+from common.errors import brief
 from realtime.server.uvicorn_server import address_of, make_server
 from realtime.server.workers import CannotStartError, Workers, end_with_parent, listen, tell_parent_that_it_serves
 from realtime.socket.handshake import has_public_secrets
@@ -124,8 +125,11 @@ def show_demo() -> None:
 
 
 def refuse_old_database() -> None:
-    """Raise `CommandError` where the tables are not those of this version."""
-    executor = MigrationExecutor(connection)
+    """Raise `CommandError` where the tables are not those of this version, or there is no database."""
+    try:
+        executor = MigrationExecutor(connection)
+    except DatabaseError as exc:
+        raise CommandError(f"The database does not answer: {brief(exc)}") from exc
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         raise CommandError("The database is not up to date: run `manage.py migrate` first (`make run` does).")
     connection.close()

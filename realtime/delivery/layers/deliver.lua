@@ -55,7 +55,7 @@ end
 local expired = 0
 
 for _, event in ipairs(call.events) do
-  local event_id, event_type, common_head, recipients, at, valid_until = unpack(event)
+  local event_id, event_type, common_head, recipients, at, valid_until, trace = unpack(event, 1, 7)  -- the last may be nil
   if valid_until and valid_until <= now then
     expired, recipients = expired + 1, {}
   end
@@ -71,7 +71,8 @@ for _, event in ipairs(call.events) do
       keep(user, frame)
     end
     redis.call('PUBLISH', call.channel_prefix .. user, cmsgpack.pack({
-      type = call.message_type, epoch = epoch, seq = tonumber(number), event = event_type, frame = frame, at = at}))
+      type = call.message_type, epoch = epoch, seq = tonumber(number), event = event_type, frame = frame, at = at,
+      trace = trace}))
   end
 end
 

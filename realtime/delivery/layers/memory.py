@@ -17,7 +17,7 @@ from channels.layers import BaseChannelLayer
 
 from realtime import metrics
 from realtime.contract.frames import notification_head
-from realtime.delivery.deliveries import Delivery
+from realtime.delivery.deliveries import Delivery, on_their_way
 from realtime.delivery.fence import Fence
 from realtime.delivery.history import history
 from realtime.delivery.history.memory import MemoryHistory
@@ -51,8 +51,9 @@ class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels
             store.begin_epoch()
         now = time.time()
         valid = [delivery for delivery in deliveries if delivery.valid_until is None or delivery.valid_until > now]
-        for delivery in valid:
-            await self._deliver(delivery, store)
+        with on_their_way("layer", valid) as traced:
+            for delivery in traced:
+                await self._deliver(delivery, store)
         return len(deliveries) - len(valid)
 
     async def _deliver(self, delivery: Delivery, store: MemoryHistory) -> None:
@@ -67,6 +68,7 @@ class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels
                 "event": delivery.type,
                 "frame": item.frame,
                 "at": delivery.at,
+                "trace": delivery.traceparent,
             }
             await self.group_send(group_of(user_id), message)
 

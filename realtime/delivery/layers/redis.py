@@ -26,7 +26,7 @@ from common.redis import AWAY, PREFIX, Script, async_options
 from common.retrying import Repetition
 from realtime import metrics
 from realtime.contract.frames import notification_head
-from realtime.delivery.deliveries import Delivery
+from realtime.delivery.deliveries import Delivery, on_their_way
 from realtime.delivery.fence import Fence, Fenced
 from realtime.delivery.history.base import EVENT_ID_TTL
 from realtime.delivery.history.redis import EPOCH, fresh_generation
@@ -69,22 +69,8 @@ class RedisChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has
         lost: a new epoch begins, so that all clients get the state. Raises `Fenced`, having
         delivered nothing more, when the lease of the `fence` is not held any more.
         """
-        expired = 0
-        starts = range(0, max(len(deliveries), 1), EVENTS_PER_CALL)
-        for start in starts:  # one after the other: were a call refused and the next one not, the order would be lost
-            call = Call.of(deliveries[start : start + EVENTS_PER_CALL])
-            call.after_gap = after_gap and start == 0
-            if fence is not None:
-                call.token = fence.token
-                call.position = fence.position if start == starts[-1] else None
-            keys = [fence.lease_key, fence.position_key] if fence else []
-            try:
-                expired += await _DELIVER(keys=keys, args=[msgspec.msgpack.encode(call)])
-            except redis.ResponseError as exc:
-                if str(exc).startswith("FENCED"):
-                    raise Fenced("the lease is not held any more") from exc
-                raise
-        return expired
+        with on_their_way("layer", deliveries) as traced:
+            return await _deliver(traced, fence, after_gap=after_gap)
 
     async def new_channel(self, prefix: str = "specific.") -> str:
         """Create a channel for one receiver; `close_channel` ends it."""
@@ -157,6 +143,26 @@ class RedisChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has
         return message
 
 
+async def _deliver(deliveries: Sequence[Delivery], fence: Fence | None, *, after_gap: bool) -> int:
+    """Call the script for one part after the other; return how many had expired."""
+    expired = 0
+    starts = range(0, max(len(deliveries), 1), EVENTS_PER_CALL)
+    for start in starts:  # one after the other: were a call refused and the next one not, the order would be lost
+        call = Call.of(deliveries[start : start + EVENTS_PER_CALL])
+        call.after_gap = after_gap and start == 0
+        if fence is not None:
+            call.token = fence.token
+            call.position = fence.position if start == starts[-1] else None
+        keys = [fence.lease_key, fence.position_key] if fence else []
+        try:
+            expired += await _DELIVER(keys=keys, args=[msgspec.msgpack.encode(call)])
+        except redis.ResponseError as exc:
+            if str(exc).startswith("FENCED"):
+                raise Fenced("the lease is not held any more") from exc
+            raise
+    return expired
+
+
 class LoopLayer(pubsub.RedisPubSubLoopLayer):  # type: ignore[misc]
     """The layer of one event loop."""
 
@@ -201,14 +207,15 @@ class Inbox(Mailbox):
             self._layer.drop()
 
 
-_Packed = tuple[str, str, str, list[list[str]], float, float | None]
+_Packed = tuple[str, str, str, list[list[str]], float, float | None, str | None]
 
 
 class Call(msgspec.Struct, kw_only=True):
     """The argument of `deliver.lua`; times are in seconds where the name does not say otherwise."""
 
     events: list[_Packed]
-    """Id, type, frame up to the number, recipients (a user, and their own frame where they have one), moment, end."""
+    """Id, type, frame up to the number, recipients (a user, and their own frame where they have one), moment, end, and
+    `traceparent`."""
 
     token: str = ""
     position: int | None = None
@@ -238,7 +245,8 @@ def _packed(delivery: Delivery) -> _Packed:
         for user_id, view in delivery.audience.items()
     ]
     head = notification_head(delivery.type, delivery.data)
-    return delivery.event_id, delivery.type, head, recipients, delivery.at, delivery.valid_until
+    end, trace = delivery.valid_until, delivery.traceparent or None
+    return delivery.event_id, delivery.type, head, recipients, delivery.at, end, trace
 
 
 class OneLine(logging.Filter):

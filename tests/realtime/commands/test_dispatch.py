@@ -3,6 +3,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connections
@@ -131,6 +132,15 @@ def test_after_ten_minutes_an_id_is_free_again(dewi: User) -> None:
     assert not Beacon.objects.get().is_active
     CommandReceipt.objects.update(created_at=timezone.now() - timedelta(minutes=11))
     assert purge_receipts() == 1
+
+
+def test_after_ten_minutes_a_refusal_is_no_fault(dewi: User) -> None:
+    """Its old receipt was deleted together with what the refused command did, and so was still there."""
+    send(dewi, "beacon_update", {"is_active": True})
+    CommandReceipt.objects.update(created_at=timezone.now() - timedelta(minutes=11))
+    for _ in range(2):
+        assert code(send(dewi, "ride_start", {"ride_id": str(uuid4())})) == "VALIDATION_FAILED"
+    assert CommandReceipt.objects.get().type == "ride_start"
 
 
 def at_once(*calls: Callable[[], Answer]) -> list[Answer]:

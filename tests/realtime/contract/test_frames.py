@@ -1,5 +1,6 @@
 import json
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -202,3 +203,15 @@ def test_a_notification_is_put_together_from_encoded_data() -> None:
     frame = protocol.numbered(head, 7)
     assert json.loads(frame) == {"type": "ride_start", "data": {"a": 1}, "seq": 7}
     assert protocol.type_of(frame) == "ride_start"
+
+
+@pytest.mark.parametrize("letter", ["a", "\u0e01", "\U0001f6f5"], ids=["Latin", "Thai", "emoji"])
+def test_a_reason_of_the_promised_bytes_fits(letter: str) -> None:
+    """In any script, with the longest id, into a frame of the default size; the server takes it."""
+    reason = letter * min(200, protocol.REASON_BYTES // len(letter.encode()))
+    data = {"ride_id": str(uuid4()), "reason": reason}
+    text = json.dumps({"type": "ride_cancel", "data": data, "id": "i" * 64}, ensure_ascii=False)
+    assert len(text.encode()) <= 512
+    frame = protocol.decode_frame(text)
+    assert frame.command_id == "i" * 64
+    assert msgspec.json.decode(frame.data, type=protocol.RideCancel).reason == reason

@@ -1,5 +1,8 @@
 """The lock that makes a process the only server of its database, on each kind of database."""
 
+import asyncio
+import os
+import signal
 from collections.abc import Iterator
 from time import monotonic, sleep
 
@@ -8,9 +11,10 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from realtime.server.background import SERVER_LOCK, OnlyServer
+from realtime.server import background
+from realtime.server.background import SERVER_LOCK, Background, OnlyServer
 from tests.database import database_url
-from tests.patience import TIMEOUT
+from tests.patience import TIMEOUT, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -87,6 +91,52 @@ def test_in_postgresql_a_server_that_was_killed_holds_nobody_up(session: psycopg
     assert holders(session) != [pid]
     following.release()
     dead.release()
+
+
+@only_postgresql
+def test_in_postgresql_the_lock_is_taken_again(session: psycopg.Connection) -> None:
+    """After a restart of the database, before another server takes it."""
+    server = OnlyServer()
+    [pid] = holders(session)
+    assert server.hold()
+    assert holders(session) == [pid]
+    session.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+    assert server.hold()
+    assert len(holders(session)) == 1
+    with pytest.raises(ImproperlyConfigured):
+        OnlyServer()
+    server.release()
+
+
+@only_postgresql
+async def test_in_postgresql_of_two_servers_one_ends(
+    session: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another one was faster after a restart of the database: the first asks itself to end, as an operator would."""
+    killed: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda *call: killed.append(call))
+    monkeypatch.setattr(background, "LOCK_INTERVAL", 0.05)
+    first = Background()
+    first.ensure_started()
+    [pid] = holders(session)
+    other = asyncio.create_task(asyncio.to_thread(wait_for_the_lock))
+    waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+    await until(lambda: session.execute(waits, [SERVER_LOCK]).fetchone() == (1,))
+    assert not killed
+    session.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+    following = await other
+    await until(lambda: killed)
+    assert killed[0] == (os.getpid(), signal.SIGTERM)
+    assert "Another server has this database" in caplog.text
+    await first.stop()
+    following.close()
+
+
+def wait_for_the_lock() -> psycopg.Connection:
+    """Take the lock, for another server, as soon as it is free."""
+    other = psycopg.connect(database_url(), autocommit=True)
+    other.execute("SELECT pg_advisory_lock(%s)", [SERVER_LOCK])
+    return other
 
 
 @only_postgresql

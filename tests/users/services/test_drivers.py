@@ -8,6 +8,7 @@ from django.utils import timezone
 from common.errors import Conflict
 from users.models import Approval, Driver, Paper, PaperKind, User
 from users.services import driver_create, driver_decide, driver_delete, driver_update, paper_record
+from users.sms import sms_senders
 
 
 def test_a_driver_is_made_once(putri: User) -> None:
@@ -32,6 +33,7 @@ def test_a_decision_is_told_by_a_text_message(
     with django_capture_on_commit_callbacks(execute=True):
         assert driver_decide(user_id=dewi.pk, approval=Approval.REFUSED, reason="The photo is not yours")
         assert not driver_decide(user_id=dewi.pk, approval=Approval.REFUSED, reason="Again")
+    sms_senders().settle()
     assert (
         capsys.readouterr().out == f"SMS to {dewi.msisdn}: You may not drive with NebengJek: The photo is not yours\n"
     )
@@ -111,6 +113,7 @@ def test_a_decision_stands_without_its_message(
     settings.SMS_BACKEND = "tests.users.services.test_drivers.Down"
     with django_capture_on_commit_callbacks(execute=True):
         assert driver_decide(user_id=dewi.pk, approval=Approval.REFUSED, reason="A copy")
+    sms_senders().settle()
     assert Driver.objects.get().approval == "refused"
     assert "no provider" in caplog.text
 

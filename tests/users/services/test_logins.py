@@ -13,6 +13,7 @@ from events.models import OutboxEvent
 from users import services
 from users.codes import code_create
 from users.models import KnownAddress, Suspicion, TokenAnswer, User
+from users.sms import sms_senders
 from users.tallies import tallies
 from users.tokens import authenticate, tokens_issue
 
@@ -23,6 +24,7 @@ HOME = "203.0.113.7"
 
 def test_the_code_goes_out_as_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     services.login_request(msisdn=NUMBER, address=HOME)
+    sms_senders().settle()
     line = capsys.readouterr().out
     assert line.startswith(f"SMS to {NUMBER}: ")
     assert line.endswith(" is your NebengJek code.\n")

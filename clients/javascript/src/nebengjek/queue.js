@@ -93,7 +93,7 @@ export class CommandQueue {
       return Promise.reject(new QueueFull(`${this.max} commands wait already.`));
     }
     return new Promise((resolve, reject) => {
-      const item = this.#item({ id, type, text: JSON.stringify({ type, id, data }), resolve, reject });
+      const item = this.#item({ id, type, text: textOf({ type, id, data }), resolve, reject });
       item.timer = setTimeout(() => this.#expire(item), this.maxAge * 1000);
       signal?.addEventListener("abort", () => this.#settle(item, () => reject(signal.reason)), { once: true });
       if (first) this.#waiting.unshift(item);
@@ -246,6 +246,18 @@ export class CommandQueue {
     }
     return true;
   }
+}
+
+/**
+ * The text of a frame. Half of a surrogate pair (half an emoji) is no text that the server could read, so it could not
+ * answer either, and everything behind it would wait: the command fails at once.
+ * @param {object} frame
+ */
+function textOf(frame) {
+  return JSON.stringify(frame, (_, value) => {
+    if (typeof value === "string" && /\p{Surrogate}/u.test(value)) throw new TypeError("A text ends within a character.");
+    return value;
+  });
 }
 
 /**

@@ -24,11 +24,16 @@ class Frame:
 
 
 def encode(kind: str, data: Data, command_id: str | None = None) -> str:
-    """Return a frame as text. Ids may be UUIDs and moments datetimes; a value that JSON has not raises at once."""
+    """Return a frame as text. Ids may be UUIDs and moments datetimes.
+
+    What a frame cannot carry raises at once: a value that JSON has not, and half of a surrogate pair in a text.
+    """
     frame: Data = {"type": kind, "data": data}
     if command_id is not None:
         frame["id"] = command_id
-    return json.dumps(frame, default=_plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(frame, default=_plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text.encode()  # if it failed only when it is sent, it would hold up everything behind it
+    return text
 
 
 def decode(text: str | bytes) -> Data | None:
