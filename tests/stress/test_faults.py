@@ -61,6 +61,6 @@ async def test_a_half_dead_server_is_seen_and_costs_nothing(
     assert sight.well_after is not None
     assert sight.well_after < 10
     assert sight.lines < 100
-    if HALF_DEAD[fault].shows:
+    if HALF_DEAD[fault].shows not in (None, "bridge"):  # that needs events of our own, as in whole rides
         assert sight.said_after is not None
         assert sight.said_after < 5
