@@ -1,6 +1,6 @@
 """Everything that `docs/performance.md` says of the project and its peers, measured in turn, in one run.
 
-    python -m bench [--rounds 5] [--only NAME …] [--output docs/performance.md] [--quick]
+    python -m bench [--rounds 5] [--only NAME …] [--rows NAME …] [--output docs/performance.md] [--quick]
 
 Each round starts every contender once, one after the other (A B C A B C), so that whatever else the machine does hits
 all of them; the tables have the median of the rounds and, in brackets, the least and the most. A first round that is
@@ -26,11 +26,12 @@ from common.loops import run
 from nebengjek.settings import BASE_DIR
 
 DRIVERS = (1_000, 10_000, 100_000)
-STEPS = 8
+ROWS = ("memory", "connects", "inbound", "burst", "pace", "idle", "crowd", "rides", "ridden", "storm")
+STEPS = 11
 """About how many things are measured of a contender; for the progress bar."""
 
 
-def measure_one(contender: Contender, size: Size, progress: tqdm[Any]) -> Figures:
+def measure_one(contender: Contender, size: Size, rows: Sequence[str], progress: tqdm[Any]) -> Figures:
     """Start a contender in an empty folder, measure it, and stop it."""
 
     def step(name: str) -> None:
@@ -41,7 +42,7 @@ def measure_one(contender: Contender, size: Size, progress: tqdm[Any]) -> Figure
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         contender.start(Path(folder), size.people) as running,
     ):
-        return run(measure(running, size, step))
+        return run(measure(running, size, step, lambda name: not rows or any(part in name for part in rows)))
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the project and its peers.")
     parser.add_argument("--rounds", type=int, default=5, help="that count (%(default)s)")
     parser.add_argument("--only", nargs="*", default=[], help="contenders whose name contains one of these")
+    parser.add_argument("--rows", nargs="*", default=[], help=f"only what contains one of these: {', '.join(ROWS)}")
     parser.add_argument("--output", type=Path, default=BASE_DIR / "docs" / "performance.md", help="%(default)s")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quick", action="store_true", help="a smaller crowd, for shorter")
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str]) -> None:
     with tqdm(total=total, unit="measure", file=sys.stderr) as progress:
         for number in range(options.rounds + warm_up):
             for contender in chosen:
-                figures = measure_one(contender, size, progress)
+                figures = measure_one(contender, size, options.rows, progress)
                 for name, value in figures.items() if number >= warm_up else ():
                     found[contender.name][name].append(value)
                 tables.write(options.output, found, searches, max(1, number + 1 - warm_up))

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -48,6 +49,21 @@ User.objects.bulk_create(
 )
 """
 
+MAKE_RIDES = """
+from uuid import UUID
+from django.utils import timezone
+from rides.models import Finder, Match, Ride
+now, place = timezone.now(), dict(latitude=-6.2, longitude=106.8, target_latitude=-6.3, target_longitude=106.8)
+for n in range({first}, {last} + 1, 2):
+    people = dict(driver_id=UUID(int=n), passenger_id=UUID(int=n + 1))
+    times = dict(attempt_ends_at=now, due_at=now, created_at=now)
+    finder = Finder.objects.create(passenger_id=UUID(int=n + 1), status="MATCHED", **place, **times)
+    offer = dict(driver_latitude=-6.2, driver_longitude=106.8, distance_km=0, expires_at=now, created_at=now)
+    match = Match.objects.create(finder=finder, status="ACCEPTED", **people, **place, **offer)
+    Ride.objects.create(match=match, status="{status}", rate_per_km=3000, unit_km=1, created_at=now, **people)
+"""
+"""Rides of the people of these numbers, in pairs."""
+
 GO_PORT = 8123
 """Where the Go peer listens; it stands in its source."""
 
@@ -80,6 +96,9 @@ class Running(msgspec.Struct):
     publishing: Publishing | None = None
     restart: Callable[[], int] | None = None
     """Kill the web process without warning and start it again; returns the new pid."""
+
+    shell: Callable[[str], None] | None = None
+    """Run Python in its `manage.py shell`."""
 
 
 class Contender(msgspec.Struct, frozen=True):
@@ -125,7 +144,11 @@ def _distributed(folder: Path, users: int) -> Iterator[Running]:
 
 
 def _make_people(server: ServerProcess, count: int) -> None:
-    done = server.manage("shell", "--verbosity", "0", "-c", MAKE_PEOPLE.format(count=count))
+    _shell(server, MAKE_PEOPLE.format(count=count))
+
+
+def _shell(server: ServerProcess, code: str) -> None:
+    done = server.manage("shell", "--verbosity", "0", "-c", code)
     assert done.returncode == 0, done.stderr
 
 
@@ -135,7 +158,8 @@ def _ours(server: ServerProcess) -> Running:
         server.launch()
         return _pid(server)
 
-    return Running(int(server.command[-1]), OURS, {"web": _pid(server)}, restart=restart)
+    shell = partial(_shell, server)
+    return Running(int(server.command[-1]), OURS, {"web": _pid(server)}, restart=restart, shell=shell)
 
 
 def _bare_asgi(folder: Path, users: int) -> AbstractContextManager[Running]:

@@ -13,6 +13,10 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def centile(values: Sequence[float], percent: int) -> float:
+def centile(values: Sequence[float], percent: float) -> float:
     """Return the value that this share of the values does not exceed."""
-    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else values[0]
+    return (
+        statistics.quantiles(values, n=1000, method="inclusive")[round(percent * 10) - 1]
+        if len(values) > 1
+        else values[0]
+    )

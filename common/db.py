@@ -10,6 +10,7 @@ from typing import Any, cast
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from psycopg import IsolationLevel
 
 AWAY = (OperationalError, InterfaceError)
 """What is raised while the database is unavailable."""
@@ -36,9 +37,21 @@ def read_snapshot() -> Iterator[None]:
             finally:
                 cursor.execute("COMMIT")
     else:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        with _beginning_with_snapshot(), transaction.atomic():
             yield
+
+
+@contextmanager
+def _beginning_with_snapshot() -> Iterator[None]:
+    """Let PostgreSQL begin transactions with one state of the database, read only, without a statement of its own."""
+    connection.ensure_connection()
+    session = connection.connection
+    session.isolation_level, session.read_only = IsolationLevel.REPEATABLE_READ, True
+    try:
+        yield
+    finally:
+        if not session.closed:
+            session.isolation_level = session.read_only = None
 
 
 def database_now() -> datetime:

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from common import clock
 from common.db import database_now, delete_batch
+from common.rows import insert_rows
 from common.tracing import tracing
 from events.base import Event
 from events.models import OutboxEvent
@@ -36,7 +37,7 @@ def emit(*events: Event) -> None:
         raise RuntimeError(f"Emitted outside a transaction: {', '.join(type(event).__name__ for event in events)}.")
     if not events:
         return
-    OutboxEvent.objects.bulk_create([_row(event) for event in events])
+    insert_rows([_row(event) for event in events])
     transaction.on_commit(wake_relay)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from typing import Any
 
 import django
@@ -45,9 +46,10 @@ router = ProtocolTypeRouter({"http": django_application, "websocket": websocket_
 if has_public_secrets():
     router = LoopbackOnly(router)
 
-errors = [problem for problem in run_checks() if problem.level >= ERROR]
-if errors:  # servers other than `manage.py serve` run no checks of their own
-    raise ImproperlyConfigured("\n".join(str(problem) for problem in errors))
+if sys.argv[1:2] != ["serve"]:  # other servers run no checks of their own
+    errors = [problem for problem in run_checks() if problem.level >= ERROR]
+    if errors:
+        raise ImproperlyConfigured("\n".join(str(problem) for problem in errors))
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

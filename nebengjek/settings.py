@@ -192,12 +192,15 @@ def _postgresql_options() -> dict[str, Any]:
     statement = int(DATABASE_STATEMENT_TIMEOUT.total_seconds() * 1000)
     if not statement or set(sys.argv[1:2]) & MAINTENANCE:
         return options
-    waits = {"statement_timeout": statement, "lock_timeout": statement * 2 // 3}
+    # The server parses a statement once for a connection. It plans with the values, which the partial indexes need.
+    options |= {"server_side_binding": True, "prepare_threshold": 2}
+    kept: dict[str, int | str] = {"plan_cache_mode": "force_custom_plan"}
+    kept |= {"statement_timeout": statement, "lock_timeout": statement * 2 // 3}
     # A process that was suspended within a transaction must not hold its locks until somebody notices.
-    waits["idle_in_transaction_session_timeout"] = statement
+    kept["idle_in_transaction_session_timeout"] = statement
     # The server's own limit comes first, so that it ends what it can end itself.
     answer = statement / 1000 + 2
-    return {**options, "options": " ".join(f"-c {name}={ms}" for name, ms in waits.items()), "answer_timeout": answer}
+    return {**options, "options": " ".join(f"-c {name}={one}" for name, one in kept.items()), "answer_timeout": answer}
 
 
 def _sqlite(config: dict[str, Any]) -> dict[str, Any]:

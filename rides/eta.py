@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Protocol
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol
 
-import httpx
 import msgspec
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from rides.cells import cell_middle, round_up
 from rides.geo import GeoPoint, distance_km
+
+if TYPE_CHECKING:
+    import httpx
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +84,7 @@ class OSRMETA:
         at = ";".join(f"{place.longitude:.6f},{place.latitude:.6f}" for place in places)
         response = _client().get(f"{settings.OSRM_URL}/{service}/v1/driving/{at}", params=options)
         answer = response.json()
-        if response.status_code != httpx.codes.OK or answer.get("code") != "Ok":
+        if response.status_code != HTTPStatus.OK or answer.get("code") != "Ok":
             raise ValueError(f"OSRM answered {response.status_code}: {answer.get('code')} {answer.get('message', '')}")
         return answer
 
@@ -120,4 +123,6 @@ def _backend() -> ETABackend:
 @cache
 def _client() -> httpx.Client:
     """Return the connections of this process to the routing engine."""
+    import httpx  # 0.1 s of start that nobody needs without a routing engine
+
     return httpx.Client(timeout=settings.OSRM_TIMEOUT.total_seconds())

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+from math import asin, cos, radians, sin, sqrt
 from typing import Annotated
 
 import msgspec
 
-if "numpy" in sys.modules:
-    import haversine
-else:  # it would load numpy for functions that nobody calls here: 16 MB in every process
-    sys.modules["numpy"] = None  # type: ignore[assignment]
-    import haversine
-
-    del sys.modules["numpy"]
+EARTH_RADIUS_KM = 6371.0088
+"""The mean radius (IUGG)."""
 
 Latitude = Annotated[
     float, msgspec.Meta(ge=-90, le=90, description="Degrees north of the equator (WGS 84).", examples=[-6.1754])
@@ -36,4 +31,8 @@ def distance_km(a: GeoPoint, b: GeoPoint) -> float:
     >>> round(distance_km(GeoPoint(0, 0), GeoPoint(0, 1)), 4)  # one degree along the equator
     111.1951
     """
-    return float(haversine.haversine((a.latitude, a.longitude), (b.latitude, b.longitude)))
+    # the haversine formula, which is exact for small distances too
+    latitude_a, latitude_b = radians(a.latitude), radians(b.latitude)
+    north, east = latitude_b - latitude_a, radians(b.longitude) - radians(a.longitude)
+    chord = sin(north * 0.5) ** 2 + cos(latitude_a) * cos(latitude_b) * sin(east * 0.5) ** 2
+    return 2 * EARTH_RADIUS_KM * asin(sqrt(chord))

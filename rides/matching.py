@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from common import clock
+from common.prepared import Prepared, padded
 from rides.cells import STEP_KM, between_cells_km, cell_distance_km
 from rides.geo import GeoPoint
 from rides.models import DRIVER_BUSY, OPEN_MATCH, CandidateOutcome, DeviceReceipt, Finder, Match, RejectReason, Ride
@@ -46,6 +48,7 @@ IGNORED_OFFER_KM = 0.5
 IGNORED_OFFERS_COUNTED = 5
 IGNORED_OFFERS_MEMORY = timedelta(hours=6)
 
+NOBODY = UUID(int=0)
 VEHICLE = ("driver__vehicle_type", "driver__approval", "driver__papers_until")
 BEACON = ("beacon__is_active", "beacon__ignored_offers", "beacon__ignored_at")
 
@@ -282,31 +285,58 @@ def drivers_among(driver_ids: Collection[UUID], passenger_id: UUID | None = None
     if not driver_ids:
         return {}
     now = clock.now()
+    ids = padded(list(driver_ids))
+    rows = _drivers_query(len(ids)).rows(*ids, passenger_id or NOBODY, now, now - RECEIPTS_EXPECTED)
+    return {pk: _driver(_Row(*facts), now) for pk, *facts in rows}
+
+
+@cache
+def _drivers_query(count: int) -> Prepared:
+    return Prepared(*[UUID] * count, UUID, datetime, datetime, build=_about_drivers)
+
+
+def _about_drivers(*arguments: Any) -> QuerySet[Any, Any]:
+    *driver_ids, passenger_id, now, confirmed_since = arguments
     riding = Ride.objects.filter(driver=OuterRef("pk"), status__in=DRIVER_BUSY)
     offers = Match.objects.filter(driver=OuterRef("pk"), status__in=OPEN_MATCH, expires_at__gt=now).order_by()
     count = offers.values("driver").annotate(count=Count("pk")).values("count")
     blocks = Block.objects.filter(
         Q(blocker=passenger_id, blocked=OuterRef("pk")) | Q(blocked=passenger_id, blocker=OuterRef("pk"))
     )
-    receipts = DeviceReceipt.objects.filter(pk=OuterRef("pk"), received_at__gte=now - RECEIPTS_EXPECTED)
+    receipts = DeviceReceipt.objects.filter(pk=OuterRef("pk"), received_at__gte=confirmed_since)
     affairs = {
         "is_riding": Exists(riding),
         "open_offers": Subquery(count),
         "is_blocked": Exists(blocks),
         "confirms": Exists(receipts),
     }
-    users = User.objects.filter(pk__in=driver_ids).annotate(**affairs)
-    rows = users.values_list("pk", "is_active", *VEHICLE, *BEACON, *affairs, named=True)
-    return {row.pk: _driver(row, now) for row in rows}
+    users = User.objects.filter(pk__in=driver_ids).annotate(**affairs).order_by()
+    return users.values_list("pk", "is_active", *VEHICLE, *BEACON, *affairs)
 
 
-def _driver(row: Any, now: datetime) -> Driver:
+class _Row(NamedTuple):
+    """What `_about_drivers` reads, in this order."""
+
+    is_active: bool
+    vehicle_type: str | None
+    approval: str | None
+    papers_until: date | None
+    beacon_is_on: bool | None
+    ignored_offers: int | None
+    ignored_at: datetime | None
+    is_riding: bool
+    open_offers: int | None
+    is_blocked: bool
+    confirms: bool
+
+
+def _driver(row: _Row, now: datetime) -> Driver:
     return Driver(
         is_active=row.is_active,
-        vehicle_type=row.driver__vehicle_type or "",
-        may_drive=may_drive(row.driver__approval, row.driver__papers_until),
-        beacon_is_on=bool(row.beacon__is_active),
-        ignored_offers=_remembered(row.beacon__ignored_offers, row.beacon__ignored_at, now),
+        vehicle_type=row.vehicle_type or "",
+        may_drive=may_drive(row.approval, row.papers_until),
+        beacon_is_on=bool(row.beacon_is_on),
+        ignored_offers=_remembered(row.ignored_offers, row.ignored_at, now),
         is_riding=row.is_riding,
         open_offers=row.open_offers or 0,
         is_blocked=row.is_blocked,

@@ -13,7 +13,7 @@ from django.db.models import Exists, Q, QuerySet
 
 from common import clock
 from common.db import read_snapshot
-from common.prepared import Prepared
+from common.prepared import Prepared, PreparedObjects
 from rides.abandonment import abandonment
 from rides.models import (
     DRIVEN,
@@ -248,19 +248,16 @@ def reported_point(point: TrackPoint) -> ReportedPoint:
 
 
 def _open_matches(user_id: UUID, side: str) -> list[OpenMatch]:
-    waiting = Match.objects.filter(**{f"{side}_id": user_id}, status__in=OPEN_MATCH, expires_at__gt=clock.now())
-    return [open_match(match, user_id) for match in waiting.order_by("created_at")]
+    return [open_match(match, user_id) for match in _OPEN_MATCHES[side].all(user_id, clock.now())]
 
 
 def _finder(user_id: UUID) -> FinderState | None:
-    finder = Finder.objects.filter(passenger_id=user_id, status=FinderStatus.OPEN).first()
+    finder = _OPEN_FINDER.one(user_id)
     return FinderState(**finder_fields(finder)) if finder else None
 
 
 def _payment_due(user_id: UUID, side: str) -> Payment | None:
-    rides = Ride.objects.filter(**{f"{side}_id": user_id}, status=RideStatus.ARRIVED)
-    due = Payment.objects.filter(ride__in=rides).exclude(status=PaymentStatus.ACCEPTED)
-    return due.select_related("ride").order_by("-created_at").first()
+    return _PAYMENT_DUE[side].one(user_id)
 
 
 def _newest_rides(user_id: UUID, side: str) -> tuple[Ride | None, Ride | None]:
@@ -268,10 +265,43 @@ def _newest_rides(user_id: UUID, side: str) -> tuple[Ride | None, Ride | None]:
 
     The current ride is the newest: while there is one, the constraints of `Ride` let no other begin.
     """
-    mine = Ride.objects.filter(_may_see(user_id), **{f"{side}_id": user_id}).select_related(*WITH_PEOPLE)
-    newest: list[Ride | None] = list(mine.order_by("-created_at")[:2])
+    newest: list[Ride | None] = [*_NEWEST_RIDES[side].all(user_id)]
     busy = DRIVER_BUSY if side == "driver" else PASSENGER_BUSY
     if newest and newest[0] is not None and newest[0].status not in busy:
         return None, newest[0]
     current, last = (*newest, None, None)[:2]
     return current, last
+
+
+def _open_matches_query(side: str) -> PreparedObjects[Match]:
+    def build(user_id: UUID, now: datetime) -> QuerySet[Match]:
+        waiting = Match.objects.filter(**{f"{side}_id": user_id}, status__in=OPEN_MATCH, expires_at__gt=now)
+        return waiting.order_by("created_at")
+
+    return PreparedObjects(UUID, datetime, build=build)
+
+
+def _newest_rides_query(side: str) -> PreparedObjects[Ride]:
+    def build(user_id: UUID) -> QuerySet[Ride]:
+        mine = Ride.objects.filter(_may_see(user_id), **{f"{side}_id": user_id})
+        return mine.select_related(*WITH_PEOPLE).order_by("-created_at")[:2]
+
+    return PreparedObjects(UUID, build=build)
+
+
+def _payment_due_query(side: str) -> PreparedObjects[Payment]:
+    def build(user_id: UUID) -> QuerySet[Payment]:
+        rides = Ride.objects.filter(**{f"{side}_id": user_id}, status=RideStatus.ARRIVED)
+        due = Payment.objects.filter(ride__in=rides).exclude(status=PaymentStatus.ACCEPTED)
+        return due.select_related("ride").order_by("-created_at")[:1]
+
+    return PreparedObjects(UUID, build=build)
+
+
+SIDES = ("driver", "passenger")
+_OPEN_MATCHES = {side: _open_matches_query(side) for side in SIDES}
+_NEWEST_RIDES = {side: _newest_rides_query(side) for side in SIDES}
+_PAYMENT_DUE = {side: _payment_due_query(side) for side in SIDES}
+_OPEN_FINDER = PreparedObjects(
+    UUID, build=lambda user_id: Finder.objects.filter(passenger_id=user_id, status=FinderStatus.OPEN).order_by()
+)

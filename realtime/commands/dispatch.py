@@ -5,23 +5,27 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Exists, QuerySet
 
 from common import clock
 from common.db import database_now, delete_batch
 from common.errors import DomainError, InvalidFormat, RateLimited, Unauthorized, ValidationFailed
 from common.prepared import Prepared
+from common.rows import insert_rows
 from common.tracing import tracing
 from realtime.commands.routes import ROUTES, Route
 from realtime.contract.frames import BadFrame, Command, Frame, error_data, plain_values, readable
 from realtime.models import CommandReceipt
-from users.tokens import Claims, check_claims
+from users.acting import Actor, acting
+from users.models import User
+from users.tokens import Claims, check_account, check_claims
 
 logger = logging.getLogger(__name__)
 
@@ -87,11 +91,12 @@ def error_answer(exc: DomainError) -> Answer:
 def _execute_once(claims: Claims, route: Route, frame: Frame) -> Answer:
     """Answer as before, or carry the command out; raise `IntegrityError` when its receipt was written meanwhile."""
     try:
-        with transaction.atomic():
-            receipt = _receipt(claims.user_id, frame)
+        with transaction.atomic(), acting(claims) as actor:
+            *account, is_repeated = _BEGINNING.first(claims.user_id, frame.command_id or "") or (False,)
+            receipt = _receipt(claims.user_id, frame) if is_repeated else None
             if receipt is not None:
                 return _stored_answer(receipt, route, frame)
-            answer = {"type": "ack", "data": _carry_out(claims, route, frame)}
+            answer = {"type": "ack", "data": _carry_out(actor, route, frame, account)}
             _keep(claims.user_id, route, frame, answer)
             return answer
     except DomainError as exc:
@@ -103,24 +108,26 @@ def _execute_once(claims: Claims, route: Route, frame: Frame) -> Answer:
         return refusal
 
 
-def _carry_out(claims: Claims, route: Route, frame: Frame) -> dict[str, Any]:
+def _carry_out(actor: Actor, route: Route, frame: Frame, account: Sequence[Any]) -> dict[str, Any]:
     """Call the service, unless the token's user, role or version have come to an end.
 
-    That is looked at last: the service has locked the user by then, so that nothing can come in between; a socket that
-    is about to be closed does not slip in one more command.
+    That is looked at again under the lock of the user, which the service takes: a socket that is about to be closed
+    does not slip in one more command.
     """
     assert route.service is not None
-    command = read_command(route, claims.role, frame)
-    result = route.service(user_id=claims.user_id, **msgspec.structs.asdict(command))
-    check_claims(claims)
+    command = read_command(route, actor.claims.role, frame)
+    check_account(actor.claims, account or None)
+    result = route.service(user_id=actor.claims.user_id, **msgspec.structs.asdict(command))
+    if connection.features.has_select_for_update and not actor.is_certain:
+        check_claims(actor.claims)
     return result or {}
 
 
 def _receipt(user_id: UUID, frame: Frame) -> CommandReceipt | None:
     """Return the receipt of a command's `id`, if it was sent within `COMMAND_ID_TTL` before."""
-    if frame.command_id is None or _HAS_RECEIPT.first(user_id, frame.command_id) is None:
+    receipt = CommandReceipt.objects.filter(user_id=user_id, command_id=frame.command_id).first()
+    if receipt is None:
         return None
-    receipt = CommandReceipt.objects.get(user_id=user_id, command_id=frame.command_id)
     if receipt.created_at < clock.now() - settings.COMMAND_ID_TTL:
         receipt.delete()
         return None
@@ -139,7 +146,7 @@ def _delete_expired(user_id: UUID, frame: Frame) -> bool:
 def _keep(user_id: UUID, route: Route, frame: Frame, answer: Answer) -> None:
     """Write the receipt of a command that has an `id`."""
     if frame.command_id is not None:
-        CommandReceipt.objects.create(
+        receipt = CommandReceipt(
             user_id=user_id,
             command_id=frame.command_id,
             type=frame.type,
@@ -147,13 +154,16 @@ def _keep(user_id: UUID, route: Route, frame: Frame, answer: Answer) -> None:
             answer=answer,
             created_at=clock.now(),
         )
+        insert_rows([receipt])
 
 
-def _receipts(user_id: UUID, command_id: str) -> QuerySet[CommandReceipt, Any]:
-    return CommandReceipt.objects.filter(user_id=user_id, command_id=command_id).values_list("pk")
+def _beginning(user_id: UUID, command_id: str) -> QuerySet[User, Any]:
+    """Return what a command begins with: the account of its token, and whether its `id` was sent before."""
+    receipts = CommandReceipt.objects.filter(user_id=user_id, command_id=command_id)
+    return User.objects.filter(pk=user_id).values_list("role", "token_version", "is_active", Exists(receipts))
 
 
-_HAS_RECEIPT = Prepared(UUID, str, build=_receipts)
+_BEGINNING = Prepared(UUID, str, build=_beginning)
 
 
 def _stored_answer(receipt: CommandReceipt, route: Route, frame: Frame) -> Answer:

@@ -6,7 +6,7 @@ import asyncio
 import math
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvicorn
 from django.conf import settings
@@ -16,7 +16,9 @@ from realtime.server.admission import State, backlog, raise_descriptor_limit
 from realtime.server.drain import drain
 from realtime.server.http_protocol import HttpProtocol
 from realtime.server.websocket_protocol import Protocol
-from simulation.town import Town
+
+if TYPE_CHECKING:
+    from simulation.town import Town
 
 T = TypeVar("T")
 
@@ -58,6 +60,8 @@ class Server(BoundedServer):
             url = address_of(*listener.getsockname()[:2])
             self._on_started(url)
             if self._demo:
+                from simulation.town import Town  # its client takes 0.1 s of start
+
                 self._town = Town(url)
                 self._town.start()
 

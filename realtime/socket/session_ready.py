@@ -51,7 +51,8 @@ def read_state(claims: Claims) -> UserState:
     check_account(claims, facts.account if facts else None)
     assert facts is not None
     state = user_state(claims.user_id, claims.role, facts)
-    is_abandoned = state.ride is not None and ride_is_abandoned(state.ride.ride_id, claims.user_id)
+    ride = state.ride if state.ride is not None and state.ride.status == "ONGOING" else None
+    is_abandoned = ride is not None and ride_is_abandoned(ride.ride_id, claims.user_id)
     actions = allowed_actions(claims.role, state, is_abandoned=is_abandoned)
     return UserState(**msgspec.structs.asdict(state), allowed_actions=actions)
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from common.rows import insert_rows
 from rides.matching import rings_beyond, search_radius_km
 from rides.models import Finder, SearchAttempt
 
@@ -26,7 +27,7 @@ def attempt_record(finder: Finder, now: datetime, *, look_farther: bool) -> None
     With `look_farther` also how many drivers were too far: it takes a look at a larger area, and nobody asks for it
     where there were drivers enough.
     """
-    SearchAttempt.objects.create(
+    record = SearchAttempt(
         finder=finder,
         number=finder.attempts,
         begun_at=now,
@@ -34,6 +35,7 @@ def attempt_record(finder: Finder, now: datetime, *, look_farther: bool) -> None
         configured={name: _plain(getattr(settings, name)) for name in CONFIGURED},
         too_far=rings_beyond(finder) if look_farther else [],
     )
+    insert_rows([record])
 
 
 def _plain(value: int | timedelta) -> float:

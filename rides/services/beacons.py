@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -9,6 +10,8 @@ from django.db import transaction
 
 from common import clock
 from common.errors import ValidationFailed
+from common.prepared import PreparedObjects, PreparedUpdate
+from common.rows import insert_rows, update_row
 from events.outbox import emit
 from rides.events import BeaconUpdated
 from rides.geo import GeoPoint
@@ -36,20 +39,36 @@ def beacon_update(
     if point is not None:
         transaction.on_commit(partial(_report, user_id, point, clock.timestamp()))
     lock_affairs(user_id)
-    user = User.objects.select_related("beacon", "driver").get(pk=user_id)
-    beacon: Beacon | None = getattr(user, "beacon", None)
-    if is_active == bool(beacon and beacon.is_active):
+    if not (_switch_on(user_id) if is_active else _OFF.run(user_id, clock.now())):
         return
-    if is_active:
-        require_approval(getattr(user, "driver", None))
-    changed = {"is_active": is_active, "changed_at": clock.now()}
-    if beacon is None:
-        Beacon.objects.create(driver_id=user_id, **changed)
-    else:
-        Beacon.objects.filter(driver_id=user_id).update(**changed)
     emit(BeaconUpdated(user_id=user_id, is_active=is_active, latitude=latitude, longitude=longitude))
     if not is_active:
         matches_reject(Match.objects.filter(driver_id=user_id, status__in=OPEN_MATCH), "cancelled")
+
+
+def _switch_on(user_id: UUID) -> bool:
+    """Switch a beacon on; return False where it is on."""
+    user = _DRIVER.one(user_id)
+    assert user is not None
+    beacon: Beacon | None = getattr(user, "beacon", None)
+    if beacon is not None and beacon.is_active:
+        return False
+    require_approval(getattr(user, "driver", None))
+    now = clock.now()
+    if beacon is None:
+        insert_rows([Beacon(driver_id=user_id, is_active=True, changed_at=now)])
+    else:
+        beacon.is_active, beacon.changed_at = True, now
+        update_row(beacon, "is_active", "changed_at")
+    return True
+
+
+_DRIVER = PreparedObjects(UUID, build=lambda pk: User.objects.select_related("beacon", "driver").filter(pk=pk))
+_OFF = PreparedUpdate(
+    UUID,
+    datetime,
+    build=lambda pk, now: (Beacon.objects.filter(pk=pk, is_active=True), {"is_active": False, "changed_at": now}),
+)
 
 
 def _report(user_id: UUID, point: GeoPoint, received_at: float) -> None:

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
+from uuid import UUID
 
 import msgspec
 
+from common.prepared import PreparedObjects
+from common.rows import insert_rows
 from rides.fares.tariff import Booking, Drive, Line, billed_distance, price_lines
 from rides.fares.terms import terms_of_ride
 from rides.geo import GeoPoint, distance_km
@@ -18,8 +21,11 @@ from rides.metering import first_rule
 from rides.metering.doubts import apart, doubts
 from rides.metering.fixes import Fix
 from rides.metering.meter import Measurement, measure
-from rides.models import LedgerEntry, PassengerPoint, Ride, TrackPoint
+from rides.models import PassengerPoint, Ride, TrackPoint
 from rides.services.tracks import LATE, book, fix_of
+
+SETTLED = ("tracked_km", "progress", "distance_km", "total_cost", "receipt", "needs_review")
+"""What `ride_settle` changes in a ride."""
 
 QUOTE_TARGET_KM = 0.3
 """How far from the quoted target a ride may end and still cost the quote."""
@@ -53,7 +59,7 @@ def ride_settle(ride: Ride, now: datetime) -> None:
         fare = _fare(ride, Drive(km := billed_distance(ride.tracked_km), km), end=None)
         not_counted: Counter[str] = Counter()
     else:
-        points = list(TrackPoint.objects.filter(ride=ride).order_by("id"))
+        points = _POINTS.all(ride.pk)
         fixes, measurement = _measure(ride, points)
         fare = _fare_of(ride, measurement)
         _tell_points(points, measurement)
@@ -63,7 +69,7 @@ def ride_settle(ride: Ride, now: datetime) -> None:
     ride.progress = ""
     difference = Booking(fare.km - ride.distance_km, fare.cost - ride.total_cost)
     if difference != Booking(Decimal(0), 0):
-        LedgerEntry.objects.bulk_create(book(ride, [difference], now))
+        insert_rows(book(ride, [difference], now))
     ride.receipt = {
         "lines": msgspec.to_builtins(fare.lines),
         "by_quote": fare.by_quote,
@@ -139,3 +145,6 @@ def _tell_points(points: Sequence[TrackPoint], measurement: Measurement) -> None
             point.reason, point.accepted = reason, not reason
             changed.append(point)
     TrackPoint.objects.bulk_update(changed, ["reason", "accepted"], batch_size=200)
+
+
+_POINTS = PreparedObjects(UUID, build=lambda ride_id: TrackPoint.objects.filter(ride=ride_id).order_by("id"))

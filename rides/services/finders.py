@@ -12,6 +12,8 @@ from django.db import transaction
 
 from common import clock
 from common.errors import ValidationFailed
+from common.prepared import PreparedObjects
+from common.rows import insert_rows, update_row
 from events.base import Event
 from events.outbox import emit
 from rides.events import FinderUpdated, MatchFound
@@ -22,7 +24,7 @@ from rides.services.attempts import attempt_record
 from rides.services.locking import lock_affairs
 from rides.services.matches import matches_close
 from rides.services.offers import offers_flag_unreachable, offers_make
-from rides.services.patience import PassengerDay, searches_of_today
+from rides.services.patience import PassengerDay
 from rides.services.quotes import quote_check
 from rides.snapshots import finder_fields, match_fields
 from users.models import User
@@ -77,21 +79,21 @@ def finder_update(
     """
     lock_affairs(user_id)
     now = clock.now()
-    searches = searches_of_today(user_id, now)
-    finder = next((search for search in searches if search.status == FinderStatus.OPEN), None)
     if not is_active:
+        finder = _OPEN.one(user_id)
         if finder is not None:
             _end(finder, FinderStatus.CANCELLED, now)
         return
     if location is None or target_location is None:
         missing = "location" if location is None else "target_location"
         raise ValidationFailed(f"{missing} is needed to look for a driver.", field=missing)
+    day = PassengerDay.of(user_id, now)
+    finder = _OPEN.one(user_id) if day.is_searching else None
     wish = Wish(location, target_location, vehicle_type or "", auto_accept, quote_id)
     if quote_id is not None and (finder is None or finder.quote_id != quote_id or wish.moves(finder)):
         asked = {"location": location, "target_location": target_location, "vehicle_type": wish.vehicle_type}
         quote_check(user_id=user_id, quote_id=quote_id, now=now, **asked)  # type: ignore[arg-type]
     if finder is None or wish.moves(finder):
-        day = PassengerDay.of(user_id, searches, now)
         if day.is_riding:
             raise ValidationFailed("You have a current ride.", field="is_active")
         day.refuse_restless(now)
@@ -118,11 +120,11 @@ def finder_continue(
         _end(finder, FinderStatus.CANCELLED, now)
     elif not finder.attempt_is_over(now):
         made = _search(finder, now, planned)
-        finder.save(update_fields=PROGRESS)
+        update_row(finder, *PROGRESS)
         emit(*made.events)
     elif finder.attempts < settings.MATCH_MAX_ATTEMPTS:
         events = _next_attempt(finder, now, planned)
-        finder.save(update_fields=PROGRESS)
+        update_row(finder, *PROGRESS)
         emit(*events)
     else:
         _end(finder, FinderStatus.NO_DRIVER, now)
@@ -145,7 +147,7 @@ def _begin(user_id: UUID, wish: Wish, now: datetime, *, is_coarse: bool, origin_
     events: list[Event] = [FinderUpdated(user_id=user_id, **finder_fields(finder))]
     if not settings.MATCH_WINDOW:
         events += _next_attempt(finder, now)
-    finder.save(force_insert=True)
+    insert_rows([finder])
     return events
 
 
@@ -185,7 +187,7 @@ def _search(finder: Finder, now: datetime, planned: Iterable[OfferDecision] | No
 
     The caller saves the search and emits the events.
     """
-    offers = list(Match.objects.filter(finder=finder))
+    offers = [] if finder._state.adding else list(Match.objects.filter(finder=finder))
     unreachable = offers_flag_unreachable(offers, now)
     asked = sum(offer.attempt == finder.attempts and offer.unreachable_at is None for offer in offers)
     room: int = settings.MATCH_MAX_DRIVERS and settings.MATCH_MAX_DRIVERS - asked
@@ -215,5 +217,9 @@ def _end(finder: Finder, status: FinderStatus, now: datetime) -> None:
 
 def _close(finder: Finder, status: FinderStatus, now: datetime) -> list[Event]:
     """Close a search and its open offers; return the events of the offers."""
-    Finder.objects.filter(pk=finder.pk).update(status=status, ended_at=now)
+    finder.status, finder.ended_at = status, now
+    update_row(finder, "status", "ended_at")
     return [*matches_close(Match.objects.filter(finder=finder), "cancelled", now)]
+
+
+_OPEN = PreparedObjects(UUID, build=lambda pk: Finder.objects.filter(passenger=pk, status=FinderStatus.OPEN).order_by())

@@ -13,6 +13,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from common import clock
 from common.errors import ValidationFailed
+from common.prepared import PreparedObjects
+from common.rows import insert_rows, update_row
 from events.outbox import emit
 from rides.events import MatchAccepted, MatchConfirmed, MatchRejected, RidePickup
 from rides.fares.terms import find_tariff
@@ -22,7 +24,7 @@ from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, Finder
 from rides.push.base import Wake
 from rides.push.sender import wake_up
 from rides.services.approval import require_approval
-from rides.services.locking import lock_affairs
+from rides.services.locking import lock_match
 from rides.services.offers import offer_answered, offer_ignored
 from rides.services.patience import refuse_restless_driver
 from rides.services.pins import pin_make
@@ -44,30 +46,29 @@ def match_confirm(*, user_id: UUID, match_id: UUID, accepted: bool) -> None:
     Raises `ValidationFailed` for a match that is not the user's, has been decided or has expired, or that the user has
     accepted before, when either side has a current ride, and for a driver who may not drive any more.
     """
+    lock_match(match_id, user_id)
     match = _own_match(user_id, match_id)
-    if lock_affairs(match.driver_id, match.passenger_id):
-        match = _own_match(user_id, match_id)
     now = clock.now()
     _refuse_decided(match, now)
     by_driver = user_id == match.driver_id
     if by_driver:
         offer_answered(match, now)
     if not accepted:
-        match.save(update_fields=ANSWER)
+        update_row(match, *ANSWER)
         match_reject(match, "declined", now)
         return
     status = _status_after(match, by_driver=by_driver)
     if by_driver and match.finder.auto_accept:
         status = MatchStatus.ACCEPTED
     if by_driver:
-        require_approval(Driver.objects.filter(pk=user_id).first())
+        require_approval(_DRIVER.one(user_id))
         refuse_restless_driver(user_id, now)
         wake_up(match.passenger_id, wake=Wake("match_confirm", match.expires_at), only_away=True)
     if status == MatchStatus.ACCEPTED:
         _accept(match, now)
     else:
         match.status = status
-        match.save(update_fields=["status", *ANSWER])
+        update_row(match, "status", *ANSWER)
         emit(MatchConfirmed(**match_fields(match)))
 
 
@@ -98,9 +99,8 @@ def matches_close(matches: QuerySet[Match], reason: Reason, now: datetime) -> li
 @transaction.atomic
 def match_expire(*, match_id: UUID) -> bool:
     """Close a match whose time is over; return False when it was answered in time after all."""
+    lock_match(match_id)
     match = Match.objects.get(pk=match_id)
-    if lock_affairs(match.driver_id, match.passenger_id):
-        match.refresh_from_db()
     if not match_reject(match, "expired"):
         return False
     offer_ignored(match, clock.now())
@@ -108,7 +108,7 @@ def match_expire(*, match_id: UUID) -> bool:
 
 
 def _own_match(user_id: UUID, match_id: UUID) -> Match:
-    match = Match.objects.select_related("finder").filter(pk=match_id).first()
+    match = _WITH_FINDER.one(match_id)
     if match is None or user_id not in (match.driver_id, match.passenger_id):
         raise ValidationFailed(NOT_YOURS, field="match_id")
     return match
@@ -145,8 +145,9 @@ def _accept(match: Match, now: datetime) -> None:
     ride = _book(match, driver, passenger, now)
     match.status = MatchStatus.ACCEPTED
     match.decided_at = now
-    match.save(update_fields=["status", "decided_at", *ANSWER])
-    Finder.objects.filter(pk=match.finder_id).update(status=FinderStatus.MATCHED, ended_at=now)
+    update_row(match, "status", "decided_at", *ANSWER)
+    match.finder.status, match.finder.ended_at = FinderStatus.MATCHED, now
+    update_row(match.finder, "status", "ended_at")
     rivals = _rivals(match)
     emit(
         MatchAccepted(**match_fields(match), **people_of(ride)),
@@ -158,10 +159,14 @@ def _accept(match: Match, now: datetime) -> None:
 
 def _people(match: Match) -> dict[UUID, Any]:
     """Return the active ones of both sides, with the vehicle, and whether they have a current ride; one statement."""
+    return {user.pk: user for user in _PEOPLE.all(match.driver_id, match.passenger_id)}
+
+
+def _with_affairs(*user_ids: UUID) -> QuerySet[Any]:
     driving = Ride.objects.filter(driver=OuterRef("pk"), status__in=DRIVER_BUSY)
     riding = Ride.objects.filter(passenger=OuterRef("pk"), status__in=PASSENGER_BUSY)
-    people = User.objects.filter(pk__in=(match.driver_id, match.passenger_id), is_active=True).select_related("driver")
-    return people.annotate(is_driving=Exists(driving), is_riding=Exists(riding)).in_bulk()
+    people = User.objects.filter(pk__in=user_ids, is_active=True).select_related("driver").order_by()
+    return people.annotate(is_driving=Exists(driving), is_riding=Exists(riding))
 
 
 def _may_drive(user: User) -> bool:
@@ -198,17 +203,22 @@ def _book(match: Match, driver: User, passenger: User, now: datetime) -> Ride:
         created_at=now,
     )
     try:
-        ride.save(force_insert=True)
+        insert_rows([ride])
     except IntegrityError as exc:  # both sides are locked and free: only what does not lock can get here
         raise ValidationFailed("The match has been decided already.", field="match_id") from exc
     return ride
 
 
 def _rivals(match: Match) -> list[Match]:
-    """Return the other open matches of both sides, by the two partial indexes (SQLite uses neither for an OR)."""
-    others = Match.objects.exclude(pk=match.pk)
-    of_driver = _open_among(others.filter(driver_id=match.driver_id))
-    return of_driver + _open_among(others.filter(passenger_id=match.passenger_id).exclude(driver_id=match.driver_id))
+    """Return the other open matches of both sides."""
+    return _RIVALS.all(match.pk, match.driver_id, match.passenger_id)
+
+
+def _open_of_both(match_id: UUID, driver_id: UUID, passenger_id: UUID) -> QuerySet[Match]:
+    """Begin with each of the two partial indexes (SQLite uses neither for an OR)."""
+    others = Match.objects.filter(status__in=OPEN_MATCH).exclude(pk=match_id).order_by()
+    of_passenger = others.filter(passenger_id=passenger_id).exclude(driver_id=driver_id)
+    return others.filter(driver_id=driver_id).union(of_passenger, all=True)
 
 
 def _open_among(matches: QuerySet[Match]) -> list[Match]:
@@ -233,3 +243,9 @@ def _wake_finders(finder_ids: Collection[UUID], now: datetime) -> None:
         waiting = Match.objects.filter(finder=OuterRef("pk"), status__in=OPEN_MATCH)
         done = Finder.objects.filter(~Exists(waiting), pk__in=finder_ids, status=FinderStatus.OPEN)
         done.update(due_at=now, attempt_ends_at=now)
+
+
+_WITH_FINDER = PreparedObjects(UUID, build=lambda pk: Match.objects.select_related("finder").filter(pk=pk).order_by())
+_DRIVER = PreparedObjects(UUID, build=lambda user_id: Driver.objects.filter(pk=user_id))
+_PEOPLE = PreparedObjects(UUID, UUID, build=_with_affairs)
+_RIVALS = PreparedObjects(UUID, UUID, UUID, build=_open_of_both)

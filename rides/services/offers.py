@@ -10,6 +10,8 @@ from django.conf import settings
 from django.db.models import F
 from msgspec.structs import replace
 
+from common.prepared import PreparedUpdate
+from common.rows import insert_rows
 from rides.eta import eta_seconds
 from rides.events import UserUnreachable
 from rides.matching import OfferDecision, available_among, consider
@@ -39,7 +41,7 @@ def offers_make(
     offered = [decision for decision in decisions if decision.is_offered]
     etas = eta_seconds([one.point for one in offered], finder.location)
     expires_at, due = now + settings.MATCH_RESPONSE_TIMEOUT, now + settings.OFFER_RECEIPT_TIMEOUT
-    return Match.objects.bulk_create(
+    matches = [
         match_of(
             finder,
             decision,
@@ -49,7 +51,9 @@ def offers_make(
             receipt_due_at=due if decision.confirms else None,
         )
         for decision, eta in zip(offered, etas, strict=True)
-    )
+    ]
+    insert_rows(matches)
+    return matches
 
 
 def offers_flag_unreachable(offers: Iterable[Match], now: datetime) -> list[UserUnreachable]:
@@ -79,7 +83,7 @@ def offer_answered(match: Match, now: datetime) -> None:
     match.answered_at = now
     match.received_at = match.received_at or now
     match.receipt_due_at = None
-    Beacon.objects.filter(pk=match.driver_id, ignored_offers__gt=0).update(ignored_offers=0)
+    _FORGIVEN.run(match.driver_id)
 
 
 def offer_ignored(match: Match, now: datetime) -> None:
@@ -91,12 +95,8 @@ def offer_ignored(match: Match, now: datetime) -> None:
 
 def candidates_record(finder: Finder, decisions: Iterable[OfferDecision], now: datetime) -> None:
     """Keep for support staff whom an attempt considered; the last decision on a driver counts."""
-    Candidate.objects.bulk_create(
-        [_candidate(finder, decision, now) for decision in decisions],
-        update_conflicts=True,
-        unique_fields=["finder", "attempt", "driver"],
-        update_fields=["distance_km", "position_age_s", "outcome", "considered_at"],
-    )
+    rows = [_candidate(finder, decision, now) for decision in decisions]
+    insert_rows(rows, replaces=("finder", "attempt", "driver"))
 
 
 def match_of(
@@ -150,3 +150,8 @@ def _candidate(finder: Finder, decision: OfferDecision, now: datetime) -> Candid
         outcome=decision.outcome,
         considered_at=now,
     )
+
+
+_FORGIVEN = PreparedUpdate(
+    UUID, build=lambda pk: (Beacon.objects.filter(pk=pk, ignored_offers__gt=0), {"ignored_offers": 0})
+)

@@ -8,16 +8,17 @@ order tells no more than the offers themselves. (The edge of the circle is one o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from common.errors import RateLimited
+from common.prepared import Prepared
 from rides.models import PASSENGER_BUSY, Finder, FinderStatus, Ride
 
 WINDOW = timedelta(hours=1)
@@ -28,6 +29,7 @@ LONGEST_WAIT = timedelta(minutes=10)
 class PassengerDay(msgspec.Struct, frozen=True):
     """What is known of a passenger who wants to search."""
 
+    is_searching: bool
     is_riding: bool
     cancelled: Sequence[tuple[datetime, datetime]]
     """When searches and rides began and were cancelled, of those that began within a day."""
@@ -35,18 +37,15 @@ class PassengerDay(msgspec.Struct, frozen=True):
     """Searches of the day that nobody answered: to a spy they are worth as much as those that were cancelled."""
 
     @classmethod
-    def of(cls, user_id: UUID, searches: Iterable[Finder], now: datetime) -> Self:
-        """Read the rides of a day; the searches are those of `searches_of_today`."""
-        lately = Q(created_at__gte=now - DAY, cancelled_by="passenger")
-        rides = Ride.objects.filter(Q(status__in=PASSENGER_BUSY) | lately, passenger_id=user_id).order_by()
-        rows = list(rides.values_list("status", "created_at", "cancelled_at"))
-        cancelled = [(begun, ended) for _, begun, ended in rows if ended]
+    def of(cls, user_id: UUID, now: datetime) -> Self:
+        """Read the searches and rides of a day, and those that have not ended; one statement."""
+        rows = _DAY.rows(user_id, now - DAY)
         nobody = FinderStatus.NO_DRIVER
-        cancelled += [(one.created_at, one.ended_at) for one in searches if one.ended_at and one.status != nobody]
         return cls(
+            is_searching=any(status == FinderStatus.OPEN for status, *_ in rows),
             is_riding=any(status in PASSENGER_BUSY for status, *_ in rows),
-            cancelled=cancelled,
-            unanswered=sum(search.status == nobody for search in searches),
+            cancelled=[(begun, ended) for status, begun, ended in rows if ended and status != nobody],
+            unanswered=sum(status == nobody for status, *_ in rows),
         )
 
     def refuse_restless(self, now: datetime) -> None:
@@ -59,16 +58,24 @@ class PassengerDay(msgspec.Struct, frozen=True):
         return bool(free) and len(self.cancelled) + self.unanswered + more >= free
 
 
-def searches_of_today(user_id: UUID, now: datetime) -> list[Finder]:
-    """Return the open search of a passenger, and those of a day that brought nothing or were moved."""
+def _day(user_id: UUID, since: datetime) -> QuerySet[Any, Any]:
+    """Return status, beginning and end of the searches and rides that are open, or came to nothing within a day."""
     ended = (FinderStatus.CANCELLED, FinderStatus.MOVED, FinderStatus.NO_DRIVER)
-    lately = Q(created_at__gte=now - DAY, status__in=ended)
-    return list(Finder.objects.filter(Q(status=FinderStatus.OPEN) | lately, passenger_id=user_id).order_by())
+    lately = Q(created_at__gte=since, status__in=ended)
+    searches = Finder.objects.filter(Q(status=FinderStatus.OPEN) | lately, passenger_id=user_id).order_by()
+    lately = Q(created_at__gte=since, cancelled_by="passenger")
+    rides = Ride.objects.filter(Q(status__in=PASSENGER_BUSY) | lately, passenger_id=user_id).order_by()
+    of_searches = searches.values_list("status", "created_at", "ended_at")
+    return of_searches.union(rides.values_list("status", "created_at", "cancelled_at"), all=True)
+
+
+_DAY = Prepared(UUID, datetime, build=_day)
 
 
 def refuse_restless_driver(user_id: UUID, now: datetime) -> None:
     """Raise `RateLimited` for a driver who has to wait before the next booking."""
-    _refuse(_rides_cancelled(now - WINDOW, driver_id=user_id, cancelled_by="driver"), now)
+    if settings.SEARCH_FREE_CANCELS:
+        _refuse([ended for (ended,) in _CANCELLED_BY_DRIVER.rows(user_id, now - WINDOW)], now)
 
 
 def _refuse(cancelled: list[datetime], now: datetime) -> None:
@@ -83,6 +90,9 @@ def _refuse(cancelled: list[datetime], now: datetime) -> None:
         raise RateLimited("You have cancelled often; wait before the next one.", retry_after=left.total_seconds())
 
 
-def _rides_cancelled(since: datetime, **whose: object) -> list[datetime]:
-    rides = Ride.objects.filter(created_at__gte=since, **whose)
-    return [when for when in rides.values_list("cancelled_at", flat=True) if when]
+def _cancelled_by_driver(user_id: UUID, since: datetime) -> QuerySet[Any, Any]:
+    rides = Ride.objects.filter(created_at__gte=since, driver_id=user_id, cancelled_by="driver")
+    return rides.exclude(cancelled_at=None).order_by().values_list("cancelled_at")
+
+
+_CANCELLED_BY_DRIVER = Prepared(UUID, datetime, build=_cancelled_by_driver)

@@ -9,6 +9,8 @@ from django.db import transaction
 
 from common import clock
 from common.errors import ValidationFailed
+from common.prepared import PreparedObjects
+from common.rows import update_row
 from events.outbox import emit
 from rides.events import PaymentProcessed, RideCompleted
 from rides.gateways import Notice, gateway
@@ -100,7 +102,8 @@ def _flag(ride: Ride, reason: str) -> None:
 def _due(ride: Ride, total_cost: int) -> tuple[Ride, Payment]:
     """Return a ride that waits for its payment, and the payment, when the amount is the one that was asked."""
     require_status(ride, RideStatus.ARRIVED, "paid")
-    payment = ride.payment  # whoever changes a payment has locked its ride
+    payment = _PAYMENT.one(ride.pk)  # whoever changes a payment has locked its ride
+    assert payment is not None  # a ride that has arrived has one
     if total_cost != payment.total_cost:
         raise ValidationFailed(f"total_cost must be {payment.total_cost}, as asked.", field="total_cost")
     return ride, payment
@@ -110,12 +113,15 @@ def _decide(ride: Ride, payment: Payment, status: PaymentStatus, method: str = "
     payment.status = status
     payment.method = method
     payment.processed_at = None if status == PaymentStatus.PENDING else clock.now()
-    payment.save(update_fields=["status", "method", "processed_at"])
+    update_row(payment, "status", "method", "processed_at")
     processed = PaymentProcessed(**payment_fields(payment, ride))
     if status != PaymentStatus.ACCEPTED:
         emit(processed)
         return
     ride.status = RideStatus.COMPLETED
     ride.completed_at = payment.processed_at
-    ride.save(update_fields=["status", "completed_at"])
+    update_row(ride, "status", "completed_at")
     emit(processed, RideCompleted(ride=ride_snapshot(ride), payment=payment_snapshot(payment, ride)))
+
+
+_PAYMENT = PreparedObjects(UUID, build=lambda ride_id: Payment.objects.filter(ride=ride_id))

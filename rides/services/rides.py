@@ -8,11 +8,13 @@ from typing import Literal
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from common import clock
 from common.errors import ValidationFailed
+from common.prepared import PreparedObjects
+from common.rows import insert_rows, update_row
 from common.text import in_one_line
 from events.outbox import emit
 from rides.abandonment import abandonment
@@ -24,8 +26,8 @@ from rides.metering.fixes import Fix
 from rides.metering.whereabouts import is_near
 from rides.models import PASSENGER_BUSY, Payment, PaymentStatus, Ride, RideStatus
 from rides.positions import Position, positions
-from rides.services.fares import ride_settle
-from rides.services.locking import lock_affairs
+from rides.services.fares import SETTLED, ride_settle
+from rides.services.locking import lock_ride
 from rides.services.pins import pin_check
 from rides.services.tracks import track_begin
 from rides.snapshots import payment_fields, ride_fields
@@ -33,10 +35,6 @@ from users.models import User
 
 Side = Literal["driver", "passenger", "staff", "system"]
 NOT_YOURS = "There is no such ride of yours."
-RIDES = Ride.objects.select_related("match")
-"""Rides with the places that their events show."""
-PARTIES = Ride.objects.only("driver", "passenger", "status", "created_at")
-"""Enough of a ride to lock it."""
 STAFF_CANCELS = (RideStatus.PICKUP, RideStatus.ONGOING, RideStatus.ARRIVED)
 
 
@@ -62,7 +60,7 @@ def ride_start(
     ride.status = RideStatus.ONGOING
     ride.started_at = now
     track_begin(ride, start, now)
-    ride.save(update_fields=["status", "started_at", "progress", "kept_points"])
+    update_row(ride, "status", "started_at", "progress", "kept_points")
     emit(RideStarted(**ride_fields(ride)))
 
 
@@ -145,10 +143,11 @@ def own_ride(user_id: UUID, ride_id: UUID, *sides: str) -> Ride:
 
     Raises `ValidationFailed`, in the same words for a ride that does not exist and one of other people.
     """
-    ride = _found(ride_id)
+    lock_ride(ride_id, user_id)
+    ride = _OWN.one(ride_id, user_id)
     if ride is None or user_id not in [getattr(ride, f"{side}_id") for side in sides] or _is_hidden(ride, user_id):
         raise ValidationFailed(NOT_YOURS, field="ride_id")
-    return _locked(ride)
+    return ride
 
 
 def _is_hidden(ride: Ride, user_id: UUID) -> bool:
@@ -165,23 +164,22 @@ def require_status(ride: Ride, status: RideStatus, verb: str) -> None:
 
 def ride_locked(ride_id: UUID) -> Ride:
     """Return any ride, with both parties locked; raises `ValidationFailed` when there is none."""
-    ride = _found(ride_id)
+    lock_ride(ride_id)
+    ride = _RIDE.one(ride_id)
     if ride is None:
         raise ValidationFailed("There is no such ride.", field="ride_id")
-    return _locked(ride)
-
-
-def _found(ride_id: UUID) -> Ride | None:
-    """Return a ride; where rows have to be locked only what that needs, since it is read again afterwards."""
-    rides = PARTIES if connection.features.has_select_for_update else RIDES
-    return rides.filter(pk=ride_id).first()
-
-
-def _locked(ride: Ride) -> Ride:
-    """Lock a ride and both parties; return it as it is now."""
-    if lock_affairs(ride.driver_id, ride.passenger_id):
-        return RIDES.select_for_update(of=("self",)).get(pk=ride.pk)
     return ride
+
+
+def _with_match(ride_id: UUID) -> QuerySet[Ride]:
+    """Return a ride with the places that its events show, its row locked: `tracks_record` locks that alone."""
+    return Ride.objects.select_related("match").select_for_update(of=("self",)).filter(pk=ride_id).order_by()
+
+
+_RIDE = PreparedObjects(UUID, build=_with_match)
+_OWN = PreparedObjects(
+    UUID, UUID, build=lambda pk, user: _with_match(pk).filter(Q(driver_id=user) | Q(passenger_id=user))
+)
 
 
 def _arrive(ride: Ride, adjustment_factor: float) -> None:
@@ -193,7 +191,7 @@ def _arrive(ride: Ride, adjustment_factor: float) -> None:
     ride.arrived_at = now
     ride.adjustment_factor = adjustment_factor
     ride.adjusted_cost = shares.adjusted_cost
-    ride.save()
+    update_row(ride, *SETTLED, "status", "arrived_at", "adjustment_factor", "adjusted_cost")
     payment = Payment(
         ride=ride,
         total_cost=shares.adjusted_cost,
@@ -202,7 +200,7 @@ def _arrive(ride: Ride, adjustment_factor: float) -> None:
         created_at=now,
     )
     payment.qr_code_url = payment_url(payment.pk, payment.total_cost)
-    payment.save(force_insert=True)
+    insert_rows([payment])
     emit(RideArrived(**ride_fields(ride)), PaymentProcessed(**payment_fields(payment, ride)))
 
 
@@ -212,7 +210,7 @@ def _cancel(ride: Ride, by: Side, reason: str) -> None:
     ride.cancelled_by = by
     ride.cancel_reason = reason
     ride.cancelled_at = clock.now()
-    ride.save(update_fields=["status", "needs_review", "cancelled_by", "cancel_reason", "cancelled_at"])
+    update_row(ride, "status", "needs_review", "cancelled_by", "cancel_reason", "cancelled_at")
     emit(
         RideCancelled(
             ride_id=ride.pk,

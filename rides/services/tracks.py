@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from common import clock
+from common.rows import insert_rows
 from rides.fares.tariff import Booking, full_units
 from rides.fares.terms import terms_of_ride
 from rides.geo import GeoPoint
@@ -62,9 +63,9 @@ def tracks_record(*, reports: Mapping[UUID, Sequence[Report]]) -> None:
             points += _advance(ride, own)
             units = full_units(terms_of_ride(ride), ride.tracked_km, ride.distance_km, ride.total_cost)
             bookings += book(ride, units, now)
-    TrackPoint.objects.bulk_create(points)
-    PassengerPoint.objects.bulk_create(passengers)
-    LedgerEntry.objects.bulk_create(bookings)
+    insert_rows(points)
+    insert_rows(passengers)
+    insert_rows(bookings)
     Ride.objects.bulk_update(rides, ["tracked_km", "progress", "kept_points", "kept_passenger_points"])
     Ride.objects.bulk_update({entry.ride for entry in bookings}, ["distance_km", "total_cost"])
 
@@ -74,7 +75,7 @@ def track_begin(ride: Ride, start: Fix, now: datetime) -> None:
     progress, _ = running.advance(running.Progress(), start, limits_of(ride))
     ride.progress = msgspec.json.encode(progress).decode()
     ride.kept_points = 1
-    TrackPoint.objects.create(ride=ride, timestamp=now, accepted=True, **_columns(start))
+    insert_rows([TrackPoint(ride=ride, timestamp=now, accepted=True, **_columns(start))])
 
 
 def book(ride: Ride, bookings: Iterable[Booking], now: datetime) -> list[LedgerEntry]:

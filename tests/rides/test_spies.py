@@ -18,7 +18,7 @@ from rides.geo import GeoPoint, distance_km
 from rides.matching import consider, rings_beyond, search_radius_km
 from rides.models import Finder, FinderStatus
 from rides.services.finders import finder_update
-from rides.services.patience import PassengerDay, searches_of_today
+from rides.services.patience import PassengerDay
 from tests.cast import BLOK_M, MONAS, make_driver, north_of, stand_by
 from users.models import User
 
@@ -53,8 +53,7 @@ def looks(passenger: User, *, is_coarse: bool) -> Iterator[Finder]:
 
 
 def is_restless(passenger: User) -> bool:
-    now = timezone.now()
-    return PassengerDay.of(passenger.pk, searches_of_today(passenger.pk, now), now).is_restless()
+    return PassengerDay.of(passenger.pk, timezone.now()).is_restless()
 
 
 def test_the_corners_are_far_apart_and_of_one_cell() -> None:

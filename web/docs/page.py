@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import msgspec
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from web.docs.reference import render
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 ROLES = {"table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "th": "columnheader", "td": "cell"}
 """On a phone the tables are shown as blocks; without these roles they would be tables no more."""
@@ -37,6 +39,8 @@ class Page(msgspec.Struct, frozen=True):
 @cache
 def page(public_url: str) -> Page:
     """Return the reference of a server at this address, from its first section on."""
+    from markdown_it import MarkdownIt  # 0.1 s of start, for a page that is made once
+
     _, _, text = render(public_url).partition("\n## ")
     markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
     tokens = markdown.parse(f"## {text}")
@@ -80,6 +84,8 @@ def _mark_tables(tokens: list[Token]) -> None:
 
 def _cards(tokens: list[Token]) -> Iterator[Token]:
     """Put each part below a heading of the third level into an article of its own."""
+    from markdown_it.token import Token  # as above
+
     is_open = False
     for token in tokens:
         if token.type == "heading_open":

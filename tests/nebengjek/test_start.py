@@ -1,0 +1,33 @@
+"""What a server does not load before it serves: each of these takes a part of a second, and memory for good."""
+
+import os
+import subprocess
+import sys
+
+from nebengjek.settings import BASE_DIR
+
+HEAVY = {"twisted", "numpy", "haversine", "httpx", "markdown_it", "hypothesis", "jsonschema", "pytest", "simulation"}
+"""For other servers, tests, pages that are made once, routing engines, and the town of a demo."""
+
+LOOK = """
+import sys
+sys.argv = ["manage.py", "serve"]
+import nebengjek.settings
+import nebengjek.asgi
+import nebengjek.urls
+import nebengjek.management.commands.serve
+import realtime.server.uvicorn_server
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+print(*sorted(name for name in sys.modules if ".migrations.0" in name))
+"""
+
+
+def test_a_server_loads_little() -> None:
+    """Neither what only others need nor the migrations, whose names are all that it looks at."""
+    env = {**os.environ, "DOTENV": ".env.of-no-tests", "DJANGO_SETTINGS_MODULE": "nebengjek.settings", "DEBUG": "true"}
+    command = [sys.executable, "-c", LOOK]
+    done = subprocess.run(command, cwd=BASE_DIR, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    modules, migrations = done.stdout.splitlines()
+    assert not HEAVY & set(modules.split())
+    assert not migrations
