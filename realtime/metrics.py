@@ -42,8 +42,8 @@ ANSWERS = ("ack", "error", "location_update", "server_restarting", "session_read
 CLOSE_CODES = (1000, 1001, 1005, 1006, 1007, *map(int, CloseCode))
 LIMITS = ("command", "costly", "location", "connect", "rest", "frame", "connection")
 LOOPS = (
-    "clock", "database", "heartbeat", "lag", "link", "memory", "positions", "receipts", "relay", "roll", "timers",
-    "tokens", "tracks",
+    "clock", "database", "heartbeat", "lag", "link", "memory", "only_server", "positions", "receipts", "relay", "roll",
+    "timers", "tokens", "tracks",
 )  # fmt: skip
 ANSWERED = ("1xx", "2xx", "3xx", "4xx", "5xx")
 

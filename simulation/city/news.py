@@ -55,7 +55,10 @@ class _Phone(msgspec.Struct):
 
 
 class NewsRules:
-    """Sees the frames of all phones, and compares them with what was written down for people."""
+    """Sees the frames of all phones, and compares them with what was written down for people.
+
+    Reason for its size: each method is one rule, and the rules share what was seen of a phone.
+    """
 
     def __init__(self, people: dict[str, Somebody], promises: Promises) -> None:
         self._people, self._promises = people, promises

@@ -49,7 +49,7 @@ async def test_the_timers_may_run_elsewhere(settings: Any, dewi: User, putri: Us
     running.ensure_started()
     names = {task.get_name() for task in running._loops._tasks}
     await running.stop()
-    assert {"relay", "heartbeat", "tracks", "receipts", "memory", "tokens", "lag", "clock"} == names
+    assert {"relay", "heartbeat", "tracks", "receipts", "memory", "tokens", "lag", "clock", "only_server"} == names
     assert names | set(due_loops()) | {"link", "positions", "roll"} == set(metrics.LOOPS)
 
 
