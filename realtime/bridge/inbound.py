@@ -45,7 +45,10 @@ as much as the delivery. The position in Redis, not the acknowledgement, says wh
 
 
 class Inbound:
-    """Delivers the stream from a position on: `open`, then `run` until `stopping` is set, then `close`."""
+    """Delivers the stream from a position on: `open`, then `run` until `stopping` is set, then `close`.
+
+    Reason for its size: its methods are the life of one subscription, and share its position.
+    """
 
     def __init__(self, turn: Turn, batches: Batches) -> None:
         self.position = turn.position

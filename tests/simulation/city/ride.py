@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from simulation.city.invariants import check
 from simulation.city.record import Event, Facts, Record, RideFacts, Seen, Somebody
 
 BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -87,3 +88,13 @@ def _next(record: Record, name: str, after: float = 1) -> float:
 def mark(record: Record, name: str, kind: str, data: dict[str, Any] | None = None, *, after: float = 1) -> None:
     """Let a phone hear nothing from here on."""
     record.frames[name].append(Seen(_next(record, name, after), "--", {"type": kind, "data": data or {}}))
+
+
+def index(record: Record, name: str, kind: str) -> int:
+    """Return which frame of a phone is the first of a kind."""
+    return next(n for n, seen in enumerate(record.frames[name]) if seen.is_told and seen.kind == kind)
+
+
+def found(record: Record, facts: Facts) -> list[tuple[str, str]]:
+    """Return the rules that were broken, and on which rides."""
+    return [(violation.rule, violation.ride_id) for violation in check(record, facts)]
