@@ -244,7 +244,7 @@ def test_somebody_is_shut_out_while_he_accepts(order: str, dewi: User, putri: Us
     match = propose(dewi, putri)
     match_confirm(user_id=putri.pk, match_id=match.pk, accepted=True)
     answers = either_order(order, service(user_deactivate, user_id=dewi.pk), confirm(dewi, match))
-    assert answers == ((OK, REFUSED) if order == "ab" else (OK, OK))
+    assert answers == ((OK, SHUT_OUT) if order == "ab" else (OK, OK))
     assert Ride.objects.count() == (0 if order == "ab" else 1)
 
 

@@ -59,7 +59,9 @@ def test_passengers_are_locked_first(dewi: User, putri: User, django_assert_num_
     if connection.features.has_select_for_update:
         with transaction.atomic(), django_assert_num_queries(1) as captured:
             lock_affairs(dewi.pk, putri.pk)
-        assert 'ORDER BY "users_user"."role" DESC, 1 ASC FOR NO KEY UPDATE' in captured.captured_queries[0]["sql"]
+        sql = captured.captured_queries[0]["sql"]
+        assert sql.startswith('SELECT "users_user"."id" AS "pk", "users_user"."role" AS "role", ')
+        assert "ORDER BY 2 DESC, 1 ASC FOR NO KEY UPDATE" in sql
 
 
 def test_nobody_is_locked_for_nothing(db: None, django_assert_num_queries: Any) -> None:
