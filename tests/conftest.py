@@ -46,7 +46,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-LONGEST_FIRST = ("stress", "browser", "e2e", "clients", "examples", "devservers")
+LONGEST_FIRST = ("bench", "stress", "browser", "e2e", "clients", "examples", "devservers")
 """Folders whose tests take long: if they came last, the other processes would wait for one of them."""
 
 
