@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from common import roll
+from common.background_tasks import end
 from common.redis import async_redis, sync_redis
 from common.roll import KEY, Roll, silent_processes
 from devservers.servers import ValkeyServer
@@ -34,8 +35,7 @@ async def test_a_process_is_on_the_roll_while_it_runs() -> None:
 
     await until(is_there)
     assert silent_processes() == {}
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await end(running)
     assert await members() == []
 
 
@@ -63,5 +63,4 @@ async def test_it_goes_on_when_redis_is_back(valkey: ValkeyServer, monkeypatch: 
     await asyncio.sleep(0.3)
     await asyncio.to_thread(valkey.start)
     await until(lambda: not running.done() and sync_redis().zcard(KEY))
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await end(running)
