@@ -32,7 +32,7 @@ class Topology:
             for server in (self.postgres, self.valkey, self.nats):
                 stack.enter_context(server)
             if self.postgres.template is None:
-                self.migrate()
+                self.webs[0].migrate()
             for process in self.processes:
                 process.launch()
                 stack.callback(self._end, process)
@@ -59,11 +59,6 @@ class Topology:
     def urls(self) -> list[str]:
         """The addresses of the web processes."""
         return [web.url for web in self.webs]
-
-    def migrate(self) -> None:
-        """Make all tables."""
-        done = self.webs[0].manage("migrate", "--verbosity", "0")
-        assert done.returncode == 0, done.stderr
 
     def active_bridge(self) -> ServerProcess:
         """Return the active bridge, by its log."""

@@ -59,6 +59,11 @@ class ServerProcess:
             cwd=self.code, env=self.env, capture_output=True, text=True, timeout=180 * FACTOR, check=False,
         )  # fmt: skip
 
+    def migrate(self) -> None:
+        """Make all tables of its database."""
+        done = self.manage("migrate", "--verbosity", "0")
+        assert done.returncode == 0, done.stderr
+
     def start(self, url: str = "") -> ServerProcess:
         """Start, and wait until it prints where it listens, or until it answers at `url`."""
         self.launch()

@@ -27,7 +27,7 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(template: Path) -> None:
         maker = ServerProcess(tmp_path_factory.mktemp("template"))
-        _migrate(maker)
+        maker.migrate()
         maker.database.rename(template)
 
     return _once(tmp_path_factory, "template.sqlite3", make)
@@ -41,7 +41,7 @@ def template_cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(template: Path) -> None:
         server = PostgresServer(tmp_path_factory.mktemp("cluster"), fsync=False)
         with server:
-            _migrate(ServerProcess(server.folder, DATABASE_URL=server.url))
+            ServerProcess(server.folder, DATABASE_URL=server.url).migrate()
         unfinished = template.with_suffix(".new")
         shutil.copytree(server.data, unfinished)
         server.wipe()
@@ -64,11 +64,6 @@ def _once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[P
         if not (folder / name).exists():
             make(folder / name)
     return folder / name
-
-
-def _migrate(maker: ServerProcess) -> None:
-    done = maker.manage("migrate", "--verbosity", "0")
-    assert done.returncode == 0, done.stderr
 
 
 def started(kind: type[Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from nats.aio.client import Client
 
 from common import nats as module
+from common.background_tasks import end
 from common.nats import AWAY, connect_to_nats, credentials
 from devservers.process import free_port
 from devservers.servers import NatsServer
@@ -120,8 +121,7 @@ async def test_user_and_password_may_be_in_the_url(
         settings.NATS_URL = server.url.replace("://", "://dewi:wrong@")
         refused = asyncio.create_task(connect_to_nats("web"))
         await until(lambda: "Authorization Violation" in caplog.text)
-        refused.cancel()
-        await asyncio.gather(refused, return_exceptions=True)
+        await end(refused)
         settings.NATS_URL = server.url.replace("://", "://dewi:secret@")
         client = await connect_to_nats("web")
         assert await echo(client) == b"hello"
@@ -190,8 +190,7 @@ async def test_a_certificate_proves_who_we_are_and_who_the_server_is(
         settings.NATS_URL = server.url.replace("nats://", "tls://")
         refused = asyncio.create_task(connect_to_nats("web"))
         await until(lambda: "NATS is unreachable" in caplog.text)  # we do not know the authority
-        refused.cancel()
-        await asyncio.gather(refused, return_exceptions=True)
+        await end(refused)
         settings.NATS_TLS_CA = str(certificates.authority)
         settings.NATS_TLS_CERT, settings.NATS_TLS_KEY = map(str, certificates.issue("web"))
         client = await connect_to_nats("web")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from common.background_tasks import end
 from common.threads import in_write_thread
 from events import relay as relay_module
 from events.buses.base import Refused
@@ -65,8 +66,7 @@ async def test_the_relay_is_woken_by_a_commit(settings: Any) -> None:
     await happen(1)
     async with within():
         await recorder.arrived.wait()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end(task)
 
 
 async def test_what_another_process_left_is_found_anyway(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,8 +78,7 @@ async def test_what_another_process_left_is_found_anyway(settings: Any, monkeypa
     await happen(1)
     async with within():
         await recorder.arrived.wait()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end(task)
 
 
 async def test_what_is_out_of_date_is_not_handed_out() -> None:

@@ -51,6 +51,12 @@ def _windows(settings: Any) -> None:
     settings.MATCH_MAX_DRIVERS = 1
 
 
+def stand_in_line(count: int, metres: int) -> None:
+    """New drivers, each so many metres north of the one before."""
+    for number in range(count):
+        stand_by(make_driver(f"+62812000001{number:02}", f"Driver {number}"), north_of(MONAS, metres * number))
+
+
 def look(passenger: User, metres: float = 0, **more: Any) -> Finder:
     """Let somebody search from so many metres north of the monument."""
     place = north_of(MONAS, metres)
@@ -170,8 +176,7 @@ def test_waiting_has_a_price(dewi: User, putri: User, sari: User) -> None:
 def test_more_drivers_than_passengers(putri: User, sari: User, settings: Any) -> None:
     """With drivers enough each search asks as many as without windows, and none is asked twice."""
     settings.MATCH_MAX_DRIVERS = 5
-    for number in range(11):
-        stand_by(make_driver(f"+62812000001{number:02}", f"Driver {number}"), north_of(MONAS, 50 * number))
+    stand_in_line(11, 50)
     look(putri)
     look(sari, 500)
     end_of_window()
@@ -185,8 +190,7 @@ def test_more_drivers_than_passengers(putri: User, sari: User, settings: Any) ->
 def test_every_search_gets_one_driver_before_any_gets_two(putri: User, sari: User, settings: Any) -> None:
     """Also where all drivers are nearer to one of them."""
     settings.MATCH_MAX_DRIVERS = 5
-    for number in range(3):
-        stand_by(make_driver(f"+628120000010{number}", f"Driver {number}"), north_of(MONAS, 10 * number))
+    stand_in_line(3, 10)
     look(putri)
     look(sari, 4000)
     end_of_window()

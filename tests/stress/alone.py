@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     good = True
     with tempfile.TemporaryDirectory(prefix="alone-") as folder:
         server = ServerProcess(Path(folder), **HURRIED)
-        server.manage("migrate", "--verbosity", "0")
+        server.migrate()
         server.start()
         try:
             sys.stdout.write(f"{'fault':12}{'said':>8}{'well':>8}{'slowest':>8}{'lines':>8}{'rides':>8}\n")

@@ -119,7 +119,7 @@ def main() -> None:
     """Read a message a second for a minute, and say how old the positions were: `python -m tests.stress.lanes`."""
     with TemporaryDirectory() as folder:
         server = ServerProcess(Path(folder))
-        server.manage("migrate", "--verbosity", "0")
+        server.migrate()
         server.start()
         reading = asyncio.run(read_slowly(server, seconds=60, period=1, rate=5))
         server.stop()

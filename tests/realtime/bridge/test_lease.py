@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from common.background_tasks import end
 from common.redis import AWAY, async_redis, close_async_redis
 from devservers.process import free_port
 from devservers.servers import ValkeyServer
@@ -119,8 +120,7 @@ async def test_it_is_kept_as_long_as_it_is_renewed(settings: Any) -> None:
         await async_redis().pexpire(KEY, 500)
         await until(_lives_longer_than_500)
     assert not keeping.done()
-    keeping.cancel()
-    await asyncio.gather(keeping, return_exceptions=True)
+    await end(keeping)
 
 
 async def _lives_longer_than_500() -> bool:
@@ -152,8 +152,7 @@ async def test_while_redis_is_away_it_is_held_and_then_renewed(
         valkey.start()  # empty
         await until(_is_held)
         assert await holder() == lease.token
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        await end(keeping)
         await close_async_redis()
 
 
@@ -176,8 +175,7 @@ async def test_where_redis_cannot_be_reached_the_first_attempt_is_as_patient_as_
     standing_by = asyncio.create_task(lease.wait_for())
     await until(lambda: "Redis is unreachable, retrying" in caplog.text)
     assert not standing_by.done()
-    standing_by.cancel()
-    await asyncio.gather(standing_by, return_exceptions=True)
+    await end(standing_by)
     await lease.release()
     assert "The lease was not released and ends by itself" in caplog.text
     await close_async_redis()

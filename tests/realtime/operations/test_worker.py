@@ -9,6 +9,7 @@ import pytest
 from django.db import DatabaseError
 from prometheus_client.registry import Collector
 
+from common.background_tasks import end
 from realtime.operations import worker
 from realtime.operations.health import Check, Checks
 from realtime.operations.prometheus import Done
@@ -78,5 +79,4 @@ async def test_an_event_loop_that_hangs_is_not_alive(monkeypatch: pytest.MonkeyP
         answer = get(f"{url}/health/live")
         assert answer.status_code == 503
         assert answer.json()["loop"]["lag"] > 0.2
-    beating.cancel()
-    await asyncio.gather(beating, return_exceptions=True)
+    await end(beating)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from common.background_tasks import end
 from common.threads import in_read_thread, in_write_thread
 from realtime.server import due
 from realtime.server.due import DueLoop, seconds_until_due
@@ -57,8 +58,7 @@ async def test_nothing_is_looked_for_while_nothing_happens(
                 await asyncio.sleep(0.01)
         assert (await in_read_thread(Match.objects.get, pk=match.pk)).status == "PENDING"
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await end(running)
 
 
 async def test_a_window_ends_by_itself(dewi: User, putri: User, settings: Any) -> None:
@@ -73,8 +73,7 @@ async def test_a_window_ends_by_itself(dewi: User, putri: User, settings: Any) -
         match = await in_read_thread(Match.objects.get)
         assert match.created_at >= window_after(finder.due_at)
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await end(running)
 
 
 def search(passenger: User) -> None:

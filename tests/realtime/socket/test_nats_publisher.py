@@ -10,6 +10,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from common.background_tasks import end
 from common.threads import in_write_thread
 from devservers.servers import NatsServer
 from events import wakeups
@@ -27,8 +28,7 @@ async def running(nats_client: Client) -> AsyncIterator[Link]:
     task = asyncio.create_task(made.run())
     await until(lambda: is_connected(made))
     yield made
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end(task)
 
 
 def is_connected(made: Link) -> bool:
@@ -124,8 +124,7 @@ async def test_while_nats_is_away_nothing_waits_and_then_it_goes_on(tmp_path: Pa
         ear = await Ear.on(made._client, LOCATION_SUBJECT)
         await made.publish(LOCATION_SUBJECT, {"n": 2})
         assert json.loads((await ear.next()).data) == {"n": 2}
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 def test_a_process_has_one() -> None:

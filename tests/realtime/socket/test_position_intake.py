@@ -8,6 +8,7 @@ import pytest
 from channels.layers import get_channel_layer
 from django.db import OperationalError
 
+from common.background_tasks import end
 from common.threads import in_read_thread, in_write_thread
 from realtime.contract.frames import LocationUpdate
 from realtime.delivery.layer_messages import group_of
@@ -157,8 +158,7 @@ async def test_a_write_goes_on_when_nobody_waits_for_it_any_more(dewi: User, put
     buffer.add(ride.pk, report(), dewi.pk)
     task = asyncio.create_task(buffer.flush(dewi.pk))
     await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end(task)
     await buffer.flush(dewi.pk)
     assert await points() == 2
 

@@ -12,6 +12,7 @@ from django.db import OperationalError
 from django.utils import timezone
 from nats.aio.client import Client
 
+from common.background_tasks import end
 from common.threads import in_read_thread, in_write_thread
 from realtime import metrics
 from realtime.server.background import Background
@@ -229,5 +230,4 @@ async def test_other_services_hear_of_receipts(
         "seq": 7,
         "timestamp": NOW.isoformat().replace("+00:00", "Z"),
     }
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await end(running)
