@@ -54,7 +54,7 @@ async def test_it_needs_no_nats(dewi: User, putri: User) -> None:
     """On the embedded default the dispatcher rejects expired offers without NATS."""
     dispatcher = Dispatcher()
     dispatcher.start()
-    assert {task.get_name() for task in dispatcher._loops._tasks} == {"timers", "database"}
+    assert {task.get_name() for task in dispatcher._loops._tasks} == {"clock", "database", "timers"}
     match = await expire(dewi, putri)
     await until(lambda: is_rejected(match))
     await dispatcher.stop()

@@ -42,7 +42,7 @@ def test_a_database_that_is_down_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
     def down(_connection: object) -> None:
         raise OperationalError("connection refused\n\tIs the server running?")
 
-    monkeypatch.setattr(serve, "MigrationExecutor", down)
+    monkeypatch.setattr(serve, "MigrationRecorder", down)
     with pytest.raises(CommandError, match=r"^The database does not answer: connection refused$"):
         refuse_old_database()
 
