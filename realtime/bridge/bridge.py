@@ -17,6 +17,7 @@ from events.stream import STREAM, StreamMismatch, ensure_stream
 from realtime.bridge import passing
 from realtime.bridge.batches import Batches
 from realtime.bridge.counts import Counts
+from realtime.bridge.forgetting import Forgetting
 from realtime.bridge.inbound import Inbound
 from realtime.bridge.lease import Lease
 from realtime.bridge.outbound import Outbound
@@ -119,6 +120,7 @@ class Bridge:
             asyncio.create_task(self._watchdog.run(), name="watchdog"),
             asyncio.create_task(self._keep_running("relay", outbound.run), name="relay"),
             asyncio.create_task(self._keep_running("replay of dead letters", replay.run), name="replays"),
+            asyncio.create_task(self._keep_running("forgetting", Forgetting().run), name="forgetting"),
         ]
         try:
             await first_of(*tasks)

@@ -72,6 +72,7 @@ def _erase_keys(user_id: UUID) -> None:
     redis = sync_redis()
     for key in redis.scan_iter(match=f"{PREFIX}*{user_id}*", count=FETCHED_AT_ONCE):
         redis.delete(key)
+    redis.srem(f"{PREFIX}numbered", str(user_id))
 
 
 async def _erase_messages(user_id: UUID) -> None:

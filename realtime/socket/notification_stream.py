@@ -103,7 +103,7 @@ class NotificationStream:
 
     def is_behind(self, epoch: str, head: int) -> bool:
         """Whether the user's stream, which ends at this place, has something that was not forwarded."""
-        return bool(self.epoch) and (self.epoch, self.forwarded) != (epoch, head)
+        return bool(self.epoch) and (self.epoch != epoch or self.forwarded < head)
 
     async def _forward(self, item: Notification) -> None:
         self.forwarded = item.seq

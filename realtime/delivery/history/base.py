@@ -38,14 +38,15 @@ class History(Protocol):
     """The numbered notifications of each user; the channel layer adds them (`deliver_batch`).
 
     `HISTORY_MAX` notifications are kept for `HISTORY_TTL` at least. The epoch names this generation of the numbers: it
-    changes when they are lost. Used from the event loop only.
+    changes when they are lost. Numbers of users who have had no notification for days are forgotten; theirs go on after
+    the highest of those. Used from the event loop only.
     """
 
     async def read(self, user_id: UUID, cursor: Cursor | None = None) -> Reading:
         """Return the newest number of a user, and the notifications after `cursor`, where they are all kept."""
 
     async def heads(self, user_ids: Sequence[UUID]) -> tuple[str, list[int]]:
-        """Return the epoch and the number of each user's newest notification; 0 before the first."""
+        """Return the epoch and the number of each user's newest notification; 0 where none is known."""
 
     def erase(self, user_id: UUID) -> None:
         """Forget the notifications that this process keeps for a user; for any thread."""
@@ -54,4 +55,4 @@ class History(Protocol):
         """Forget the frames of a user: none is sent again, and the numbers go on; for any thread."""
 
     def purge(self) -> None:
-        """Forget what this process keeps beyond its time; the numbers go on."""
+        """Forget what this process keeps beyond its time; no number is given twice."""

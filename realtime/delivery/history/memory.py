@@ -25,8 +25,8 @@ class _UserHistory:
 
     __slots__ = ("frames", "head", "numbers")
 
-    def __init__(self, maximum: int) -> None:
-        self.head = 0
+    def __init__(self, maximum: int, head: int) -> None:
+        self.head = head
         self.frames: deque[_Stored] = deque(maxlen=maximum)
         self.numbers: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
@@ -37,6 +37,7 @@ class MemoryHistory:
     def __init__(self) -> None:
         self.begin_epoch()
         self._users: dict[UUID, _UserHistory] = {}
+        self._floor = 0  # the highest number of a user who was forgotten
 
     def begin_epoch(self) -> None:
         """Begin a new epoch: clients of another one get the state."""
@@ -46,7 +47,7 @@ class MemoryHistory:
         """Number and keep a frame for a user; an event that comes again keeps its number."""
         history = self._users.get(user_id)
         if history is None:
-            history = self._users[user_id] = _UserHistory(settings.HISTORY_MAX)
+            history = self._users[user_id] = _UserHistory(settings.HISTORY_MAX, self._floor)
         known = history.numbers.get(event_id)
         if known is not None:
             return Notification(known[0], numbered(frame_head, known[0]))
@@ -60,12 +61,12 @@ class MemoryHistory:
     async def read(self, user_id: UUID, cursor: Cursor | None = None) -> Reading:
         """Return the newest number of a user, and the notifications after `cursor`, where they are all kept."""
         history = self._users.get(user_id)
-        head = history.head if history else 0
+        head = history.head if history else self._floor
         missed = self._since(history, head, cursor.seq) if cursor and cursor.epoch == self.epoch else None
         return Reading(self.epoch, head, missed)
 
     async def heads(self, user_ids: Sequence[UUID]) -> tuple[str, list[int]]:
-        """Return the epoch and the number of each user's newest notification; 0 before the first."""
+        """Return the epoch and the number of each user's newest notification; 0 where none is known."""
         histories = (self._users.get(user_id) for user_id in user_ids)
         return self.epoch, [history.head if history else 0 for history in histories]
 
@@ -80,21 +81,26 @@ class MemoryHistory:
             history.frames = deque(maxlen=history.frames.maxlen)
 
     def purge(self) -> None:
-        """Forget frames and event ids whose time is over; the numbers go on."""
+        """Forget frames and event ids whose time is over, and users of whom nothing else is kept."""
         now = time.monotonic()
         oldest_frame = now - settings.HISTORY_TTL.total_seconds()
-        for history in self._users.values():
+        for user_id, history in list(self._users.items()):
             while history.frames and history.frames[0].at < oldest_frame:
                 history.frames.popleft()
             while history.numbers and next(iter(history.numbers.values()))[1] < now - EVENT_ID_TTL:
                 history.numbers.popitem(last=False)
+            if not history.frames and not history.numbers:
+                self._floor = max(self._floor, history.head)
+                del self._users[user_id]
 
     @staticmethod
     def _since(history: _UserHistory | None, head: int, seq: int) -> list[Notification] | None:
         if seq > head or seq < 0:
             return None
-        if history is None or seq == head:
+        if seq == head:
             return []
+        if history is None:
+            return None
         oldest = time.monotonic() - settings.HISTORY_TTL.total_seconds()
         kept = [stored.notification for stored in history.frames if stored.at >= oldest]
         if not kept or kept[0].seq > seq + 1:

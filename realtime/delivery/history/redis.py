@@ -2,7 +2,8 @@
 
 Kept for each user: the number of the newest notification (`head:`), a list of the newest frames (`frames:`), and by day
 the numbers of the events (`ids:`). The channel layer writes them (`layers/deliver.lua`). The epoch is of the data and
-of the server's life: see `epoch.lua`.
+of the server's life: see `epoch.lua`. The numbers of those who have had no notification for days are forgotten by the
+active bridge (`forget_idle`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ EPOCH = Path(__file__).with_name("epoch.lua")
 
 _READ = Script(EPOCH, Path(__file__).with_name("read.lua"))
 _HEADS = Script(EPOCH, Path(__file__).with_name("heads.lua"))
+_FORGET = Script(EPOCH, Path(__file__).with_name("forget.lua"))
+
+LOOKED_AT = 100
+"""Users whose counters one call of `forget_idle` looks at, about."""
 
 
 class RedisHistory:
@@ -37,7 +42,7 @@ class RedisHistory:
         return Reading(epoch.decode(), head, missed)
 
     async def heads(self, user_ids: Sequence[UUID]) -> tuple[str, list[int]]:
-        """Return the epoch and the number of each user's newest notification; 0 before the first."""
+        """Return the epoch and the number of each user's newest notification; 0 where none is known."""
         epoch, *heads = await _HEADS(args=[PREFIX, fresh_generation(), *map(str, user_ids)])
         return epoch.decode(), [int(head or 0) for head in heads]
 
@@ -49,7 +54,16 @@ class RedisHistory:
         sync_redis().delete(f"{PREFIX}frames:{user_id}")
 
     def purge(self) -> None:
-        """Do nothing: what is in Redis ends by itself."""
+        """Do nothing: what is in Redis ends by itself, or by `forget_idle`."""
+
+
+async def forget_idle(cursor: str = "0") -> str:
+    """Forget the numbers of some users who have had no notification for days; return the cursor of the next ones.
+
+    Whoever comes back goes on after the highest number that was forgotten, so none is given twice in an epoch.
+    """
+    following: bytes = await _FORGET(args=[PREFIX, cursor, LOOKED_AT])
+    return following.decode()
 
 
 def fresh_generation() -> str:

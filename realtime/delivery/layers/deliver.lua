@@ -37,8 +37,12 @@ end
 
 local function next_number(user, event_id)
   local number = redis.call('INCR', call.prefix .. 'head:' .. user)
-  if redis.call('SADD', call.prefix .. 'numbered', user) == 0 and number == 1 then
-    epoch = epoch_of(new_generation(call.prefix, call.fresh_generation))  -- the counter was lost
+  local had_one = redis.call('SADD', call.prefix .. 'numbered', user) == 0
+  if number == 1 then
+    if had_one then
+      epoch = epoch_of(new_generation(call.prefix, call.fresh_generation))  -- the counter was lost
+    end
+    number = redis.call('INCRBY', call.prefix .. 'head:' .. user, floor_of(call.prefix))
   end
   redis.call('HSET', ids_today .. user, event_id, number)
   return number

@@ -14,7 +14,7 @@ from realtime.delivery.deliveries import DeliveringLayer, Delivery
 from realtime.delivery.history import Cursor, History, Notification, history
 from realtime.delivery.history.base import EVENT_ID_TTL
 from realtime.delivery.history.memory import MemoryHistory
-from realtime.delivery.history.redis import RedisHistory
+from realtime.delivery.history.redis import RedisHistory, forget_idle
 from realtime.delivery.layers.memory import InProcessChannelLayer
 from realtime.delivery.layers.redis import DAY, RedisChannelLayer
 
@@ -25,6 +25,7 @@ class Store:
     """A history, and the channel layer that fills it."""
 
     def __init__(self, history: History, layer: DeliveringLayer) -> None:
+        self.history = history
         self.deliver = layer.deliver_batch
         self.read, self.heads, self.forget = history.read, history.heads, history.forget
 
@@ -207,3 +208,88 @@ async def test_a_redis_that_was_emptied_is_another_generation(redis_url: str) ->
     assert after != before
     assert heads == [5]
     assert (await store.read(A, Cursor(before, 3))).missed is None
+
+
+class Idle:
+    """Lets days pass, after which users who had no notification are forgotten."""
+
+    def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._store, self._monkeypatch, self._days = store, monkeypatch, 0
+
+    async def days_pass(self) -> None:
+        if isinstance(self._store.history, MemoryHistory):
+            self._days += 2
+            began, days = time.monotonic(), self._days
+            clock = "realtime.delivery.history.memory.time.monotonic"
+            self._monkeypatch.setattr(clock, lambda: began + days * DAY)
+            self._store.history.purge()
+            self._monkeypatch.undo()
+            return
+        for kept in ("ids", "frames"):  # which end by themselves
+            for key in await async_redis().keys(f"{PREFIX}{kept}:*"):
+                await async_redis().delete(key)
+        assert await forget_idle() == "0"
+
+
+async def test_no_number_is_given_twice(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was forgotten, and who is new, go on after the highest number that was; old cursors get the state."""
+    idle = Idle(store, monkeypatch)
+    await fill(store, 5)
+    await store.deliver([delivery("b", B)])
+    epoch = (await store.read(A)).epoch
+    await idle.days_pass()
+    for user, seen in ((A, 5), (B, 5), (NOBODY, 5)):
+        assert (await store.read(user)).head == seen
+    assert (await store.heads([A, B]))[1] == [0, 0]
+    assert await since(store, A, 5) == []  # nothing was missed
+    assert await since(store, B, 1) is None
+    await store.deliver([delivery("later", A, B), delivery("last", B)])
+    assert (await store.heads([A, B])) == (epoch, [6, 7])
+    assert [item.seq for item in await since(store, A, 5) or ()] == [6]
+    assert await since(store, B, 1) is None
+    await idle.days_pass()
+    assert (await store.read(A)).head == 7
+    assert await since(store, A, 6) is None
+
+
+async def test_who_is_told_is_not_forgotten(redis_url: str, settings: Any) -> None:
+    """What is kept for a user keeps the number: frames as long as they may, and ids of events for a day."""
+    store = redis_store(redis_url)
+    await fill(store, 2)
+    for kept in ("ids", "frames"):
+        assert await forget_idle() == "0"
+        assert (await store.heads([A]))[1] == [2]
+        [key] = await async_redis().keys(f"{PREFIX}{kept}:*")
+        await async_redis().delete(key)
+    assert await forget_idle() == "0"
+    left = [str(key, "ascii") for key in await async_redis().keys(f"{PREFIX}*")]  # type: ignore[arg-type]
+    assert sorted(left) == [f"{PREFIX}{key}" for key in ("floor", "generation", "numbered")]
+    assert await async_redis().scard(f"{PREFIX}numbered") == 2  # the generation, and that there is a floor
+
+
+async def test_a_lost_floor_begins_an_epoch(redis_url: str) -> None:
+    """Numbers would begin again from 1."""
+    store = redis_store(redis_url)
+    await fill(store, 2)
+    await async_redis().delete(*await async_redis().keys(f"{PREFIX}[if]*"))
+    await forget_idle()
+    before = (await store.read(A)).epoch
+    assert (await store.read(A)).epoch == before
+    await async_redis().delete(f"{PREFIX}floor")
+    assert (await store.read(A)).epoch != before
+    await store.deliver([delivery("e9")])
+    assert (await store.heads([A]))[1] == [1]
+
+
+async def test_many_users_are_looked_at_in_parts(redis_url: str) -> None:
+    """One call must not hold up Redis for long."""
+    store = redis_store(redis_url)
+    users = [UUID(int=number) for number in range(1, 501)]
+    await store.deliver([delivery("e", *users)])
+    for key in await async_redis().keys(f"{PREFIX}[if]*"):
+        await async_redis().delete(key)
+    cursor, calls = await forget_idle(), 1
+    while cursor != "0":
+        cursor, calls = await forget_idle(cursor), calls + 1
+    assert calls > 2
+    assert await async_redis().keys(f"{PREFIX}head:*") == []
