@@ -19,6 +19,7 @@ from tqdm import tqdm
 from common.loops import run
 from nebengjek_client import NebengJekError
 from simulation.city.compare import compare, html, keep, markdown, saved
+from simulation.city.moods import EVERYDAY, mixed
 from simulation.city.promises import Promises, Violation, keep_evidence
 from simulation.city.record import Record
 from simulation.city.report import PAGE, html_report, markdown_report, put_between_marks, text_report
@@ -68,6 +69,7 @@ class CityRun:
         self._limit: float = options["limit"]
         self._hurries: bool = not options["unhurried"]
         self._over: float = options["over"]
+        self._moods: list[str] = options["moods"]
         self._log: Path | None = options["log"]
         self._map: Path | None = options["map"]
         self._into: str | None = options["into"]
@@ -92,7 +94,7 @@ class CityRun:
             self._command.stdout.write(f"The report is in {self._report}.")
         if self._save is not None:
             town = {name: getattr(plan, name) for name in ("drivers", "passengers", "rides", "speed")}
-            town["hurries"] = int(self._hurries)
+            town |= {"hurries": int(self._hurries), **_shares(self._moods)}
             run = saved(result, seed=plan.seed, town=town, matching=matching(), conditions=conditions())
             keep(run, self._save)
         self._judge(result)
@@ -111,10 +113,14 @@ class CityRun:
             self._report.write_text(page, encoding="utf-8")
 
     def _live(self, plan: Plan) -> CityResult:
+        try:
+            mix = mixed(EVERYDAY, self._moods)
+        except ValueError as exc:
+            raise CommandError(f"--moods {exc}") from exc
         city = CityPlan(
             urls=tuple(plan.url.split(",")), drivers=plan.drivers, passengers=plan.passengers, rides=plan.rides,
             speed=plan.speed, seed=plan.seed, hurries=self._hurries, over=self._over, limit=self._limit,
-            promises=promises(plan.speed), log=self._log, map=self._map,
+            promises=promises(plan.speed), log=self._log, map=self._map, mix=mix,
         )  # fmt: skip
         gc.set_threshold(50_000, 50, 200)  # what is kept of a run is never garbage, and looking at it takes seconds
         with tqdm(total=plan.rides, unit="ride") as bar:
@@ -132,6 +138,10 @@ class CityRun:
             raise CommandError(f"{len(result.violations)} promises were not kept.")
         if result.stopped:
             raise CommandError(f"Not all rides were taken: {result.stopped}.")
+
+
+def _shares(moods: list[str]) -> dict[str, float]:
+    return {name: float(share) for name, _, share in (one.partition("=") for one in moods)}
 
 
 def _write_into(place: str, text: str) -> None:

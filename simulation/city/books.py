@@ -13,6 +13,12 @@ from simulation.city.record import Facts, RideFacts, Seen, Somebody, ref_of
 
 ENDS = frozenset({"COMPLETED", "CANCELLED"})
 BILLED = frozenset({"ARRIVED", "COMPLETED"})
+NEWS = {
+    "CANCELLED": ("ride_pickup", "ride_cancelled"),
+    "ARRIVED": ("ride_pickup", "ride_start", "ride_arrived"),
+    "COMPLETED": ("ride_pickup", "ride_start", "ride_arrived", "ride_completed"),
+}
+"""What both parties of a ride must be told, by what has become of it."""
 
 
 class BookRules:
@@ -22,6 +28,7 @@ class BookRules:
         self._people, self._promises = people, promises
         self._shown: list[tuple[float, str, str, str]] = []
         self._sums: list[tuple[str, str, int]] = []
+        self._written: set[tuple[str, str, str]] = set()
 
     def see(self, name: str, seen: Seen) -> None:
         """Remember what a phone is shown."""
@@ -35,6 +42,7 @@ class BookRules:
 
     def compare(self, facts: Facts, now: float, *, is_over: bool) -> Iterator[Violation]:
         """Yield what is wrong in the books, or on the phones by them."""
+        self._written.update((event.user_id, event.kind, event.ref) for event in facts.events)
         yield from self._one_ride_at_a_time(facts)
         for ride in facts.rides:
             if is_over or ride.status in ENDS:  # of others something may be booked right now
@@ -43,6 +51,8 @@ class BookRules:
                 yield from self._fare(ride)
             if ride.status not in ENDS and is_over:
                 yield self._of(ride, "no end", f"is {ride.status}")
+            if is_over:
+                yield from self._news_for_both(ride)
         yield from self._phones_show_the_books(facts, now, is_over=is_over)
 
     def _of(self, ride: RideFacts, rule: str, problem: str) -> Violation:
@@ -62,6 +72,15 @@ class BookRules:
                 if free is None or second.began < free:
                     text = f"{name} was on the rides {first.ride_id} and {second.ride_id}"
                     yield Violation("two rides", text, (name,), second.ride_id)
+
+    def _news_for_both(self, ride: RideFacts) -> Iterator[Violation]:
+        """What has happened to a ride was written down for both; that it reached them is a rule of the news."""
+        names = {person.user_id: name for name, person in self._people.items()}
+        for user_id in (ride.driver_id, ride.passenger_id):
+            for kind in NEWS.get(ride.status, ()) if user_id in names else ():
+                if (user_id, kind, ride.ride_id) not in self._written:
+                    text = f"{kind} of ride {ride.ride_id} was never to be told to {names[user_id]}"
+                    yield Violation("lost", text, (names[user_id],), ride.ride_id)
 
     def _fare(self, ride: RideFacts) -> Iterator[Violation]:
         """The billed distance is that of the road, within the marks of the meter; lies win nothing unseen.
@@ -111,6 +130,10 @@ def _bookkeeping(ride: RideFacts) -> Iterator[str]:
         return
     if ride.receipt_cost != ride.total_cost:
         yield f"the receipt has {ride.receipt_cost}, the ride {ride.total_cost}"
+    if ride.due_cost is not None and abs(ride.total_cost - ride.due_cost) > 1:
+        yield f"{ride.billed_km} km cost {ride.due_cost}, the ride {ride.total_cost}"
+    if ride.adjusted_cost != ride.total_cost:  # nobody in the city asks for less
+        yield f"the ride has {ride.total_cost}, to be paid are {ride.adjusted_cost}"
     if [amount for _, amount in ride.payments] != [ride.adjusted_cost]:
         yield f"to be paid are {ride.adjusted_cost}, the payments are {ride.payments}"
     paid = sum(status == "ACCEPTED" for status, _ in ride.payments)

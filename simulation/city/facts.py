@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 from django.apps import apps
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
@@ -26,6 +28,9 @@ TO_PHONES = frozenset({
 OVERLAP = timedelta(seconds=60)
 """How much earlier than the last look a row may have been written that was not there yet: a transaction lasts."""
 
+AT_ONCE = 500
+"""Rows of the outbox that are read at once."""
+
 
 class Reader:
     """Reads the books from a moment on, and the log of faults, again and again."""
@@ -34,27 +39,34 @@ class Reader:
         self._since, self._log = since, log
         self._next = since
         self._known: set[int] = set()
+        self._rides: dict[str, RideFacts] = {}
 
-    def read(self, user_ids: Collection[str], driven: Mapping[str, Driven]) -> Facts:
+    def read(self, user_ids: Collection[str], driven: Mapping[str, Driven], *, is_over: bool = True) -> Facts:
         """Return the rides of these people, and the events for them that were not there the last time.
 
-        `driven` is by ride.
+        `driven` is by ride. Rides that had ended before the last look are read again only when all is over.
         """
         now = timezone.now()
         own = Q(driver_id__in=user_ids) | Q(passenger_id__in=user_ids)
         rides = Ride.objects.filter(own, created_at__gte=self._since).order_by("created_at")
-        rides = rides.select_related("payment").prefetch_related("ledger")
-        rows = OutboxEvent.objects.filter(created_at__gte=self._next)
-        fresh = [row for row in rows.iterator() if row.pk not in self._known]
-        self._known.update(row.pk for row in fresh)
+        if not is_over:
+            goes_on = Q(completed_at__isnull=True, cancelled_at__isnull=True)
+            rides = rides.filter(goes_on | Q(completed_at__gte=self._next) | Q(cancelled_at__gte=self._next))
+        for ride in rides.select_related("payment").prefetch_related("ledger"):
+            self._rides[str(ride.pk)] = _ride(ride, driven.get(str(ride.pk)))
+        rows = list(self._fresh_rows())
+        self._known.update(row.pk for row in rows)  # now that all of it has been read
         self._next = max(self._since, now - OVERLAP)
         faults, samples = read_log(self._log) if self._log else (None, [])
-        return Facts(
-            [_ride(ride, driven.get(str(ride.pk))) for ride in rides],
-            [event for row in fresh for event in _events(row, user_ids)],
-            faults,
-            samples,
-        )
+        events = [event for row in rows for event in _events(row, user_ids)]
+        return Facts(list(self._rides.values()), events, faults, samples)
+
+    def _fresh_rows(self) -> Iterator[OutboxEvent]:
+        """Yield the events that were not there the last time; of the others only the number is read."""
+        rows = OutboxEvent.objects.filter(created_at__gte=self._next, type__in=TO_PHONES).order_by("pk")
+        fresh = [pk for pk in rows.values_list("pk", flat=True) if pk not in self._known]
+        for first in range(0, len(fresh), AT_ONCE):
+            yield from OutboxEvent.objects.filter(pk__in=fresh[first : first + AT_ONCE]).order_by("pk")
 
 
 def count_rows() -> Counter[str]:
@@ -83,11 +95,18 @@ def _ride(ride: Ride, driven: Driven | None) -> RideFacts:
         receipt_cost=sum(line["amount"] for line in ride.receipt["lines"]) if ride.receipt else ride.total_cost,
         adjusted_cost=ride.adjusted_cost,
         payments=((payment.status, payment.total_cost),) if payment else (),
+        due_cost=_due_cost(ride),
         true_km=driven.km if driven else None,
         line_km=driven.line_km if driven else None,
         cheated=driven is not None and driven.cheated,
         flags=ride.needs_review,
     )
+
+
+def _due_cost(ride: Ride) -> int | None:
+    if ride.tariff_id is not None or ride.quote_id is not None:
+        return None
+    return int((ride.distance_km * settings.PRICING_RATE_PER_KM).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def _events(row: OutboxEvent, user_ids: Collection[str]) -> Iterator[Event]:

@@ -40,6 +40,7 @@ class Checker:
         yield from self._new(self._news.compare(facts, now, is_over=is_over))
         yield from self._new(self._waits.compare(now))
         yield from self._new(self._books.compare(facts, now, is_over=is_over))
+        yield from self._new(self._strangers.compare(facts, now, is_over=is_over))
 
     def _new(self, violations: Iterator[Violation]) -> Iterator[Violation]:
         for violation in violations:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -48,15 +49,39 @@ EVERYDAY = Mix(
 )
 
 
+def mixed(mix: Mix, changes: Iterable[str]) -> Mix:
+    """Return a mix with other shares, such as `cheats=0.3`, on the sides that have the mood. Raises `ValueError`."""
+    sides = {"driver": dict(mix.driver), "passenger": dict(mix.passenger)}
+    for change in changes:
+        name, _, share = change.partition("=")
+        own = [side for side in sides.values() if name in side]
+        if not own:
+            known = ", ".join(sorted({*mix.driver, *mix.passenger}))
+            raise ValueError(f"{change}: there is no mood {name}; there are {known}.")
+        for side in own:
+            try:
+                side[Mood(name)] = float(share)
+            except ValueError:
+                raise ValueError(f"{change}: the share must be a number from 0 to 1.") from None
+    for shares in sides.values():
+        _weights(shares)
+    return Mix(**sides)
+
+
+def _weights(shares: dict[Mood, float]) -> list[float]:
+    weights = [*shares.values(), 1 - sum(shares.values())]
+    if not all(weight > -1e-9 for weight in weights):
+        raise ValueError("The shares of moods are at least 0, and together at most 1.")
+    return [max(0.0, weight) for weight in weights]
+
+
 class Moods:
     """The plan of one person: the same name and seed are in the same moods, whatever the others do."""
 
     def __init__(self, name: str, shares: dict[Mood, float], seed: int) -> None:
         self._rng = random.Random(f"{seed}/{name}")  # noqa: S311
         self._moods = [*shares, Mood.PLAIN]
-        self._weights = [*shares.values(), 1 - sum(shares.values())]
-        if min(self._weights) < 0:
-            raise ValueError("The shares of moods are at least 0, and together at most 1.")
+        self._weights = _weights(shares)
 
     def next(self) -> Mood:
         """Return the mood for the next offer or ride."""

@@ -77,6 +77,8 @@ class RideFacts(msgspec.Struct, frozen=True, kw_only=True):
     adjusted_cost: int
     payments: tuple[tuple[str, int], ...]
     """Status and amount of each."""
+    due_cost: int | None = None
+    """What the billed distance costs at the rate of the settings; None where a tariff or a quote says otherwise."""
     true_km: float | None = None
     line_km: float | None = None
     """The straight lines between the true places of which the phone had a fix; None where that is the road."""

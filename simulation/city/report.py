@@ -9,6 +9,7 @@ from html import escape
 
 from simulation.city.figures import SHARES, Figure, figures, outcomes, usage
 from simulation.city.run import CityResult
+from simulation.city.timelines import timelines
 from simulation.run import percentile
 
 TABLES = 6
@@ -46,6 +47,9 @@ def text_report(result: CityResult) -> Iterator[str]:
     frames = sum(len(seen) for seen in result.record.frames.values())
     people = len(result.record.people)
     yield f"{people} people, {frames} frames, {result.cuts} network cuts, {result.naps} naps, {result.seconds:.1f} s."
+    lies = [ride for ride in result.facts.rides if ride.cheated]
+    if lies:
+        yield f"{len(lies)} rides of phones that told lies; staff are shown {sum(bool(ride.flags) for ride in lies)}."
     faults = Counter(f"{fault.kind} of {fault.target.partition('-')[0]}" for fault in result.facts.faults or ())
     if faults:
         yield f"Faults: {', '.join(f'{count} {fault}' for fault, count in sorted(faults.items()))}."
@@ -57,6 +61,9 @@ def text_report(result: CityResult) -> Iterator[str]:
         most = sorted(result.rows.items(), key=lambda row: -row[1])[:TABLES]
         tables = ", ".join(f"{count / rides:.1f} {table}" for table, count in most)
         yield f"Rows per ride: {total / rides:.1f} ({tables}), those of people and logins among them."
+    if result.late:
+        shares = ", ".join(f"p{share * 100:g} {percentile(result.late, share) * 1000:.0f}" for share in SHARES)
+        yield f"The city itself, one process for all phones, was late by: {shares} ms."
     why = ", ".join(f"{count} by {why}" for why, count in sorted(result.resets.items()))
     yield f"{sum(result.resets.values())} fresh states in place of what was missed{f' ({why})' if why else ''}."
     yield f"{len(result.mishaps)} mishaps that people had to begin again after."
@@ -96,6 +103,7 @@ def html_report(result: CityResult, *, command: str, conditions: str) -> str:
         parts.append(f'<h2 class="wrong">What was broken</h2><ul>{items}</ul>')
     for figure in figures(result.record, result.facts):
         parts.append(f"<h2>{escape(figure.name)}</h2><p>{escape(figure.meaning)}</p>{histogram(figure)}")
+    parts.append(timelines(result.facts.samples, result.facts.faults or ()))
     return PAGE.format(command=escape(command), conditions=escape(conditions), body="\n".join(parts))
 
 

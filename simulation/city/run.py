@@ -45,8 +45,8 @@ SETTLE_SECONDS = 60.0
 LOGIN_PATIENCE = 60.0
 """Seconds through which people try to log in while processes are away."""
 
-IDLE_SECONDS = 5.0
-"""Between two positions of a driver who waits."""
+IDLE_SECONDS = 10.0
+"""Between two positions of a driver who waits: six within the usual `LOCATION_MAX_AGE`."""
 
 REPORT_SECONDS = 1.0
 """Between two positions, at any speed: the meter smooths by time, and would cut the corners of more of them."""
@@ -101,6 +101,8 @@ class CityResult(msgspec.Struct):
     """How often phones were given a fresh state instead of what they had missed, by why."""
     rows: dict[str, int] = {}
     """How many rows each table has more than before."""
+    late: list[float] = []
+    """By how many seconds the city itself was late, each second: what it measures cannot be more exact."""
 
 
 class Progress(msgspec.Struct):
@@ -112,6 +114,8 @@ class Progress(msgspec.Struct):
     cuts: int = 0
     mishaps: int = 0
     violations: int = 0
+    late: float = 0.0
+    """By how many seconds the city itself is late."""
 
 
 class Audience:
@@ -129,6 +133,7 @@ class Watch:
 
     def __init__(self, city: City, reader: Reader, audience: Audience) -> None:
         self.violations: list[Violation] = []
+        self.late: list[float] = []
         self.checker = Checker(city.record.people, city.plan.promises)
         self._city, self._reader, self._audience = city, reader, audience
         self._events: list[Event] = []
@@ -137,12 +142,15 @@ class Watch:
     async def look_on(self) -> None:
         """Look at the books every now and then, and show the figures, until cancelled."""
         for tick in itertools.count(1):
+            due = time.monotonic() + TICK
             await asyncio.sleep(TICK)
+            self.late.append(max(0.0, time.monotonic() - due))
             if tick % BOOKS_TICKS == 0:
                 with suppress(DatabaseError):  # it may be the one that is down
                     await self._look(is_over=False)
             progress = self._city.progress()
             progress.violations = len(self.violations)
+            progress.late = round(self.late[-1], 2)
             self._audience.progress(progress)
 
     async def conclude(self) -> Facts:
@@ -153,7 +161,7 @@ class Watch:
     async def _look(self, *, is_over: bool) -> Facts:
         now = time.time()
         users = {person.user_id for person in self._city.record.people.values()}
-        facts = await in_read_thread(self._reader.read, users, self._city.driven())
+        facts = await in_read_thread(self._reader.read, users, self._city.driven(), is_over=is_over)
         self._events += facts.events
         for violation in self.checker.compare(facts, now, is_over=is_over):
             self._found(violation)
@@ -350,6 +358,7 @@ async def run_city(plan: CityPlan, audience: Audience) -> CityResult:
         naps=sum(person.network.naps for person in city.people),
         resets=dict(watch.checker.resets),
         rows=rows - before,
+        late=watch.late,
     )
 
 

@@ -72,8 +72,9 @@ def test_the_promise_of_a_search_follows_the_settings(settings: Any) -> None:
         (("--into", "none.md#here"), "--into none.md#here: .*No such file"),
         (("--url", "https://127.0.0.1:1"), "reach only http addresses"),
         (("--map", "none.osm"), "none.osm cannot be read as a map"),
+        (("--moods", "cheats=2"), "--moods The shares of moods are"),
     ],
-    ids=["page", "address", "map"],
+    ids=["page", "address", "map", "moods"],
 )
 @pytest.mark.django_db(transaction=True)
 def test_what_cannot_be_used_is_said_in_words(arguments: tuple[str, str], complaint: str, settings: Any) -> None:

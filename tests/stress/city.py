@@ -83,11 +83,13 @@ PARSER = argparse.ArgumentParser(prog="python -m tests.stress.city", description
 PARSER.add_argument("--faults", nargs="*", choices=list(FAULTS), metavar="FAULT", help="kill, freeze, restart (all)")
 PARSER.add_argument("--only", choices=["processes", "servers"], help="what faults happen to (both)")
 PARSER.add_argument("--every", type=float, default=60, help="seconds in which each fault happens to each (%(default)s)")
+PARSER.add_argument("--settings", nargs="+", default=[], metavar="NAME=VALUE", help="of the servers")
 PARSER.add_argument("--webs", type=int, default=2, help="web processes (%(default)s)")
 PARSER.add_argument("--drivers", type=int, default=20, help="drivers (%(default)s)")
 PARSER.add_argument("--passengers", type=int, default=15, help="passengers (%(default)s)")
 PARSER.add_argument("--rides", type=int, default=30, help="rides (%(default)s)")
 PARSER.add_argument("--over", type=float, default=0, help="seconds over which the rides begin (%(default)s)")
+PARSER.add_argument("--moods", nargs="+", default=[], metavar="MOOD=SHARE", help="another mix of people")
 PARSER.add_argument("--speed", type=float, default=30, help="times faster than in town (%(default)s)")
 PARSER.add_argument("--seed", type=int, default=1, help="of everything that is random (%(default)s)")
 PARSER.add_argument("--report", default="", help="write the report as a page")
@@ -109,13 +111,18 @@ async def watch(topology: Topology, log: Log, enough: asyncio.Event) -> None:
 async def disturb(
     topology: Topology, options: argparse.Namespace, log: Log, done: Counter[str], enough: asyncio.Event
 ) -> None:
-    """Let every fault happen to everything in turn until it is enough; then all runs again."""
+    """Let every fault happen to everything in turn until it is enough; then all runs again.
+
+    One at a time, at fixed times: how long it takes until something runs again makes no fault rarer.
+    """
     targets = list(_targets(topology, options.only))
     faults = options.faults or list(FAULTS)
     pause = options.every / len(targets) / len(faults)
+    due = time.monotonic()
     for turn, (name, target) in enumerate(cycle(targets)):
         fault = faults[(turn + turn // len(targets)) % len(faults)]
-        if await _wait(enough, pause):
+        due = max(due + pause, time.monotonic())
+        if await _wait(enough, due - time.monotonic()):
             return
         begun = time.time()
         await FAULTS[fault](target, is_web=name.startswith("web"))
@@ -170,6 +177,7 @@ async def live(options: argparse.Namespace, topology: Topology, folder: Path, do
     """Run the city in a process that shares the database; return its exit code."""
     names = ("drivers", "passengers", "rides", "over", "speed", "seed", "report", "into", "evidence")
     arguments = [f"--{name}={value}" for name in names if (value := getattr(options, name))]
+    arguments += ["--moods", *options.moods] if options.moods else []
     called = " ".join(["python -m tests.stress.city", *map(shlex.quote, sys.argv[1:])])
     place = ["--called", called, "--url", ",".join(topology.urls), "--log", str(folder / "log")]
     command = [sys.executable, "manage.py", "simulate", "--city", *place, *arguments]
@@ -186,21 +194,25 @@ async def live(options: argparse.Namespace, topology: Topology, folder: Path, do
         log.close()
 
 
-def main() -> int:
-    """Start everything, let the city live, check the books; return 1 where anything is wrong."""
-    options = PARSER.parse_args()
+def run(options: argparse.Namespace, topology: Topology, folder: Path) -> int:
+    """Let the city live on a running system, and check the books; return what is not 0 where anything is wrong."""
     done = Counter[str]()
-    with (
-        tempfile.TemporaryDirectory(prefix="city-") as folder,
-        Topology(Path(folder), webs=options.webs, **ENV) as topology,
-    ):
-        code = asyncio.run(live(options, topology, Path(folder), done))
-        audit = topology.webs[0].manage("audit")
+    code = asyncio.run(live(options, topology, folder, done))
+    audit = topology.webs[0].manage("audit")
     show = sys.stdout.write
     show(f"Faults: {', '.join(f'{count} times {fault}' for fault, count in done.items()) or 'none'}.\n")
     if audit.returncode:
         show(f"WRONG: {audit.stdout}{audit.stderr}\n")
     return code or audit.returncode
+
+
+def main() -> int:
+    """Start everything, let the city live, check the books; return what is not 0 where anything is wrong."""
+    options = PARSER.parse_args()
+    with tempfile.TemporaryDirectory(prefix="city-") as folder:
+        env = {**ENV, **dict(text.split("=", 1) for text in options.settings)}
+        with Topology(Path(folder), webs=options.webs, **env) as topology:
+            return run(options, topology, Path(folder))
 
 
 if __name__ == "__main__":

@@ -1,26 +1,27 @@
 """A small share of `python -m tests.stress.city --faults`: the city lives while processes are killed and frozen."""
 
-import os
-import subprocess
-import sys
+from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
-from nebengjek.settings import BASE_DIR
-from tests.patience import FACTOR
+from devservers.topology import Topology
+from tests.stress.city import ENV, PARSER, run
 
 pytestmark = pytest.mark.e2e
 
 
-def test_a_city_survives_kills_and_freezes() -> None:
-    """On the whole system no promise is broken while its processes are killed, frozen and restarted."""
-    people = ["--drivers", "6", "--passengers", "5", "--rides", "6", "--speed", "60"]
-    arguments = ["--faults", "--only", "processes", "--every", "45", *people]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.stress.city", *arguments],
-        cwd=BASE_DIR, env={**os.environ, "DOTENV": ".env.of-no-tests"},
-        capture_output=True, text=True, timeout=240 * FACTOR, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 violations." in done.stdout
-    assert "times kill" in done.stdout
+def test_a_city_survives_kills_and_freezes(
+    template_cluster: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Twenty drivers and thirty rides break no promise while processes of the whole system are killed and frozen."""
+    people = ["--drivers", "20", "--passengers", "15", "--rides", "30", "--speed", "60"]
+    options = PARSER.parse_args(["--faults", "--only", "processes", "--every", "60", *people])
+    options.evidence = str(tmp_path / "evidence")
+    with Topology(tmp_path, **ENV).with_data_of(template_cluster) as topology:
+        code = run(options, topology, tmp_path)
+    shown, log = capfd.readouterr()
+    assert code == 0, shown + log
+    assert "0 violations." in shown
+    assert "times kill" in shown

@@ -38,6 +38,9 @@ class Command(BaseCommand):
         parser.add_argument("--anyway", action="store_true", help="also with DEBUG off")
         parser.add_argument("--show-frames", action="store_true", help="print every frame")
         parser.add_argument("--city", action="store_true", help="streets, bad phones and moods; check every promise")
+        parser.add_argument(
+            "--moods", nargs="+", default=[], metavar="MOOD=SHARE", help="another mix of a city's people: cheats=0.3 …"
+        )
         parser.add_argument("--unhurried", action="store_true", help="a city's drivers come at the pace of the ride")
         parser.add_argument("--save", type=Path, metavar="FILE", help="add the figures of a city to those of a policy")
         parser.add_argument(

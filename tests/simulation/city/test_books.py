@@ -10,8 +10,8 @@ import pytest
 
 from simulation.city.invariants import Checker, check
 from simulation.city.promises import Promises
-from simulation.city.record import Facts
-from tests.simulation.city.ride import BEGAN, NOW, PAYMENT, RIDE, found, honest, ride, tell, told
+from simulation.city.record import Facts, Seen
+from tests.simulation.city.ride import BEGAN, NOW, PAYMENT, RIDE, found, honest, index, news_of, ride, tell, told
 
 
 def test_books_are_judged_when_they_were_read() -> None:
@@ -34,6 +34,9 @@ def test_a_ride_that_the_books_do_not_have() -> None:
 
 BOOKS: list[dict[str, Any]] = [
     {"ledger_cost": 12000},
+    {"ledger_cost": 6001},
+    {"due_cost": 3000},
+    {"total_cost": 12000, "ledger_cost": 12000, "receipt_cost": 12000},
     {"ledger_km": 4.0},
     {"receipt_cost": 5999},
     {"payments": (("ACCEPTED", 6000), ("ACCEPTED", 6000))},
@@ -42,7 +45,7 @@ BOOKS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("changed", BOOKS, ids=lambda changed: next(iter(changed)))
+@pytest.mark.parametrize("changed", BOOKS, ids=str)
 def test_books_that_disagree(changed: dict[str, Any]) -> None:
     """A double fare and every other disagreement of ledger, ride, receipt and payment is found."""
     record, facts = honest()
@@ -89,8 +92,25 @@ def test_two_rides_at_once() -> None:
     second = {"ride_id": "r2", "passenger_id": "someone else"}
     early = ride(**second, began=BEGAN + timedelta(minutes=9))
     after = ride(**second, began=BEGAN + timedelta(minutes=10))
-    assert found(record, Facts([ride(), early], facts.events)) == [("two rides", "r2")]
-    assert found(record, Facts([ride(), after], facts.events)) == []
+    events = [*facts.events, *news_of("r2", "d")]
+    assert found(record, Facts([ride(), early], events)) == [("two rides", "r2")]
+    assert found(record, Facts([ride(), after], events)) == []
+
+
+@pytest.mark.parametrize("kind", ["ride_pickup", "ride_start", "ride_arrived", "ride_completed"])
+def test_news_that_were_never_written_down(kind: str) -> None:
+    """What happened to a ride and was meant for one of its parties only is found, also where no phone could miss it."""
+    record, facts = honest()
+    frames = record.frames["Putri"]
+    at = index(record, "Putri", kind)
+    record.frames["Putri"] = [*frames[:at], *(_numbered(seen, -1) for seen in frames[at + 1 :])]
+    events = [event for event in facts.events if (event.user_id, event.kind) != ("p", kind)]
+    assert found(record, Facts(facts.rides, events)) == [("lost", "r1")]
+
+
+def _numbered(seen: Seen, by: int) -> Seen:
+    frame = {**seen.frame, "seq": seen.frame["seq"] + by} if "seq" in seen.frame else seen.frame
+    return Seen(seen.at, seen.direction, frame)
 
 
 @pytest.mark.parametrize("status", ["PICKUP", "ONGOING", "ARRIVED"])

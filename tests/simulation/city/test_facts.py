@@ -3,9 +3,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from rides.models import LedgerEntry
+from rides.models import LedgerEntry, Ride
 from rides.services.payments import payment_process
 from rides.services.rides import ride_arrived
+from simulation.city import facts
 from simulation.city.facts import Reader
 from simulation.city.invariants import check
 from simulation.city.record import Driven, Record
@@ -24,13 +25,32 @@ def test_the_books_are_read(dewi: User, putri: User) -> None:
     ride_arrived(user_id=dewi.pk, ride_id=ride.pk)
     payment_process(user_id=putri.pk, ride_id=ride.pk, total_cost=6900, status="ACCEPTED")
     users, since = {str(dewi.pk), str(putri.pk)}, timezone.now() - AN_HOUR
-    facts = Reader(since).read(users, {str(ride.pk): Driven(2.3)})
-    assert [(f.status, f.total_cost, f.true_km, f.payments) for f in facts.rides] == [
+    found = Reader(since).read(users, {str(ride.pk): Driven(2.3)})
+    assert [(f.status, f.total_cost, f.true_km, f.payments) for f in found.rides] == [
         ("COMPLETED", 6900, 2.3, (("ACCEPTED", 6900),))
     ]
-    assert check(Record(), facts) == []
-    LedgerEntry.objects.create(ride=ride, distance_km=0, cost=6900, created_at=timezone.now())
+    assert check(Record(), found) == []
+    LedgerEntry.objects.create(ride=ride, distance_km=0, cost=1, created_at=timezone.now())
     assert [violation.rule for violation in check(Record(), Reader(since).read(users, {}))] == ["books"]
+
+
+def test_rides_that_are_over_are_read_once_more_in_the_end(
+    dewi: User, putri: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a run lasts only what goes on is read again; in the end everything, so that nothing is booked unseen."""
+    monkeypatch.setattr(facts, "OVERLAP", timedelta())
+    ride = start(dewi, putri)
+    users, reader = {str(dewi.pk), str(putri.pk)}, Reader(timezone.now() - AN_HOUR)
+
+    def statuses(*, is_over: bool) -> list[str]:
+        return [fact.status for fact in reader.read(users, {}, is_over=is_over).rides]
+
+    assert statuses(is_over=False) == ["ONGOING"]
+    ride_arrived(user_id=dewi.pk, ride_id=ride.pk)
+    assert statuses(is_over=False) == ["ARRIVED"]
+    Ride.objects.filter(pk=ride.pk).update(status="CANCELLED", cancelled_at=timezone.now() - AN_HOUR / 2)
+    assert statuses(is_over=False) == ["ARRIVED"]  # as if it had ended before the last look
+    assert statuses(is_over=True) == ["CANCELLED"]
 
 
 def test_events_are_those_of_phones(dewi: User, putri: User) -> None:

@@ -103,7 +103,7 @@ class Books:
     def __init__(self, *answers: Facts | Exception) -> None:
         self._answers = [*answers]
 
-    def read(self, _users: Any, _driven: Any) -> Facts:
+    def read(self, _users: Any, _driven: Any, **_: bool) -> Facts:
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
             raise answer

@@ -6,14 +6,10 @@ from typing import Any
 
 import pytest
 
-from simulation.city.invariants import check
-from simulation.city.record import Facts, Record
-from tests.simulation.city.ride import HOME, honest, session, tell, told
-
-
-def found(record: Record, facts: Facts) -> list[tuple[str, str]]:
-    return [(violation.rule, violation.ride_id) for violation in check(record, facts)]
-
+from simulation.city.invariants import Checker, check
+from simulation.city.promises import Promises
+from simulation.city.record import Facts, Seen
+from tests.simulation.city.ride import HOME, STAND, found, honest, news_of, ride, say, session, tell, told
 
 LEAKS: list[tuple[str, dict[str, Any]]] = [
     ("number", told("match_confirm", 8, {"match_status": "ACCEPTED", "passenger": {"phone": "+628120000002"}})),
@@ -38,14 +34,55 @@ def test_leaks(what: str, frame: dict[str, Any]) -> None:
     assert violations[0].people[0] == "Joko"
 
 
+def position(ride_id: str = "r1", user_id: str = "d", place: dict[str, float] = STAND) -> dict[str, Any]:
+    """Return a position as the server passes it on."""
+    return {"type": "location_update", "data": {"ride_id": ride_id, "user_id": user_id, **place}}
+
+
 def test_a_place_shown_to_a_stranger() -> None:
     """A position that reaches somebody without a ride is found, and so is one that comes after the ride."""
     record, facts = honest()
-    moved = {"type": "location_update", "data": {"ride_id": "r1", "user_id": "d", **HOME}}
-    tell(record, "Tono", moved)
+    tell(record, "Tono", position())
     assert found(record, facts) == [("personal", "r1")]
     record, facts = honest()
-    tell(record, "Joko", moved, after=1)
+    tell(record, "Putri", position(), after=1)
     assert found(record, facts) == []
-    tell(record, "Joko", moved, after=10)
+    tell(record, "Joko", position(user_id="p", place=HOME), after=10)
     assert found(record, facts) == [("personal", "r1")]
+
+
+def test_a_position_may_overtake_the_news_of_its_ride() -> None:
+    """It goes another way than the news, so whose ride it is the books say, also where the phone knows nothing yet."""
+    record, facts = honest()
+    sent = Seen(record.frames["Putri"][3].at, "<-", position())
+    record.frames["Putri"].insert(4, sent)
+    assert found(record, facts) == []
+    checker = Checker(record.people, Promises())
+    for seen in record.frames["Joko"][:3]:
+        assert not list(checker.see("Joko", seen))
+    for seen in record.frames["Putri"][:5]:
+        assert not list(checker.see("Putri", seen))
+    assert not list(checker.compare(Facts(), sent.at))  # the books were read before
+    assert not list(checker.compare(Facts([ride(status="PICKUP")]), sent.at + 1))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        position(user_id="t"),
+        position(place={"latitude": -6.18, "longitude": 106.83}),
+        position(ride_id="r9"),
+        position(ride_id="r2"),
+        position(user_id="p"),
+    ],
+    ids=["sender", "place", "no-ride", "another-ride", "own"],
+)
+def test_a_position_of_somebody_else(frame: dict[str, Any]) -> None:
+    """On a ride of one's own only the other party is seen, by id and by place, and on other rides nobody."""
+    record, facts = honest()
+    say(record, "Tono", "beacon_update", {"is_active": True, "latitude": -6.18, "longitude": 106.83}, "t")
+    tell(record, "Putri", {**frame})
+    other = ride(ride_id="r2", driver_id="t", passenger_id="x")
+    assert found(record, Facts([ride(), other], [*facts.events, *news_of("r2", "t")])) == [
+        ("personal", frame["data"]["ride_id"])
+    ]
