@@ -31,7 +31,10 @@ def timelines(samples: Sequence[Sample], faults: Sequence[Fault]) -> str:
             target: [(one.at, one.memory / 2**20) for one in found] for target, found in own.items()
         },
     }
-    return "".join(f"<h2>{title}</h2>{_plot(title, lines, faults)}" for title, lines in plots.items())
+    begin = min(sample.at for sample in samples)
+    seconds = max(max(sample.at for sample in samples) - begin, 1.0)
+    marks = "".join(_marks(faults, begin, seconds))
+    return "".join(f"<h2>{title}</h2>{_plot(title, lines, begin, seconds, marks)}" for title, lines in plots.items())
 
 
 def _shares(samples: list[Sample]) -> Line:
@@ -46,14 +49,12 @@ def _shares(samples: list[Sample]) -> Line:
     ]
 
 
-def _plot(title: str, lines: dict[str, Line], faults: Sequence[Fault]) -> str:
+def _plot(title: str, lines: dict[str, Line], begin: float, seconds: float, marks: str) -> str:
     lines = {target: _thinned(line) for target, line in sorted(lines.items()) if line}
-    times = [at for line in lines.values() for at, _ in line]
-    begin, seconds = min(times), max(max(times) - min(times), 1.0)
     top = max(value for line in lines.values() for _, value in line) or 1.0
     height = HEIGHT + FOOT + ROW * len(lines)
     parts = [
-        *_marks(faults, begin, seconds),
+        marks,
         *_lines(lines, begin, seconds, top),
         f'<text x="0" y="12">{top:.4g}</text>',
         f'<text x="{WIDTH}" y="{HEIGHT + 16}" text-anchor="end">{seconds:.0f} s</text>',

@@ -17,7 +17,7 @@ def test_a_city_survives_kills_and_freezes(
 ) -> None:
     """Twenty drivers and thirty rides break no promise while processes of the whole system are killed and frozen."""
     people = ["--drivers", "20", "--passengers", "15", "--rides", "30", "--speed", "60"]
-    options = PARSER.parse_args(["--faults", "--only", "processes", "--every", "60", *people])
+    options = PARSER.parse_args(["--faults", "kill", "freeze", "--only", "processes", "--every", "80", *people])
     options.evidence = str(tmp_path / "evidence")
     with Topology(tmp_path, **ENV).with_data_of(template_cluster) as topology:
         code = run(options, topology, tmp_path)

@@ -50,13 +50,13 @@ def honest() -> tuple[Record, Facts]:
         tell(record, name, told("ride_arrived", 5, RIDE))
         tell(record, name, told("payment_process", 6, {**PAYMENT, "status": "PENDING"}))
         tell(record, name, told("ride_completed", 7, {"ride": RIDE, "payment": PAYMENT}))
-    return record, Facts([ride()], news_of("r1"))
+    return record, Facts([ride()], [*news_of("r1"), Event("p", NOW + 20, "ride_completed", "r1")])
 
 
 def news_of(ride_id: str, *user_ids: str) -> list[Event]:
-    """Return what was written down for the parties of a ride that was completed."""
+    """Return what was written down for the parties of a completed ride, so early that nobody waits for it any more."""
     kinds = ("ride_pickup", "ride_start", "ride_arrived", "ride_completed")
-    return [Event(user_id, NOW + 20, kind, ride_id) for user_id in user_ids or ("d", "p") for kind in kinds]
+    return [Event(user_id, NOW, kind, ride_id) for user_id in user_ids or ("d", "p") for kind in kinds]
 
 
 def ride(**changed: Any) -> RideFacts:

@@ -27,9 +27,9 @@ def test_books_are_judged_when_they_were_read() -> None:
 
 
 def test_a_ride_that_the_books_do_not_have() -> None:
-    """A ride that only phones know is found."""
+    """A ride that only phones know is found, and so is the position that was shown on it."""
     record, facts = honest()
-    assert {rule for rule, _ in found(record, Facts([], facts.events))} == {"books"}
+    assert {rule for rule, _ in found(record, Facts([], facts.events))} == {"books", "personal"}
 
 
 BOOKS: list[dict[str, Any]] = [

@@ -27,7 +27,7 @@ def test_processor_and_memory_are_drawn() -> None:
     assert "web-1: 37.5 on average, 50 at most" in page  # the second process began with nothing
     assert "web-1: 50 on average, 50 at most" in page
     assert "&lt;b&gt;: 100 on average" in page
-    assert page.count("kill of web-1, 2.0 s") == 2
+    assert page.count("kill of web-1, 2.0 s") == 2  # in both plots, and not what came later
     assert page.count("<line") == 2
 
 
