@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -14,6 +15,11 @@ from simulation.run import percentile
 
 TABLES = 6
 """Tables that are named, those with the most rows."""
+
+MISHAPS = 3
+"""Kinds of mishaps that are named, those that happened most."""
+
+NUMBERS = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+(\.\d+)?")
 
 BARS = 30
 WIDTH, HEIGHT, FOOT = 600, 160, 24
@@ -49,7 +55,8 @@ def text_report(result: CityResult) -> Iterator[str]:
     yield f"{people} people, {frames} frames, {result.cuts} network cuts, {result.naps} naps, {result.seconds:.1f} s."
     lies = [ride for ride in result.facts.rides if ride.cheated]
     if lies:
-        yield f"{len(lies)} rides of phones that told lies; staff are shown {sum(bool(ride.flags) for ride in lies)}."
+        shown, all_shown = (sum(bool(ride.flags) for ride in rides) for rides in (lies, result.facts.rides))
+        yield f"{len(lies)} rides of phones that told lies: staff are shown {shown}, and {all_shown - shown} others."
     faults = Counter(f"{fault.kind} of {fault.target.partition('-')[0]}" for fault in result.facts.faults or ())
     if faults:
         yield f"Faults: {', '.join(f'{count} {fault}' for fault, count in sorted(faults.items()))}."
@@ -66,8 +73,16 @@ def text_report(result: CityResult) -> Iterator[str]:
         yield f"The city itself, one process for all phones, was late by: {shares} ms."
     why = ", ".join(f"{count} by {why}" for why, count in sorted(result.resets.items()))
     yield f"{sum(result.resets.values())} fresh states in place of what was missed{f' ({why})' if why else ''}."
-    yield f"{len(result.mishaps)} mishaps that people had to begin again after."
+    why = ", ".join(
+        f"{count} x {text}" for text, count in Counter(map(_anonymous, result.mishaps)).most_common(MISHAPS)
+    )
+    yield f"{len(result.mishaps)} mishaps that people had to begin again after{f': {why}' if why else ''}."
     yield f"{len(result.violations)} violations."
+
+
+def _anonymous(mishap: str) -> str:
+    """Return what happened, whoever it happened to."""
+    return NUMBERS.sub("…", mishap.partition(": ")[2] or mishap)
 
 
 def markdown_report(result: CityResult, *, command: str, conditions: str) -> str:

@@ -8,7 +8,7 @@ from simulation.city.promises import Violation
 from simulation.city.record import Fault, Sample
 from simulation.city.report import BARS, histogram, html_report, markdown_report, put_between_marks, text_report
 from simulation.city.run import CityResult
-from tests.simulation.city.ride import honest
+from tests.simulation.city.ride import honest, ride
 
 
 def result(*violations: Violation) -> CityResult:
@@ -38,6 +38,19 @@ def test_what_the_system_did_is_told() -> None:
     assert "web-1: 1.0 s of processor (50% of one), 2 MiB" in text
     assert "Rows per ride: 13.0 (12.0 events_outboxevent, 1.0 rides_ride)" in text
     assert "3 fresh states in place of what was missed (3 by new epoch)." in text
+
+
+def test_what_people_did_is_told() -> None:
+    """Lies and whom staff are shown for them, mishaps by kind, and how late the city itself was."""
+    done = result()
+    rides = [ride(), ride(flags="jumps"), ride(cheated=True), ride(cheated=True, flags="jumps")]
+    done.facts = msgspec.structs.replace(done.facts, rides=rides)
+    done.mishaps = ["driver 1: passenger 2 has missed something", "driver 3: passenger 4 has missed something", "x"]
+    done.late = [0.5]
+    text = "\n".join(text_report(done))
+    assert "2 rides of phones that told lies: staff are shown 1, and 1 others." in text
+    assert "3 mishaps that people had to begin again after: 2 x passenger … has missed something, 1 x x." in text
+    assert "was late by: p50 500, p99 500, p99.9 500 ms." in text
 
 
 def test_the_page_needs_nothing_beside_itself() -> None:
