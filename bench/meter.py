@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from itertools import product
+from itertools import cycle, islice, product
 from pathlib import Path
 
 from bench.report import centile
@@ -125,7 +125,7 @@ def standing(count: int, seed: int, doubted: Doubted) -> str:
         cells = [f"{sigma} m"]
         for accuracy in (True, False):
             metres = []
-            for n, (every, rho) in enumerate(list(product(EVERY, RHOS)) * max(1, count // 10)):
+            for n, (every, rho) in enumerate(islice(cycle(product(EVERY, RHOS)), 2 * count)):
                 rng = random.Random(f"{seed} standing {sigma} {accuracy} {n}")  # noqa: S311
                 metres.append(billed(report(course, moments, Phone(every, sigma, rho, accuracy), rng), doubted))
             cells.append(f"{max(metres):.3f} m in {len(metres)}")

@@ -33,32 +33,32 @@ class SMSBackend(Protocol):
 
 
 class ConsoleSMS:
-    """Writes messages to standard output. For development only: who reads the output can log in as any user.
-
-    With `DEMO` the last message of each number is kept for `OTP_TTL`, for the page that shows it.
-    """
+    """Writes messages to standard output. For development only: who reads the output can log in as any user."""
 
     def send(self, msisdn: str, text: str) -> None:
         """Print the message as one line."""
         sys.stdout.write(f"SMS to {msisdn}: {text}\n")
         sys.stdout.flush()
-        if settings.DEMO:
-            cache.set(f"sms:{msisdn}", text, timeout=settings.OTP_TTL.total_seconds())
 
 
 def last_message(msisdn: str) -> str:
-    """Return the last message to a number that the console backend kept; nothing without `DEMO`."""
+    """Return the last message to a number, if the console showed it less than `OTP_TTL` ago; nothing without `DEMO`."""
     return str(cache.get(f"sms:{msisdn}", "")) if settings.DEMO else ""
 
 
 def forget_messages(msisdn: str) -> None:
-    """Forget what the console backend kept for a number."""
+    """Forget the last message to a number."""
     cache.delete(f"sms:{msisdn}")
 
 
 def send_sms(msisdn: str, text: str) -> bool:
-    """Send `text` to `msisdn` soon, with the configured backend; return False where too many messages wait."""
+    """Send `text` to `msisdn` soon, with the configured backend; return False where too many messages wait.
+
+    With `DEMO` the console's are kept, at once, for the page that asks for them.
+    """
     backend: SMSBackend = import_string(settings.SMS_BACKEND)()
+    if settings.DEMO and isinstance(backend, ConsoleSMS):
+        cache.set(f"sms:{msisdn}", text, timeout=settings.OTP_TTL.total_seconds())
     return sms_senders().put(lambda: backend.send(msisdn, text))
 
 

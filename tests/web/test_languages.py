@@ -5,6 +5,7 @@ from django.test import Client
 
 from tests.api import ApiClient
 from users.models import User
+from users.sms import sms_senders
 
 pytestmark = pytest.mark.django_db
 ID = {"Accept-Language": "id-ID,id;q=0.9,en;q=0.5"}
@@ -47,8 +48,10 @@ def test_the_code_is_sent_in_the_language_of_the_app(capsys: pytest.CaptureFixtu
     """English without one, as the contract has it."""
     body = {"msisdn": "+6281200000009"}
     ApiClient(headers={}).post("/api/auth/otp/", body)
+    sms_senders().settle()
     assert "is your NebengJek code." in capsys.readouterr().out
     ApiClient(headers=ID).post("/api/auth/otp/", body)
+    sms_senders().settle()
     assert "adalah kode NebengJek Anda." in capsys.readouterr().out
 
 
