@@ -1,7 +1,7 @@
 """Connections to Redis or Valkey; only used where `REDIS_URL` is set.
 
-Our keys begin with `PREFIX`. Scripts build the names of their keys themselves, so it must be one server (or one with
-replicas), not a cluster.
+Our keys begin with `PREFIX`. Scripts build the names of their keys themselves, so each shard must be one server (or one
+with replicas), not a cluster.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from django.conf import settings
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
+
+from common.shards import redis_urls
 
 PREFIX = "nebengjek:"
 
@@ -70,14 +72,28 @@ def async_options() -> dict[str, Any]:
     }
 
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = WeakKeyDictionary()
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, redis.asyncio.Redis]] = WeakKeyDictionary()
 
 
 @cache
 def sync_redis() -> redis.Redis:
-    """Return the client for the threads of this process."""
+    """Return the client for the threads of this process, of shard 0."""
+    return _sync_client(settings.REDIS_URL)
+
+
+def sync_shard(shard: int) -> redis.Redis:
+    """Return the client for the threads of this process, of a shard."""
+    return _further(redis_urls()[shard]) if shard else sync_redis()
+
+
+@cache
+def _further(url: str) -> redis.Redis:
+    return _sync_client(url)
+
+
+def _sync_client(url: str) -> redis.Redis:
     client: redis.Redis = redis.Redis.from_url(
-        settings.REDIS_URL,
+        url,
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=ANSWER_TIMEOUT,
         retry=Retry(ExponentialBackoff(), RETRIES),
@@ -87,25 +103,24 @@ def sync_redis() -> redis.Redis:
     return client
 
 
-def async_redis() -> redis.asyncio.Redis:
-    """Return the client for the running event loop."""
-    loop = asyncio.get_running_loop()
-    client = _clients.get(loop)
+def async_redis(shard: int = 0) -> redis.asyncio.Redis:
+    """Return the client for the running event loop, of a shard."""
+    clients = _clients.setdefault(asyncio.get_running_loop(), {})
+    client = clients.get(shard)
     if client is None:
-        client = _clients[loop] = redis.asyncio.Redis.from_url(settings.REDIS_URL, **async_options())
+        client = clients[shard] = redis.asyncio.Redis.from_url(redis_urls()[shard], **async_options())
     return client
 
 
 async def close_async_redis() -> None:
     """Close the connections of the running event loop."""
-    client = _clients.pop(asyncio.get_running_loop(), None)
-    if client is not None:
+    for client in _clients.pop(asyncio.get_running_loop(), {}).values():
         await client.aclose()
 
 
-async def eviction_policy() -> str:
-    """Return the server's `maxmemory-policy`; empty where it does not say (managed services hide it)."""
-    memory = await async_redis().info("memory")
+async def eviction_policy(shard: int = 0) -> str:
+    """Return a server's `maxmemory-policy`; empty where it does not say (managed services hide it)."""
+    memory = await async_redis(shard).info("memory")
     return str(memory.get("maxmemory_policy", ""))
 
 
@@ -120,9 +135,9 @@ class Script:
         self.text = "\n".join(file.read_text(encoding="utf-8") for file in files)
         self._sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
-    async def __call__(self, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
-        """Return what the script returns; a server that has forgotten it is sent the text."""
-        client: Any = async_redis()
+    async def __call__(self, keys: Sequence[str] = (), args: Sequence[Any] = (), *, shard: int = 0) -> Any:
+        """Return what the script returns on a shard; a server that has forgotten it is sent the text."""
+        client: Any = async_redis(shard)
         try:
             return await client.evalsha(self._sha, len(keys), *keys, *args)
         except redis.exceptions.NoScriptError:

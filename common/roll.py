@@ -58,6 +58,14 @@ class Roll:
             await async_redis().zrem(KEY, self.name)
 
 
+async def present(kind: str) -> int:
+    """Return how many processes of a kind are there and not silent. Raises what Redis raises."""
+    client: Any = async_redis()
+    seconds, _ = await client.time()
+    names = await client.zrangebyscore(KEY, seconds - SILENT_AFTER, "+inf")
+    return sum(name.startswith(f"{kind} ".encode()) for name in names)
+
+
 def silent_processes() -> dict[str, float]:
     """Return the processes that are silent, by name, and for how many seconds."""
     client: Any = sync_redis()

@@ -1,6 +1,8 @@
 """The NATS stream: its subjects, its configuration, and the headers of our messages.
 
-There is one stream, because several would lose the order between a match and its ride.
+There is one stream, because several would lose the order between a match and its ride. With several shards each has one
+of its own, since the order that counts is that of each user: what we publish goes to `shard.<number>.<subject>` of each
+shard in which it has recipients, and other services publish on the plain subjects, which are in the stream of shard 0.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import NotFoundError
 
+from common.shards import shard_count
+
 logger = logging.getLogger(__name__)
 
 STREAM = "NEBENGJEK"
@@ -22,6 +26,8 @@ DUPLICATE_WINDOW = 3600.0
 
 MAX_PAYLOAD = 64 * 1024
 """Bytes of a message that the bridge delivers at most: a client has to take it in one frame."""
+
+SHARD_PREFIX = "shard."
 
 OUTBOX_SUBJECT = "nebengjek.outbox"
 """Core NATS, no payload: an event was committed, so the relay should read the outbox."""
@@ -44,29 +50,70 @@ def is_streamed(subject: str) -> bool:
     return any(subject.startswith(pattern.removesuffix("*")) for pattern in SUBJECTS)
 
 
-async def ensure_stream(context: JetStreamContext) -> StreamInfo:
-    """Return the stream, created where there is none. Raises `StreamMismatch` where it would lose our messages."""
+def stream_of(shard: int) -> str:
+    """Return the name of a shard's stream."""
+    return f"{STREAM}_{shard}" if shard else STREAM
+
+
+def subjects_of(shard: int) -> tuple[str, ...]:
+    """Return the subjects of a shard's stream."""
+    own = (f"{SHARD_PREFIX}{shard}.>",) if shard_count() > 1 else ()
+    return own if shard else (*SUBJECTS, *own)
+
+
+def sharded_subject(subject: str, shard: int) -> str:
+    """Return the subject on which we publish something for users of a shard, where there are several."""
+    return f"{SHARD_PREFIX}{shard}.{subject}"
+
+
+def plain_subject(subject: str) -> str:
+    """Return the subject of the contract."""
+    return subject.split(".", 2)[2] if subject.startswith(SHARD_PREFIX) and subject.count(".") > 1 else subject
+
+
+def stream_for(subject: str) -> str:
+    """Return the name of the stream that has a subject."""
+    shard = subject.split(".")[1] if subject.startswith(SHARD_PREFIX) else "0"
+    return stream_of(int(shard) if shard.isdecimal() else 0)
+
+
+async def ensure_stream(context: JetStreamContext, shard: int = 0) -> StreamInfo:
+    """Return a shard's stream, created where there is none.
+
+    Raises `StreamMismatch` where it would lose our messages.
+    """
+    name, subjects = stream_of(shard), subjects_of(shard)
     wanted = StreamConfig(
-        name=STREAM,
-        subjects=list(SUBJECTS),
+        name=name,
+        subjects=list(subjects),
         retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         duplicate_window=DUPLICATE_WINDOW,
         max_age=settings.NATS_STREAM_MAX_AGE.total_seconds(),
     )
     try:
-        info = await context.stream_info(STREAM)
+        info = await context.stream_info(name)
     except NotFoundError:
-        logger.info("Creating the stream %s for %s.", STREAM, ", ".join(SUBJECTS))
+        logger.info("Creating the stream %s for %s.", name, ", ".join(subjects))
         return await context.add_stream(wanted)
     config = info.config
-    if missing := set(SUBJECTS) - set(config.subjects or ()):
-        raise StreamMismatch(f"The stream {STREAM} lacks the subjects {', '.join(sorted(missing))}.")
+    missing = set(subjects) - set(config.subjects or ())
+    if missing and not missing & set(SUBJECTS):  # it was made for one shard
+        config.subjects = [*(config.subjects or ()), *missing]
+        info, missing = await context.update_stream(config), set()
+    if missing:
+        raise StreamMismatch(f"The stream {name} lacks the subjects {', '.join(sorted(missing))}.")
     if config.retention != RetentionPolicy.LIMITS:
-        raise StreamMismatch(f"The stream {STREAM} has the retention {config.retention}; it must be limits.")
+        raise StreamMismatch(f"The stream {name} has the retention {config.retention}; it must be limits.")
     for problem in weaknesses(config):
-        logger.warning("The stream %s %s", STREAM, problem)
+        logger.warning("The stream %s %s", name, problem)
     return info
+
+
+async def ensure_streams(context: JetStreamContext) -> None:
+    """Create or check the streams of all shards."""
+    for shard in range(shard_count()):
+        await ensure_stream(context, shard)
 
 
 def weaknesses(config: StreamConfig) -> list[str]:

@@ -17,6 +17,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
 
+from common.shards import redis_urls
 from nebengjek.trace_checks import OTEL_VARIABLES
 
 SECRET_LENGTH = 32
@@ -209,6 +210,28 @@ def check_backends(**_: Any) -> list[CheckMessage]:
         hint = "All processes must run on one machine, and write one at a time; PostgreSQL lets them work at once."
         text = "Many processes share an SQLite file (REDIS_URL and NATS_URL are set)."
         problems.append(CheckWarning(text, hint=hint, id="nebengjek.W002"))
+    return problems
+
+
+@register()
+def check_shards(**_: Any) -> list[CheckMessage]:
+    """A server that is named twice would be two shards with one set of keys; without NATS there are no shards."""
+    if not settings.REDIS_SHARDS:
+        return []
+    problems: list[CheckMessage] = []
+    if not settings.DISTRIBUTED:
+        hint = "Set all three, or leave REDIS_SHARDS out."
+        problems.append(Error("REDIS_SHARDS is set without REDIS_URL and NATS_URL.", hint=hint, id="nebengjek.E030"))
+    urls = [urlsplit(url) for url in redis_urls()]
+    if wrong := [number for number, url in enumerate(urls) if url.scheme not in ("redis", "rediss", "unix")]:
+        hint = "Write each as redis://host:6379/0, with commas between; a comma within a password is %2C."
+        problems.append(
+            Error(f"REDIS_URL or REDIS_SHARDS: shard {wrong[0]} has no address.", hint=hint, id="nebengjek.E031")
+        )
+    places = [(url.hostname, url.port or 6379, url.path.strip("/") or "0") for url in urls]
+    if len(set(places)) < len(places):
+        hint = "Name each server once; REDIS_URL is shard 0 and not in REDIS_SHARDS."
+        problems.append(Error("REDIS_URL and REDIS_SHARDS name a server twice.", hint=hint, id="nebengjek.E032"))
     return problems
 
 

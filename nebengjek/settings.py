@@ -226,6 +226,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 # --- One process, or many ---------------------------------------------------------------------------------------------
 
 REDIS_URL = env.secret("REDIS_URL")
+REDIS_SHARDS = [url.strip() for url in env.secret("REDIS_SHARDS").split(",") if url.strip()]
 NATS_URL = env.secret("NATS_URL")
 NATS_CREDENTIALS = env.text("NATS_CREDENTIALS")
 NATS_TLS_CA = env.text("NATS_TLS_CA")
@@ -252,7 +253,10 @@ DISTRIBUTED_BACKENDS: dict[str, str] = {
 }
 BACKENDS = DISTRIBUTED_BACKENDS if DISTRIBUTED else EMBEDDED_BACKENDS
 CHANNEL_LAYERS = {
-    "default": {"BACKEND": BACKENDS["channel_layer"], "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000}},
+    "default": {
+        "BACKEND": BACKENDS["channel_layer"],
+        "CONFIG": {"hosts": [REDIS_URL, *REDIS_SHARDS], "capacity": 1000},
+    },
 }
 CACHES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": BACKENDS["cache"], "LOCATION": REDIS_URL, "KEY_PREFIX": "nebengjek", "VERSION": 2},

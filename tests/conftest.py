@@ -29,10 +29,12 @@ from tests.servers import (
     distributed,
     nats_client,
     nats_server,
+    other_valkey,
     postgres,
     redis_url,
     template_cluster,
     template_database,
+    two_shards,
     valkey,
 )  # fmt: skip
 from users.models import User
@@ -41,8 +43,8 @@ hypothesis_settings.register_profile("patient", deadline=None)  # how long an ex
 hypothesis_settings.load_profile("patient")
 
 __all__ = [
-    "distributed", "nats_client", "nats_server", "postgres", "redis_url", "template_cluster", "template_database",
-    "valkey",
+    "distributed", "nats_client", "nats_server", "other_valkey", "postgres", "redis_url", "template_cluster",
+    "template_database", "two_shards", "valkey",
 ]  # fmt: skip
 
 

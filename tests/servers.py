@@ -15,10 +15,11 @@ from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
 from common.nats import connect_to_nats
-from common.redis import close_async_redis, sync_redis
+from common.redis import close_async_redis, sync_redis, sync_shard
+from common.shards import redis_urls
 from devservers.servers import NatsServer, PostgresServer, Server, ValkeyServer
 from devservers.web import ServerProcess
-from events.stream import STREAM
+from events.stream import STREAM, stream_of
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +81,12 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture(scope="session")
+def other_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A second Valkey, for a second shard."""
+    yield from started(ValkeyServer, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
 def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
     """A running NATS with JetStream."""
     yield from started(NatsServer, tmp_path_factory)
@@ -128,3 +135,13 @@ def distributed(redis_url: str, nats_client: Client, settings: Any) -> None:
         "CONFIG": {"hosts": [redis_url], "capacity": 1000},
     }
     settings.CHANNEL_LAYERS = {"default": layer}
+
+
+@pytest.fixture
+async def two_shards(distributed: None, other_valkey: ValkeyServer, nats_client: Client, settings: Any) -> None:
+    """This process is one of many, and users are spread over two servers; what `REDIS_SHARDS` makes."""
+    settings.REDIS_SHARDS = [other_valkey.url]
+    settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"] = redis_urls()
+    sync_shard(1).flushall()
+    with contextlib.suppress(NotFoundError):
+        await nats_client.jetstream().delete_stream(stream_of(1))

@@ -19,11 +19,21 @@ from nats.js.errors import APIError
 
 from common.errors import brief
 from common.nats import ANSWER_TIMEOUT, AWAY
+from common.shards import shard_of
 from common.tracing import TRACE_HEADER
 from events.buses.base import BusUnavailable, Handler, Refused, Skipper
 from events.models import OutboxEvent
 from events.signature import SIGNATURE_HEADER, signature_of
-from events.stream import ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
+from events.stream import (
+    ID_HEADER,
+    STREAM,
+    TYPE_HEADER,
+    VALID_UNTIL_HEADER,
+    VIEWS_HEADER,
+    is_streamed,
+    sharded_subject,
+    stream_of,
+)
 
 INTERNAL = ("user.revoked",)
 """Subjects that are not published to other services."""
@@ -96,10 +106,16 @@ class JetStreamBus:
 
     async def _publish(self, event: OutboxEvent) -> PubAck:
         payload, headers = message_of(event)
-        headers[SIGNATURE_HEADER] = signature_of(event.subject, payload, headers)
+        return await self._store(event, event.subject, STREAM, payload, headers)
+
+    async def _store(
+        self, event: OutboxEvent, subject: str, stream: str, payload: bytes, headers: dict[str, str]
+    ) -> PubAck:
+        """Sign a message of an event, and return the answer of the stream."""
+        headers[SIGNATURE_HEADER] = signature_of(subject, payload, headers)
         headers.update(trace_header_of(event))
         try:
-            return await self._context.publish(event.subject, payload, stream=STREAM, headers=headers)
+            return await self._context.publish(subject, payload, stream=stream, headers=headers)
         except MaxPayloadError as exc:
             raise Refused(f"the event is larger than NATS allows: {len(payload)} bytes") from exc
         except APIError as exc:
@@ -108,7 +124,7 @@ class JetStreamBus:
             if exc.err_code in FULL:
                 raise BusUnavailable(f"NATS: {exc.description}") from exc
             if exc.err_code == NOT_OUR_STREAM:
-                raise BusUnavailable(f"NATS: another stream has the subject {event.subject}") from exc
+                raise BusUnavailable(f"NATS: another stream has the subject {subject}") from exc
             raise
 
     async def _deliver_unstreamed(self, events: Sequence[OutboxEvent]) -> None:
@@ -118,6 +134,10 @@ class JetStreamBus:
             max(self._last.get(user, self._newest) for event in events for user in _recipients(event))
         )
         await self._deliver(events)
+        await self._announce(events)
+
+    async def _announce(self, events: Sequence[OutboxEvent]) -> None:
+        """Publish what is in no stream for other services."""
         for event in events:
             if event.subject not in INTERNAL:
                 headers = {ID_HEADER: str(event.event_id), **trace_header_of(event)}
@@ -129,6 +149,56 @@ class JetStreamBus:
             self._last.clear()
         for user in _recipients(event):
             self._last[user] = sequence
+
+
+class ShardedBus(JetStreamBus):
+    """Publishes to the streams of several shards: an event once for each in which it has recipients.
+
+    So the bridge of a shard reads nothing that is for others. What is in no stream otherwise (`user.*`) goes the same
+    way, in its turn; `deliver` gets what is no notification.
+    """
+
+    def __init__(self, client: Client, deliver: Handler, skip: Skipper) -> None:
+        super().__init__(client, deliver, skip, _is_delivered, newest=0)
+
+    async def publish(self, events: Sequence[OutboxEvent]) -> None:
+        """Return when all of `events` are in the streams or delivered, in rounds as for one stream."""
+        try:
+            for batch in rounds(events):
+                await self._publish_streamed([event for event in batch if event.type])
+                await self._deliver([event for event in batch if not event.type])
+                await self._announce([event for event in batch if not is_streamed(event.subject)])
+        except AWAY as exc:
+            raise BusUnavailable(f"NATS: {brief(exc)}") from exc
+
+    async def _publish(self, event: OutboxEvent) -> PubAck:
+        shards = sorted({shard_of(user) for user in _recipients(event)})
+        answers = await asyncio.gather(*(self._publish_in(event, shard) for shard in shards), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return answers[0]  # type: ignore[return-value]  # none of them is an exception
+
+    async def _publish_in(self, event: OutboxEvent, shard: int) -> PubAck:
+        subject, payload, headers = message_in(event, shard)
+        return await self._store(event, subject, stream_of(shard), payload, headers)
+
+    def _note(self, event: OutboxEvent, sequence: int) -> None:
+        """Nothing waits for a position: all that is for a user goes through one stream."""
+
+
+async def _is_delivered(sequence: int) -> None:
+    """Never waited for."""
+
+
+def id_in_shard(event_id: str, shard: int) -> str:
+    """Return the id under which an event is in the stream of a shard; `event_id_of` returns the event's own."""
+    return f"{event_id}/{shard}"
+
+
+def event_id_of(message_id: str) -> str:
+    """Return the id of the event that a message is of."""
+    return message_id.partition("/")[0]
 
 
 def rounds(events: Sequence[OutboxEvent]) -> list[list[OutboxEvent]]:
@@ -151,6 +221,15 @@ def rounds(events: Sequence[OutboxEvent]) -> list[list[OutboxEvent]]:
 def message_of(event: OutboxEvent) -> tuple[bytes, dict[str, str]]:
     """Return the payload and the headers of an event's message, without the signature."""
     return encode(event.data), headers_of(event)
+
+
+def message_in(event: OutboxEvent, shard: int) -> tuple[str, bytes, dict[str, str]]:
+    """Return the subject, the payload and the headers of an event's message to a shard, for its recipients there."""
+    payload, headers = message_of(event)
+    headers[ID_HEADER] = id_in_shard(headers[ID_HEADER], shard)
+    views = {user: view for user, view in event.audience.items() if shard_of(user) == shard}
+    headers[VIEWS_HEADER] = encode(views).decode()
+    return sharded_subject(event.subject, shard), payload, headers
 
 
 def published_events(event_ids: Collection[str]) -> dict[str, tuple[str, bytes, dict[str, str]]]:

@@ -13,8 +13,10 @@ from common.threads import in_read_thread, in_write_thread
 from events.buses.jetstream import published_events
 from events.dead_letters import Dead, dead_letters_keep
 from events.signature import own_headers
+from realtime.bridge.handing import Handing
 from realtime.bridge.proposals import proposal_of
 from realtime.bridge.reading import Incoming, Unreadable, claimed_id, read_message
+from realtime.bridge.status import claim_server, was_another
 from realtime.bridge.turn import Turn
 from realtime.delivery.deliveries import DeliveringLayer, on_their_way
 from rides.selectors import passengers_searching
@@ -42,6 +44,7 @@ class Batches:
         self._last = turn.position.sequence
         self._layer: DeliveringLayer = get_channel_layer()
         self._users = KnownUsers()
+        self._handing = Handing(turn.client, turn.shard)
 
     async def deliver(self, messages: Sequence[Msg]) -> None:
         """Deliver what can be delivered, and keep the rest as dead letters."""
@@ -49,10 +52,11 @@ class Batches:
         missing = await self._users.missing({user for item in readable for user in item.delivery.audience})
         good = [item for item in readable if missing.isdisjoint(item.delivery.audience)]
         dead += [self._without_user(item, missing) for item in readable if item not in good] if missing else []
+        ours = await self._handing.hand_on(good)
         await self._adopt_proposals(good)
         await self.keep_dead(dead)
         last = messages[-1].metadata.sequence.stream
-        with on_their_way("bridge", [item.delivery for item in good]) as deliveries:
+        with on_their_way("bridge", [item.delivery for item in ours]) as deliveries:
             expired = await self._layer.deliver_batch(
                 deliveries, self._turn.fence(last), after_gap=self._are_after_gap(messages)
             )
@@ -61,6 +65,17 @@ class Batches:
         self._last = max(self._last, last)
         self._counts.delivered += len(good)
         self._counts.ignored += ignored
+
+    async def begin(self) -> None:
+        """Let the clients get the state where something from before this turn may be missing."""
+        position, shard = self._turn.position, self._turn.shard
+        if not position.is_certain:
+            logger.warning("Going on after %d, which is uncertain: all clients get the state.", position.sequence)
+            await self.skip_to(position.sequence)
+        elif await was_another(shard):
+            logger.warning("The server of shard %d was that of another one: its clients get the state.", shard)
+            await self.skip_to(position.sequence)
+        await claim_server(shard)
 
     async def give_up(self, message: Msg, reason: str) -> None:
         """Keep a message as a dead letter."""

@@ -13,10 +13,10 @@ INTERVAL = 1.0
 
 
 class Forgetting:
-    """Goes through all users again and again."""
+    """Goes through all users of a shard again and again."""
 
-    def __init__(self) -> None:
-        self._cursor = "0"
+    def __init__(self, shard: int) -> None:
+        self._shard, self._cursor = shard, "0"
 
     async def run(self) -> None:
         """Forget until cancelled."""
@@ -24,4 +24,4 @@ class Forgetting:
 
     async def step(self) -> None:
         """Look at the next users."""
-        self._cursor = await forget_idle(self._cursor)
+        self._cursor = await forget_idle(self._cursor, shard=self._shard)

@@ -20,7 +20,7 @@ from nats.js.errors import NotFoundError
 
 from common.nats import ANSWER_TIMEOUT
 from common.retrying import all_or_each, retry_while
-from events.stream import DURABLE, STREAM, ensure_stream
+from events.stream import DURABLE, ensure_stream, stream_of
 from realtime.bridge import passing
 from realtime.bridge.batches import DELIVERING, Batches
 from realtime.bridge.passing import PASSING
@@ -53,6 +53,7 @@ class Inbound:
     def __init__(self, turn: Turn, batches: Batches) -> None:
         self.position = turn.position
         self._turn, self._batches = turn, batches
+        self._stream = stream_of(turn.shard)
         self._context = turn.client.jetstream(timeout=ANSWER_TIMEOUT)
         self._must_reopen = False
         self._pull: Pull | None = None
@@ -66,15 +67,15 @@ class Inbound:
         """
         self._must_reopen = False
         await self.close()
-        self.position.check(await ensure_stream(self._context))
+        self.position.check(await ensure_stream(self._context, self._turn.shard))
         await self._turn.lease.renew()
         with contextlib.suppress(NotFoundError):
-            await self._context.delete_consumer(STREAM, DURABLE)
-        await self._context.add_consumer(STREAM, consumer_after(self.position.sequence))
-        pull = Pull(self._turn.client, settings.BRIDGE_BATCH)
+            await self._context.delete_consumer(self._stream, DURABLE)
+        await self._context.add_consumer(self._stream, consumer_after(self.position.sequence))
+        pull = Pull(self._turn.client, settings.BRIDGE_BATCH, self._stream)
         await pull.open()
         self._pull = pull
-        logger.info("Bridging: stream=%s consumer=%s after=%d", STREAM, DURABLE, self.position.sequence)
+        logger.info("Bridging: stream=%s consumer=%s after=%d", self._stream, DURABLE, self.position.sequence)
 
     async def run(self) -> None:
         """Deliver until `stopping` is set; the batch in hand is finished. Raises `NotActive`."""
@@ -174,10 +175,10 @@ class Inbound:
 
     async def _skip_deleted(self) -> None:
         """Move on where messages that were not delivered are gone: they end by age, or are deleted."""
-        newest = (await self._context.stream_info(STREAM)).state.last_seq
+        newest = (await self._context.stream_info(self._stream)).state.last_seq
         if newest <= self.position.sequence:
             return
-        consumer = await self._context.consumer_info(STREAM, DURABLE)
+        consumer = await self._context.consumer_info(self._stream, DURABLE)
         if not consumer.num_pending and not consumer.num_ack_pending:
             logger.warning("Messages up to %d are gone from the stream: all clients get the state.", newest)
             await self._batches.skip_to(newest)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from nats.aio.msg import Msg
 
-from events.buses.jetstream import JetStreamBus
+from common.shards import shard_count
+from events.buses.jetstream import JetStreamBus, ShardedBus
 from events.models import OutboxEvent
 from events.relay import Relay
 from events.stream import OUTBOX_SUBJECT
@@ -19,7 +20,10 @@ class Outbound:
 
     def __init__(self, turn: Turn, *, newest: int) -> None:
         self._turn = turn
-        bus = JetStreamBus(turn.client, self._deliver, self._skip, turn.position.wait_for, newest=newest)
+        if shard_count() == 1:
+            bus = JetStreamBus(turn.client, self._deliver, self._skip, turn.position.wait_for, newest=newest)
+        else:
+            bus = ShardedBus(turn.client, deliver, begin_epoch)
         self._relay = Relay(bus, self._count, turn.watchdog.step)
 
     @property

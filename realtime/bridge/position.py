@@ -10,7 +10,7 @@ from nats.js.api import StreamInfo
 from nats.js.errors import NotFoundError
 
 from common.redis import async_redis
-from events.stream import DURABLE, STREAM
+from events.stream import DURABLE, stream_of
 from realtime.bridge.status import last_delivered, position_key, stream_id
 from realtime.delivery.fence import NotActive
 
@@ -22,8 +22,9 @@ class StreamReplaced(NotActive):
 class Position:
     """The sequence up to which the stream `stream` (a `stream_id`) is delivered, and who waits for a later one."""
 
-    def __init__(self, stream: str, sequence: int, *, is_certain: bool = True) -> None:
+    def __init__(self, stream: str, sequence: int, *, is_certain: bool = True, shard: int = 0) -> None:
         self.stream = stream
+        self.shard = shard
         self.sequence = sequence
         self.is_certain = is_certain
         """Whether everything up to here was delivered, as far as we know."""
@@ -31,19 +32,19 @@ class Position:
         self._moved = asyncio.Condition()
 
     @classmethod
-    async def load(cls, context: JetStreamContext, info: StreamInfo) -> Position:
+    async def load(cls, context: JetStreamContext, info: StreamInfo, shard: int = 0) -> Position:
         """Return the position in a stream as Redis or the acknowledgements know it, whichever is further."""
-        stored = await async_redis().get(position_key(stream_id(info)))
+        stored = await async_redis(shard).get(position_key(stream_id(info, shard)))
         sequence = int(stored or 0)
         with contextlib.suppress(NotFoundError):
-            consumer = await context.consumer_info(STREAM, DURABLE)
+            consumer = await context.consumer_info(stream_of(shard), DURABLE)
             sequence = last_delivered(sequence, consumer, info.state.last_seq)
         sequence = min(sequence, info.state.last_seq)
         # Redis stores each position before NATS gets the acknowledgements. Where it knows less, either it has lost
         # data, or a purge has moved the acknowledgements on, or this stream was created after another one. Where it
         # knows more, the stream has lost its end: NATS syncs to disk every 2 minutes (`sync_interval`).
         is_certain = stored is not None and sequence == int(stored)
-        return cls(stream_id(info), sequence, is_certain=is_certain)
+        return cls(stream_id(info, shard), sequence, is_certain=is_certain, shard=shard)
 
     @property
     def key(self) -> str:
@@ -52,8 +53,8 @@ class Position:
 
     def check(self, info: StreamInfo) -> None:
         """Raise `StreamReplaced` where `info` is of another stream than ours."""
-        if stream_id(info) != self.stream:
-            raise StreamReplaced(f"the stream {STREAM} was deleted and made again")
+        if stream_id(info, self.shard) != self.stream:
+            raise StreamReplaced(f"the stream {stream_of(self.shard)} was deleted and made again")
 
     async def move_to(self, sequence: int) -> None:
         """Note that everything up to `sequence` has been delivered."""

@@ -50,9 +50,10 @@ class PullBroken(Exception):
 class Pull:
     """The messages of the durable consumer `bridge`, from its first one: each pull begins with a new consumer."""
 
-    def __init__(self, client: Client, batch: int) -> None:
+    def __init__(self, client: Client, batch: int, stream: str = STREAM) -> None:
         self._client = client
         self._batch = batch
+        self._stream = stream
         self._arrived: deque[Msg] = deque()
         self._something = asyncio.Event()
         self._wanted = 0
@@ -122,4 +123,4 @@ class Pull:
         self._wanted = self._batch
         self._answered_at = asyncio.get_running_loop().time()
         request = b'{"batch":%d,"expires":%d}' % (self._batch, int(REQUEST_EXPIRES * 1e9))
-        await self._client.publish(f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{DURABLE}", request, reply=self._inbox)
+        await self._client.publish(f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{DURABLE}", request, reply=self._inbox)

@@ -18,8 +18,18 @@ from nats.aio.msg import Msg
 
 from common.tracing import TRACE_HEADER, traceparent_of
 from events.base import Event, Moment
+from events.buses.jetstream import event_id_of
 from events.signature import is_signed
-from events.stream import ID_HEADER, MAX_PAYLOAD, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, is_streamed
+from events.stream import (
+    ID_HEADER,
+    MAX_PAYLOAD,
+    SHARD_PREFIX,
+    TYPE_HEADER,
+    VALID_UNTIL_HEADER,
+    VIEWS_HEADER,
+    is_streamed,
+    plain_subject,
+)
 from realtime.delivery.deliveries import Delivery
 from rides.events import EVENTS
 from rides.geo import GeoPoint
@@ -57,8 +67,8 @@ class Incoming(msgspec.Struct, frozen=True):
 
     @property
     def subject(self) -> str:
-        """The subject on which it came."""
-        return self.message.subject
+        """The subject of the contract on which it came."""
+        return plain_subject(self.message.subject)
 
 
 def read_message(message: Msg, stream_id: str, believed: Collection[str] = ()) -> Incoming | None:
@@ -69,7 +79,7 @@ def read_message(message: Msg, stream_id: str, believed: Collection[str] = ()) -
     A bare message is identified by the stream (`stream_id` tells it from an earlier one of the same name), its sequence
     and its moment: a stream that has lost its end gives the same sequences to other messages.
     """
-    event = events_by_subject().get(message.subject)
+    event = _event_of(message.subject)
     if event is None:
         return None
     if len(message.data) > MAX_PAYLOAD:
@@ -88,11 +98,13 @@ def claimed_id(message: Msg) -> str | None:
     headers: Mapping[str, str] = message.headers or {}
     if not _claims_to_be_ours(headers) or is_signed(message.subject, message.data, headers):
         return None
+    if message.subject.startswith(SHARD_PREFIX):  # no version has published there without a signature
+        return None
     return headers[ID_HEADER]
 
 
 def _claims_to_be_ours(headers: Mapping[str, str]) -> bool:
-    return TYPE_HEADER in headers and _is_event_id(headers.get(ID_HEADER, ""))
+    return TYPE_HEADER in headers and _is_event_id(event_id_of(headers.get(ID_HEADER, "")))
 
 
 def _read(message: Msg, event: type[Event], stream_id: str, believed: Collection[str]) -> Incoming:
@@ -106,7 +118,9 @@ def _read(message: Msg, event: type[Event], stream_id: str, believed: Collection
         _check_texts(fields)
     at = message.metadata.timestamp.timestamp()
     delivery = Delivery(
-        event_id=headers[ID_HEADER] if is_ours else f"{stream_id}:{message.metadata.sequence.stream}:{at:.6f}",
+        event_id=event_id_of(headers[ID_HEADER])
+        if is_ours
+        else f"{stream_id}:{message.metadata.sequence.stream}:{at:.6f}",
         type=event.type,
         data=message.data,
         audience=(is_ours and _views(headers)) or dict.fromkeys(fields.people),
@@ -134,6 +148,21 @@ def _check_texts(fields: msgspec.Struct) -> None:
 def events_by_subject() -> dict[str, type[Event]]:
     """Return the event of each subject that is bridged."""
     return {event.subject: event for event in EVENTS if is_streamed(event.subject)}
+
+
+def _event_of(subject: str) -> type[Event] | None:
+    """Return the event of a subject; what is in no stream of the contract is in those of shards."""
+    plain = plain_subject(subject)
+    return (
+        _unstreamed_by_subject().get(plain)
+        if plain != subject and not is_streamed(plain)
+        else events_by_subject().get(plain)
+    )
+
+
+@cache
+def _unstreamed_by_subject() -> dict[str, type[Event]]:
+    return {event.subject: event for event in EVENTS if event.type and not is_streamed(event.subject)}
 
 
 def _views(headers: Mapping[str, str]) -> dict[UUID, bytes | None]:

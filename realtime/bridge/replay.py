@@ -15,7 +15,7 @@ from common.threads import in_read_thread, in_write_thread
 from events.dead_letters import dead_letter_give_up_replay, dead_letter_mark_replayed, dead_letters_to_replay
 from events.models import DeadLetter
 from events.signature import SIGNATURE_HEADER, is_signed, own_headers, signature_of
-from events.stream import ID_HEADER, STREAM
+from events.stream import ID_HEADER, stream_for
 from realtime.bridge.counts import Counts
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class DeadLetterReplay:
 
     async def _publish(self, letter: DeadLetter) -> None:
         await self._context.publish(
-            letter.subject, bytes(letter.payload), stream=STREAM, headers=headers_of_replay(letter)
+            letter.subject, bytes(letter.payload), stream=stream_for(letter.subject), headers=headers_of_replay(letter)
         )
 
 
@@ -66,7 +66,8 @@ def headers_of_replay(letter: DeadLetter) -> dict[str, str]:
     payload, turn = bytes(letter.payload), f"replay:{letter.pk}:{letter.replays + 1}"
     if is_signed(letter.subject, payload, letter.headers):
         headers = own_headers(letter.headers)
-        headers[ID_HEADER] = str(uuid5(UUID(headers[ID_HEADER]), turn))
+        event_id, slash, shard = headers[ID_HEADER].partition("/")
+        headers[ID_HEADER] = f"{uuid5(UUID(event_id), turn)}{slash}{shard}"
         return {**headers, SIGNATURE_HEADER: signature_of(letter.subject, payload, headers)}
     original = letter.headers.get(ID_HEADER) or f"{letter.stream_id}:{letter.sequence}"
     others = {name: value for name, value in letter.headers.items() if not name.startswith("Nats-")}

@@ -9,15 +9,19 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerInfo, StreamInfo
 from nats.js.errors import NotFoundError
 
-from common.redis import PREFIX, async_redis, sync_redis
-from events.stream import DURABLE, STREAM
+from common.redis import PREFIX, async_redis, sync_redis, sync_shard
+from common.shards import shard_count, shard_name
+from events.stream import DURABLE, stream_of
 from realtime.bridge.lease import KEY as LEASE
+from realtime.bridge.lease import RELAY_KEY
 
 STATUS_INTERVAL = 1.0
 """Seconds between two reports."""
 
 STATUS_TTL = 10
 """Seconds after which a report expires."""
+
+SHARD_KEY = f"{PREFIX}shard"
 
 _KEY = f"{PREFIX}bridge:lag"
 _TROUBLE = f"{PREFIX}bridge:trouble"
@@ -34,14 +38,14 @@ class Status(msgspec.Struct, frozen=True):
     trouble: str = ""
 
 
-async def report_status(context: JetStreamContext) -> None:
-    """Store how many messages of the stream are undelivered: its last sequence minus the delivered position."""
+async def report_status(context: JetStreamContext, shard: int = 0) -> None:
+    """Store how many messages of a shard's stream are undelivered: its last sequence minus the delivered position."""
     try:
-        info = await context.stream_info(STREAM)
-        lag = info.state.last_seq - await _position(context, info)
+        info = await context.stream_info(stream_of(shard))
+        lag = info.state.last_seq - await _position(context, info, shard)
     except NotFoundError:  # no bridge was active yet
         return
-    await async_redis().set(_KEY, max(0, lag), ex=STATUS_TTL)
+    await async_redis(shard).set(_KEY, max(0, lag), ex=STATUS_TTL)
 
 
 async def report_trouble(trouble: str) -> None:
@@ -52,20 +56,42 @@ async def report_trouble(trouble: str) -> None:
         await async_redis().delete(_TROUBLE)
 
 
-async def _position(context: JetStreamContext, info: StreamInfo) -> int:
+async def _position(context: JetStreamContext, info: StreamInfo, shard: int) -> int:
     """Return the last sequence that was delivered; messages that were deleted before count as delivered."""
-    consumer = await context.consumer_info(STREAM, DURABLE)
+    consumer = await context.consumer_info(stream_of(shard), DURABLE)
     if not consumer.num_pending and not consumer.num_ack_pending:
         return info.state.last_seq
-    stored = int(await async_redis().get(position_key(stream_id(info))) or 0)
+    stored = int(await async_redis(shard).get(position_key(stream_id(info, shard))) or 0)
     return last_delivered(stored, consumer, info.state.last_seq)
 
 
-def read_status() -> Status:
-    """Return the last report."""
-    found: Any = sync_redis().mget([LEASE, _KEY, _TROUBLE])
+def read_status(shard: int = 0) -> Status:
+    """Return the last report of a shard; whoever relays the outbox reports its trouble to shard 0."""
+    found: Any = sync_shard(shard).mget([LEASE, _KEY, _TROUBLE])
     active, lag, trouble = found
     return Status(active is not None, None if lag is None else int(lag), (trouble or b"").decode())
+
+
+def has_relay() -> bool:
+    """Return whether the outbox is relayed; where there is one shard, whoever delivers does that."""
+    return shard_count() == 1 or bool(sync_redis().exists(RELAY_KEY))
+
+
+async def was_another(shard: int) -> bool:
+    """Return whether the server of a shard was another one: its histories are of other users, or of another time."""
+    found: Any = await async_redis(shard).get(SHARD_KEY)
+    return found is not None and found.decode() != shard_name(shard)
+
+
+async def claim_server(shard: int) -> None:
+    """Note on the server of a shard which one it is."""
+    await async_redis(shard).set(SHARD_KEY, shard_name(shard))
+
+
+def claimed_name(shard: int) -> str:
+    """Return which shard a bridge takes the server of this one for; empty where none has said so."""
+    found: Any = sync_shard(shard).get(SHARD_KEY)
+    return (found or b"").decode()
 
 
 def last_delivered(stored: int, consumer: ConsumerInfo, newest: int) -> int:
@@ -77,10 +103,10 @@ def last_delivered(stored: int, consumer: ConsumerInfo, newest: int) -> int:
     return max(stored, floor if floor <= newest else 0)
 
 
-def stream_id(info: StreamInfo) -> str:
+def stream_id(info: StreamInfo, shard: int = 0) -> str:
     """Return the name and the creation time of a stream: one that is created again counts from 1 again."""
     assert info.created is not None
-    return f"{STREAM}:{info.created.timestamp():.6f}"
+    return f"{stream_of(shard)}:{info.created.timestamp():.6f}"
 
 
 def position_key(stream: str) -> str:

@@ -25,6 +25,11 @@ class Turn:
     watchdog: Watchdog
     stopping: asyncio.Event
 
+    @property
+    def shard(self) -> int:
+        """The shard whose users are delivered to."""
+        return self.lease.shard
+
     def fence(self, position: int | None = None) -> Fence:
         """Return the condition of a delivery in this turn, and the position that it reaches."""
         return self.lease.fence(self.position.key, position)

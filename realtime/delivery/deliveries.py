@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from common.shards import shard_of
 from common.tracing import tracing
 from realtime.delivery.fence import Fence
 
@@ -27,6 +28,11 @@ class Delivery(msgspec.Struct, frozen=True):
     at: float = 0
     valid_until: float | None = None
     traceparent: str = ""
+
+    def part_for(self, shard: int) -> Delivery:
+        """Return the same delivery to those of its audience who are of a shard."""
+        audience = {user_id: view for user_id, view in self.audience.items() if shard_of(user_id) == shard}
+        return self if len(audience) == len(self.audience) else msgspec.structs.replace(self, audience=audience)
 
 
 @contextmanager

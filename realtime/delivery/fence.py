@@ -23,10 +23,12 @@ class Fenced(NotActive):
 class Fence(msgspec.Struct, frozen=True):
     """The condition of a delivery: `lease_key` must have the value `token`.
 
-    When all is delivered, `position`, where there is one, is stored in `position_key`.
+    When all is delivered, `position`, where there is one, is stored in `position_key`. Both keys, and all whom the
+    delivery is for, are on one `shard`.
     """
 
     lease_key: str
     token: str
     position_key: str
     position: int | None = None
+    shard: int = 0

@@ -11,11 +11,12 @@ from django.utils import timezone
 
 from common.db import database_now
 from common.errors import brief
-from common.redis import AWAY, PREFIX, sync_redis
+from common.redis import AWAY, PREFIX, sync_redis, sync_shard
 from common.roll import silent_processes
+from common.shards import shard_count, shard_name
 from common.threads import wait_for_write_thread
 from events.pending import backlog
-from realtime.bridge.status import read_status
+from realtime.bridge.status import claimed_name, has_relay, read_status
 from realtime.operations.asking import Unanswered, asker
 from realtime.server.background import background
 from realtime.server.drain import drain
@@ -124,8 +125,15 @@ def _serving() -> Check:
 
 
 def redis_check() -> Check:
-    """Whether Redis takes changes: out of memory, or a replica, it still answers pings."""
-    return {"ok": bool(sync_redis().set(f"{PREFIX}health", 1, ex=60))}
+    """Whether Redis takes changes, on all shards: out of memory, or a replica, it still answers pings."""
+    for shard in range(shard_count()):
+        redis = sync_shard(shard) if shard else sync_redis()
+        if not redis.set(f"{PREFIX}health", 1, ex=60):
+            return {"ok": False}
+        claimed = claimed_name(shard)
+        if claimed not in ("", shard_name(shard)):
+            return {"ok": False, "error": f"a bridge knows shard {shard_name(shard)} as {claimed}: see REDIS_SHARDS"}
+    return {"ok": True}
 
 
 def _nats() -> Check:
@@ -139,8 +147,26 @@ def _outbox() -> Check:
 
 
 def bridge_check() -> Check:
-    """A bridge must be at work, able to publish, and not far behind; `lag` is null when no bridge runs at all."""
-    status = read_status()
+    """A bridge must be at work, able to publish, and not far behind; `lag` is null when no bridge runs at all.
+
+    With several shards each needs one, and the outbox a relay.
+    """
+    if shard_count() == 1:
+        return _bridge_of(0)
+    shards = [_bridge_of(shard) for shard in range(shard_count())]
+    lags = [check["lag"] for check in shards]
+    relayed = has_relay()
+    return {
+        "ok": relayed and all(check["ok"] for check in shards),
+        "active": relayed and all(check["active"] for check in shards),
+        "lag": None if None in lags else max(lags),
+        "relay": relayed,
+        "shards": shards,
+    }
+
+
+def _bridge_of(shard: int) -> Check:
+    status = read_status(shard)
     near = status.lag is not None and status.lag <= settings.HEALTH_MAX_BRIDGE_LAG
     trouble = {"error": f"events are waiting: {status.trouble}"} if status.trouble else {}
     return {"ok": status.is_active and near and not trouble, "active": status.is_active, "lag": status.lag, **trouble}

@@ -16,8 +16,9 @@ from nats.js.errors import NotFoundError
 
 from common.db import delete_steps
 from common.nats import ANSWER_TIMEOUT, connect_to_nats
-from common.redis import PREFIX, sync_redis
-from events.stream import DURABLE, STREAM
+from common.redis import PREFIX, sync_shard
+from common.shards import shard_count
+from events.stream import DURABLE, stream_of
 from realtime.delivery.history import history
 from realtime.models import CommandReceipt
 from rides.selectors import companions
@@ -53,7 +54,8 @@ class RealtimeData:
             history().forget(other_id)
         if settings.DISTRIBUTED:
             yield
-            _erase_keys(user_id)
+            for shard in range(shard_count()):
+                _erase_keys(user_id, shard)
             yield
             asyncio.run(_erase_messages(user_id))
 
@@ -67,34 +69,35 @@ class RealtimeData:
         return {"connection": {"address": found[0].address, "since": found[0].since} if found else None}
 
 
-def _erase_keys(user_id: UUID) -> None:
+def _erase_keys(user_id: UUID, shard: int) -> None:
     """Delete all keys with the user's id in their name: history, connection, limits. There is no index of them."""
-    redis = sync_redis()
+    redis = sync_shard(shard)
     for key in redis.scan_iter(match=f"{PREFIX}*{user_id}*", count=FETCHED_AT_ONCE):
         redis.delete(key)
     redis.srem(f"{PREFIX}numbered", str(user_id))
 
 
 async def _erase_messages(user_id: UUID) -> None:
-    """Delete the messages of the stream that name a user and that the bridge has delivered."""
+    """Delete the messages of the streams that name a user and that the bridge has delivered."""
     client = await connect_to_nats("nebengjek-erase")
     try:
         context = client.jetstream(timeout=ANSWER_TIMEOUT)
-        try:
-            delivered = (await context.consumer_info(STREAM, DURABLE)).ack_floor
-        except NotFoundError:
-            return  # no bridge has ever run, or it begins again from the start
-        async for sequence, payload in _messages(context, delivered.stream_seq if delivered else 0):
-            if str(user_id).encode() in payload:
-                await context.delete_msg(STREAM, sequence)
+        for stream in map(stream_of, range(shard_count())):
+            try:
+                delivered = (await context.consumer_info(stream, DURABLE)).ack_floor
+            except NotFoundError:
+                continue  # no bridge has ever run, or it begins again from the start
+            async for sequence, payload in _messages(context, stream, delivered.stream_seq if delivered else 0):
+                if str(user_id).encode() in payload:
+                    await context.delete_msg(stream, sequence)
     finally:
         await client.close()
 
 
-async def _messages(context: JetStreamContext, last: int) -> AsyncIterator[tuple[int, bytes]]:
+async def _messages(context: JetStreamContext, stream: str, last: int) -> AsyncIterator[tuple[int, bytes]]:
     """Yield the number and the payload (with the views of single recipients) of each message up to a number."""
     config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL, ack_policy=AckPolicy.NONE, inactive_threshold=30.0)
-    reader = await context.pull_subscribe("", stream=STREAM, config=config)
+    reader = await context.pull_subscribe("", stream=stream, config=config)
     at = 0
     while at < last:
         try:

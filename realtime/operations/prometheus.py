@@ -13,10 +13,11 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from common.clock import shared_clock
+from common.shards import shard_count
 from events.dead_letters import letters_waiting
 from events.outbox import given_up
 from events.pending import backlog
-from realtime.bridge.status import read_status
+from realtime.bridge.status import has_relay, read_status
 from realtime.metrics import BUCKETS, FAMILIES, Cells, Family, table
 from realtime.operations.asking import asker
 from realtime.operations.health import FAULTS, readiness
@@ -80,15 +81,25 @@ def _logins() -> list[Metric]:
 
 
 def _bridge() -> list[Metric]:
-    status = read_status()
-    held = float(bool(status.trouble))
+    """With several shards the series have the label `shard`, and one says whether the outbox is relayed."""
+    count = shard_count()
+    labels = ["shard"] if count > 1 else []
+    active = GaugeMetricFamily("nebengjek_bridge_active", "1 where a bridge is at work.", labels=labels)
+    lag = GaugeMetricFamily("nebengjek_bridge_lag", "Messages of the stream yet to be delivered.", labels=labels)
+    statuses = [read_status(), *map(read_status, range(1, count))]
+    for shard, status in enumerate(statuses):
+        active.add_metric([str(shard)][: len(labels)], float(status.is_active))
+        if status.lag is not None:
+            lag.add_metric([str(shard)][: len(labels)], status.lag)
+    held = float(bool(statuses[0].trouble))
     shown: list[Metric] = [
-        GaugeMetricFamily("nebengjek_bridge_active", "1 where a bridge is at work.", float(status.is_active)),
+        active,
         GaugeMetricFamily("nebengjek_bridge_held", "1 while NATS takes no events of the active bridge.", held),
+        *([lag] if lag.samples else []),
     ]
-    if status.lag is not None:
-        text = "Messages of the stream yet to be delivered."
-        shown.append(GaugeMetricFamily("nebengjek_bridge_lag", text, status.lag))
+    if count > 1:
+        text = "1 where a bridge relays the outbox."
+        shown.append(GaugeMetricFamily("nebengjek_bridge_relays", text, float(has_relay())))
     return shown
 
 

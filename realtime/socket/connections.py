@@ -8,6 +8,8 @@ import time
 from typing import Protocol
 
 from common.process import process
+from common.redis import AWAY
+from common.shards import by_shard
 from common.threads import in_read_thread
 from realtime import metrics
 from realtime.delivery.history import history
@@ -73,10 +75,16 @@ class Connections:
         await self._nobody.wait()
 
     async def heartbeat(self) -> None:
-        """Note every connection again, and let each see whether it missed something."""
-        live = list(self._live)
-        for start in range(0, len(live), HEARTBEAT_BATCH):
-            await self._heartbeat(live[start : start + HEARTBEAT_BATCH])
+        """Note every connection again, and let each see whether it missed something; one shard after the other."""
+        failed: Exception | None = None
+        for live in by_shard(self._live, lambda connection: connection.presence.user_id).values():
+            try:
+                for start in range(0, len(live), HEARTBEAT_BATCH):
+                    await self._heartbeat(live[start : start + HEARTBEAT_BATCH])
+            except AWAY as exc:  # of one shard: those of others are there
+                failed = exc
+        if failed is not None:
+            raise failed
 
     async def _heartbeat(self, batch: list[Connection]) -> None:
         now = time.time()

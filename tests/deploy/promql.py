@@ -29,8 +29,9 @@ OF_PROMETHEUS: Shown = {
 OF_THE_SCRAPE = {
     "job": {"nebengjek-web", "nebengjek-bridge", "nebengjek-dispatcher", "nebengjek-ready"},
     "instance": {"localhost:8001"},
+    "shard": {"0", "1"},
 }
-"""The labels that Prometheus adds to every series."""
+"""The labels that Prometheus adds to every series, and the one that those of the bridges have with several shards."""
 
 
 def shown_by_all(monkeypatch: Any, settings: Any) -> Shown:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
@@ -16,13 +16,23 @@ from nats.aio.msg import Msg
 from nats.js.api import DiscardPolicy
 
 from common.nats import connect_to_nats
+from common.shards import shard_of
 from devservers.servers import NatsServer
 from events.buses import jetstream as module
 from events.buses.base import BusUnavailable, Refused
-from events.buses.jetstream import JetStreamBus, headers_of, rounds
+from events.buses.jetstream import JetStreamBus, ShardedBus, headers_of, rounds
 from events.models import OutboxEvent
 from events.signature import is_signed
-from events.stream import ID_HEADER, STREAM, TYPE_HEADER, VALID_UNTIL_HEADER, VIEWS_HEADER, ensure_stream
+from events.stream import (
+    ID_HEADER,
+    STREAM,
+    TYPE_HEADER,
+    VALID_UNTIL_HEADER,
+    VIEWS_HEADER,
+    ensure_stream,
+    ensure_streams,
+)
+from events.stream import stream_of as stream_name
 from tests.patience import until
 
 
@@ -244,3 +254,47 @@ async def test_while_it_is_not_connected_nothing_is_buffered(tmp_path: Path, set
         await desk.bus.publish([event(n=1)])
         assert [json.loads(message.data) for message in await stream_of(client)] == [{"n": 1}]
         await client.close()
+
+
+async def test_each_shard_gets_what_is_for_its_users(two_shards: None, nats_client: Client) -> None:
+    """Once, however often it is published, and with the views of no others; what is no notification is in no stream."""
+    context, desk = nats_client.jetstream(), Desk(nats_client)
+    bus = ShardedBus(nats_client, desk.deliver, desk.skip)
+    await ensure_streams(context)
+    one, other = (next(str(UUID(int=n)) for n in range(99) if shard_of(UUID(int=n)) == shard) for shard in (0, 1))
+    both, alone = event("match.found", one, other, n=1), event("user.finder", other, n=2)
+    both.audience[other] = {"n": "own"}
+    control = event("user.revoked", one)
+    control.type = ""
+    for _ in range(2):
+        await bus.publish([both, alone, control])
+    assert desk.done == ["user.revoked", "user.revoked"]
+    found = []
+    for shard in (0, 1):
+        newest = (await context.stream_info(stream_name(shard))).state.last_seq
+        found += [await context.get_msg(stream_name(shard), number) for number in range(1, newest + 1)]
+    assert [message.subject for message in found] == [
+        "shard.0.match.found",
+        "shard.1.match.found",
+        "shard.1.user.finder",
+    ]
+    headers: list[Any] = [message.headers for message in found]
+    assert [each[ID_HEADER] for each in headers] == [f"{both.event_id}/0", f"{both.event_id}/1", f"{alone.event_id}/1"]
+    assert [json.loads(each[VIEWS_HEADER]) for each in headers] == [{one: None}, {other: {"n": "own"}}, {other: None}]
+    assert all(is_signed(message.subject or "", message.data or b"", message.headers or {}) for message in found)
+
+
+async def test_an_event_that_one_shard_lacks_is_published_again(two_shards: None, nats_client: Client) -> None:
+    """The stream that has it takes it for a repetition."""
+    context, desk = nats_client.jetstream(), Desk(nats_client)
+    bus = ShardedBus(nats_client, desk.deliver, desk.skip)
+    await ensure_stream(context)
+    people = [str(UUID(int=n)) for n in range(8)]
+    with pytest.raises(BusUnavailable):
+        await bus.publish([event("match.found", *people)])
+    lost = event("match.found", *people)
+    with pytest.raises(BusUnavailable):
+        await bus.publish([lost])
+    await ensure_streams(context)
+    await bus.publish([lost])
+    assert [(await context.stream_info(stream_name(shard))).state.last_seq for shard in (0, 1)] == [2, 1]

@@ -7,7 +7,16 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType
 
-from events.stream import DUPLICATE_WINDOW, STREAM, SUBJECTS, StreamMismatch, ensure_stream, is_streamed
+from events.stream import (
+    DUPLICATE_WINDOW,
+    STREAM,
+    SUBJECTS,
+    StreamMismatch,
+    ensure_stream,
+    is_streamed,
+    plain_subject,
+    stream_for,
+)
 
 
 @pytest.mark.parametrize(
@@ -84,3 +93,35 @@ async def test_a_stream_that_does_less_than_ours_is_taken_with_a_warning(
     [record] = caplog.records
     assert record.levelname == "WARNING"
     assert complaint in record.getMessage()
+
+
+async def test_each_shard_has_a_stream(two_shards: None, nats_client: Client, settings: Any) -> None:
+    """That of shard 0 is the one that was there, and what is in it stays; all of its subjects are as before."""
+    context = nats_client.jetstream()
+    shards, settings.REDIS_SHARDS = settings.REDIS_SHARDS, []
+    before = await ensure_stream(context)
+    await context.publish("match.found", b"{}")
+    settings.REDIS_SHARDS = shards
+    for _ in range(2):
+        one, other = [await ensure_stream(context, shard) for shard in (0, 1)]
+    assert set(one.config.subjects or ()) == {*SUBJECTS, "shard.0.>"}
+    assert (one.created, one.state.messages) == (before.created, 1)
+    assert (other.config.name, other.config.subjects) == ("NEBENGJEK_1", ["shard.1.>"])
+    settings.REDIS_SHARDS = []
+    assert (await ensure_stream(context)).created == before.created
+
+
+@pytest.mark.parametrize(
+    ("subject", "plain", "stream"),
+    [
+        ("match.found", "match.found", STREAM),
+        ("shard.0.match.found", "match.found", STREAM),
+        ("shard.12.user.beacon", "user.beacon", "NEBENGJEK_12"),
+        ("shard.x", "shard.x", STREAM),
+        ("shard.x.y", "y", STREAM),
+        ("shards.1.match.found", "shards.1.match.found", STREAM),
+    ],
+)
+def test_subjects_of_shards(subject: str, plain: str, stream: str) -> None:
+    """The subject of the contract follows the shard."""
+    assert (plain_subject(subject), stream_for(subject)) == (plain, stream)

@@ -28,6 +28,7 @@ def every_check() -> list[Any]:
         checks.check_vapid,
         checks.check_countries,
         checks.check_backends,
+        checks.check_shards,
         checks.check_periods,
         checks.check_matching,
         checks.check_origins,
@@ -64,6 +65,7 @@ def test_the_development_settings_are_fine(settings: Any) -> None:
         ({"NATS_TLS_KEY": __file__}, "nebengjek.E010"),
         ({"NATS_CREDENTIALS": "no/such/file"}, "nebengjek.E011"),
         ({"DISTRIBUTED": True}, "nebengjek.W002"),
+        ({"REDIS_SHARDS": ["redis://b"], "REDIS_URL": "redis://a", "NATS_URL": "nats://c"}, "nebengjek.E030"),
         ({"WS_PING_PERIOD": timedelta(seconds=60)}, "nebengjek.E008"),
         ({"SHUTDOWN_SPREAD": timedelta(seconds=15)}, "nebengjek.E012"),
         ({"WS_ALLOWED_ORIGINS": ["https://app.example/path"]}, "nebengjek.E015"),
@@ -168,3 +170,20 @@ def test_other_variables_are_none_of_ours(monkeypatch: pytest.MonkeyPatch, name:
     """What a shell or Kubernetes sets, and what is spelt right, is no mistake."""
     monkeypatch.setenv(name, "1")
     assert checks.check_spelling() == []
+
+
+@pytest.mark.parametrize(
+    ("urls", "identifier"),
+    [
+        (["redis://a:6379/0", "rediss://u:p%2C@b:6379/0"], None),
+        (["redis://a", "redis://a/1"], None),
+        (["redis://a", "b:6379"], "nebengjek.E031"),
+        (["redis://a", "redis://a/0"], "nebengjek.E032"),
+        (["redis://a:6379/0", "redis://b", "redis://u:p@a"], "nebengjek.E032"),
+    ],
+)
+def test_each_shard_is_a_server(settings: Any, urls: list[str], identifier: str | None) -> None:
+    """Two shards on one server would take each other's keys for their own."""
+    settings.DISTRIBUTED = True
+    settings.REDIS_URL, *settings.REDIS_SHARDS = urls
+    assert ids(checks.check_shards()) == ([identifier] if identifier else [])

@@ -2,7 +2,7 @@
 
 Each user has one key, `<session> <record>`, which ends by itself unless a heartbeat writes it again. All comparisons
 are of session numbers, and those are by the clock of Redis: clocks of processes that differ do no harm. A sorted set
-lists the users; it may contain users who have disconnected.
+lists the users; it may contain users who have disconnected. All of it is on the shard of the user.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from uuid import UUID
 
 import msgspec
 
-from common.redis import PREFIX, async_redis, sync_redis
+from common.redis import PREFIX, async_redis, sync_shard
+from common.shards import by_shard, shard_count, shard_of
 from users.presence.base import Presence, record_ttl
 
 USERS = f"{PREFIX}connected"
@@ -66,53 +67,66 @@ class RedisPresence:
     async def take(self, connection: Presence) -> None:
         """Make this the user's connection, and set its `session`."""
         arguments: list[Any] = [_encode(connection), str(connection.user_id), _ttl()]
-        script = async_redis().register_script(_TAKE)
+        script = async_redis(shard_of(connection.user_id)).register_script(_TAKE)
         connection.session = int(await script(keys=[_key(connection.user_id)], args=arguments))
 
     async def beat(self, connections: Sequence[Presence]) -> list[int]:
         """Note connections again; return for each the session of its user's newest one."""
-        script = async_redis().register_script(_NOTE)
-        newest: list[int] = []
-        for keys, arguments in _calls(connections):
-            newest += map(int, await script(keys=keys, args=arguments))
+        newest = [0] * len(connections)
+        for call in _calls(connections):
+            script = async_redis(call.shard).register_script(_NOTE)
+            answers = await script(keys=call.keys, args=call.arguments)
+            for place, session in zip(call.places, answers, strict=True):
+                newest[place] = int(session)
         return newest
 
     async def release(self, connection: Presence) -> None:
         """End a connection; only the newest one leaves a record to remove."""
-        script = async_redis().register_script(_RELEASE)
+        script = async_redis(shard_of(connection.user_id)).register_script(_RELEASE)
         await script(keys=[_key(connection.user_id)], args=[connection.session, str(connection.user_id)])
 
     def note(self, connections: Sequence[Presence]) -> None:
         """Note connections whose `session` is set."""
-        script = sync_redis().register_script(_NOTE)
-        for keys, arguments in _calls(connections):
-            script(keys=keys, args=arguments)
+        for call in _calls(connections):
+            script = sync_shard(call.shard).register_script(_NOTE)
+            script(keys=call.keys, args=call.arguments)
 
     def online(self, user_ids: Collection[UUID]) -> set[UUID]:
         """Return those of these users who are connected."""
-        if not user_ids:
-            return set()
-        records: Any = sync_redis().mget([_key(user_id) for user_id in user_ids])
-        return {user_id for user_id, record in zip(user_ids, records, strict=True) if record is not None}
+        found: set[UUID] = set()
+        for shard, users in by_shard(user_ids, lambda user_id: user_id).items():
+            records: Any = sync_shard(shard).mget([_key(user_id) for user_id in users])
+            found |= {user_id for user_id, record in zip(users, records, strict=True) if record is not None}
+        return found
 
     def everyone(self) -> list[Presence]:
         """Return the connections of all users."""
-        users: Any = sync_redis().zrange(USERS, 0, -1)
-        if not users:
-            return []
-        records: Any = sync_redis().mget([_key(user.decode()) for user in users])
-        return [_read(record) for record in records if record is not None]
+        found: list[Presence] = []
+        for shard in range(shard_count()):
+            users: Any = sync_shard(shard).zrange(USERS, 0, -1)
+            records: Any = sync_shard(shard).mget([_key(user.decode()) for user in users]) if users else []
+            found += [_read(record) for record in records if record is not None]
+        return found
 
 
-def _calls(connections: Sequence[Presence]) -> list[tuple[list[str], list[Any]]]:
-    """Return the keys and arguments of each call of the script."""
+class _Call(msgspec.Struct):
+    """A call of the script, and the places in the list of the connections that it notes."""
+
+    shard: int
+    places: list[int]
+    keys: list[str]
+    arguments: list[Any]
+
+
+def _calls(connections: Sequence[Presence]) -> list[_Call]:
     calls = []
-    for start in range(0, len(connections), PER_CALL):
-        batch = connections[start : start + PER_CALL]
-        arguments: list[Any] = [_ttl()]
-        for one in batch:
-            arguments += (one.session, _encode(one), str(one.user_id))
-        calls.append(([_key(one.user_id) for one in batch], arguments))
+    for shard, places in by_shard(range(len(connections)), lambda place: connections[place].user_id).items():
+        for start in range(0, len(places), PER_CALL):
+            call = _Call(shard, places[start : start + PER_CALL], [], [_ttl()])
+            for one in (connections[place] for place in call.places):
+                call.keys.append(_key(one.user_id))
+                call.arguments += (one.session, _encode(one), str(one.user_id))
+            calls.append(call)
     return calls
 
 

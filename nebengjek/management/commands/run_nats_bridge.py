@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from common.tracing import tracing
 from events.stream import STREAM, SUBJECTS, StreamMismatch
 from realtime.bridge.bridge import Bridge
 from realtime.bridge.counts import Counts
+from realtime.bridge.parts import Share, parts
 from realtime.bridge.reading import events_by_subject
 from realtime.operations.health import Check, Checks, bridge_check, database_check, redis_check
 from realtime.operations.prometheus import Done
@@ -86,14 +88,14 @@ class Command(BaseCommand):
 
     async def _with_one_connection(self, stopping: asyncio.Event, *, once: bool) -> None:
         """Bridge over one connection to NATS, until `stopping` is set or the library gives the connection up."""
-        bridge: Bridge | None = None
+        bridges: list[Bridge] = []
 
         async def lost() -> None:
-            if bridge is not None:
+            for bridge in bridges:
                 bridge.connection_was_lost()
 
         async def closed() -> None:
-            if bridge is not None:
+            for bridge in bridges:
                 bridge.stop()
 
         connecting = connect_to_nats("bridge", disconnected_cb=lost, closed_cb=closed)
@@ -101,22 +103,37 @@ class Command(BaseCommand):
         if client is None:
             return
         self._client = client
-        bridge = Bridge(client, self._counts)
+        share = Share()
+        bridges += [Bridge(client, self._counts, part, share) for part in parts()]
         try:
-            await self._work(bridge, stopping, once=once)
+            await self._work(bridges, share, stopping, once=once)
         finally:
-            self.stdout.write(f"Done: {bridge.counts}")
+            self.stdout.write(f"Done: {self._counts}")
             self.stdout.flush()
             await client.close()
             await close_async_redis()
 
-    async def _work(self, bridge: Bridge, stopping: asyncio.Event, *, once: bool) -> None:
+    async def _work(self, bridges: Sequence[Bridge], share: Share, stopping: asyncio.Event, *, once: bool) -> None:
+        def stop(*_: object) -> None:
+            for bridge in bridges:
+                bridge.stop()
+
         stopped = asyncio.create_task(stopping.wait())
-        stopped.add_done_callback(lambda _: bridge.stop())
+        stopped.add_done_callback(stop)
+        running = [] if once else [asyncio.create_task(bridge.run()) for bridge in bridges]
+        counting = [asyncio.create_task(share.run())] if len(bridges) > 1 else []
         try:
-            if not once:
-                await bridge.run()
-            elif not await bridge.run_once():
-                self.stdout.write("Another bridge is active and does this.")
+            if once:
+                await self._once(bridges)
+                return
+            await asyncio.gather(*running)
         finally:
             stopped.cancel()
+            stop()
+            await asyncio.gather(*running, return_exceptions=True)
+            await end(*counting)
+
+    async def _once(self, bridges: Sequence[Bridge]) -> None:
+        for bridge in bridges:
+            if not await bridge.run_once():
+                self.stdout.write("Another bridge is active and does this.")

@@ -46,7 +46,7 @@ class History(Protocol):
         """Return the newest number of a user, and the notifications after `cursor`, where they are all kept."""
 
     async def heads(self, user_ids: Sequence[UUID]) -> tuple[str, list[int]]:
-        """Return the epoch and the number of each user's newest notification; 0 where none is known."""
+        """Return the epoch and the number of the newest notification of users of one shard; 0 where none is known."""
 
     def erase(self, user_id: UUID) -> None:
         """Forget the notifications that this process keeps for a user; for any thread."""

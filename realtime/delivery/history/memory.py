@@ -66,7 +66,7 @@ class MemoryHistory:
         return Reading(self.epoch, head, missed)
 
     async def heads(self, user_ids: Sequence[UUID]) -> tuple[str, list[int]]:
-        """Return the epoch and the number of each user's newest notification; 0 where none is known."""
+        """Return the epoch and the number of the newest notification of users of one shard; 0 where none is known."""
         histories = (self._users.get(user_id) for user_id in user_ids)
         return self.epoch, [history.head if history else 0 for history in histories]
 

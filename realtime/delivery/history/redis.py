@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
-from common.redis import PREFIX, Script, sync_redis
+from common.redis import PREFIX, Script, sync_shard
+from common.shards import shard_of
 from realtime.delivery.history.base import Cursor, Notification, Reading
 
 EPOCH = Path(__file__).with_name("epoch.lua")
@@ -35,6 +36,7 @@ class RedisHistory:
         after = cursor or Cursor("", 0)
         epoch, head, frames = await _READ(
             args=[PREFIX, str(user_id), fresh_generation(), after.epoch, after.seq],
+            shard=shard_of(user_id),
         )
         missed = None
         if frames is not None:
@@ -42,8 +44,9 @@ class RedisHistory:
         return Reading(epoch.decode(), head, missed)
 
     async def heads(self, user_ids: Sequence[UUID]) -> tuple[str, list[int]]:
-        """Return the epoch and the number of each user's newest notification; 0 where none is known."""
-        epoch, *heads = await _HEADS(args=[PREFIX, fresh_generation(), *map(str, user_ids)])
+        """Return the epoch and the number of the newest notification of users of one shard; 0 where none is known."""
+        shard = shard_of(user_ids[0]) if user_ids else 0
+        epoch, *heads = await _HEADS(args=[PREFIX, fresh_generation(), *map(str, user_ids)], shard=shard)
         return epoch.decode(), [int(head or 0) for head in heads]
 
     def erase(self, user_id: UUID) -> None:
@@ -51,18 +54,18 @@ class RedisHistory:
 
     def forget(self, user_id: UUID) -> None:
         """Forget the frames of a user; the numbers go on."""
-        sync_redis().delete(f"{PREFIX}frames:{user_id}")
+        sync_shard(shard_of(user_id)).delete(f"{PREFIX}frames:{user_id}")
 
     def purge(self) -> None:
         """Do nothing: what is in Redis ends by itself, or by `forget_idle`."""
 
 
-async def forget_idle(cursor: str = "0") -> str:
-    """Forget the numbers of some users who have had no notification for days; return the cursor of the next ones.
+async def forget_idle(cursor: str = "0", *, shard: int = 0) -> str:
+    """Forget the numbers of some users of a shard who have had no notification for days; return the next cursor.
 
     Whoever comes back goes on after the highest number that was forgotten, so none is given twice in an epoch.
     """
-    following: bytes = await _FORGET(args=[PREFIX, cursor, LOOKED_AT])
+    following: bytes = await _FORGET(args=[PREFIX, cursor, LOOKED_AT], shard=shard)
     return following.decode()
 
 

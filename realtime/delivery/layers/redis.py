@@ -12,6 +12,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 from uuid import uuid4
 
 import msgspec
@@ -24,6 +25,7 @@ from django.conf import settings
 from common.errors import brief
 from common.redis import AWAY, PREFIX, Script, async_options
 from common.retrying import Repetition
+from common.shards import shard_of
 from realtime import metrics
 from realtime.contract.frames import notification_head
 from realtime.delivery.deliveries import Delivery, on_their_way
@@ -57,7 +59,7 @@ class RedisChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has
         super().__init__(capacity=capacity)
         self.dropped = 0
         self._hosts = hosts
-        self._loops: dict[asyncio.AbstractEventLoop, tuple[LoopLayer, AsyncGenerator[None, None]]] = {}
+        self._loops: dict[asyncio.AbstractEventLoop, tuple[AnyLoopLayer, AsyncGenerator[None, None]]] = {}
         logging.getLogger(pubsub.__name__).addFilter(_ONE_LINE)
 
     async def deliver_batch(
@@ -67,10 +69,14 @@ class RedisChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has
 
         Return how many were not delivered because they had expired. With `after_gap` notifications before these are
         lost: a new epoch begins, so that all clients get the state. Raises `Fenced`, having
-        delivered nothing more, when the lease of the `fence` is not held any more.
+        delivered nothing more, when the lease of the `fence` is not held any more. With a fence all are for users of
+        its shard.
         """
         with on_their_way("layer", deliveries) as traced:
-            return await _deliver(traced, fence, after_gap=after_gap)
+            if fence is not None or len(self._hosts) == 1:
+                return await _deliver(traced, fence, after_gap=after_gap)
+            shards = range(len(self._hosts))
+            return sum([await _deliver(parts_of(traced, n), None, after_gap=after_gap, shard=n) for n in shards])
 
     async def new_channel(self, prefix: str = "specific.") -> str:
         """Create a channel for one receiver; `close_channel` ends it."""
@@ -106,19 +112,21 @@ class RedisChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has
             await found[1].aclose()
 
     @property
-    def here(self) -> LoopLayer:
+    def here(self) -> AnyLoopLayer:
         """The layer of the running event loop."""
         loop = asyncio.get_running_loop()
         if (found := self._loops.get(loop)) is not None:
             return found[0]
-        layer = LoopLayer(self._hosts, self)
+        layer: AnyLoopLayer = (
+            LoopLayer(self._hosts, self) if len(self._hosts) == 1 else ShardedLoopLayer(self._hosts, self)
+        )
         ending = self._end_with(loop, layer)
         self._loops[loop] = layer, ending
         with contextlib.suppress(StopIteration):
             ending.__anext__().send(None)  # up to its `yield`, before which it has nothing to wait for
         return layer
 
-    async def _end_with(self, loop: asyncio.AbstractEventLoop, layer: LoopLayer) -> AsyncGenerator[None, None]:
+    async def _end_with(self, loop: asyncio.AbstractEventLoop, layer: AnyLoopLayer) -> AsyncGenerator[None, None]:
         """Close the connections of a loop when it ends: asyncio closes the generators that are left before the loop."""
         try:
             yield
@@ -143,7 +151,13 @@ class RedisChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has
         return message
 
 
-async def _deliver(deliveries: Sequence[Delivery], fence: Fence | None, *, after_gap: bool) -> int:
+def parts_of(deliveries: Sequence[Delivery], shard: int) -> list[Delivery]:
+    """Return what of these is for users of a shard."""
+    found = [delivery.part_for(shard) for delivery in deliveries]
+    return [delivery for delivery in found if delivery.audience]
+
+
+async def _deliver(deliveries: Sequence[Delivery], fence: Fence | None, *, after_gap: bool, shard: int = 0) -> int:
     """Call the script for one part after the other; return how many had expired."""
     expired = 0
     starts = range(0, max(len(deliveries), 1), EVENTS_PER_CALL)
@@ -151,11 +165,11 @@ async def _deliver(deliveries: Sequence[Delivery], fence: Fence | None, *, after
         call = Call.of(deliveries[start : start + EVENTS_PER_CALL])
         call.after_gap = after_gap and start == 0
         if fence is not None:
-            call.token = fence.token
+            shard, call.token = fence.shard, fence.token
             call.position = fence.position if start == starts[-1] else None
         keys = [fence.lease_key, fence.position_key] if fence else []
         try:
-            expired += await _DELIVER(keys=keys, args=[msgspec.msgpack.encode(call)])
+            expired += await _DELIVER(keys=keys, args=[msgspec.msgpack.encode(call)], shard=shard)
         except redis.ResponseError as exc:
             if str(exc).startswith("FENCED"):
                 raise Fenced("the lease is not held any more") from exc
@@ -185,6 +199,40 @@ class LoopLayer(pubsub.RedisPubSubLoopLayer):  # type: ignore[misc]
         if inbox is not None and not inbox.put(message):
             self._layer.drop()
             raise ChannelFull
+
+
+class ShardedLoopLayer:
+    """The layers of one event loop, one for each shard: the group of a user is on their shard."""
+
+    def __init__(self, hosts: Sequence[str], layer: RedisChannelLayer) -> None:
+        self._by_shard = [LoopLayer([host], layer) for host in hosts]
+        self.channels, self.groups = self._by_shard[0].channels, self._by_shard[0].groups
+        for one in self._by_shard:
+            one.channels, one.groups = self.channels, self.groups
+        self.new_channel, self.send = self._by_shard[0].new_channel, self._by_shard[0].send
+
+    async def group_add(self, group: str, channel: str) -> None:
+        """Add a channel to a group."""
+        await self._of(group).group_add(group, channel)
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        """Remove a channel from a group."""
+        await self._of(group).group_discard(group, channel)
+
+    async def group_send(self, group: str, message: Message) -> None:
+        """Send a message to every channel of a group, in any process."""
+        await self._of(group).group_send(group, message)
+
+    async def flush(self) -> None:
+        """Delete the channels and groups, and close the connections."""
+        for one in self._by_shard:
+            await one.flush()
+
+    def _of(self, group: str) -> LoopLayer:
+        return self._by_shard[shard_of(group.removeprefix(GROUP))]
+
+
+AnyLoopLayer: TypeAlias = LoopLayer | ShardedLoopLayer
 
 
 class Inbox(Mailbox):

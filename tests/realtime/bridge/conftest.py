@@ -18,6 +18,8 @@ from common.threads import in_read_thread
 from events.models import DeadLetter
 from events.stream import DURABLE, STREAM
 from realtime.bridge.bridge import Bridge
+from realtime.bridge.counts import Counts
+from realtime.bridge.parts import Share, parts
 from realtime.delivery.history import Cursor, history
 from tests.patience import until
 from users.models import User
@@ -34,6 +36,22 @@ async def running_bridge() -> AsyncIterator[Bridge]:
     finally:
         bridge.stop()
         await work
+        await client.close()
+
+
+@asynccontextmanager
+async def running_bridges() -> AsyncIterator[list[Bridge]]:
+    """Run all parts of a bridge in one process."""
+    client = await connect_to_nats("bridge")
+    share, counts = Share(), Counts()
+    bridges = [Bridge(client, counts, part, share) for part in parts()]
+    works = [asyncio.create_task(bridge.run()) for bridge in bridges]
+    try:
+        yield bridges
+    finally:
+        for bridge in bridges:
+            bridge.stop()
+        await asyncio.gather(*works)
         await client.close()
 
 

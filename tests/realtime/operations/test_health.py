@@ -10,12 +10,13 @@ import redis
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from common.redis import sync_redis
+from common.redis import sync_redis, sync_shard
 from common.roll import KEY
 from devservers.servers import ValkeyServer
 from events.models import OutboxEvent
 from realtime.bridge import status
 from realtime.bridge.lease import KEY as LEASE
+from realtime.bridge.lease import RELAY_KEY
 from realtime.operations import health
 from realtime.operations.health import details, readiness
 from realtime.server.background import Background
@@ -220,3 +221,27 @@ def test_sqlite_that_another_process_holds_is_not_well(transactional_db: None, m
         other.execute("ROLLBACK")
     assert details()["database"] == {"ok": True}
     assert readiness()["database"] is True
+
+
+def test_each_shard_has_its_bridge(transactional_db: None, two_shards: None) -> None:
+    """One that has none, or is far behind, is seen; and so is an outbox that nobody relays."""
+    sync_redis().mset({LEASE: "a", status._KEY: 3})
+    assert details()["bridge"]["lag"] is None
+    sync_shard(1).mset({LEASE: "b", status._KEY: 4})
+    found = details()["bridge"]
+    assert (found["ok"], found["active"], found["lag"], found["relay"]) == (False, False, 4, False)
+    assert [one["lag"] for one in found["shards"]] == [3, 4]
+    sync_redis().set(RELAY_KEY, "c")
+    assert details()["bridge"]["ok"] is True
+    sync_shard(1).delete(LEASE)
+    assert details()["bridge"]["ok"] is False
+
+
+def test_each_shard_is_asked(transactional_db: None, two_shards: None, settings: Any) -> None:
+    """Also whether it is the one that the bridges take it for: other lists of servers lead to other histories."""
+    sync_shard(1).set(status.SHARD_KEY, "1 of 2")
+    assert details()["redis"] == {"ok": True}
+    sync_shard(1).set(status.SHARD_KEY, "0 of 2")
+    assert details()["redis"] == {"ok": False, "error": "a bridge knows shard 1 of 2 as 0 of 2: see REDIS_SHARDS"}
+    settings.REDIS_SHARDS = ["redis://127.0.0.1:1/0"]
+    assert details()["redis"]["ok"] is False

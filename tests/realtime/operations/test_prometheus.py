@@ -5,7 +5,7 @@ import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
-from common.redis import sync_redis
+from common.redis import sync_redis, sync_shard
 from events.dead_letters import Dead, dead_letters_keep
 from events.models import DeadLetter, OutboxEvent
 from realtime.bridge import status
@@ -92,3 +92,13 @@ def test_readiness_is_shown_by_check(transactional_db: None) -> None:
     assert value_of(samples(), "ready", check="background") == 0
     with pytest.raises(KeyError):
         value_of(samples(), "ready", check="redis")
+
+
+def test_shards_are_shown_by_number(transactional_db: None, two_shards: None) -> None:
+    """The series of one shard have no such label: its dashboards stay as they are."""
+    sync_redis().mset({LEASE: "somebody", status._KEY: 7})
+    sync_shard(1).mset({status._KEY: 9})
+    found = samples()
+    assert [value_of(found, "bridge_active", shard=shard) for shard in "01"] == [1, 0]
+    assert [value_of(found, "bridge_lag", shard=shard) for shard in "01"] == [7, 9]
+    assert value_of(found, "bridge_relays") == 0

@@ -1,9 +1,11 @@
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from channels.layers import get_channel_layer
 
+from common.redis import AWAY, close_async_redis
+from common.shards import shard_of
 from common.threads import in_write_thread
 from realtime.delivery.deliveries import Delivery
 from realtime.delivery.history import history
@@ -80,3 +82,18 @@ async def test_each_learns_the_token_version_that_is_asked_of_him(dewi: User, pu
     await live(stays, gone, never_was).check_tokens()
     assert stays.versions == [0]
     assert gone.versions == never_was.versions == [2**31]
+
+
+async def test_a_shard_that_is_away_takes_no_others_along(two_shards: None, settings: Any) -> None:
+    """Whose server answers stay connected, and see what they missed."""
+    sockets = [Socket(UUID(int=number)) for number in range(1, 9)]
+    everyone = live(*sockets)
+    await everyone.heartbeat()
+    assert [len(socket.beats) for socket in sockets] == [1] * 8
+    assert len({socket.beats[0]["epoch"] for socket in sockets}) == 2
+    await close_async_redis()
+    settings.REDIS_SHARDS = ["redis://127.0.0.1:1/0"]
+    with pytest.raises(AWAY):
+        await everyone.heartbeat()
+    for socket in sockets:
+        assert len(socket.beats) == (1 if shard_of(socket.presence.user_id) else 2)

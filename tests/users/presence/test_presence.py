@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.redis import AWAY, PREFIX, async_redis, sync_redis
+from common.redis import AWAY, PREFIX, async_redis, sync_redis, sync_shard
 from users.presence import Presence, PresenceStore
 from users.presence.base import PROCESS, SHORTEST_TTL
 from users.presence.memory import MemoryPresence
@@ -164,3 +164,19 @@ async def test_connections_outlive_an_outage(redis_url: str, settings: Any) -> N
     assert store.everyone() == []
     assert await store.beat([made]) == [made.session]
     assert store.everyone() == [made]
+
+
+async def test_connections_of_all_shards_are_seen(two_shards: None) -> None:
+    """Each is on the server of its user, and all are noted, counted and found as on one."""
+    store, people = RedisPresence(), [UUID(int=number) for number in range(1, 9)]
+    made = [await taken(store, person) for person in people]
+    counts: list[Any] = [sync_shard(shard).zcard(USERS) for shard in (0, 1)]
+    assert sum(counts) == len(people)
+    assert min(counts) > 0
+    assert everyone(store) == {one.user_id: one.session for one in made}
+    assert store.online(people) == set(people)
+    newer = await taken(store, people[0])
+    assert await store.beat(made) == [newer.session, *(one.session for one in made[1:])]
+    for one in made[1:]:
+        await store.release(one)
+    assert everyone(store) == {people[0]: newer.session}

@@ -16,6 +16,7 @@ from channels_redis import utils
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer, RedisSingleShardConnection
 
 from common.redis import AWAY, PREFIX, async_redis
+from common.shards import redis_urls
 from devservers.servers import ValkeyServer
 from realtime.delivery.deliveries import Delivery
 from realtime.delivery.fence import Fence, Fenced
@@ -353,3 +354,34 @@ def test_a_lasting_outage_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
         "Nothing is received from Redis, retrying: gone", "Unexpected exception in receive task"
     ]  # fmt: skip
     assert caplog.text.count("Traceback") == 1
+
+
+async def test_a_group_is_on_the_shard_of_its_user(two_shards: None) -> None:
+    """What is sent to a group, and what is delivered, reaches it there, and nobody hears of another's."""
+    here, there = (RedisChannelLayer(hosts=redis_urls()) for _ in range(2))
+    people = [UUID(int=number) for number in range(1, 9)]
+    channels = [await member(here, group_of(person)) for person in people]
+    counts = [len(await async_redis(shard).pubsub_channels(f"{PREFIX}*")) for shard in (0, 1)]
+    assert sum(counts) == len(people)
+    assert min(counts) > 0
+    for number, person in enumerate(people):
+        await there.group_send(group_of(person), {"type": "t", "n": number})
+    assert [await read(here, channel) for channel in channels] == [[number] for number in range(len(people))]
+    await there.deliver_batch(
+        [Delivery("e", "t", b"{}", dict.fromkeys(people)), Delivery("f", "t", b"{}", {people[0]: None})]
+    )
+    for person, channel in zip(people, channels, strict=True):
+        async with within():
+            assert (await here.receive(channel))["seq"] == 1
+        assert waiting(here, channel) == (person == people[0])
+        assert (await RedisHistory().read(person)).head == (2 if person == people[0] else 1)
+    epochs = [(await RedisHistory().read(person)).epoch for person in people]
+    assert len(set(epochs)) == 2
+    await there.deliver_batch([], after_gap=True)
+    after = [(await RedisHistory().read(person)).epoch for person in people]
+    assert not set(epochs) & set(after)
+    for person, channel in zip(people, channels, strict=True):
+        await here.group_discard(group_of(person), channel)
+    for layer in (here, there):
+        await layer.flush()
+    assert await async_redis(1).pubsub_channels(f"{PREFIX}*") == []
