@@ -12,13 +12,18 @@ from devservers.web import ServerProcess
 
 
 class Topology:
-    """Everything, in one folder. Web processes have a port each; clients may come back to any of them."""
+    """Everything, in one folder. Web processes have a port each; clients may come back to any of them.
 
-    def __init__(self, folder: Path, *, webs: int = 2, bridges: int = 2, **env: str) -> None:
+    Each of the `valkeys` is a shard; `valkey` is the first.
+    """
+
+    def __init__(self, folder: Path, shards: int = 1, /, *, webs: int = 2, bridges: int = 2, **env: str) -> None:
         self.postgres = PostgresServer(folder / "postgres", fsync=False)
         self.valkey = ValkeyServer(folder / "valkey")
+        self.valkeys = [self.valkey, *(ValkeyServer(folder / f"valkey-{number}") for number in range(1, shards))]
         self.nats = NatsServer(folder / "nats")
         urls = {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url, "NATS_URL": self.nats.url}
+        urls["REDIS_SHARDS"] = ",".join(valkey.url for valkey in self.valkeys[1:])
         self.env = {**urls, **env}
         self._folder = folder
         self._stack = ExitStack()
@@ -29,7 +34,7 @@ class Topology:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.callback(self.postgres.wipe)
-            for server in (self.postgres, self.valkey, self.nats):
+            for server in (self.postgres, *self.valkeys, self.nats):
                 stack.enter_context(server)
             if self.postgres.template is None:
                 self.webs[0].migrate()
