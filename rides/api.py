@@ -167,10 +167,11 @@ class RideDetailView(APIView):
     )
     def get(self, request: Request, ride_id: UUID) -> Response:
         """Answer 404 for a ride that does not exist and for other people's."""
-        ride = rides_of(current_user(request).pk).filter(pk=ride_id).first()
+        user = current_user(request)
+        ride = rides_of(user.pk).filter(pk=ride_id).first()
         if ride is None:
             raise Http404
-        return Response(ride_detail(ride).to_data())
+        return Response(ride_detail(ride, user.pk).to_data())
 
 
 class RideBlockView(APIView):

@@ -40,13 +40,12 @@ from rides.snapshots import (
     ReportedPoint,
     RideDetail,
     RidesState,
+    card_fields,
     finder_fields,
     open_match,
     payment_snapshot,
-    people_of,
     receipt_lines,
     ride_card,
-    ride_fields,
 )
 from users.models import Role, User
 from users.selectors import history_start
@@ -215,13 +214,12 @@ def _may_see(user_id: UUID) -> Q:
     return Q(status__in=PASSENGER_BUSY) | Q(created_at__gte=history_start(user_id))
 
 
-def ride_detail(ride: Ride) -> RideDetail:
-    """Return a ride with its ledger, receipt and payment."""
+def ride_detail(ride: Ride, user_id: UUID) -> RideDetail:
+    """Return a ride as one of its people sees it, with its ledger, receipt and payment."""
     payment = Payment.objects.filter(ride=ride).first()
     receipt = ride.receipt or {}
     return RideDetail(
-        **ride_fields(ride),
-        **people_of(ride),
+        **card_fields(ride, user_id),
         ledger=[_ledger_line(entry) for entry in ride.ledger.all()],
         lines=receipt_lines(ride),
         by_quote=receipt.get("by_quote", False),

@@ -29,9 +29,12 @@ from rides.fields import (
     Vehicle,
 )
 from rides.geo import GeoPoint, Latitude, Longitude
-from rides.models import Finder, Match, Payment, Quote, Ride, RideStatus
+from rides.models import DRIVER_BUSY, Finder, Match, Payment, Quote, Ride, RideStatus
 from rides.positions import positions
 from users.models import User
+
+OLD_PLACE_DIGITS = 3
+"""Decimals of a degree that a driver reads of the places of a ride that is over: about 100 m."""
 
 
 class OpenMatch(MatchSnapshot, frozen=True, kw_only=True):
@@ -60,7 +63,7 @@ class FinderState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class RideCard(RideSnapshot, frozen=True, kw_only=True, omit_defaults=True):
-    """A ride as its people see it: with who drives and who rides."""
+    """A ride as its people see it, with who is on it; of one that is over a driver reads places to about 100 m."""
 
     driver: Driver = None
     passenger: Passenger = None
@@ -281,11 +284,23 @@ def ride_snapshot(ride: Ride) -> RideSnapshot:
     return RideSnapshot(**ride_fields(ride))
 
 
+def card_fields(ride: Ride, user_id: UUID) -> dict[str, Any]:
+    """Return the fields of a ride as one of its people sees it; a driver who is done sees its places roughly."""
+    fields = ride_fields(ride) | people_of(ride)
+    if user_id == ride.driver_id and ride.status not in DRIVER_BUSY:
+        fields |= {name: _roughly(fields[name]) for name in ("location", "target_location")}
+    return fields
+
+
+def _roughly(place: GeoPoint) -> GeoPoint:
+    return GeoPoint(*(round(degrees, OLD_PLACE_DIGITS) for degrees in (place.latitude, place.longitude)))
+
+
 def ride_card(ride: Ride, user_id: UUID) -> RideCard:
     """Return a ride as one of its people sees it: the PIN is the passenger's, until the ride starts."""
     shows_pin = user_id == ride.passenger_id and ride.status == RideStatus.PICKUP
     pin = ride.pin if shows_pin else ""
-    return RideCard(**ride_fields(ride), **people_of(ride), pin=pin or None)
+    return RideCard(**card_fields(ride, user_id), pin=pin or None)
 
 
 def payment_snapshot(payment: Payment, ride: Ride) -> PaymentSnapshot:

@@ -1,5 +1,6 @@
 """What each side learns of the other before and after both have confirmed."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -8,11 +9,13 @@ import pytest
 from events.models import OutboxEvent
 from rides.cells import cell_distance_km, cell_middle
 from rides.geo import GeoPoint
-from rides.models import Match
+from rides.models import Match, Ride
 from rides.selectors import user_state
 from rides.services.finders import finder_update
 from rides.services.matches import match_confirm
-from tests.cast import BLOK_M, MONAS, north_of, stand_by
+from rides.services.rides import ride_cancel
+from tests.api import as_user
+from tests.cast import BLOK_M, MONAS, arrive, book, north_of, stand_by, start
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -89,3 +92,34 @@ def test_other_services_see_what_is_so(match: Match) -> None:
     data = OutboxEvent.objects.get(type="match_proposal").data
     assert point(data["driver_location"]) == PLACE
     assert UUID(data["driver_id"]) == match.driver_id
+
+
+def cancel(driver: User, passenger: User) -> Ride:
+    ride = book(driver, passenger)
+    ride_cancel(user_id=passenger.pk, ride_id=ride.pk)
+    return ride
+
+
+@pytest.mark.parametrize("end", [arrive, cancel])
+def test_a_driver_forgets_the_door(dewi: User, putri: User, end: Callable[[User, User], Ride]) -> None:
+    """Of a ride that is over the driver reads roughly where it was, in the list, in detail and in the state."""
+    ride = end(dewi, putri)
+    for user, places in ((dewi, (roughly(MONAS), roughly(BLOK_M))), (putri, (MONAS, BLOK_M))):
+        client, state = as_user(user), user_state(user.pk, user.role)
+        card = state.last_ride or state.ride
+        assert card is not None
+        [listed] = client.get("/api/rides/").json()["results"]
+        for body in (listed, client.get(f"/api/rides/{ride.pk}/").json(), card.to_data()):
+            assert (point(body["location"]), point(body["target_location"])) == places
+
+
+def roughly(place: GeoPoint) -> GeoPoint:
+    return GeoPoint(round(place.latitude, 3), round(place.longitude, 3))
+
+
+def test_a_driver_on_a_ride_knows_the_door(dewi: User, putri: User) -> None:
+    """Until it is over."""
+    start(dewi, putri)
+    ride = user_state(dewi.pk, dewi.role).ride
+    assert ride is not None
+    assert (ride.location, ride.target_location) == (MONAS, BLOK_M)

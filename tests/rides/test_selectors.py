@@ -94,7 +94,7 @@ def test_positions_are_shared_from_the_booking_to_the_arrival(dewi: User, putri:
 
 def test_a_ride_in_detail_has_ledger_receipt_and_payment(dewi: User, putri: User) -> None:
     ride = arrive(dewi, putri, tracked_km=1.5, factor=0.9)
-    detail = ride_detail(ride).to_data()
+    detail = ride_detail(ride, putri.pk).to_data()
     assert [(round(entry["distance_km"], 6), entry["cost"]) for entry in detail["ledger"]] == [(1, 3000), (0.5, 1500)]
     assert detail["payment"]["total_cost"] == 4050
     assert [(line["label"], line["amount"]) for line in detail["lines"]] == [

@@ -94,7 +94,7 @@ export interface Match {
   expires_at: string;
 }
 
-/** A ride as its people see it: with who drives and who rides. */
+/** A ride as its people see it, with who is on it; of one that is over a driver reads places to about 100 m. */
 export interface Ride {
   /** The driver. */
   driver_id: string;

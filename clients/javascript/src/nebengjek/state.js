@@ -17,6 +17,7 @@ export function fold(state, role, type, data) {
   const change = step(state, data, role === "driver");
   if (!change) return undefined;
   const next = { ...state, ...change };
+  if (role === "driver" && next.last_ride !== state.last_ride) next.last_ride = roughly(next.last_ride);
   return { ...next, allowed_actions: allowedActions(role, next) };
 }
 
@@ -37,6 +38,13 @@ const STEPS = {
   ride_completed: (state, data) => ended(state, withPeople(state, data.ride)),
   ride_cancelled: cancelled,
 };
+
+/** What a driver reads of a ride that is over: about 100 m. @param {any} ride */
+function roughly(ride) {
+  const round = (/** @type {any} */ { latitude, longitude }) =>
+    ({ latitude: Number(latitude.toFixed(3)), longitude: Number(longitude.toFixed(3)) });
+  return { ...ride, location: round(ride.location), target_location: round(ride.target_location) };
+}
 
 /** @param {any} data */
 function finderOf({ is_active, location, target_location }) {

@@ -74,7 +74,7 @@ class Finder(TypedDict):
 
 
 class Ride(TypedDict):
-    """A ride as its people see it: with who drives and who rides."""
+    """A ride as its people see it, with who is on it; of one that is over a driver reads places to about 100 m."""
 
     driver_id: str
     passenger_id: str
