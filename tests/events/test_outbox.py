@@ -84,6 +84,20 @@ def test_what_waits_is_handed_out_in_order_and_once() -> None:
     assert [row.data["number"] for row in PendingEvents().read(2)] == [2]
 
 
+def test_of_many_only_some_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe must not take the longer the more waits; the age is that of the oldest."""
+    monkeypatch.setattr(outbox, "MOST_COUNTED", 2)
+    for number in range(3):
+        emit(Happened(number=number))
+    oldest = OutboxEvent.objects.earliest("id")
+    OutboxEvent.objects.filter(pk=oldest.pk).update(created_at=timezone.now() - timedelta(seconds=70))
+    found, first = outbox.backlog_above(0)
+    assert (found.events, int(found.age), first) == (2, 70, oldest.pk)
+    found, _ = outbox.backlog_above(oldest.pk)
+    assert (found.events, int(found.age)) == (2, 0)
+    assert outbox.backlog_above(OutboxEvent.objects.latest("id").pk) == (outbox.Backlog(0, 0.0), None)
+
+
 def test_an_event_is_given_up_after_the_last_attempt(settings: Any) -> None:
     settings.RELAY_MAX_ATTEMPTS = 2
     emit(Happened(number=1))
