@@ -20,10 +20,13 @@ class ProbeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Let a probe's request carry a host that is allowed."""
-        if request.path.startswith(PATHS):
-            request.META["HTTP_HOST"] = allowed_host()
-        return self.get_response(request)
+        """Let a probe's request carry a host that is allowed; that something is not well is an answer, not an error."""
+        if not request.path.startswith(PATHS):
+            return self.get_response(request)
+        request.META["HTTP_HOST"] = allowed_host()
+        response = self.get_response(request)
+        response._has_been_logged = True  # type: ignore[attr-defined] # or Django logs each 503 as an error
+        return response
 
 
 def allowed_host() -> str:

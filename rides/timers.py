@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db.models import Min, QuerySet
 
 from common import clock
-from common.db import database_now
+from common.db import AWAY, database_now
 from common.process import process
 from rides.matching import OfferDecision
 from rides.models import OPEN_MATCH, Finder, FinderStatus, Match, Ride, RideStatus
@@ -109,6 +109,9 @@ def _each(ids: Iterable[UUID], act: Callable[[UUID], object]) -> int:
     for pk in list(ids):
         try:
             act(pk)
+        except AWAY:  # or a row that somebody holds: the others have their turn first
+            _failed()[pk] = time.monotonic()
+            raise
         except Exception:
             logger.exception("Timer for %s failed; it will be retried.", pk)
             _failed()[pk] = time.monotonic()

@@ -10,6 +10,7 @@ from typing import Any
 
 from common.background_tasks import UNAVAILABLE
 from common.errors import SERVER_MESSAGE, DomainError, RateLimited, Unauthorized, brief
+from common.retrying import Repetition
 from common.threads import in_read_thread, in_write_thread
 from realtime.commands.dispatch import execute, read_command, route_of
 from realtime.commands.routes import Route
@@ -50,6 +51,7 @@ class CommandHandler:
         self._confirm = confirm
         self._limit = CommandLimit(claims.user_id)
         self._limited_logged_at = float("-inf")
+        self._away: Repetition | None = None
 
     async def reply_to(self, frame: Frame) -> Reply | None:
         """Carry a frame out; return its answer, where it gets one. Raises `Flooding`."""
@@ -124,10 +126,12 @@ class CommandHandler:
         return frames.error(exc, command_id)
 
     def _failed(self, exc: Exception, command_id: str | None) -> Reply:
-        """Log a fault of ours under an id; the client only reads that there was one."""
-        error_id = str(uuid.uuid4())
-        with_traceback = not isinstance(exc, UNAVAILABLE)
-        extra = {"error_id": error_id, "code": DomainError.code.value}
-        said = "Error %s of user %s: %s"
-        logger.error(said, error_id, self.claims.user_id, brief(exc), exc_info=with_traceback, extra=extra)
+        """Log a fault of ours under an id, or an outage once a minute; the client only reads that there was one."""
+        is_away = isinstance(exc, UNAVAILABLE)
+        self._away = self._away or Repetition()
+        if not is_away or self._away.is_new(brief(exc)):
+            error_id = str(uuid.uuid4())
+            extra = {"error_id": error_id, "code": DomainError.code.value}
+            said = "Error %s of user %s: %s"
+            logger.error(said, error_id, self.claims.user_id, brief(exc), exc_info=not is_away, extra=extra)
         return frames.error(DomainError(SERVER_MESSAGE), command_id)

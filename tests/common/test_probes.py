@@ -23,6 +23,18 @@ def test_health_answers_any_host(host: str, allowed: list[str], settings: Any) -
 
 
 @pytest.mark.django_db
+def test_what_is_not_well_is_no_error(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Probes come every few seconds, for as long as it lasts; a view that breaks is one."""
+    client = Client()
+    client.raise_request_exception = False
+    assert client.get("/health/ready").status_code == 503
+    assert caplog.records == []
+    monkeypatch.setattr("realtime.operations.views.readiness", lambda: 1 / 0)
+    assert client.get("/health/ready").status_code == 500
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+@pytest.mark.django_db
 def test_other_paths_look_at_the_host(settings: Any) -> None:
     """What makes links from the `Host` still refuses a foreign one."""
     settings.ALLOWED_HOSTS = ["app.example"]

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from rides import timers
@@ -68,6 +69,27 @@ def test_many_that_fail_starve_nobody(
     monkeypatch.setattr(timers, "RETRY_AFTER", 0.0)
     timers.run_due()
     assert tried[2:] == [first.pk]
+
+
+def test_an_outage_is_no_fault_of_a_row(
+    dewi: User, joko: User, putri: User, sari: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends the round, without a traceback for each row; a row that somebody holds lets the others go first."""
+    first, second = propose(dewi, putri), propose(joko, sari)
+    for seconds, match in ((1, first), (0, second)):
+        Match.objects.filter(pk=match.pk).update(expires_at=timezone.now() - timedelta(seconds=seconds))
+    Finder.objects.update(due_at=timezone.now() + timedelta(hours=1))
+
+    def is_held(*, match_id: object) -> bool:
+        if match_id == first.pk:
+            raise OperationalError("canceling statement due to lock timeout")
+        return match_expire(match_id=match_id)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(timers, "match_expire", is_held)
+    with pytest.raises(OperationalError):
+        timers.run_due()
+    assert timers.run_due() == 1
+    assert Match.objects.get(pk=second.pk).reason == "expired"
 
 
 def test_a_ride_that_does_not_start_is_cancelled(dewi: User, putri: User) -> None:

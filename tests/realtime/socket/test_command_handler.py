@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 
 from common.errors import InvalidFormat
 from common.threads import in_read_thread
@@ -18,6 +19,7 @@ from users.models import User
 from users.tokens import Claims, tokens_issue
 
 pytestmark = pytest.mark.django_db(transaction=True)
+INTERNAL = {"code": "INTERNAL_ERROR", "message": "Internal server error"}
 
 
 class Connection:
@@ -95,6 +97,24 @@ async def test_a_flood_is_logged_once_a_minute(dewi: User, settings: Any, caplog
         await asyncio.gather(*(connection.do("sync") for _ in range(10)))
     with pytest.raises(Flooding):
         await connection.handler.refuse(BadFrame(InvalidFormat("no")))
+
+
+async def test_an_outage_is_logged_once_a_minute(
+    dewi: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often a phone tries; a fault of ours is logged each time, with its traceback."""
+    connection = Connection(dewi)
+    for error in (OperationalError("disk I/O error"), RuntimeError("broken")):
+
+        def fail(*_: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr("realtime.socket.command_handler.execute", fail)
+        for _ in range(3):
+            reply = await connection.do("beacon_update", "1", is_active=True)
+            assert reply == {"type": "error", "data": INTERNAL, "id": "1"}
+    said = [(record.args[2], bool(record.exc_info)) for record in caplog.records if isinstance(record.args, tuple)]
+    assert said == [("disk I/O error", False), *[("broken", True)] * 3]
 
 
 async def test_a_receipt_is_answered_only_with_an_id(dewi: User) -> None:
