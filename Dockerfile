@@ -4,15 +4,15 @@ FROM python:3.13-slim
 ENV PYTHONUNBUFFERED=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PYTHONPATH=/app/clients/python/src \
     DEBUG=false
 
 WORKDIR /app
 RUN useradd --system --uid 10001 --no-create-home --home-dir /app nebengjek
 
 # Packages change less often than the code, so they have a layer of their own.
-COPY requirements.txt ./
-COPY clients/python clients/python
-RUN pip install -r requirements.txt
+COPY requirements.lock ./
+RUN pip install --require-hashes -r requirements.lock
 
 # What is copied is listed in .dockerignore. The code belongs to root: a process that runs it cannot change it.
 COPY . .

@@ -20,7 +20,7 @@ ifeq ($(wildcard .env),)
 export DEBUG ?= true
 endif
 
-.PHONY: help texts run run-distributed ride city docs migrate coverage test test-sqlite test-postgres test-faults test-hostile bench browser screenshots check format clean
+.PHONY: help texts lock run run-distributed ride city docs migrate coverage test test-sqlite test-postgres test-faults test-hostile bench browser screenshots check format clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,11 @@ run-distributed: $(VENV)/.dev-ready  ## Start the system as many processes, on P
 
 texts:  ## Bring new texts into the translations, and compile them (needs gettext)
 	@$(BIN)/python manage.py translate
+
+lock:  ## Write requirements.lock, after a change of requirements.txt (needs uv)
+	@echo '# requirements.txt with the hashes of all files, for `pip install --require-hashes`; made by `make lock`.' > requirements.lock
+	@grep -v '^-e ' requirements.txt | uv pip compile --quiet --no-deps --generate-hashes --universal --no-header --no-annotate \
+		--python-version 3.11 - >> requirements.lock
 
 docs: $(VENV)/.run-ready  ## Make everything that repeats the contract: documents, parts of the clients
 	@$(BIN)/python manage.py make_docs
