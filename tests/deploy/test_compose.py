@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
 import subprocess
 import sys
+from importlib.resources import files
 from secrets import token_urlsafe
 from typing import Any
 
@@ -14,23 +16,28 @@ import pytest
 import yaml
 from django.conf import settings
 from django.core.management import get_commands, load_command_class
+from jsonschema import Draft202012Validator
+from packaging.utils import canonicalize_name
 
 from common.env import _period
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
 from realtime.server.websocket_protocol import CLOSE_GRACE
 
+VENDORED = files("check_jsonschema") / "builtin_schemas" / "vendor"
 TEXT = (BASE_DIR / "compose.yaml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 WEB = ["web-1", "web-2"]
 DOCKERFILE = (BASE_DIR / "Dockerfile").read_text()
+LOCK = (BASE_DIR / "requirements.lock").read_text()
 CADDYFILE = (BASE_DIR / "deploy" / "Caddyfile").read_text()
 EXAMPLE = dict(
     line.split("=", 1)
     for line in (BASE_DIR / "deploy" / "example.env").read_text().splitlines()
     if re.match(r"[A-Z]", line)
 )
+SPECIFICATION = Draft202012Validator(json.loads((VENDORED / "compose-spec.json").read_text()))
 VARIABLE = r"\$\{([A-Z_]+)(:\?set it in \.env)?\}"
 
 
@@ -46,6 +53,19 @@ def assert_is_a_command(words: list[str]) -> None:
     name, *options = words
     command = load_command_class(get_commands()[name], name)
     command.create_parser("manage.py", name).parse_args(options)
+
+
+@pytest.mark.parametrize("path", ["compose.yaml", "deploy/compose.traces.yaml"])
+def test_it_is_of_the_schema(path: str) -> None:
+    """The Compose Specification knows each field, and its value."""
+    assert list(SPECIFICATION.iter_errors(yaml.safe_load((BASE_DIR / path).read_text()))) == []
+
+
+def test_a_wrong_field_is_found() -> None:
+    """The schema does not take a misspelt one."""
+    wrong = {"services": {"web-1": {**SERVICES["web-1"], "enviroment": {}}}}
+    [error] = SPECIFICATION.iter_errors(wrong)
+    assert "enviroment" in error.message
 
 
 def test_it_is_the_whole_system() -> None:
@@ -211,7 +231,15 @@ def test_the_image_has_only_the_code() -> None:
         line[1:] for line in (BASE_DIR / ".dockerignore").read_text().splitlines() if line.startswith("!")
     }  # fmt: skip
     apps = {name for name in settings.INSTALLED_APPS if (BASE_DIR / name).is_dir()}
-    assert named == {*apps, "simulation", "manage.py", "requirements.txt", "clients/python", "clients/javascript"}
+    assert named == {*apps, "simulation", "manage.py", "requirements.lock", "clients/python", "clients/javascript"}
+
+
+def test_every_package_of_the_image_has_its_hashes() -> None:
+    """Nobody who gets hold of an index of packages gets into the image; `make lock` after a change."""
+    pinned = re.findall(r"^([\w.-]+)(?:\[\w+\])?==(\S+)", (BASE_DIR / "requirements.txt").read_text(), re.MULTILINE)
+    locked = re.findall(r"^(\S+)==(\S+)[^\n]*(?: \\\n +--hash=sha256:[0-9a-f]{64})+$", LOCK, re.MULTILINE)
+    assert {canonicalize_name(name): version for name, version in pinned} == dict(locked)
+    assert "--require-hashes -r requirements.lock" in DOCKERFILE
 
 
 def test_the_image_runs_without_root() -> None:
