@@ -27,6 +27,7 @@ import msgspec
 
 from tests.stress.rawsocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, frame, handshake
 from tests.stress.violations import VIOLATIONS
+from tests.stress.witness import PATIENCE, Seen, watching
 
 if TYPE_CHECKING:
     from devservers.web import ServerProcess
@@ -47,9 +48,6 @@ AT_ONCE = 8
 PEOPLE = 1 + 2 * AT_ONCE
 """Users that an attack needs."""
 
-PATIENCE = 180.0
-"""Seconds after which an answer will not come any more."""
-
 HANDSHAKE_TIMEOUT = 3
 """Seconds that the server of this test gives a handshake."""
 
@@ -58,6 +56,9 @@ MOST_IDLE_KILOBYTES = 30
 
 MOST_GROWTH_MB = 15
 """How much more memory the server may have in the end than after a twentieth of the attack."""
+
+MOST_DELAY = 0.2
+"""Seconds that a witness may wait for an answer, at the median."""
 
 SETTLE = 7.0
 """Seconds after which the server has cut off the last of those who did not say goodbye."""
@@ -85,8 +86,7 @@ class Outcome(msgspec.Struct):
     connections: int = 0
     handshakes: int = 0
     answers: Counter[str] = msgspec.field(default_factory=Counter)
-    witnessed: int = 0
-    """Answers that the witness got."""
+    witness: Seen = msgspec.field(default_factory=Seen)
     failures: list[str] = msgspec.field(default_factory=list)
 
 
@@ -246,40 +246,19 @@ async def wait_for_the_slow(host: str, token: str, count: int) -> float:
     return took
 
 
-async def witness(server: ServerProcess, token: str, outcome: Outcome) -> None:
-    """Ask something now and then, on one connection, until cancelled; every question must be answered."""
-    from tests.e2e.client import Client
-
-    client = await Client.connect(server.url, token)
-    try:
-        while True:
-            async with asyncio.timeout(PATIENCE):
-                answer = await client.do("sync")
-            if answer["type"] != "ack":
-                outcome.failures.append(f"the witness was told {answer}")
-            outcome.witnessed += 1
-            await asyncio.sleep(0.2)
-    finally:
-        await client.hang_up()
-
-
 async def attack(server: ServerProcess, tokens: list[str], *, frames: int, handshakes: int, seed: int) -> Outcome:
     """Let `AT_ONCE` hostile clients do their worst, each with a token of its own, and one witness look on."""
-    from common.background_tasks import end
-
     outcome = Outcome()
     host = server.url.removeprefix("http://")
-    watching = asyncio.create_task(witness(server, tokens[0], outcome))
     attackers = [Hostile(seed * 1000 + n) for n in range(AT_ONCE)]
-    async with asyncio.TaskGroup() as group:
+    async with watching(host, tokens[0]) as outcome.witness, asyncio.TaskGroup() as group:
         for place, hostile in enumerate(attackers):
             # Two users each: a handshake that was not broken after all takes over from who has the same token.
             group.create_task(fuzz(host, tokens[1 + place], hostile, outcome, frames // AT_ONCE))
             other = tokens[1 + AT_ONCE + place]
             group.create_task(break_handshakes(host, other, hostile, outcome, handshakes // AT_ONCE))
-    if watching.done():
-        watching.result()
-    await end(watching)
+    if outcome.witness.refused:
+        outcome.failures.append(f"the witness was refused {outcome.witness.refused} times")
     return outcome
 
 
@@ -352,10 +331,14 @@ def _measure(server: ServerProcess, tokens: list[str], options: argparse.Namespa
     outcome = asyncio.run(attack(server, tokens, **big, seed=options.seed + 1))
     took = time.monotonic() - begun
     show(f"{outcome.frames} frames, {outcome.connections} connections, {outcome.handshakes} handshakes in {took:.0f} s")
-    show(f"answers: {dict(outcome.answers.most_common())}; the witness was answered {outcome.witnessed} times")
+    show(f"answers: {dict(outcome.answers.most_common())}")
+    seen = outcome.witness
+    show(f"the witness was answered {seen.answers} times: median {seen.median * 1000:.0f} ms, worst {seen.worst:.2f} s")
     after = look()
     show(f"after: {after}")
     failures += outcome.failures
+    if seen.median > MOST_DELAY:
+        failures.append(f"the witness waited {seen.median:.2f} s at the median")
     waited = asyncio.run(wait_for_the_slow(server.url.removeprefix("http://"), tokens[0], options.slow))
     show(f"beside {options.slow} handshakes that are never finished, a good one took {waited * 1000:.0f} ms")
     kilobytes = _memory_of_idle(server, tokens[1 : options.idle + 1])
