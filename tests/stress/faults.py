@@ -19,7 +19,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,15 +30,15 @@ import nats
 
 from bench.burst import SETTLE_TIMEOUT, Crowd, Faults, make_tokens
 from devservers.topology import Topology
-from tests.stress.half_dead import HALF_DEAD, HalfDead, HalfDeath
+from tests.stress.half_dead import HALF_DEAD, PAUSE, HalfDead
 from tests.stress.riding import Trips, riding
-from tests.stress.sights import Sight
+from tests.stress.sights import Sight, recovery_of
 
 STREAM, DURABLE = "NEBENGJEK", "bridge"
 SEEN = ("said", "well", "slowest", "lines")
 COLUMNS = ("published", "told", "by state", "resets", "reconnects", "lost", "doubled", "disordered", "unacked", "rides")
-PAUSE = 4.5
-"""Seconds; the lease ends after 3."""
+SAID_WITHIN, WELL_WITHIN = 5.0, 10.0
+"""Seconds in which health must name what is half dead, and in which all must be well after its end."""
 
 OUTAGE = 1.0
 """Seconds for which what was killed stays away."""
@@ -111,10 +111,13 @@ FAULTS: dict[str, Callable[[Topology], None]] = {
 }
 
 
-async def pull(topology: Topology, tokens: dict[UUID, str], fault: str, *, rounds: int, rides: int = 0) -> Outcome:
+async def pull(
+    topology: HalfDead, tokens: dict[UUID, str], fault: str, *, rounds: int, rides: int = 0, look: bool = False
+) -> Outcome:
     """Publish so many rounds while a plug is pulled in their midst, and return what everybody was told.
 
-    Meanwhile others take so many rides, from before the fault until after its end.
+    Meanwhile others take so many rides, from before the fault until after its end. With `look` it is noted how long
+    all takes to be well again also where something was killed.
     """
     began = time.monotonic()
     async with riding(topology.webs, rides, seed=int(began)) as trips, Crowd(tokens, topology.urls) as crowd:
@@ -122,6 +125,8 @@ async def pull(topology: Topology, tokens: dict[UUID, str], fault: str, *, round
         burst = asyncio.create_task(crowd.publish(topology.nats.url, rounds, pause=0.02))
         await asyncio.sleep(0.02 * rounds / 4)
         await asyncio.to_thread(FAULTS[fault], topology)
+        if look and fault not in HALF_DEAD:
+            topology.sights.append(await asyncio.to_thread(recovery_of, topology.webs[-1]))
         await burst
         if not await crowd.all_is_told(SETTLE_TIMEOUT):  # some were given the state instead: the stream goes on for all
             await crowd.publish(topology.nats.url, 1)
@@ -167,6 +172,14 @@ def cells_of(sight: Sight) -> tuple[str, ...]:
     return said, well, f"{sight.answered_within:.1f}", str(sight.lines)
 
 
+def late(sight: Sight, shows: str | None) -> Iterator[str]:
+    """Say what of a fault was seen too late, or never."""
+    if shows is not None and (sight.said_after is None or sight.said_after > SAID_WITHIN):
+        yield f"health did not name it within {SAID_WITHIN:g} s"
+    if sight.well_after is None or sight.well_after > WELL_WITHIN:
+        yield f"all was not well within {WELL_WITHIN:g} s of its end"
+
+
 def main(arguments: Sequence[str]) -> int:
     """Pull each plug in turn and print a table; return 1 where anything was lost, doubled or out of order."""
     parser = argparse.ArgumentParser(
@@ -183,17 +196,19 @@ def main(arguments: Sequence[str]) -> int:
         tokens = make_tokens(topology, options.users)
         write(f"{'plug':18}{' '.join(f'{name:>10}' for name in (*COLUMNS, *SEEN))}\n")
         for fault in options.only:
-            outcome = asyncio.run(pull(topology, tokens, fault, rounds=options.rounds, rides=options.rides))
+            pulled = pull(topology, tokens, fault, rounds=options.rounds, rides=options.rides, look=True)
+            outcome = asyncio.run(pulled)
             faults = outcome.faults
             cells = (
                 options.users * options.rounds, outcome.told, outcome.covered, outcome.resets, outcome.reconnects,
                 faults.lost, faults.doubled, faults.out_of_order, outcome.pending, outcome.trips.over,
             )  # fmt: skip
-            seen = cells_of(topology.sights[-1]) if isinstance(FAULTS[fault], HalfDeath) else ()
+            seen = cells_of(topology.sights[-1])
             write(f"{fault:18}{' '.join(f'{cell:>10}' for cell in (*cells, *seen))}\n")
             sys.stdout.flush()
             audit = topology.webs[0].manage("audit")
             broken = [*outcome.trips.broken, *([audit.stdout + audit.stderr] if audit.returncode else [])]
+            broken += late(topology.sights[-1], HALF_DEAD[fault].shows if fault in HALF_DEAD else None)
             write("".join(f"    {text}\n" for text in broken))
             good &= faults == Faults() and not outcome.pending and not broken
     return 0 if good else 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -30,6 +31,10 @@ from tests.redis_faults import REFUSALS
 from tests.stress.failover import fail_over_postgres, fail_over_valkey
 from tests.stress.riding import HURRIED
 from tests.stress.sights import Sight, Undo, sight_of
+from tests.stress.small_disk import NatsOnSmallDisk, can_have_small_disks
+
+PAUSE = 4.5
+"""Seconds; the lease ends after 3."""
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
@@ -43,6 +48,9 @@ class HalfDead(Topology):
         self.resources = ExitStack()
         """What faults have started, and what ends with the topology."""
 
+        if can_have_small_disks():
+            self.nats = NatsOnSmallDisk(folder / "nats", self.nats.port)
+            self.resources.callback(self.nats.disk.stop)
         self.nats.config = folder / "nats.conf"
         write_nats_config(self.nats.config)
         self.proxies = {name: FaultProxy(getattr(self, name).port) for name in ("postgres", "valkey", "nats")}
@@ -146,6 +154,22 @@ def suspend(topology: HalfDead, which: Callable[[HalfDead], ServerProcess]) -> U
     return lambda: process.send_signal(signal.SIGCONT)
 
 
+def suspend_in_turn(topology: HalfDead) -> Undo:
+    """Suspend whichever bridge is active for longer than its lease, six times; each must stand down when it goes on."""
+
+    def pause_each() -> None:
+        for _ in range(6):
+            bridge = topology.active_bridge()
+            go_on = suspend(topology, lambda _: bridge)  # noqa: B023 - called at once
+            time.sleep(PAUSE)
+            bridge.output.clear()
+            go_on()
+
+    thread = threading.Thread(target=pause_each)
+    thread.start()
+    return thread.join
+
+
 def of_the_stream(topology: HalfDead, act: Callable[[JetStreamContext], Awaitable[object]]) -> Undo:
     """Do something to the stream, as an operator may, once; it stays done."""
 
@@ -183,6 +207,20 @@ def fill_stream(topology: HalfDead) -> Undo:
 
     of_the_stream(topology, partial(limit, full=True))
     return lambda: of_the_stream(topology, partial(limit, full=False))
+
+
+def fill_disk_of_nats(topology: HalfDead) -> Undo:
+    """Leave NATS no byte; in the end it is started again, as its JetStream has switched itself off."""
+    server = topology.nats
+    assert isinstance(server, NatsOnSmallDisk)
+    server.disk.fill()
+
+    def give_room() -> None:
+        server.disk.empty()
+        server.stop()
+        server.start()
+
+    return give_room
 
 
 def configure_nats(topology: HalfDead, *, most_bytes: int = -1, denied: Sequence[str] = ()) -> Undo:
@@ -231,18 +269,20 @@ HALF_DEAD: dict[str, HalfDeath] = {
     "nats-frozen": HalfDeath(partial(freeze, server="nats"), "nats"),
     "nats-full": HalfDeath(fill_stream, "bridge"),
     "nats-disk": HalfDeath(partial(configure_nats, most_bytes=1), "bridge"),
+    **({"nats-disk-full": HalfDeath(fill_disk_of_nats, "bridge")} if can_have_small_disks() else {}),
     "nats-refuses": HalfDeath(partial(configure_nats, denied=SUBJECTS), "bridge"),
     "nats-answers": HalfDeath(partial(lose_answers, server="nats", word=b"HPUB "), None),
     "nats-consumer": HalfDeath(partial(of_the_stream, act=lose_consumer), None),
     "nats-purged": HalfDeath(partial(of_the_stream, act=purge), None),
     "nats-deleted": HalfDeath(partial(of_the_stream, act=delete), None),
     "web-stopped": HalfDeath(partial(suspend, which=lambda topology: topology.webs[0]), "processes"),
+    "bridges-in-turn": HalfDeath(suspend_in_turn, "processes"),
     "bridge-stopped": HalfDeath(partial(suspend, which=HalfDead.active_bridge), "processes"),
     **(
         {
             "web-clock": _clock(lambda topology: topology.webs[-1], "clock"),
-            "bridge-clock": _clock(HalfDead.active_bridge, None),
-            "dispatcher-clock": _clock(lambda topology: topology.dispatcher, None),
+            "bridge-clock": _clock(HalfDead.active_bridge, "processes"),
+            "dispatcher-clock": _clock(lambda topology: topology.dispatcher, "processes"),
         }
         if FAKETIME
         else {}

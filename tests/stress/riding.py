@@ -27,8 +27,8 @@ HURRIED = {"RIDES_MAX_SPEED_KMH": "0", "MATCH_RESPONSE_TIMEOUT": "5s"}
 LIMIT = 120 * FACTOR
 """Seconds for all rides."""
 
-EXCUSED = "wait:"
-"""The promises about how long an answer takes, which a server that does not work cannot keep."""
+EXCUSED = re.compile(r"wait:|lost: \w+ \d+ was not shown the offer ")
+"""What a server that does not work cannot keep: how long an answer takes, and offers that expire before they go out."""
 
 UNDER_WAY = "SELECT count(*) FROM rides_ride WHERE status = 'ONGOING'"
 
@@ -92,6 +92,6 @@ def _judge(outcome: Trips, text: str) -> None:
         outcome.over = max(map(int, re.findall(r"\| (\d+)/\d+ \[", text)))
         return
     outcome.over = sum(map(int, re.findall(r"\d+", counts[1])))
-    outcome.broken = [line for line in re.findall(r"VIOLATION: (.*)", text) if not line.startswith(EXCUSED)]
+    outcome.broken = [line for line in re.findall(r"VIOLATION: (.*)", text) if not EXCUSED.match(line)]
     if stopped := re.search(r"Not all rides were taken: .*", text):
         outcome.broken.append(stopped[0])

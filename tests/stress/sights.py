@@ -40,6 +40,12 @@ def sight_of(
     return Sight(said_after, well_after, max(slowest, after), lines)
 
 
+def recovery_of(web: ServerProcess) -> Sight:
+    """Return what is seen after a fault that is over: when all is well, and the slowest answer until then."""
+    well_after, slowest = _watch(web, lambda body: body["status"] == "ok", WELL_WITHIN, stop=True)
+    return Sight(None, well_after, slowest, 0)
+
+
 def _watch(
     web: ServerProcess, seen: Callable[[dict[str, Any]], bool], seconds: float, *, stop: bool = False
 ) -> tuple[float | None, float]:

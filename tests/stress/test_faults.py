@@ -35,7 +35,7 @@ def tokens(topology: Topology) -> dict[UUID, str]:
 
 
 @pytest.mark.parametrize("fault", [name for name in FAULTS if name not in HALF_DEAD])
-async def test_nobody_misses_anything(topology: Topology, tokens: dict[UUID, str], fault: str) -> None:
+async def test_nobody_misses_anything(topology: HalfDead, tokens: dict[UUID, str], fault: str) -> None:
     """Whatever is killed during a burst, every client gets every notification once and in order, or the state."""
     outcome: Outcome = await pull(topology, tokens, fault, rounds=ROUNDS)
     assert outcome.faults == Faults()

@@ -1,0 +1,89 @@
+"""A small disk that one process sees, and that can be full: a file system in memory, in a name space of its own.
+
+It needs no rights where the system lets users have name spaces (`unshare`, `nsenter` of util-linux).
+"""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+from devservers.process import Process, ProcessError
+from devservers.servers import NatsServer
+
+SIZE = 128 * 2**20
+PIECE = 2**20
+MOUNT = 'mount -t tmpfs -o size=%d none "$0" && echo mounted && exec sleep infinity'
+APART = ("unshare", "--user", "--map-root-user", "--mount")
+ENTER = ("nsenter", "--preserve-credentials", "--user", "--mount", "--target")
+
+
+class SmallDisk(Process):
+    """Keeps a disk mounted on a folder, for those that enter its name space."""
+
+    name = "small disk"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def start(self) -> Self:
+        """Mount it."""
+        process = self._launch([*APART, "sh", "-c", MOUNT % SIZE, str(self.folder)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        if process.stdout.readline() != b"mounted\n":
+            self.kill()
+            raise ProcessError(self.report("cannot be mounted"))
+        return self
+
+    @property
+    def inside(self) -> list[str]:
+        """The beginning of the command of a process that sees it."""
+        return [*ENTER, str(self.pid)]
+
+    def fill(self) -> None:
+        """Leave no byte."""
+        with self._ballast.open("wb", buffering=0) as file:
+            for size in (PIECE, 1):
+                try:
+                    while True:
+                        file.write(bytes(size))
+                except OSError:
+                    pass
+
+    def empty(self) -> None:
+        """Give the room back."""
+        self._ballast.unlink()
+
+    @property
+    def _ballast(self) -> Path:
+        return Path(f"/proc/{self.pid}/root{self.folder}/ballast")
+
+
+@cache
+def can_have_small_disks() -> bool:
+    """Return whether this system lets us."""
+    try:
+        return not subprocess.run([*APART, "true"], capture_output=True, check=False).returncode
+    except FileNotFoundError:
+        return False
+
+
+class NatsOnSmallDisk(NatsServer):
+    """NATS that keeps its stream on a small disk, from its first start until `disk` is stopped."""
+
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        super().__init__(folder, port)
+        self.disk = SmallDisk(self.data)
+
+    def prepare(self) -> None:
+        """Mount the disk, once."""
+        super().prepare()
+        if not self.disk.running:
+            self.disk.start()
+
+    def command(self) -> list[str]:
+        """Return the command line."""
+        return [*self.disk.inside, *super().command()]
