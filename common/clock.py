@@ -21,6 +21,9 @@ from common.threads import in_read_thread
 INTERVAL = 10.0
 """Seconds between two measurements: clocks drift, and machines are suspended."""
 
+MAX_SKEW = 2.0
+"""Seconds by which the clock of a process may differ from the database's."""
+
 steady = partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
 """Seconds of a clock that nobody sets; on Linux it goes on while the machine sleeps."""
 

@@ -1,7 +1,8 @@
 """The roll of the processes: each says every second that it is there, so that one which is suspended or hangs is named.
 
 It is one sorted set in Redis, by the clock of Redis. A process that stops in its own way leaves it; one that was killed
-or is silent is named for as long as `FORGOTTEN_AFTER`, in which somebody looks.
+or is silent is named for as long as `FORGOTTEN_AFTER`, in which somebody looks. Another one is of those whose clock is
+wrong: each process measures its own.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import socket
 from typing import Any
 
 from common.background_tasks import every
+from common.clock import MAX_SKEW, shared_clock
 from common.redis import AWAY, PREFIX, async_redis, sync_redis
 
 KEY = f"{PREFIX}processes"
+WRONG = f"{PREFIX}processes-wrong"
 
 INTERVAL = 1.0
 """Seconds between two words of a process."""
@@ -30,6 +33,8 @@ local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - {FORGOTTEN_AFTER})
+if ARGV[2] ~= '' then redis.call('ZADD', KEYS[2], now, ARGV[2]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - {SILENT_AFTER})
 """
 
 
@@ -49,8 +54,10 @@ class Roll:
     async def beat(self) -> None:
         """Say that this process is there. That Redis is away is for others to say."""
         client: Any = async_redis()
+        skew = shared_clock().skew
+        wrong = f"{self.name} ({skew:+.0f} s)" if abs(skew) > MAX_SKEW else ""
         with contextlib.suppress(*AWAY):
-            await client.eval(_BEAT, 1, KEY, self.name)
+            await client.eval(_BEAT, 2, KEY, WRONG, self.name, wrong)
 
     async def leave(self) -> None:
         """Say that this process ends."""
@@ -73,3 +80,10 @@ def silent_processes() -> dict[str, float]:
     now = seconds + microseconds / 1_000_000
     found = client.zrangebyscore(KEY, now - FORGOTTEN_AFTER, now - SILENT_AFTER, withscores=True)
     return {name.decode(): round(now - said_at, 1) for name, said_at in found}
+
+
+def wrong_clocks() -> list[str]:
+    """Return the processes whose clock differs from the database's, by name, each with the difference."""
+    client: Any = sync_redis()
+    seconds, _ = client.time()
+    return sorted(name.decode() for name in client.zrangebyscore(WRONG, seconds - SILENT_AFTER, "+inf"))

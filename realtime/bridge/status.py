@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerInfo, StreamInfo
 from nats.js.errors import NotFoundError
 
+from common.process import process
 from common.redis import PREFIX, async_redis, sync_redis, sync_shard
 from common.shards import shard_count, shard_name
 from events.stream import DURABLE, stream_of
@@ -25,27 +27,48 @@ SHARD_KEY = f"{PREFIX}shard"
 
 _KEY = f"{PREFIX}bridge:lag"
 _TROUBLE = f"{PREFIX}bridge:trouble"
+_STUCK = f"{PREFIX}bridge:stuck"
 
 
 class Status(msgspec.Struct, frozen=True):
     """Whether a bridge is active, and how many messages are undelivered; None where no bridge has reported.
 
-    `trouble` is why the active one cannot publish at this moment; empty while it can.
+    `trouble` is why the active one cannot publish at this moment; empty while it can. `stuck` is for how many seconds
+    nothing was delivered although messages wait.
     """
 
     is_active: bool
     lag: int | None
     trouble: str = ""
+    stuck: float = 0.0
+
+
+class Standstill:
+    """For how long nothing was delivered although messages wait, as this process has seen it."""
+
+    def __init__(self) -> None:
+        self._position = -1
+        self._since = 0.0
+
+    def note(self, position: int, lag: int) -> float:
+        """Take how far the bridge is, and how much waits; return the seconds."""
+        now = time.monotonic()
+        if not lag or position != self._position:
+            self._position, self._since = position, now
+        return now - self._since
 
 
 async def report_status(context: JetStreamContext, shard: int = 0) -> None:
-    """Store how many messages of a shard's stream are undelivered: its last sequence minus the delivered position."""
+    """Store how many messages of a shard's stream are undelivered (last sequence minus position), and for how long."""
     try:
         info = await context.stream_info(stream_of(shard))
-        lag = info.state.last_seq - await _position(context, info, shard)
+        position = await _position(context, info, shard)
     except NotFoundError:  # no bridge was active yet
         return
-    await async_redis(shard).set(_KEY, max(0, lag), ex=STATUS_TTL)
+    lag = max(0, info.state.last_seq - position)
+    stuck: float = process.one((Standstill, shard), Standstill).note(position, lag)
+    await async_redis(shard).set(_KEY, lag, ex=STATUS_TTL)
+    await async_redis(shard).set(_STUCK, round(stuck, 1), ex=STATUS_TTL)
 
 
 async def report_trouble(trouble: str) -> None:
@@ -67,9 +90,10 @@ async def _position(context: JetStreamContext, info: StreamInfo, shard: int) -> 
 
 def read_status(shard: int = 0) -> Status:
     """Return the last report of a shard; whoever relays the outbox reports its trouble to shard 0."""
-    found: Any = sync_shard(shard).mget([LEASE, _KEY, _TROUBLE])
-    active, lag, trouble = found
-    return Status(active is not None, None if lag is None else int(lag), (trouble or b"").decode())
+    found: Any = sync_shard(shard).mget([LEASE, _KEY, _TROUBLE, _STUCK])
+    active, lag, trouble, stuck = found
+    lag = None if lag is None else int(lag)
+    return Status(active is not None, lag, (trouble or b"").decode(), float(stuck or 0))
 
 
 def has_relay() -> bool:

@@ -9,10 +9,12 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from common import clock
+from common.clock import MAX_SKEW
 from common.db import database_now
 from common.errors import brief
 from common.redis import AWAY, PREFIX, sync_redis, sync_shard
-from common.roll import silent_processes
+from common.roll import silent_processes, wrong_clocks
 from common.shards import shard_count, shard_name
 from common.threads import wait_for_write_thread
 from events.pending import backlog
@@ -20,7 +22,9 @@ from realtime.bridge.status import claimed_name, has_relay, read_status
 from realtime.operations.asking import Unanswered, asker
 from realtime.server.background import background
 from realtime.server.drain import drain
+from realtime.server.due import overdue
 from realtime.socket.nats_publisher import link
+from realtime.socket.position_intake import track_buffer
 from users.presence import presence
 
 Check = dict[str, Any]
@@ -28,8 +32,11 @@ Check = dict[str, Any]
 
 Checks = Mapping[str, Callable[[], Check]]
 
-MAX_SKEW = 2.0
-"""Seconds by which the clock of a process may differ from the database's."""
+MOST_LATE = 10.0
+"""Seconds by which what is due may be late, and for which points of rides may wait for the database."""
+
+MOST_STUCK = 5.0
+"""Seconds for which the bridge may deliver nothing although messages wait."""
 
 SQLITE_PATIENCE = 2000
 """Milliseconds in which another process must let go of SQLite's lock."""
@@ -52,6 +59,8 @@ def details() -> dict[str, Check]:
         "background": _background,
         "serving": _serving,
         "outbox": _outbox,
+        "timers": _timers,
+        "tracks": _tracks,
         "clock": _clock,
         "connections": _connections,
     }
@@ -146,6 +155,19 @@ def _outbox() -> Check:
     return {"ok": good, "backlog": waiting.events, "age": round(waiting.age, 3)}
 
 
+def _timers() -> Check:
+    """Whether what is due is done, by whichever process; `overdue` is by how many seconds it is late."""
+    late = overdue()
+    return {"ok": late <= MOST_LATE, "overdue": round(late, 1)}
+
+
+def _tracks() -> Check:
+    """Whether the points of rides get into the database; `age` is for how many seconds one has waited here."""
+    oldest = track_buffer().oldest
+    age = 0.0 if oldest is None else max(0.0, clock.timestamp() - oldest)
+    return {"ok": age <= MOST_LATE, "age": round(age, 1)}
+
+
 def bridge_check() -> Check:
     """A bridge must be at work, able to publish, and not far behind; `lag` is null when no bridge runs at all.
 
@@ -168,14 +190,18 @@ def bridge_check() -> Check:
 def _bridge_of(shard: int) -> Check:
     status = read_status(shard)
     near = status.lag is not None and status.lag <= settings.HEALTH_MAX_BRIDGE_LAG
-    trouble = {"error": f"events are waiting: {status.trouble}"} if status.trouble else {}
-    return {"ok": status.is_active and near and not trouble, "active": status.is_active, "lag": status.lag, **trouble}
+    errors = [f"events are waiting: {status.trouble}"] if status.trouble else []
+    if status.stuck > MOST_STUCK:
+        errors.append(f"nothing was delivered for {status.stuck:.0f} s")
+    error = {"error": "; ".join(errors)} if errors else {}
+    return {"ok": status.is_active and near and not errors, "active": status.is_active, "lag": status.lag, **error}
 
 
 def _processes() -> Check:
-    """No process of ours may be silent: suspended, hanging, or killed a moment ago."""
-    silent = silent_processes()
-    return {"ok": not silent, **({"silent": silent} if silent else {})}
+    """No process of ours may be silent (suspended, hanging, killed a moment ago), or have a clock that is wrong."""
+    found: dict[str, Any] = {"silent": silent_processes(), "clocks": wrong_clocks()}
+    named = {name: some for name, some in found.items() if some}
+    return {"ok": not named, **named}
 
 
 def _connections() -> Check:

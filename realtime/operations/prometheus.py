@@ -21,6 +21,7 @@ from realtime.bridge.status import has_relay, read_status
 from realtime.metrics import BUCKETS, FAMILIES, Cells, Family, table
 from realtime.operations.asking import asker
 from realtime.operations.health import FAULTS, readiness
+from realtime.server.due import overdue
 from users.codes import codes_of_the_hour
 from users.tallies import tallies
 
@@ -46,7 +47,9 @@ class LookedUp(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Look it up."""
-        parts = {"metrics-outbox": _outbox, "metrics-letters": _letters, "metrics-logins": _logins}
+        parts = {
+            "metrics-outbox": _outbox, "metrics-letters": _letters, "metrics-logins": _logins, "metrics-timers": _timers
+        }  # fmt: skip
         if settings.DISTRIBUTED:
             parts["metrics-bridge"] = _bridge
         answers = asker().ask(parts)
@@ -62,6 +65,11 @@ def _outbox() -> list[Metric]:
         GaugeMetricFamily("nebengjek_outbox_age_seconds", "How long the oldest of them waits.", waiting.age),
         GaugeMetricFamily("nebengjek_outbox_given_up", "Events that were given up.", given_up()),
     ]
+
+
+def _timers() -> list[Metric]:
+    text = "By how much the oldest thing that is due is late."
+    return [GaugeMetricFamily("nebengjek_timers_overdue_seconds", text, overdue())]
 
 
 def _letters() -> list[Metric]:
@@ -91,10 +99,11 @@ def _bridge() -> list[Metric]:
         active.add_metric([str(shard)][: len(labels)], float(status.is_active))
         if status.lag is not None:
             lag.add_metric([str(shard)][: len(labels)], status.lag)
-    held = float(bool(statuses[0].trouble))
+    held, stuck = float(bool(statuses[0].trouble)), max(status.stuck for status in statuses)
     shown: list[Metric] = [
         active,
         GaugeMetricFamily("nebengjek_bridge_held", "1 while NATS takes no events of the active bridge.", held),
+        GaugeMetricFamily("nebengjek_bridge_stuck_seconds", "For how long messages wait and none moves.", stuck),
         *([lag] if lag.samples else []),
     ]
     if count > 1:

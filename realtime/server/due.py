@@ -49,6 +49,11 @@ class DueLoop:
             self._loop.call_soon_threadsafe(self._woken.set)
 
 
+def overdue() -> float:
+    """Return by how many seconds the oldest thing that is due is late; 0 where nothing is."""
+    return max(0.0, -seconds_until_due())
+
+
 def seconds_until_due() -> float:
     """Return in how many seconds something is due; at most `LONGEST_SLEEP`, and no more than 0 when it is due now."""
     due = next_due()

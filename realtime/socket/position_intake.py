@@ -61,6 +61,11 @@ class TrackBuffer:
         self._drivers: dict[UUID, UUID] = {}  # of the rides of which a driver's report is not in the database
         self._lock = asyncio.Lock()  # held while reports are neither here nor in the database
 
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest of them came in, in seconds since 1970; for any thread."""
+        return min((own[0].fix.received_at for own in tuple(self._waiting.values()) if own), default=None)
+
     def add(self, ride_id: UUID, report: Report, driver_id: UUID | None = None) -> None:
         """Take a report of somebody on a ride; of its driver with the driver's id."""
         self._waiting[ride_id].append(report)

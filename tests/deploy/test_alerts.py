@@ -25,6 +25,7 @@ ALERTS: dict[str, dict[str, Any]] = {rule["alert"]: rule for group in GROUPS for
 CASES = BASE_DIR / "tests" / "deploy" / "alerts_test.yml"
 RUNBOOK = (BASE_DIR / "docs" / "runbook.md").read_text()
 SECTIONS = dict(re.findall(r"^### (.+)\n((?:(?!^##).*\n?)*)", RUNBOOK, re.MULTILINE))
+TEMPLATE = re.compile(r"\{\{ \$(?:value|labels\.\w+)(?: \| humanize(?:1024|Duration|Percentage|Timestamp)?)? \}\}")
 CONFIGS = ["prometheus.yml", "prometheus-kubernetes.yml"]
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="process_… metrics are shown on Linux only")
@@ -108,6 +109,14 @@ def test_annotations_use_labels_that_are_left(name: str) -> None:
     used = set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"])))
     kept = {label for labels in re.findall(r"by \(([^)]*)\)", rule["expr"]) for label in labels.split(", ")}
     assert used <= (kept if "sum" in rule["expr"] else {"job", "instance"})
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_annotations_are_templates_of_prometheus(name: str) -> None:
+    """A template that Prometheus cannot read would be the whole message."""
+    left = TEMPLATE.sub("", " ".join(ALERTS[name]["annotations"].values()))
+    assert "{{" not in left
+    assert "}}" not in left
 
 
 def test_alerts_and_runbook_are_the_same() -> None:

@@ -1,5 +1,6 @@
 """What a bridge says of its lag, on real NATS and Valkey."""
 
+import time
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -40,6 +41,28 @@ async def test_the_lag_is_what_is_in_the_stream_and_not_delivered(distributed: N
     await context.purge_stream(STREAM)  # what nobody can deliver any more is not waited for
     await report_status(context)
     assert read_status().lag == 0
+
+
+async def test_standing_still_is_said(distributed: None, nats_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages that wait are no trouble while others are delivered."""
+    context = nats_client.jetstream()
+    info = await ensure_stream(context)
+    await context.add_consumer(STREAM, ConsumerConfig(durable_name=DURABLE))
+    now = time.monotonic()
+
+    async def stuck(seconds: float) -> float:
+        monkeypatch.setattr("realtime.bridge.status.time.monotonic", lambda: now + seconds)
+        await report_status(context)
+        return read_status().stuck
+
+    assert await stuck(0) == 0
+    for _ in range(5):
+        await context.publish("match.found", b"{}")
+    assert [await stuck(seconds) for seconds in (1, 2, 9)] == [1, 2, 9]
+    await async_redis().set(position_key(stream_id(info)), 3)
+    assert [await stuck(seconds) for seconds in (10, 12)] == [0, 2]
+    await async_redis().set(position_key(stream_id(info)), 5)
+    assert await stuck(20) == 0
 
 
 async def test_the_trouble_of_the_active_bridge_ends(distributed: None, nats_client: Client) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import sqlite3
 import time
 from contextlib import closing
@@ -10,8 +11,9 @@ import redis
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from common.clock import shared_clock, steady
 from common.redis import sync_redis, sync_shard
-from common.roll import KEY
+from common.roll import KEY, Roll
 from devservers.servers import ValkeyServer
 from events.models import OutboxEvent
 from realtime.bridge import status
@@ -21,8 +23,14 @@ from realtime.operations import health
 from realtime.operations.health import details, readiness
 from realtime.server.background import Background
 from realtime.socket.nats_publisher import Link
+from realtime.socket.position_intake import track_buffer
+from rides.metering.fixes import Fix
+from rides.models import Match
+from rides.services.tracks import Report
+from tests.cast import propose
 from tests.fault_proxy import FaultProxy
 from tests.redis_faults import REFUSALS
+from users.models import User
 from users.presence import Presence, presence
 
 
@@ -54,6 +62,8 @@ def test_one_process_names_what_it_stands_on(transactional_db: None, running: No
         "background": {"ok": True},
         "serving": {"ok": True},
         "outbox": {"ok": True, "backlog": 0, "age": 0.0},
+        "timers": {"ok": True, "overdue": 0.0},
+        "tracks": {"ok": True, "age": 0.0},
         "clock": {"ok": True, "skew": 0.0},
         "connections": {"ok": True, "total": 0, "stale": 0},
     }
@@ -83,6 +93,11 @@ def test_without_nats_it_is_not_well(transactional_db: None, distributed: None) 
             {LEASE: "x", status._KEY: 0, status._TROUBLE: "full"},
             {"ok": False, "active": True, "lag": 0, "error": "events are waiting: full"},
         ),
+        ({LEASE: "x", status._KEY: 9, status._STUCK: 4.9}, {"ok": True, "active": True, "lag": 9}),
+        (
+            {LEASE: "x", status._KEY: 9, status._STUCK: 5.1},
+            {"ok": False, "active": True, "lag": 9, "error": "nothing was delivered for 5 s"},
+        ),
     ],
 )
 def test_a_bridge_must_be_at_work_and_near(
@@ -100,6 +115,33 @@ def test_a_silent_process_is_named(transactional_db: None, distributed: None) ->
     client.zadd(KEY, {"web a:1": client.time()[0] - 5})
     found = details()["processes"]
     assert (found["ok"], list(found["silent"])) == (False, ["web a:1"])
+
+
+def test_a_process_with_a_wrong_clock_is_named(transactional_db: None, distributed: None) -> None:
+    """Whichever it is: the clock of the one who is asked says nothing of the others."""
+    shared_clock()._ahead = time.time() - steady() - 3600
+    asyncio.run(Roll("bridge").beat())
+    assert details()["processes"] == {"ok": False, "clocks": [f"{Roll('bridge').name} (+3600 s)"]}
+
+
+def test_what_is_overdue_is_named(transactional_db: None, dewi: User, putri: User) -> None:
+    """Nobody does it: a dispatcher that hangs, or none."""
+    match = propose(dewi, putri)
+    for late, good in ((9, True), (11, False)):
+        Match.objects.update(expires_at=timezone.now() - timedelta(seconds=late))
+        found = details()["timers"]
+        assert (found["ok"], int(found["overdue"])) == (good, late)
+    match.delete()
+    assert details()["timers"]["ok"]
+
+
+def test_points_that_are_not_written_are_named(transactional_db: None) -> None:
+    """One ride that always fails does not look like an outage of the database."""
+    for late, good in ((9, True), (11, False)):
+        fix = Fix(0, 0, time.time() - late)
+        track_buffer().add(UUID(int=late), Report(fix, fix.received_at))
+        found = details()["tracks"]
+        assert (found["ok"], int(found["age"])) == (good, late)
 
 
 def test_an_event_must_not_wait_too_long(transactional_db: None, settings: Any) -> None:

@@ -12,9 +12,11 @@ from realtime.bridge import status
 from realtime.bridge.lease import KEY as LEASE
 from realtime.operations import prometheus as module
 from realtime.operations.prometheus import exposition
+from rides.models import Match
+from tests.cast import propose
 from tests.metrics import Samples, read_metrics, value_of
 from users.codes import code_create
-from users.models import Suspicion
+from users.models import Suspicion, User
 from users.tallies import tally_add
 
 
@@ -40,9 +42,10 @@ def test_what_cannot_be_known_is_left_out(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(module, "codes_of_the_hour", fail)
     monkeypatch.setattr(module, "letters_waiting", fail)
     monkeypatch.setattr(module, "tallies", fail)
+    monkeypatch.setattr(module, "overdue", fail)
     monkeypatch.setattr(module, "readiness", dict)
     assert value_of(samples(), "connections", role="driver") == 0
-    for name in ("outbox_backlog", "codes_last_hour", "dead_letters", "suspicions_total"):
+    for name in ("outbox_backlog", "codes_last_hour", "dead_letters", "suspicions_total", "timers_overdue_seconds"):
         with pytest.raises(KeyError):
             value_of(samples(), name)
 
@@ -63,9 +66,10 @@ def test_the_bridge_is_shown_where_there_may_be_one(transactional_db: None, redi
     assert value_of(samples(), "bridge_active") == 0
     with pytest.raises(KeyError):
         value_of(samples(), "bridge_lag")
-    sync_redis().mset({LEASE: "somebody", status._KEY: 7})
+    sync_redis().mset({LEASE: "somebody", status._KEY: 7, status._STUCK: 8.5})
     assert value_of(samples(), "bridge_active") == 1
     assert value_of(samples(), "bridge_lag") == 7
+    assert value_of(samples(), "bridge_stuck_seconds") == 8.5
 
 
 def test_a_process_is_shown_by_itself_but_not_where_it_is_one_of_many(
@@ -74,6 +78,14 @@ def test_a_process_is_shown_by_itself_but_not_where_it_is_one_of_many(
     assert "process_cpu_seconds_total" in exposition().decode()
     settings.METRICS_FOLDER = str(tmp_path)
     assert "process_cpu_seconds_total" not in exposition().decode()
+
+
+def test_what_is_overdue_is_shown(transactional_db: None, dewi: User, putri: User) -> None:
+    """Nothing is as a rule."""
+    match = propose(dewi, putri)
+    assert value_of(samples(), "timers_overdue_seconds") == 0
+    Match.objects.filter(pk=match.pk).update(expires_at=timezone.now() - timedelta(seconds=40))
+    assert 40 <= value_of(samples(), "timers_overdue_seconds") < 60
 
 
 def test_what_was_given_up_is_shown(transactional_db: None) -> None:
