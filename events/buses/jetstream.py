@@ -18,7 +18,7 @@ from nats.js.api import PubAck
 from nats.js.errors import APIError
 
 from common.errors import brief
-from common.nats import ANSWER_TIMEOUT, AWAY
+from common.nats import AWAY
 from common.shards import shard_of
 from common.tracing import TRACE_HEADER
 from events.buses.base import BusUnavailable, Handler, Refused, Skipper
@@ -37,6 +37,9 @@ from events.stream import (
 
 INTERNAL = ("user.revoked",)
 """Subjects that are not published to other services."""
+
+PUBLISH_TIMEOUT = 3.0
+"""Seconds for the stream to take a message: health must name one that takes nothing within five."""
 
 REFUSALS = (10054, 10097)
 """Error codes of JetStream for a message, or its headers, that are larger than the stream allows."""
@@ -68,7 +71,7 @@ class JetStreamBus:
 
     def __init__(self, client: Client, deliver: Handler, skip: Skipper, delivered: Delivered, *, newest: int) -> None:
         self._client = client
-        self._context = client.jetstream(timeout=ANSWER_TIMEOUT)
+        self._context = client.jetstream(timeout=PUBLISH_TIMEOUT)
         self._deliver, self._skip, self._delivered = deliver, skip, delivered
         self._newest = newest
         self._last: dict[str, int] = {}
