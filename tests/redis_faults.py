@@ -54,6 +54,7 @@ def without_replicas(server: ValkeyServer, client: redis.Redis) -> Undo:
 def without_disk(server: ValkeyServer, client: redis.Redis) -> Undo:
     """Fail to save, and therefore take no more writes: MISCONF."""
     client.config_set("save", "3600 1")
+    (server.data / "dump.rdb").unlink(missing_ok=True)  # of the last time
     (server.data / "dump.rdb").mkdir()  # a file cannot take its place
     client.set("changed", 1)
     client.bgsave()
