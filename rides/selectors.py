@@ -173,22 +173,42 @@ def ride_is_abandoned(ride_id: UUID, user_id: UUID) -> bool:
 
 def ride_under_way(user_id: UUID) -> CurrentRide | None:
     """Return the ride that a user's positions belong to: the current one, else a driver's that ended lately."""
-    ride = Ride.objects.filter(
-        Q(driver_id=user_id) | Q(passenger_id=user_id), status__in=(RideStatus.PICKUP, RideStatus.ONGOING)
-    ).first()
-    if ride is None:
+    row = _UNDER_WAY.first(user_id, user_id)
+    if row is None:
         return _ride_just_ended(user_id)
-    is_driver = ride.driver_id == user_id
-    other = ride.passenger_id if is_driver else ride.driver_id
-    return CurrentRide(ride.pk, other, ride.status, is_driver)
+    ride_id, driver_id, passenger_id, status = row
+    is_driver = driver_id == user_id
+    return CurrentRide(ride_id, passenger_id if is_driver else driver_id, status, is_driver)
 
 
 def _ride_just_ended(driver_id: UUID) -> CurrentRide | None:
-    ended = Ride.objects.filter(driver_id=driver_id, status__in=DRIVEN, arrived_at__gte=clock.now() - BACKLOG)
-    ride = ended.order_by("-created_at").first()
-    if ride is None or ride.arrived_at is None:
+    row = _JUST_ENDED.first(driver_id, clock.now() - BACKLOG)
+    if row is None:
         return None
-    return CurrentRide(ride.pk, ride.passenger_id, ride.status, is_driver=True, ended_at=ride.arrived_at.timestamp())
+    ride_id, passenger_id, status, arrived_at = row
+    return CurrentRide(ride_id, passenger_id, status, is_driver=True, ended_at=arrived_at.timestamp())
+
+
+_UNDER_WAY = Prepared(
+    UUID,
+    UUID,
+    build=lambda driver, passenger: (
+        Ride.objects.filter(
+            Q(driver_id=driver) | Q(passenger_id=passenger), status__in=(RideStatus.PICKUP, RideStatus.ONGOING)
+        )
+        .order_by("pk")
+        .values_list("pk", "driver_id", "passenger_id", "status")[:1]
+    ),
+)
+_JUST_ENDED = Prepared(
+    UUID,
+    datetime,
+    build=lambda driver, since: (
+        Ride.objects.filter(driver_id=driver, status__in=DRIVEN, arrived_at__gte=since)
+        .order_by("-created_at")
+        .values_list("pk", "passenger_id", "status", "arrived_at")[:1]
+    ),
+)
 
 
 def passengers_searching(passenger_ids: Collection[UUID]) -> set[UUID]:
