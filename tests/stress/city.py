@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from itertools import cycle
+from itertools import cycle, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ async def disturb(
 
     One at a time, at fixed times: how long it takes until something runs again makes no fault rarer.
     """
-    targets = list(_targets(topology, options.only))
+    targets = _alternating(list(_targets(topology, options.only)))
     faults = options.faults or list(FAULTS)
     pause = options.every / len(targets) / len(faults)
     due = time.monotonic()
@@ -145,6 +145,13 @@ def _family(target: Target) -> list[psutil.Process]:
         raise psutil.NoSuchProcess(0)
     root = psutil.Process(process.pid)
     return [root, *root.children(recursive=True)]
+
+
+def _alternating(targets: list[tuple[str, Target]]) -> list[tuple[str, Target]]:
+    """Put something else between two web processes: all phones of one come back at once, and go to the others."""
+    webs = [target for target in targets if target[0].startswith("web")]
+    others = [target for target in targets if target not in webs]
+    return [target for pair in zip_longest(webs, others) for target in pair if target is not None]
 
 
 def _targets(topology: Topology, only: str | None) -> Iterator[tuple[str, Target]]:
