@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import AsyncIterator
 from itertools import chain
 from typing import Any
@@ -122,6 +123,7 @@ class CityDriver(CityPerson, Driver):
         self._ride: Driven | None = None
         self._fixed = self.place
         """Where the phone had its last fix."""
+        self._told_at = time.monotonic()
         self._errands: set[asyncio.Task[None]] = set()
 
     async def live(self) -> None:
@@ -232,7 +234,8 @@ class CityDriver(CityPerson, Driver):
 
     async def _tell_fix(self) -> bool:
         """Tell the fix of now, and return whether there was one."""
-        seconds = self.habits.report_interval * self.habits.speed
+        now = time.monotonic()
+        seconds, self._told_at = (now - self._told_at) * self.habits.speed, now  # noise needs time to become another
         fix = self.gps.fix(Step(self.place, self._covered), self.phone.now(), seconds)
         if fix is not None:
             if self._ride is not None:
