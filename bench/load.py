@@ -151,7 +151,16 @@ def masked(payload: bytes, opcode: int = 1) -> bytes:
 class Crowd:
     """The sockets of many people at one server."""
 
-    def __init__(self, port: int, dialect: Dialect, people: Sequence[Person], secret: str) -> None:
+    def __init__(
+        self,
+        port: int,
+        dialect: Dialect,
+        people: Sequence[Person],
+        secret: str,
+        hear: Callable[[bytes], bool] = lambda _: False,
+    ) -> None:
+        """`hear` gets each text first, and returns whether it was for it."""
+        self._hear = hear
         self._port, self._dialect, self._secret = port, dialect, secret
         self.people = people
         self.sockets: dict[UUID, Socket] = {}
@@ -229,6 +238,8 @@ class Crowd:
         return "\r\n".join([*lines, "", ""]).encode()
 
     def _take(self, socket: Socket, text: bytes) -> None:
+        if self._hear(text):
+            return
         if NOTIFICATION in text:
             self.heard += 1
             found = SENT_AT.search(text)

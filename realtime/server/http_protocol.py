@@ -34,6 +34,8 @@ MOST_PIPELINED = 16
 LINGER = 2.0
 """Seconds in which the rest of a refused request is thrown away: closing at once would also lose the answer."""
 
+NO_ROOM = "Too many connections at the moment."
+
 RETRY_AFTER = 5
 """Seconds after which a client that found no room may try again."""
 
@@ -68,8 +70,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._request_clock.start(settings.WS_HANDSHAKE_TIMEOUT)
         else:
             self._refused = True
-            text = "Too many connections at the moment."
-            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, text, retry_after=RETRY_AFTER)
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, NO_ROOM, retry_after=RETRY_AFTER)
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -17,7 +17,7 @@ from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooMany
 from realtime import metrics
 from realtime.contract.frames import CloseCode
 from realtime.server.admission import State, address_of_peer
-from realtime.server.http_protocol import answer
+from realtime.server.http_protocol import NO_ROOM, RETRY_AFTER, answer
 from realtime.server.timer import Timer
 from realtime.socket.position_pacing import Pace
 from realtime.socket.rate_limits import TokenBucket
@@ -304,9 +304,13 @@ class Protocol(WebSocketsSansIOProtocol):
         self._abort()
 
     def _give_up(self) -> None:
-        """End a handshake that takes too long, or one that was refused and whose client does not go."""
-        if not self.handshake_complete and not self.conn.eof_sent:
-            self.send_500_response()
+        """End a handshake for which we take too long, or one that was refused and whose client does not go."""
+        if not self.handshake_complete and not self.conn.eof_sent and self.initial_response is None:
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            self.conn.send_response(self.conn.reject(status, ""))  # for its state; what we say stands in the contract
+            self.conn.data_to_send()
+            metrics.answered(status)
+            self.transport.write(answer(status, NO_ROOM, retry_after=RETRY_AFTER))
         self.transport.close()
         self.loop.call_later(CLOSE_GRACE, self._abort)
 

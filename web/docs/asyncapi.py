@@ -17,6 +17,7 @@ from common.errors import SECURITY_MESSAGE, ErrorCode
 from common.schemas import Schema, schema_of
 from realtime.contract.frames import CloseCode, CommandId
 from realtime.contract.messages import Ack, Error
+from realtime.server.http_protocol import NO_ROOM, RETRY_AFTER
 from web.docs.contract import FrameType, camel, commands, data_schemas, messages
 from web.docs.prose import prose
 
@@ -145,10 +146,10 @@ def handshake_answers() -> list[dict[str, Any]]:
         _answer(431, "Headers that are too large.", {}, refused, "Request Header Fields Too Large."),
         _answer(
             503,
-            "The server has no room for more connections.",
-            {"Retry-After": "5"},
+            "The server has no room for more connections, or no time to let this one in within `WS_HANDSHAKE_TIMEOUT`.",
+            {"Retry-After": str(RETRY_AFTER)},
             limited,
-            "Too many connections at the moment.",
+            NO_ROOM,
         ),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import struct
 from collections.abc import AsyncIterator
@@ -104,6 +105,23 @@ async def test_fragments_with_content_are_no_flood(raw: RawSocket) -> None:
         raw.send(message * 50)
         for _ in range(50):
             assert await raw.read_frame() == (TEXT, b"x" * 32)
+
+
+async def test_a_handshake_that_we_have_no_time_for_is_told_to_come_again(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where there is no room: 503 with `Retry-After`, not a 500 that nobody understands."""
+    settings.WS_HANDSHAKE_TIMEOUT = SOON
+    async with serving() as host:
+        raw = await RawSocket.connect(host)
+        raw.send(handshake(host, "token", "/never/"))
+        async with within():
+            head, _, body = (await raw.reader.read(-1)).partition(b"\r\n\r\n")
+        raw.close()
+        assert caplog.records == []
+    assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"\r\nretry-after: 5\r\n" in head + b"\r\n"
+    assert json.loads(body) == {"code": "RATE_LIMIT", "message": "Too many connections at the moment."}
 
 
 async def test_a_flood_before_the_handshake_is_done_is_cut(host: str, caplog: pytest.LogCaptureFixture) -> None:
