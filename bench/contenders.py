@@ -112,7 +112,7 @@ def contenders() -> list[Contender]:
     """Return all of them, in the order in which each round runs them; the Go peer where `GO_PEER` names it."""
     found = [
         Contender("NebengJek, SQLite", _embedded),
-        Contender("NebengJek, PostgreSQL + Valkey + NATS", _distributed),
+        Contender("NebengJek, PostgreSQL + Valkey + NATS", distributed),
         Contender("bare ASGI (the limit)", _bare_asgi),
         Contender("Channels tutorial", _stock_channels),
         Contender("python-socketio", _socket_io),
@@ -133,8 +133,9 @@ def _embedded(folder: Path, users: int) -> Iterator[Running]:
 
 
 @contextmanager
-def _distributed(folder: Path, users: int) -> Iterator[Running]:
-    with Topology(folder, webs=1, bridges=1, **PRODUCTION) as topology:
+def distributed(folder: Path, users: int, workers: int = 1) -> Iterator[Running]:
+    """Start the whole system; the processor time of several workers is not theirs but that of who watches over them."""
+    with Topology(folder, webs=1, bridges=1, **PRODUCTION).with_workers(workers) as topology:
         _make_people(topology.webs[0], users)
         running = _ours(topology.webs[0])
         running.pids |= {"bridge": _pid(topology.bridges[0])}

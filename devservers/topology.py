@@ -55,6 +55,12 @@ class Topology:
         self.postgres.template = template
         return self
 
+    def with_workers(self, count: int) -> Self:
+        """Let each of the `webs` be so many processes behind its port."""
+        for web in self.webs:
+            web.command = ("manage.py", "serve", "--workers", str(count), *web.command[2:])
+        return self
+
     @property
     def processes(self) -> list[ServerProcess]:
         """All processes of ours, in the order in which they start."""

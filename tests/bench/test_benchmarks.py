@@ -32,6 +32,7 @@ TINY = {
     "tracks": ("--rides 1 --kind bends --seed 2", "no noise"),
     "quotes": ("--quotes 8 --tariffs 2", "48 kept"),
     "shards": ("--users 4 --rounds 3 --turns 1", "Two shards beside one, into the streams"),
+    "workers": ("--rounds 1 --workers 2 --tiny", "| whole rides per second | "),
     "writers": ("--seconds 2 --rate 20", "0 times a database was locked; 0 errors"),
 }
 """Of each benchmark: options, and what it must print."""
