@@ -120,7 +120,7 @@ async def disturb(
     pause = options.every / len(targets) / len(faults)
     due = time.monotonic()
     for turn, (name, target) in enumerate(cycle(targets)):
-        fault = faults[(turn + turn // len(targets)) % len(faults)]
+        fault = faults[(turn % len(targets) + turn // len(targets)) % len(faults)]  # another one in each round
         due = max(due + pause, time.monotonic())
         if await _wait(enough, due - time.monotonic()):
             return
