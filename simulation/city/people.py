@@ -215,14 +215,12 @@ class CityDriver(CityPerson, Driver):
         start = self.streets.nearest(self.place)
         way = self.streets.way(start, self.streets.nearest(target))
         hurry_by = HURRY if hurry else 1.0
-        steps = self.streets.drive(
-            way, interval=self.habits.report_interval, speed=self.habits.speed * hurry_by, rng=self.rng
-        )
-        for step in chain(
-            [Step(self.streets.place(start))], steps
-        ):  # first back to the crossing, where one was stopped
+        interval, speed = self.habits.report_interval, self.habits.speed * hurry_by
+        steps = self.streets.drive(way, interval=interval, speed=speed, rng=self.rng)
+        crossing = Step(self.streets.place(start))  # where one was stopped, one first goes back to it
+        for step in chain([crossing], steps):
             self.place, self._covered = step.place, step.covered
-            await asyncio.sleep(self.habits.report_interval / hurry_by)
+            await asyncio.sleep(interval / hurry_by)
             if ride_id in self.called_off:
                 self.place, self._covered = self.streets.place(self.streets.nearest(self.place)), False
                 raise RideCancelled(f"by the {self.called_off[ride_id]}")
@@ -242,9 +240,8 @@ class CityDriver(CityPerson, Driver):
                 self._ride.line_km += distance_km(self._fixed, self.place)
             self._fixed = self.place
             place, more = self._as_told(fix.place)
-            await self.phone.location_update(
-                **as_data(place), timestamp=fix.timestamp, accuracy=fix.accuracy, **more
-            )  # fmt: skip
+            more["accuracy"] = fix.accuracy
+            await self.phone.location_update(**as_data(place), timestamp=fix.timestamp, **more)
         return fix is not None
 
     def _as_told(self, place: GeoPoint) -> tuple[GeoPoint, dict[str, float]]:
