@@ -34,6 +34,9 @@ OFFER_SECONDS = (3.0, 10.0)
 
 SHOWN = 20
 
+FARE_SHARE, FARE_SHARE_OF_BLOCKS, BLOCKS_BECOME_STEPS = 0.05, 0.25, 10.0
+"""How far a fare may be off the road, up to a pace and above it: a corner looks like noise there, a block a step."""
+
 MATCHING = ("MATCH_", "OFFER_", "LOCATION_MAX_AGE", "SEARCH_", "TIMERS_INTERVAL")
 """How the names of settings begin that make a policy of matching."""
 
@@ -117,7 +120,7 @@ class CityRun:
         city = CityPlan(
             urls=tuple(plan.url.split(",")), drivers=plan.drivers, passengers=plan.passengers, rides=plan.rides,
             speed=plan.speed, seed=plan.seed, hurries=self._hurries, over=self._over, limit=self._limit,
-            promises=promises(), log=self._log, map=self._map, mix=mix,
+            promises=promises(plan.speed), log=self._log, map=self._map, mix=mix,
         )  # fmt: skip
         gc.set_threshold(50_000, 50, 200)  # what is kept of a run is never garbage, and looking at it takes seconds
         with tqdm(total=plan.rides, unit="ride") as bar:
@@ -151,14 +154,15 @@ def _write_into(place: str, text: str) -> None:
         raise CommandError(f"--into {place}: {exc}") from exc
 
 
-def promises() -> Promises:
-    """Return what the settings promise."""
+def promises(speed: float) -> Promises:
+    """Return what the settings promise, and the meter of vehicles that are so many times faster than in town."""
     attempts, response = settings.MATCH_MAX_ATTEMPTS, settings.MATCH_RESPONSE_TIMEOUT.total_seconds()
     between = max(settings.MATCH_SEARCH_INTERVAL, settings.MATCH_WINDOW).total_seconds()
     least, most = OFFER_SECONDS
     return Promises(
         search=attempts * (response + between) + SLACK,
         offer=min(most, max(least, response / 2)),
+        fare_share=FARE_SHARE if speed <= BLOCKS_BECOME_STEPS else FARE_SHARE_OF_BLOCKS,
     )
 
 

@@ -58,11 +58,12 @@ def test_a_run_that_was_stopped_has_failed(monkeypatch: pytest.MonkeyPatch, sett
 
 def test_the_promise_of_a_search_follows_the_settings(settings: Any) -> None:
     """A search may take all its attempts, and an offer half of the time in which it can be answered."""
-    before = city.promises()
+    before = city.promises(1)
     settings.MATCH_MAX_ATTEMPTS *= 2
-    assert city.promises().search > before.search * 1.5
+    assert city.promises(1).search > before.search * 1.5
     settings.MATCH_RESPONSE_TIMEOUT = timedelta(seconds=8)
-    assert (before.offer, city.promises().offer) == (10, 4)
+    assert (before.offer, city.promises(1).offer) == (10, 4)
+    assert [city.promises(speed).fare_share for speed in (1, 10, 11)] == [0.05, 0.05, 0.25]
 
 
 @pytest.mark.parametrize(
