@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
@@ -45,6 +46,7 @@ def _keep_no_log() -> None:
     """
     if settings.LOG_LEVEL != "DEBUG":
         connection.make_debug_cursor = connection.make_cursor  # type: ignore[assignment,method-assign]
+        connection.queries_log = deque(maxlen=0)  # BEGIN and COMMIT are noted without a cursor
 
 
 async def in_write_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

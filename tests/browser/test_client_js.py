@@ -11,6 +11,8 @@ from typing import Any
 
 import jwt
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from playwright.sync_api import Page
 
 from devservers.web import ServerProcess
@@ -573,6 +575,41 @@ def test_the_queue_is_bounded(page: Page) -> None:
         """,
     )
     assert result == ["TypeError", None, "CommandExpired", False, "AbortError", "QueueFull"]
+
+
+CODE_UNITS = st.integers(0, 0xFFFF) | st.sampled_from([0x00, 0x22, 0x5C, 0x2028, 0xD83D, 0xDE00, 0xFFFF])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(st.lists(CODE_UNITS, max_size=12), min_size=1, max_size=8))
+def test_any_text_is_answered_or_refused_at_once(page: Page, texts: list[list[int]]) -> None:
+    """Whatever somebody types, nothing behind it waits: half a character fails alone, the rest reaches the server."""
+    result = run(
+        page,
+        """
+        if (!globalThis.one) {
+            globalThis.one = makeClient(await logIn()).client;
+            await globalThis.one.connect();
+        }
+        const names = argument.map(async (units) => {
+            const reason = String.fromCharCode(...units);
+            return (await refusal(globalThis.one.rideCancel({ ride_id: crypto.randomUUID(), reason })))?.name;
+        });
+        return Promise.all(names);
+        """,
+        texts,
+    )
+    for units, name in zip(texts, result, strict=True):
+        assert name in ({"NotFound", "ValidationFailed"} if is_text(units) else {"TypeError"}), units
+
+
+def is_text(units: list[int]) -> bool:
+    """Return whether these are whole characters of UTF-16."""
+    try:
+        b"".join(unit.to_bytes(2, "little") for unit in units).decode("utf-16-le")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def test_events_can_be_iterated_over(page: Page) -> None:

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, connection, connections, transaction
 
 from common import threads
 from common.threads import in_read_thread, in_write_thread
@@ -30,7 +30,8 @@ async def test_arguments_results_and_errors_come_through() -> None:
 
 async def test_with_debug_on_no_log_of_queries_is_kept(settings: Any) -> None:
     def queries() -> int:
-        User.objects.count()
+        with transaction.atomic():
+            User.objects.count()
         return len(connection.queries_log)
 
     settings.DEBUG = True

@@ -248,8 +248,8 @@ async def test_health_covers_all_processes(many: Many) -> None:
     assert health["connections"] == {"ok": True, "total": 3, "stale": 0}
     assert health["bridge"] == {"ok": True, "active": True, "lag": 0}
     assert {name for name, check in health.items() if name != "status" and check["ok"]} == {
-        "database", "background", "serving", "outbox", "clock", "connections", "redis", "nats", "bridge",
-        "processes",
+        "database", "background", "serving", "outbox", "timers", "tracks", "clock", "connections", "redis", "nats",
+        "bridge", "processes",
     }  # fmt: skip
     for client in clients:
         await client.hang_up()

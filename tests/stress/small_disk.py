@@ -33,7 +33,9 @@ class SmallDisk(Process):
         """Mount it."""
         process = self._launch([*APART, "sh", "-c", MOUNT % SIZE, str(self.folder)], stdout=subprocess.PIPE)
         assert process.stdout is not None
-        if process.stdout.readline() != b"mounted\n":
+        with process.stdout as said:
+            mounted = said.readline() == b"mounted\n"
+        if not mounted:
             self.kill()
             raise ProcessError(self.report("cannot be mounted"))
         return self
