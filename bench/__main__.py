@@ -27,8 +27,8 @@ from nebengjek.settings import BASE_DIR
 
 DRIVERS = (1_000, 10_000, 100_000)
 ROWS = ("memory", "connects", "inbound", "burst", "pace", "idle", "crowd", "rides", "ridden", "storm")
-STEPS = 11
-"""About how many things are measured of a contender; for the progress bar."""
+STEPS = 7
+"""About how many things are measured of a contender, ours and peers; for the progress bar."""
 
 
 def measure_one(contender: Contender, size: Size, rows: Sequence[str], progress: tqdm[Any]) -> Figures:
