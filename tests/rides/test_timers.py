@@ -11,6 +11,16 @@ from tests.cast import book, propose, stand_by, start, told, told_types
 from users.models import User
 
 
+@pytest.fixture
+def expired(dewi: User, joko: User, putri: User, sari: User) -> tuple[Match, Match]:
+    """Two offers that nobody has answered in time, the one that comes first before the other."""
+    first, second = propose(dewi, putri), propose(joko, sari)
+    for seconds, match in ((1, first), (0, second)):
+        Match.objects.filter(pk=match.pk).update(expires_at=timezone.now() - timedelta(seconds=seconds))
+    Finder.objects.update(due_at=timezone.now() + timedelta(hours=1))
+    return first, second
+
+
 def test_nothing_is_done_before_its_time(dewi: User, putri: User) -> None:
     propose(dewi, putri)
     assert timers.run_due() == 0
@@ -28,13 +38,9 @@ def test_what_is_due_expires_and_the_search_goes_on(dewi: User, joko: User, putr
 
 
 def test_one_that_fails_does_not_keep_the_others_waiting(
-    dewi: User, joko: User, putri: User, sari: User, monkeypatch: pytest.MonkeyPatch
+    expired: tuple[Match, Match], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = propose(dewi, putri)
-    second = propose(joko, sari)
-    Match.objects.filter(pk=first.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
-    Match.objects.filter(pk=second.pk).update(expires_at=timezone.now())
-    Finder.objects.update(due_at=timezone.now() + timedelta(hours=1))
+    first, second = expired
 
     def fails_first(*, match_id: object) -> bool:
         if match_id == first.pk:
@@ -47,14 +53,9 @@ def test_one_that_fails_does_not_keep_the_others_waiting(
     assert Match.objects.get(pk=first.pk).status == "PENDING"
 
 
-def test_many_that_fail_starve_nobody(
-    dewi: User, joko: User, putri: User, sari: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_that_fail_starve_nobody(expired: tuple[Match, Match], monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole batch of them is left alone for a while, in which others have their turn; then it is tried again."""
-    first, second = propose(dewi, putri), propose(joko, sari)
-    for seconds, match in ((1, first), (0, second)):
-        Match.objects.filter(pk=match.pk).update(expires_at=timezone.now() - timedelta(seconds=seconds))
-    Finder.objects.update(due_at=timezone.now() + timedelta(hours=1))
+    first, second = expired
     tried: list[object] = []
 
     def fails(*, match_id: object) -> bool:
@@ -71,14 +72,9 @@ def test_many_that_fail_starve_nobody(
     assert tried[2:] == [first.pk]
 
 
-def test_an_outage_is_no_fault_of_a_row(
-    dewi: User, joko: User, putri: User, sari: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_outage_is_no_fault_of_a_row(expired: tuple[Match, Match], monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends the round, without a traceback for each row; a row that somebody holds lets the others go first."""
-    first, second = propose(dewi, putri), propose(joko, sari)
-    for seconds, match in ((1, first), (0, second)):
-        Match.objects.filter(pk=match.pk).update(expires_at=timezone.now() - timedelta(seconds=seconds))
-    Finder.objects.update(due_at=timezone.now() + timedelta(hours=1))
+    first, second = expired
 
     def is_held(*, match_id: object) -> bool:
         if match_id == first.pk:
