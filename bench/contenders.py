@@ -111,7 +111,7 @@ class Contender(msgspec.Struct, frozen=True):
 def contenders() -> list[Contender]:
     """Return all of them, in the order in which each round runs them; the Go peer where `GO_PEER` names it."""
     found = [
-        Contender("NebengJek, SQLite", _embedded),
+        Contender("NebengJek, SQLite", embedded),
         Contender("NebengJek, PostgreSQL + Valkey + NATS", distributed),
         Contender("bare ASGI (the limit)", _bare_asgi),
         Contender("Channels tutorial", _stock_channels),
@@ -121,8 +121,9 @@ def contenders() -> list[Contender]:
 
 
 @contextmanager
-def _embedded(folder: Path, users: int) -> Iterator[Running]:
-    server = ServerProcess(folder, "manage.py", "serve", "--port", str(free_port()), **PRODUCTION)
+def embedded(folder: Path, users: int, **env: str) -> Iterator[Running]:
+    """Start one process on SQLite."""
+    server = ServerProcess(folder, "manage.py", "serve", "--port", str(free_port()), **{**PRODUCTION, **env})
     server.migrate()
     _make_people(server, users)
     server.start()

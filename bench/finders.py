@@ -23,14 +23,12 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from bench.contenders import MAKE_PEOPLE, OURS, PRODUCTION, SECRET
+from bench.contenders import OURS, SECRET, Running, embedded
 from bench.load import Crowd, Person
 from bench.process import cpu_seconds
 from bench.report import centile, say
 from devservers.client import Client
 from devservers.patience import FACTOR, until
-from devservers.process import free_port
-from devservers.web import ServerProcess
 from realtime.server.admission import raise_descriptor_limit
 
 SOUTH_WEST = (-6.27, 106.75)
@@ -51,10 +49,10 @@ AT_ONCE = 20
 class Town:
     """Its drivers and passengers, and when each search began and reached a driver."""
 
-    def __init__(self, server: ServerProcess, drivers: int, searches: int, seed: int) -> None:
-        self._url, self._random = server.url, random.Random(seed)  # noqa: S311
+    def __init__(self, port: int, drivers: int, searches: int, seed: int) -> None:
+        self._url, self._random = f"http://127.0.0.1:{port}", random.Random(seed)  # noqa: S311
         people = [Person(2 * n + 1) for n in range(drivers)]
-        self.drivers = Crowd(int(server.command[-1]), OURS, people, SECRET, hear=self._hear)
+        self.drivers = Crowd(port, OURS, people, SECRET, hear=self._hear)
         self.passengers = [Person(2 * n + 2) for n in range(searches)]
         self.asked: dict[UUID, float] = {}
         self.offered: dict[UUID, float] = {}
@@ -119,18 +117,18 @@ class Town:
         return msgspec.json.encode({**frame, "id": str(uuid4())} if data else frame)
 
 
-async def measure(server: ServerProcess, options: argparse.Namespace) -> None:
+async def measure(running: Running, options: argparse.Namespace) -> None:
     """Let the town live, and print what came of it."""
     raise_descriptor_limit()
-    assert server.process
-    town = Town(server, options.drivers, options.searches, options.seed)
+    pid = running.pids["web"]
+    town = Town(running.port, options.drivers, options.searches, options.seed)
     await town.come()
     reporting = asyncio.create_task(town.report(options.every))
     await asyncio.sleep(min(options.every, 5))
-    town.reported, cpu, begun = 0, cpu_seconds(server.process.pid), time.perf_counter()
+    town.reported, cpu, begun = 0, cpu_seconds(pid), time.perf_counter()
     await town.search(options.rate)
     seconds = time.perf_counter() - begun
-    busy = (cpu_seconds(server.process.pid) - cpu) / seconds
+    busy = (cpu_seconds(pid) - cpu) / seconds
     reporting.cancel()
     waits = [1000 * (town.offered[one] - asked) for one, asked in town.asked.items() if one in town.offered]
     say(f"{town.reported / seconds:.0f} positions a second; server: {busy:.0%} of a core")
@@ -149,18 +147,12 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--searches", type=int, default=240, help="in all (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of all places (%(default)s)")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="bench-finders-") as folder:
-        command = ("manage.py", "serve", "--port", str(free_port()))
-        server = ServerProcess(Path(folder), *command, **{**PRODUCTION, "LOG_LEVEL": "WARNING"})
-        server.migrate()
-        made = server.manage("shell", "-v0", "-c", MAKE_PEOPLE.format(count=2 * max(options.drivers, options.searches)))
-        assert made.returncode == 0, made.stderr
-        server.start()
-        try:
-            asyncio.run(measure(server, options))
-        finally:
-            server.stop()
-            say("".join(server.output[-40:]))
+    users = 2 * max(options.drivers, options.searches)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-finders-") as folder,
+        embedded(Path(folder), users, LOG_LEVEL="WARNING") as running,
+    ):
+        asyncio.run(measure(running, options))
 
 
 if __name__ == "__main__":
