@@ -95,8 +95,7 @@ class Command(BaseCommand):
                 bridge.connection_was_lost()
 
         async def closed() -> None:
-            for bridge in bridges:
-                bridge.stop()
+            _stop(bridges)
 
         connecting = connect_to_nats("bridge", disconnected_cb=lost, closed_cb=closed)
         client = await unless_stopped(stopping, connecting)
@@ -114,12 +113,8 @@ class Command(BaseCommand):
             await close_async_redis()
 
     async def _work(self, bridges: Sequence[Bridge], share: Share, stopping: asyncio.Event, *, once: bool) -> None:
-        def stop(*_: object) -> None:
-            for bridge in bridges:
-                bridge.stop()
-
         stopped = asyncio.create_task(stopping.wait())
-        stopped.add_done_callback(stop)
+        stopped.add_done_callback(lambda _: _stop(bridges))
         running = [] if once else [asyncio.create_task(bridge.run()) for bridge in bridges]
         counting = [asyncio.create_task(share.run())] if len(bridges) > 1 else []
         try:
@@ -129,7 +124,7 @@ class Command(BaseCommand):
             await asyncio.gather(*running)
         finally:
             stopped.cancel()
-            stop()
+            _stop(bridges)
             await asyncio.gather(*running, return_exceptions=True)
             await end(*counting)
 
@@ -137,3 +132,8 @@ class Command(BaseCommand):
         for bridge in bridges:
             if not await bridge.run_once():
                 self.stdout.write("Another bridge is active and does this.")
+
+
+def _stop(bridges: Sequence[Bridge]) -> None:
+    for bridge in bridges:
+        bridge.stop()
