@@ -97,7 +97,13 @@ class UserConsumer(JsonSocket):
             warn=lambda warning: self.send_json(error(warning, None)),
         )
         send = (self.send_frame, self.send_json)
-        self.stream = NotificationStream(self.presence.connection_id, claims, *send, self.reset_positions)
+        self.stream = NotificationStream(
+            self.presence.connection_id,
+            claims,
+            *send,
+            reset_positions=self.reset_positions,
+            use_ride=self.intake.use_ride,
+        )
         self.commands = CommandHandler(claims, self.intake, self.use_token, self.stream.sync, self.stream.confirm)
         self.guard = SessionGuard(self, self.presence, self.stream, self.remind)
 

@@ -16,6 +16,7 @@ from realtime.delivery.history import Cursor, Notification, history
 from realtime.socket.receipts import ReceiptTracker, receipt_buffer
 from realtime.socket.session_ready import parse_resume, read_state, ready_frame
 from rides.events import RESETS_POSITIONS
+from rides.selectors import CurrentRide
 from users.tokens import Claims
 
 Frame = dict[str, Any]
@@ -30,7 +31,8 @@ class NotificationStream:
     """Where one connection is in the stream of its user: after number `forwarded` of the generation `epoch`.
 
     The channel layer may lose or repeat messages. What is missing is read from the history; what the history has not
-    either is replaced by the state. `reset_positions` is called before an event that makes older positions worthless.
+    either is replaced by the state. `reset_positions` is called before an event that makes older positions worthless,
+    `use_ride` with the ride of each state that is sent.
     """
 
     def __init__(
@@ -39,14 +41,16 @@ class NotificationStream:
         claims: Claims,
         send_frame: SendFrame,
         send_json: SendJson,
+        *,
         reset_positions: Callable[[], None],
+        use_ride: Callable[[CurrentRide | None], None],
     ) -> None:
         self.claims = claims
         self.epoch, self.forwarded = "", 0
         self.turn = asyncio.Lock()  # held while notifications may not be forwarded
         self._connection_id = connection_id
         self._send_frame, self._send_json = send_frame, send_json
-        self._reset_positions = reset_positions
+        self._reset_positions, self._use_ride = reset_positions, use_ride
         self._receipts = ReceiptTracker()
 
     async def begin(self, query_string: bytes) -> None:
@@ -112,7 +116,8 @@ class NotificationStream:
 
     async def _send_ready(self, epoch: str, seq: int, *, recovered: bool) -> None:
         """Send the state, and go on from this place in the stream."""
-        state = await in_read_thread(read_state, self.claims)
+        state, ride = await in_read_thread(read_state, self.claims)
+        self._use_ride(ride)
         frame = ready_frame(self.claims, self._connection_id, epoch, seq, recovered=recovered, state=state)
         await self._send_json(frame)
         self.epoch, self.forwarded = epoch, seq

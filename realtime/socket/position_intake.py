@@ -140,7 +140,10 @@ async def say_nothing(_: DomainError) -> None:
 
 
 class PositionIntake:
-    """Takes the positions of one connection. Its ride is read once, and again when something may have changed."""
+    """Takes the positions of one connection.
+
+    Its ride is that of the state that the client was sent, and is read again when something may have changed.
+    """
 
     def __init__(
         self,
@@ -160,6 +163,7 @@ class PositionIntake:
         self._passenger_kept_at = float("-inf")
         self._ride: CurrentRide | None = None
         self._ride_is_known = False
+        self._changes = 0
         self._bucket = TokenBucket(settings.WS_LOCATION_RATE, max(1, settings.WS_LOCATION_RATE))
         self._unplaced: deque[tuple[Fix, Whereabouts | None]] = deque(maxlen=UNPLACED_MAX)
         self._latest: tuple[str, dict[str, Any]] | None = None
@@ -169,7 +173,13 @@ class PositionIntake:
     def reset(self) -> None:
         """Read the ride again before the next position is handled, and drop the pending relay."""
         self._ride_is_known = False
+        self._changes += 1
         self._latest = None
+
+    def use_ride(self, ride: CurrentRide | None) -> None:
+        """Go on with a ride that was just read."""
+        self._ride, self._ride_is_known = ride, True
+        self._changes += 1
 
     async def report(self, update: LocationUpdate) -> None:
         """Take a position: for the track of a ride, and where it is plausible for the store and the other party."""
@@ -244,12 +254,10 @@ class PositionIntake:
 
     async def _current_ride(self) -> CurrentRide | None:
         while not self._ride_is_known:
-            self._ride_is_known = True  # before the read: a change during it makes us read again
-            try:
-                self._ride = await in_read_thread(ride_under_way, self._user_id)
-            except BaseException:
-                self._ride_is_known = False
-                raise
+            changes = self._changes
+            ride = await in_read_thread(ride_under_way, self._user_id)
+            if changes == self._changes:  # else what was read may be out of date
+                self.use_ride(ride)
         return self._ride
 
     def stop(self) -> None:

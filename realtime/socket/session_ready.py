@@ -15,7 +15,7 @@ from realtime.commands.routes import allowed_actions
 from realtime.contract.frames import unnumbered
 from realtime.contract.messages import Limits, RoleName, SessionReady, UserState
 from realtime.delivery.history import Cursor
-from rides.selectors import ride_is_abandoned, user_facts, user_state
+from rides.selectors import CurrentRide, ride_in_state, ride_is_abandoned, user_facts, user_state
 from users.tokens import Claims, check_account
 
 MAX_QUERY = 4096
@@ -45,8 +45,11 @@ def limits() -> Limits:
     )
 
 
-def read_state(claims: Claims) -> UserState:
-    """Return the state of a token's user; raise `Unauthorized` when the token has been revoked meanwhile."""
+def read_state(claims: Claims) -> tuple[UserState, CurrentRide | None]:
+    """Return the state of a token's user, and the ride that their positions belong to.
+
+    Raises `Unauthorized` when the token has been revoked meanwhile.
+    """
     facts = user_facts(claims.user_id, claims.role)
     check_account(claims, facts.account if facts else None)
     assert facts is not None
@@ -54,7 +57,8 @@ def read_state(claims: Claims) -> UserState:
     ride = state.ride if state.ride is not None and state.ride.status == "ONGOING" else None
     is_abandoned = ride is not None and ride_is_abandoned(ride.ride_id, claims.user_id)
     actions = allowed_actions(claims.role, state, is_abandoned=is_abandoned)
-    return UserState(**msgspec.structs.asdict(state), allowed_actions=actions)
+    full = UserState(**msgspec.structs.asdict(state), allowed_actions=actions)
+    return full, ride_in_state(claims.user_id, state)
 
 
 def ready_frame(

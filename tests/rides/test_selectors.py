@@ -4,10 +4,11 @@ import msgspec
 import pytest
 from django.utils import timezone
 
-from rides.selectors import current_ride, ride_detail, ride_under_way, rides_of, user_state
+from rides.models import Ride
+from rides.selectors import BACKLOG, current_ride, ride_detail, ride_in_state, ride_under_way, rides_of, user_state
 from rides.services.finders import finder_update
 from rides.services.payments import payment_process
-from rides.services.rides import ride_cancel
+from rides.services.rides import ride_arrived, ride_cancel, ride_start
 from tests.cast import BLOK_M, MONAS, arrive, book, propose, stand_by, start
 from users.models import User
 
@@ -90,6 +91,31 @@ def test_positions_are_shared_from_the_booking_to_the_arrival(dewi: User, putri:
     assert (mine.ride_id, mine.other_id, mine.is_driver) == (ride.pk, putri.pk, True)
     assert (theirs.ride_id, theirs.other_id, theirs.is_driver) == (ride.pk, dewi.pk, False)
     assert ride_under_way(tono.pk) is None
+
+
+def test_the_state_tells_whose_ride_positions_belong_to(dewi: User, putri: User) -> None:
+    """What a state says and what the database says are the same, wherever a ride is."""
+
+    def told(user: User) -> Any:
+        found = ride_in_state(user.pk, user_state(user.pk, user.role))
+        assert found == ride_under_way(user.pk)
+        return found and (found.status, found.is_driver, found.ended_at is not None)
+
+    assert (told(dewi), told(putri)) == (None, None)
+    ride = book(dewi, putri)
+    assert (told(dewi), told(putri)) == (("PICKUP", True, False), ("PICKUP", False, False))
+    ride_start(user_id=dewi.pk, ride_id=ride.pk)
+    assert (told(dewi), told(putri)) == (("ONGOING", True, False), ("ONGOING", False, False))
+    ride_arrived(user_id=dewi.pk, ride_id=ride.pk)
+    assert (told(dewi), told(putri)) == (("ARRIVED", True, True), None)
+    payment_process(user_id=putri.pk, ride_id=ride.pk, total_cost=0, status="ACCEPTED")
+    assert (told(dewi), told(putri)) == (("COMPLETED", True, True), None)
+    ride_cancel(user_id=putri.pk, ride_id=book(dewi, putri).pk)
+    assert (told(dewi), told(putri)) == (("COMPLETED", True, True), None)
+    Ride.objects.filter(pk=ride.pk).update(arrived_at=timezone.now() - BACKLOG)
+    assert (told(dewi), told(putri)) == (None, None)
+    Ride.objects.exclude(pk=ride.pk).delete()
+    assert (told(dewi), told(putri)) == (None, None)
 
 
 def test_a_ride_in_detail_has_ledger_receipt_and_payment(dewi: User, putri: User) -> None:

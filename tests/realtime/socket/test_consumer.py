@@ -11,7 +11,7 @@ import time_machine
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
-from common.threads import in_write_thread
+from common.threads import in_read_thread, in_write_thread
 from events.models import OutboxEvent
 from realtime.delivery.deliver import deliver
 from realtime.delivery.deliveries import Delivery
@@ -21,8 +21,10 @@ from realtime.delivery.layer_messages import DELIVER, group_of
 from realtime.server.background import Background
 from realtime.socket.connections import connections
 from realtime.socket.session_ready import read_state
+from rides.models import TrackPoint
 from rides.positions import positions
 from rides.services.beacons import beacon_update
+from tests.cast import MONAS, start
 from tests.realtime.phone import Phone
 from tests.tokens import make_token
 from users.models import User
@@ -47,6 +49,17 @@ async def test_the_first_frame_is_the_complete_state(dewi: User) -> None:
     assert (phone.ready["seq"], phone.ready["recovered"]) == (0, False)
     assert phone.ready["state"]["beacon"] == {"is_active": False}
     assert phone.ready["limits"]["max_message_size"] == 512
+    await phone.hang_up()
+
+
+async def test_the_first_position_needs_no_look_at_the_ride(
+    dewi: User, putri: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ride = await in_write_thread(start, dewi, putri)
+    phone = await Phone.of(dewi)
+    monkeypatch.setattr("realtime.socket.position_intake.ride_under_way", None)
+    await phone.do("location_update", "mine", latitude=MONAS.latitude, longitude=MONAS.longitude)
+    assert await in_read_thread(TrackPoint.objects.filter(ride=ride).count) == 2
     await phone.hang_up()
 
 
@@ -353,9 +366,9 @@ async def test_what_happens_between_the_head_and_the_state_is_not_lost(
     background: Background, dewi: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(claims: Any) -> Any:
-        state = read_state(claims)
+        found = read_state(claims)
         beacon_update(user_id=dewi.pk, is_active=True)
-        return state
+        return found
 
     monkeypatch.setattr("realtime.socket.notification_stream.read_state", slow)
     phone = await Phone.of(dewi)

@@ -25,8 +25,11 @@ class Client:
     def __init__(self) -> None:
         self.seen: list[Any] = []
         self.resets = 0
+        self.rides: list[Any] = []
         claims = Claims(user_id=A, role="driver", exp=9e9)
-        self.stream = NotificationStream(uuid4(), claims, self.send_frame, self.send_json, self.reset)
+        self.stream = NotificationStream(
+            uuid4(), claims, self.send_frame, self.send_json, reset_positions=self.reset, use_ride=self.rides.append
+        )
 
     async def send_frame(self, frame: str, kind: str) -> None:
         assert frame.startswith(f'{{"type":"{kind}"')
@@ -43,7 +46,7 @@ class Client:
 @pytest.fixture(autouse=True)
 def _no_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """The state does not matter here."""
-    monkeypatch.setattr(notification_stream, "read_state", lambda _claims: SimpleNamespace(proposals=[]))
+    monkeypatch.setattr(notification_stream, "read_state", lambda _claims: (SimpleNamespace(proposals=[]), "ride"))
 
 
 async def happen(count: int, kind: str = "beacon_update") -> list[dict[str, Any]]:
@@ -132,5 +135,6 @@ async def test_sync_does_not_move_the_stream() -> None:
     client = await begun()
     [message] = await happen(1)
     await client.stream.sync()
+    assert client.rides == ["ride", "ride"]
     await client.stream.deliver(message)
     assert client.seen == [(False, 0), (True, 0), 1]

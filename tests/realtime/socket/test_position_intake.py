@@ -225,6 +225,35 @@ async def test_a_ride_that_could_not_be_read_is_read_again(
     assert len(track_buffer()._waiting) == 1
 
 
+async def test_the_ride_of_the_state_is_not_read_again(
+    dewi: User, putri: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands come back at once after an outage, and each reports: the state that they were sent has told already."""
+    await in_write_thread(start, dewi, putri)
+    intake = PositionIntake(dewi.pk, driver=True)
+    intake.use_ride(await in_read_thread(ride_under_way, dewi.pk))
+    monkeypatch.setattr(tracking, "ride_under_way", None)
+    await intake.report(HERE)
+    assert len(track_buffer()._waiting) == 1
+    intake.reset()
+    with pytest.raises(TypeError):
+        await intake.report(HERE)
+
+
+async def test_a_ride_that_was_read_before_the_state_does_not_replace_it(
+    dewi: User, putri: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ride = await in_write_thread(start, dewi, putri)
+    intake = PositionIntake(dewi.pk, driver=True)
+
+    def slow(user_id: UUID) -> None:
+        intake.use_ride(ride_under_way(user_id))
+
+    monkeypatch.setattr(tracking, "ride_under_way", slow)
+    await intake.report(HERE)
+    assert list(track_buffer()._waiting) == [ride.pk]
+
+
 async def test_over_the_rate_only_the_latest_position_is_shown(dewi: User, putri: User, settings: Any) -> None:
     settings.RIDES_MAX_SPEED_KMH = 0
     settings.WS_LOCATION_RATE = 1

@@ -48,13 +48,13 @@ def claims(user: User, ver: int = 0) -> Claims:
 
 
 def test_the_state_is_only_for_who_may_still_be_here(putri: User) -> None:
-    assert read_state(claims(putri)).finder == FinderState(is_active=False)
+    assert read_state(claims(putri))[0].finder == FinderState(is_active=False)
     with pytest.raises(Unauthorized):
         read_state(claims(putri, ver=1))
 
 
 def test_the_frame_has_the_fields_of_the_contract(putri: User) -> None:
-    state = read_state(claims(putri))
+    state, _ride = read_state(claims(putri))
     raw = ready_frame(claims(putri), UUID(int=5), "epoch", 7, recovered=True, state=state)
     frame = msgspec.to_builtins(raw)
     assert frame["type"] == "session_ready"
@@ -82,10 +82,10 @@ def test_the_state_costs_few_statements(dewi: User, putri: User, tono: User, dja
     ride = arrive(dewi, putri, tracked_km=1)
     payment_process(user_id=putri.pk, ride_id=ride.pk, total_cost=3000, status="ACCEPTED")
     with CaptureQueriesContext(connection) as found:
-        assert read_state(claims(putri)).last_ride is not None
+        assert read_state(claims(putri))[0].last_ride is not None
     selects = [query["sql"] for query in found if query["sql"].startswith("SELECT")]
     assert len(selects) == 3  # the facts twice, and the newest rides with their matches
     stand_by(dewi)
     with CaptureQueriesContext(connection) as found:
-        assert read_state(claims(dewi)).beacon == BeaconState(is_active=True)
+        assert read_state(claims(dewi))[0].beacon == BeaconState(is_active=True)
     assert len([query for query in found if query["sql"].startswith("SELECT")]) == 3
