@@ -29,6 +29,9 @@ CONNECT_TIMEOUT = 2.0
 ANSWER_TIMEOUT = 5.0
 """Seconds."""
 
+MAX_CONNECTIONS = 100
+"""Connections of one event loop to one server; whoever needs one more waits, up to `ANSWER_TIMEOUT`."""
+
 RETRIES = 1
 """Reconnect once; callers that can wait longer retry themselves."""
 
@@ -108,7 +111,9 @@ def async_redis(shard: int = 0) -> redis.asyncio.Redis:
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
     client = clients.get(shard)
     if client is None:
-        client = clients[shard] = redis.asyncio.Redis.from_url(redis_urls()[shard], **async_options())
+        limits = {"max_connections": MAX_CONNECTIONS, "timeout": ANSWER_TIMEOUT}
+        pool = redis.asyncio.BlockingConnectionPool.from_url(redis_urls()[shard], **limits, **async_options())
+        client = clients[shard] = redis.asyncio.Redis.from_pool(pool)
     return client
 
 

@@ -86,8 +86,9 @@ class NotificationStream:
             metrics.delivered(at)
 
     async def check(self, message: dict[str, Any]) -> None:
-        """Forward what the channel layer lost at the end of the stream."""
-        await self.catch_up()
+        """Forward what the channel layer lost at the end of the stream; what was only on its way has come by now."""
+        if self.is_behind(message["epoch"], message["head"]):
+            await self.catch_up()
 
     async def catch_up(self) -> None:
         """Forward what the history has and the channel layer did not bring; without it, send the whole state."""

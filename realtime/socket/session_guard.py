@@ -76,7 +76,7 @@ class SessionGuard:
         if newest > self.presence.session:
             await self._remind({"type": REPLACE, "session": newest})
         elif self._stream.is_behind(epoch, head):
-            await self._remind({"type": CHECK})
+            await self._remind({"type": CHECK, "epoch": epoch, "head": head})
 
     async def notice_version(self, version: int) -> None:
         """Notice a revocation that the channel layer lost."""

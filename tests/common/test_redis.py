@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import redis
 
-from common.redis import AWAY, Script, async_redis, close_async_redis, eviction_policy, sync_redis
+from common.redis import AWAY, MAX_CONNECTIONS, Script, async_redis, close_async_redis, eviction_policy, sync_redis
 from devservers.process import free_port
 from devservers.servers import ValkeyServer
+from realtime.delivery.history.redis import EPOCH
 from tests.redis_faults import REFUSALS
 
 
@@ -41,6 +42,15 @@ async def test_each_event_loop_has_its_own() -> None:
     assert await asyncio.to_thread(lambda: asyncio.run(elsewhere())) == (True, b"Monas")
     assert async_redis() is here
     assert await here.get("place") == b"Monas"
+
+
+@pytest.mark.usefixtures("redis_url")
+async def test_whoever_finds_no_connection_waits_for_one() -> None:
+    """After a failover thousands look at once for what they missed; the library's own pool refuses the 101st."""
+    script = Script(EPOCH, EPOCH.with_name("heads.lua"))
+    answers = await asyncio.gather(*(script(args=["any:", "generation", str(n)]) for n in range(10 * MAX_CONNECTIONS)))
+    assert len(answers) == 10 * MAX_CONNECTIONS
+    assert len(await async_redis().client_list()) <= MAX_CONNECTIONS + 1
 
 
 @pytest.mark.usefixtures("redis_url")

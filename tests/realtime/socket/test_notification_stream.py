@@ -130,6 +130,20 @@ async def test_it_knows_when_it_is_behind() -> None:
     assert client.stream.is_behind("other", 2)
 
 
+async def test_what_was_only_on_its_way_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a burst a heartbeat finds thousands behind, whose notifications wait in front of its word."""
+    client = await begun()
+    epoch = client.stream.epoch
+    for message in await happen(2):
+        await client.stream.deliver(message)
+    with monkeypatch.context() as patch:
+        patch.setattr(notification_stream, "history", None)
+        await client.stream.check({"epoch": epoch, "head": 2})
+    await happen(1)
+    await client.stream.check({"epoch": epoch, "head": 3})
+    assert client.seen == [(False, 0), 1, 2, 3]
+
+
 async def test_sync_does_not_move_the_stream() -> None:
     """`sync` sends the state at the place of the last forwarded notification."""
     client = await begun()

@@ -91,7 +91,7 @@ async def test_heartbeats_repeat_lost_news(guard: SessionGuard) -> None:
     await guard.notice_version(4)
     assert reminders(guard) == [
         {"type": "session.replace", "session": 9},
-        {"type": "history.check"},
+        {"type": "history.check", "epoch": "e", "head": 6},
         {"type": "session.revoke", "token_version": 4},
     ]
 
