@@ -11,8 +11,12 @@ from simulation.city.promises import Promises, Violation
 from simulation.city.record import Event, Facts, Seen, Somebody, ref_of
 
 ONCE_A_RIDE = frozenset({"ride_pickup", "ride_start", "ride_arrived", "ride_completed", "ride_cancelled"})
-STATE_AGE = 2.0
-"""Seconds before a fresh state within which an event may be part of it already, or still come."""
+CLOCKS = 0.25
+"""Seconds by which the clocks of servers and phones may differ: what was written later than that after a fresh state is
+not part of it."""
+
+LOOKED = 2.0
+"""Seconds that a frame may be older than the look at the books that finds its event."""
 
 BLAMED = 30.0
 """Seconds after the beginning of a fault in which it may have cost a history."""
@@ -53,6 +57,10 @@ class _Phone(msgspec.Struct):
             return True
         return any(begun <= start and end <= ended for begun, ended in reversed(self.spans))
 
+    def has_offer(self, event: Event) -> bool:
+        """Whether an offer came, or was part of a state."""
+        return bool(self.came[event.kind, event.ref]) or event.ref in self.shown
+
 
 class NewsRules:
     """Sees the frames of all phones, and compares them with what was written down for people.
@@ -68,6 +76,7 @@ class NewsRules:
         self._times: dict[tuple[str, str, str], list[float]] = defaultdict(list)
         self._open: set[tuple[str, str, str]] = set()
         self._offers: list[tuple[str, Event]] = []
+        self._missing: list[tuple[str, Event]] = []
         self._ended: dict[tuple[str, str], float] = {}
         self.resets: Counter[str] = Counter()
         """How often phones had to be given a fresh state, by why."""
@@ -145,7 +154,8 @@ class NewsRules:
             if name := names.get(event.user_id):
                 self._note(name, event)
         yield from self._lost(now, is_over=is_over)
-        yield from self._lost_offers(now, is_over=is_over)
+        yield from self._late_offers(now, is_over=is_over)
+        yield from self._lost_offers(is_over=is_over)
         yield from self._doubled(now, is_over=is_over)
         yield from self._reset(facts)
         if is_over:
@@ -163,13 +173,15 @@ class NewsRules:
             self._open.add(key)
         elif event.kind == "match_proposal":
             self._offers.append((name, event))
+            if event.until - event.at > self._promises.held:
+                self._missing.append((name, event))
 
     def _lost(self, now: float, *, is_over: bool) -> Iterator[Violation]:
         """What was written down for somebody after their last fresh state has reached their phone."""
         for key in list(self._open):
             name, kind, ref = key
             phone = self._phones[name]
-            times = self._times[key] = [at for at in self._times[key] if at > phone.fresh + STATE_AGE]
+            times = self._times[key] = [at for at in self._times[key] if at > phone.fresh + CLOCKS]
             found = phone.since[kind, ref]
             if found >= len(times):
                 self._open.discard(key)
@@ -178,21 +190,31 @@ class NewsRules:
                 text = f"{name} got {found} of {len(times)} {kind} of {ref or 'their own'}"
                 yield Violation("lost", text, (name,), ref)
 
-    def _lost_offers(self, now: float, *, is_over: bool) -> Iterator[Violation]:
-        """An offer reaches a phone whose session lives, unless it ended at once."""
+    def _late_offers(self, now: float, *, is_over: bool) -> Iterator[Violation]:
+        """An offer is shown soon by a phone whose session lives, unless it ended at once."""
         waiting, self._offers = self._offers, []
         for name, event in waiting:
             until = event.at + self._promises.offer
             phone = self._phones[name]
-            if phone.came["match_proposal", event.ref] or event.ref in phone.shown:
+            if phone.has_offer(event):
                 continue
-            if now < until + STATE_AGE and not is_over:
+            if now < until + LOOKED and not is_over:
                 self._offers.append((name, event))
                 continue
             is_judged = event.until is not None and until <= event.until and phone.lived(event.at, until)
             if is_judged and self._ended.get((name, event.ref), until + 1) > until:
                 text = f"{name} was not shown the offer {event.ref} within {self._promises.offer:g} s"
-                yield Violation("lost", text, (name,), event.ref)
+                yield Violation("late", text, (name,), event.ref)
+
+    def _lost_offers(self, *, is_over: bool) -> Iterator[Violation]:
+        """An offer that stays open for long reaches its phone some time, also when it was declined or withdrawn."""
+        self._missing = [
+            (name, event)
+            for name, event in self._missing
+            if not self._phones[name].has_offer(event) and event.at > self._phones[name].fresh + CLOCKS
+        ]
+        for name, event in self._missing if is_over else ():
+            yield Violation("lost", f"{name} never got the offer {event.ref}", (name,), event.ref)
 
     def _doubled(self, now: float, *, is_over: bool) -> Iterator[Violation]:
         for name, phone in self._phones.items():

@@ -21,6 +21,8 @@ class Promises(msgspec.Struct, frozen=True, kw_only=True):
     """From the moment when something was written down for somebody to its frame, on a connection that lives."""
     offer: float = 7.5
     """The same for an offer, which is of no use later."""
+    held: float = 18.0
+    """How long an offer may be held up by a server that is half dead; one that is open for longer is never dropped."""
     fare_share: float = 0.05
     """The p99 of the meter's error with up to 10 m of noise (docs/meter.md)."""
     fare_km: float = 0.05

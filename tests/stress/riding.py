@@ -1,6 +1,7 @@
 """People who take whole rides while something breaks: a small city, in a process of its own that shares the database.
 
-It checks every promise by itself; here only those are left out that no server can keep while it is half dead.
+It checks every promise by itself; here only those about time are left out, which no server can keep while it is half
+dead. Offers stay open for longer than a fault lasts, so also of those none may be missing.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from devservers.web import ServerProcess
 from nebengjek.settings import BASE_DIR
 from tests.stress.balancer import Balancer
 
-HURRIED = {"RIDES_MAX_SPEED_KMH": "0", "MATCH_RESPONSE_TIMEOUT": "5s"}
-"""Settings for people who drive thirty times faster than in life."""
+HURRIED = {"RIDES_MAX_SPEED_KMH": "0", "MATCH_RESPONSE_TIMEOUT": "20s"}
+"""Settings for people who drive thirty times faster than in life, with offers that outlast every fault."""
 
 LIMIT = 120 * FACTOR
 """Seconds for all rides."""
 
-EXCUSED = re.compile(r"wait:|lost: \w+ \d+ was not shown the offer ")
-"""What a server that does not work cannot keep: how long an answer takes, and offers that expire before they go out."""
+EXCUSED = re.compile(r"wait:|late:")
+"""What a server that does not work cannot keep: how long an answer takes, and an offer to its phone."""
 
 UNDER_WAY = "SELECT count(*) FROM rides_ride WHERE status = 'ONGOING'"
 
@@ -85,12 +86,9 @@ def _is_under_way(web: ServerProcess) -> bool:
 
 
 def _judge(outcome: Trips, text: str) -> None:
-    """Read what the city says of itself; people may give up who got the state in the midst of beginning again."""
+    """Read what the city says of itself."""
     counts = re.search(r"^Rides: (.*)\.$", text, re.MULTILINE)
-    if counts is None:
-        assert "has missed something" in text, text
-        outcome.over = max(map(int, re.findall(r"\| (\d+)/\d+ \[", text)))
-        return
+    assert counts is not None, text
     outcome.over = sum(map(int, re.findall(r"\d+", counts[1])))
     outcome.broken = [line for line in re.findall(r"VIOLATION: (.*)", text) if not EXCUSED.match(line)]
     if stopped := re.search(r"Not all rides were taken: .*", text):
