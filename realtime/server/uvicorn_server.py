@@ -6,12 +6,14 @@ import asyncio
 import math
 import socket
 from collections.abc import Callable, Coroutine
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvicorn
 from django.conf import settings
 
 from common.background_tasks import end
+from common.ending import end_in_time
 from realtime.server.admission import State, backlog, raise_descriptor_limit
 from realtime.server.drain import drain
 from realtime.server.http_protocol import HttpProtocol
@@ -64,6 +66,11 @@ class Server(BoundedServer):
 
                 self._town = Town(url)
                 self._town.start()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop, which ends in time in any case."""
+        super().handle_exit(sig, frame)
+        end_in_time(settings.SHUTDOWN_NOTICE)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye, then close everything."""

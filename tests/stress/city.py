@@ -42,6 +42,7 @@ OUTAGE = 1.0
 ENV: Any = {
     "RIDES_MAX_SPEED_KMH": "0",
     "MATCH_RESPONSE_TIMEOUT": "15s",
+    "SEARCH_FREE_CANCELS": "0",
     "WS_COMMAND_RATE": "0",
     "WS_COSTLY_RATE": "0",
     "WS_CONNECT_RATE": "0",

@@ -22,8 +22,11 @@ from devservers.web import ServerProcess
 from nebengjek.settings import BASE_DIR
 from tests.stress.balancer import Balancer
 
-HURRIED = {"RIDES_MAX_SPEED_KMH": "0", "MATCH_RESPONSE_TIMEOUT": "20s"}
-"""Settings for people who drive thirty times faster than in life, with offers that outlast every fault."""
+HURRIED = {"RIDES_MAX_SPEED_KMH": "0", "MATCH_RESPONSE_TIMEOUT": "20s", "SEARCH_FREE_CANCELS": "0"}
+"""Settings for people who drive thirty times faster than in life, with offers that outlast every fault.
+
+The same people are there in every fault; who has cancelled often within an hour would have to wait for minutes.
+"""
 
 LIMIT = 120 * FACTOR
 """Seconds for all rides."""

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from common.background_tasks import end
+from common.ending import end_in_time
 from common.loops import run
 from common.tracing import tracing
 from realtime.operations.health import Check, Checks, database_check, redis_check
@@ -48,8 +49,13 @@ class Command(BaseCommand):
 
     async def _run(self) -> None:
         stopping = asyncio.Event()
+
+        def stop() -> None:
+            stopping.set()
+            end_in_time()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+            asyncio.get_running_loop().add_signal_handler(number, stop)
         beating = asyncio.create_task(self._pulse.run())
         self._dispatcher.start()
         self.stdout.write("Looking after what is due.")

@@ -14,6 +14,7 @@ from nats.aio.client import Client
 
 from common import clock
 from common.background_tasks import end, every, keep_running, unless_stopped
+from common.ending import end_in_time
 from common.loops import run
 from common.nats import connect_to_nats
 from common.redis import close_async_redis
@@ -72,8 +73,13 @@ class Command(BaseCommand):
 
     async def _run(self, *, once: bool) -> None:
         stopping = asyncio.Event()
+
+        def stop() -> None:
+            stopping.set()
+            end_in_time()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+            asyncio.get_running_loop().add_signal_handler(number, stop)
         beating, present = asyncio.create_task(self._pulse.run()), asyncio.create_task(Roll("bridge").run())
         measuring = asyncio.create_task(keep_running("clock", every(clock.INTERVAL, clock.measure)))
         try:
