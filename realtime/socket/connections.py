@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from django.conf import settings
 
 from common.process import process
 from common.redis import AWAY
@@ -22,6 +24,17 @@ CHECK_BATCH = 500
 HEARTBEAT_BATCH = 1000
 """Connections that are noted and compared by one call to each store."""
 
+ON_THE_WAY = 0.25
+"""Part of `WS_HEARTBEAT` that a notification may be on its way to a connection before it counts as lost."""
+
+
+class Beat(NamedTuple):
+    """What the stores know of a user: their newest session, and the end of their stream."""
+
+    newest: int
+    epoch: str
+    head: int
+
 
 class Connection(Protocol):
     """What a connection is to those who look after all of them; hashable by identity."""
@@ -35,7 +48,10 @@ class Connection(Protocol):
     def silence(self) -> float:
         """Return for how many seconds nothing came from the client."""
 
-    async def heartbeat(self, *, newest: int, epoch: str, head: int) -> None:
+    def is_behind(self, epoch: str, head: int) -> bool:
+        """Whether the user's stream, which ends at this place, has something that was not forwarded."""
+
+    async def heartbeat(self, beat: Beat) -> None:
         """Compare the user's newest session, and the end of their stream, with what this connection knows."""
 
     async def notice_version(self, version: int) -> None:
@@ -75,26 +91,34 @@ class Connections:
         await self._nobody.wait()
 
     async def heartbeat(self) -> None:
-        """Note every connection again, and let each see whether it missed something; one shard after the other."""
+        """Note every connection again, and let each see whether it missed something; one shard after the other.
+
+        What is newer than what they have may only be on its way, as that of thousands is in a burst: it is given time.
+        """
         failed: Exception | None = None
+        beats: list[tuple[Connection, Beat]] = []
         for live in by_shard(self._live, lambda connection: connection.presence.user_id).values():
             try:
                 for start in range(0, len(live), HEARTBEAT_BATCH):
-                    await self._heartbeat(live[start : start + HEARTBEAT_BATCH])
+                    beats += await self._beat(live[start : start + HEARTBEAT_BATCH])
             except AWAY as exc:  # of one shard: those of others are there
                 failed = exc
+        if any(connection.is_behind(beat.epoch, beat.head) for connection, beat in beats):
+            await asyncio.sleep(settings.WS_HEARTBEAT.total_seconds() * ON_THE_WAY)
+        for connection, beat in beats:
+            await connection.heartbeat(beat)
         if failed is not None:
             raise failed
 
-    async def _heartbeat(self, batch: list[Connection]) -> None:
+    async def _beat(self, batch: list[Connection]) -> list[tuple[Connection, Beat]]:
         now = time.time()
         for connection in batch:
             connection.presence.heard, connection.presence.noted = now - connection.silence(), now
         records = [connection.presence for connection in batch]
         sessions = await presence().beat(records)
         epoch, heads = await history().heads([record.user_id for record in records])
-        for connection, newest, head in zip(batch, sessions, heads, strict=True):
-            await connection.heartbeat(newest=newest, epoch=epoch, head=head)
+        beats = [Beat(newest, epoch, head) for newest, head in zip(sessions, heads, strict=True)]
+        return list(zip(batch, beats, strict=True))
 
     async def check_tokens(self) -> None:
         """Let connections end whose user was deactivated or whose token was revoked, where that news got lost."""

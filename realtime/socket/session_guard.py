@@ -7,6 +7,7 @@ from typing import Any
 
 from realtime.contract.frames import CloseCode
 from realtime.delivery.layer_messages import CHECK, REPLACE, REVOKE
+from realtime.socket.connections import Beat
 from realtime.socket.json_socket import JsonSocket
 from realtime.socket.notification_stream import NotificationStream
 from users.presence import Presence
@@ -71,12 +72,16 @@ class SessionGuard:
         if message["connection"] == str(self.presence.connection_id):
             await self.restart(0)
 
-    async def heartbeat(self, *, newest: int, epoch: str, head: int) -> None:
+    def is_behind(self, epoch: str, head: int) -> bool:
+        """Whether the user's stream, which ends at this place, has something that was not forwarded."""
+        return self._stream.is_behind(epoch, head)
+
+    async def heartbeat(self, beat: Beat) -> None:
         """Notice what the channel layer lost: a newer session, or notifications at the end of the stream."""
-        if newest > self.presence.session:
-            await self._remind({"type": REPLACE, "session": newest})
-        elif self._stream.is_behind(epoch, head):
-            await self._remind({"type": CHECK, "epoch": epoch, "head": head})
+        if beat.newest > self.presence.session:
+            await self._remind({"type": REPLACE, "session": beat.newest})
+        elif self._stream.is_behind(beat.epoch, beat.head):
+            await self._remind({"type": CHECK, "epoch": beat.epoch, "head": beat.head})
 
     async def notice_version(self, version: int) -> None:
         """Notice a revocation that the channel layer lost."""

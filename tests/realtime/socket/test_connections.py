@@ -9,7 +9,7 @@ from common.shards import shard_of
 from common.threads import in_write_thread
 from realtime.delivery.deliveries import Delivery
 from realtime.delivery.history import history
-from realtime.socket.connections import Connections
+from realtime.socket.connections import Beat, Connections
 from users.models import User
 from users.presence import Presence, presence
 from users.services import user_deactivate
@@ -23,9 +23,13 @@ class Socket:
         self.restarting = False
         self.silent_for = 0.0
         self.versions: list[int] = []
-        self.beats: list[dict[str, Any]] = []
+        self.beats: list[Beat] = []
+        self.places: list[bool] = []
 
-    async def heartbeat(self, **beat: Any) -> None:
+    def is_behind(self, epoch: str, head: int) -> bool:
+        return self.places.pop() if self.places else False
+
+    async def heartbeat(self, beat: Beat) -> None:
         self.beats.append(beat)
 
     def silence(self) -> float:
@@ -62,8 +66,25 @@ async def test_heartbeats_bring_sessions_and_stream_ends() -> None:
     await get_channel_layer().deliver_batch([Delivery("e", "t", b"{}", {second.presence.user_id: None})])
     epoch = (await history().read(newer.user_id)).epoch
     await live(first, second).heartbeat()
-    assert first.beats == [{"newest": newer.session, "epoch": epoch, "head": 0}]
-    assert second.beats == [{"newest": 7, "epoch": epoch, "head": 1}]
+    assert first.beats == [(newer.session, epoch, 0)]
+    assert second.beats == [(7, epoch, 1)]
+
+
+async def test_what_may_be_on_its_way_is_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody misses anything, or all have what there is, nobody waits."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("realtime.socket.connections.asyncio.sleep", sleep)
+    first, second = Socket(uuid4()), Socket(uuid4())
+    await live(first, second).heartbeat()
+    assert waits == []
+    second.places = [True]
+    await live(first, second).heartbeat()
+    assert waits == [0.0125]
+    assert (len(first.beats), len(second.beats)) == (2, 2)
 
 
 async def test_heartbeats_note_when_clients_were_heard() -> None:
@@ -90,7 +111,7 @@ async def test_a_shard_that_is_away_takes_no_others_along(two_shards: None, sett
     everyone = live(*sockets)
     await everyone.heartbeat()
     assert [len(socket.beats) for socket in sockets] == [1] * 8
-    assert len({socket.beats[0]["epoch"] for socket in sockets}) == 2
+    assert len({socket.beats[0].epoch for socket in sockets}) == 2
     await close_async_redis()
     settings.REDIS_SHARDS = ["redis://127.0.0.1:1/0"]
     with pytest.raises(AWAY):

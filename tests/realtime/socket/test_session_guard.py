@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from realtime.socket.connections import Beat
 from realtime.socket.session_guard import SessionGuard
 from users.presence import Presence
 from users.tokens import Claims
@@ -83,11 +84,11 @@ async def test_staff_ends_one_connection(guard: SessionGuard) -> None:
 
 async def test_heartbeats_repeat_lost_news(guard: SessionGuard) -> None:
     """A newer session counts before a gap; where nothing was lost nothing is said."""
-    await guard.heartbeat(newest=7, epoch="e", head=5)
+    await guard.heartbeat(Beat(7, "e", 5))
     await guard.notice_version(3)
     assert reminders(guard) == []
-    await guard.heartbeat(newest=9, epoch="e", head=6)
-    await guard.heartbeat(newest=7, epoch="e", head=6)
+    await guard.heartbeat(Beat(9, "e", 6))
+    await guard.heartbeat(Beat(7, "e", 6))
     await guard.notice_version(4)
     assert reminders(guard) == [
         {"type": "session.replace", "session": 9},
