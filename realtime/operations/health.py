@@ -41,6 +41,13 @@ MOST_STUCK = 5.0
 SQLITE_PATIENCE = 2000
 """Milliseconds in which another process must let go of SQLite's lock."""
 
+_WRITE_TO_POSTGRESQL = """
+SET LOCAL work_mem = '64kB';
+SELECT current_setting('transaction_read_only'), count(*) FROM generate_series(1, 5000)
+"""
+"""Two statements in one transaction. The rows are too many for the memory, so PostgreSQL writes them to a file for a
+moment: that fails on a full disk, where an ordinary change may still find room within its table."""
+
 FAULTS = (*AWAY, DatabaseError, Unanswered)
 
 
@@ -83,13 +90,14 @@ def _carefully(check: Callable[[], Check]) -> Check:
 
 
 def database_check() -> Check:
-    """Whether the database answers, and takes changes: a standby does not, nor does SQLite without room on its disk."""
+    """Whether the database answers, and takes changes: a standby does not, nor does one without room on its disk."""
     if connection.vendor == "sqlite":
         wait_for_write_thread(_write_to_sqlite)
         return {"ok": True}
     with connection.cursor() as cursor:
-        cursor.execute("SHOW transaction_read_only")
-        if cursor.fetchone() == ("on",):
+        cursor.execute(_WRITE_TO_POSTGRESQL)
+        cursor.nextset()
+        if cursor.fetchone()[0] == "on":
             return {"ok": False, "error": "the database is read-only"}
     return {"ok": True}
 

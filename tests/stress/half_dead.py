@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -31,7 +31,7 @@ from tests.redis_faults import REFUSALS
 from tests.stress.failover import fail_over_postgres, fail_over_valkey
 from tests.stress.riding import HURRIED
 from tests.stress.sights import Sight, Undo, sight_of
-from tests.stress.small_disk import NatsOnSmallDisk, can_have_small_disks
+from tests.stress.small_disk import NatsOnSmallDisk, PostgresOnSmallDisk, can_have_small_disks
 
 PAUSE = 4.5
 """Seconds; the lease ends after 3."""
@@ -50,7 +50,9 @@ class HalfDead(Topology):
 
         if can_have_small_disks():
             self.nats = NatsOnSmallDisk(folder / "nats", self.nats.port)
+            self.postgres = PostgresOnSmallDisk(folder / "postgres", self.postgres.port)
             self.resources.callback(self.nats.disk.stop)
+            self.resources.callback(self.postgres.disk.stop)
         self.nats.config = folder / "nats.conf"
         write_nats_config(self.nats.config)
         self.proxies = {name: FaultProxy(getattr(self, name).port) for name in ("postgres", "valkey", "nats")}
@@ -223,6 +225,28 @@ def fill_disk_of_nats(topology: HalfDead) -> Undo:
     return give_room
 
 
+def fill_disk_of_postgres(topology: HalfDead, *, ends: bool = False) -> Undo:
+    """Leave PostgreSQL no byte. It refuses what needs more room, and `ends` where its log of transactions does.
+
+    In the end it is started again where it has ended, as an operator would.
+    """
+    server = topology.postgres
+    assert isinstance(server, PostgresOnSmallDisk)
+    server.disk.fill()
+    if ends:
+        with suppress(psycopg.Error), psycopg.connect(server.url, autocommit=True) as session:
+            while True:
+                session.execute("SELECT pg_logical_emit_message(true, '', 'x')")
+                session.execute("SELECT pg_switch_wal()")
+
+    def give_room() -> None:
+        server.disk.empty()
+        if not server.running:
+            server.start()
+
+    return give_room
+
+
 def configure_nats(topology: HalfDead, *, most_bytes: int = -1, denied: Sequence[str] = ()) -> Undo:
     """Let NATS take another configuration while it runs, until the end of the fault."""
     server = topology.nats
@@ -264,6 +288,14 @@ HALF_DEAD: dict[str, HalfDeath] = {
     "postgres-frozen": HalfDeath(partial(freeze, server="postgres"), "database"),
     "postgres-readonly": HalfDeath(read_only, "database"),
     "postgres-full": HalfDeath(take_connections, "database"),
+    **(
+        {
+            "postgres-disk-full": HalfDeath(fill_disk_of_postgres, "database"),
+            "postgres-log-full": HalfDeath(partial(fill_disk_of_postgres, ends=True), "database"),
+        }
+        if can_have_small_disks()
+        else {}
+    ),
     "postgres-commits": HalfDeath(partial(lose_answers, server="postgres", word=b"COMMIT"), None),
     "postgres-failover": HalfDeath(fail_over_postgres, "database"),
     "nats-frozen": HalfDeath(partial(freeze, server="nats"), "nats"),

@@ -14,6 +14,7 @@ from bench.burst import Faults, make_tokens
 from devservers.topology import Topology
 from tests.stress.faults import FAULTS, Outcome, pull
 from tests.stress.half_dead import HALF_DEAD, HalfDead, HalfDeath
+from tests.stress.small_disk import can_have_small_disks
 
 pytestmark = pytest.mark.e2e
 
@@ -43,11 +44,17 @@ async def test_nobody_misses_anything(topology: HalfDead, tokens: dict[UUID, str
     assert outcome.pending == 0
 
 
+SMALL_DISK = pytest.param(
+    "postgres-disk-full",
+    marks=pytest.mark.skipif(not can_have_small_disks(), reason="users may not have name spaces here"),
+)
+
+
 @pytest.mark.parametrize(
     "fault",
     [
-        "valkey-frozen", "valkey-failover", "postgres-frozen", "postgres-commits", "postgres-failover", "nats-frozen",
-        "nats-disk", "nats-deleted", "web-stopped",
+        "valkey-frozen", "valkey-failover", "postgres-frozen", SMALL_DISK, "postgres-commits", "postgres-failover",
+        "nats-frozen", "nats-disk", "nats-deleted", "web-stopped",
     ],
 )  # fmt: skip
 async def test_a_half_dead_server_is_seen_and_costs_nothing(

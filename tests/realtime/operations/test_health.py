@@ -20,7 +20,7 @@ from realtime.bridge import status
 from realtime.bridge.lease import KEY as LEASE
 from realtime.bridge.lease import RELAY_KEY
 from realtime.operations import health
-from realtime.operations.health import details, readiness
+from realtime.operations.health import database_check, details, readiness
 from realtime.server.background import Background
 from realtime.socket.nats_publisher import Link
 from realtime.socket.position_intake import track_buffer
@@ -229,10 +229,13 @@ class Standby:
         pass
 
     def execute(self, text: str) -> None:
-        assert text == "SHOW transaction_read_only"
+        assert "transaction_read_only" in text
 
-    def fetchone(self) -> tuple[str]:
-        return ("on",)
+    def nextset(self) -> bool:
+        return True
+
+    def fetchone(self) -> tuple[str, int]:
+        return ("on", 5000)
 
 
 def test_a_standby_is_not_well(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,6 +243,17 @@ def test_a_standby_is_not_well(transactional_db: None, monkeypatch: pytest.Monke
     monkeypatch.setattr(health, "connection", Standby())
     assert details()["database"] == {"ok": False, "error": "the database is read-only"}
     assert readiness()["database"] is False
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="a page is written to SQLite")
+@pytest.mark.usefixtures("db")
+def test_a_disk_without_room_is_not_well() -> None:
+    """The check needs a file of PostgreSQL, which is refused here; the faults have a disk that is full."""
+    assert database_check() == {"ok": True}
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL temp_file_limit = 0")
+    with pytest.raises(DatabaseError, match="temp_file_limit"):
+        database_check()
 
 
 @pytest.mark.usefixtures("transactional_db")
