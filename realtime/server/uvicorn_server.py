@@ -14,6 +14,7 @@ from django.conf import settings
 
 from common.background_tasks import end
 from common.ending import end_in_time
+from common.garbage import collect_seldom
 from realtime.server.admission import State, backlog, raise_descriptor_limit
 from realtime.server.drain import drain
 from realtime.server.http_protocol import HttpProtocol
@@ -58,6 +59,7 @@ class Server(BoundedServer):
         """Begin to listen."""
         await super().startup(sockets)
         if self.started:
+            collect_seldom()
             listener = sockets[0] if sockets else self.servers[0].sockets[0]
             url = address_of(*listener.getsockname()[:2])
             self._on_started(url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import time
 from typing import NamedTuple, Protocol
@@ -23,6 +24,10 @@ CHECK_BATCH = 500
 
 HEARTBEAT_BATCH = 1000
 """Connections that are noted and compared by one call to each store."""
+
+GONE_MIN, GONE_PART = 1000, 0.25
+"""So many connections, and such a part of those that live, end before all garbage is collected: each is full of cycles,
+27 kB in all, and Python counts objects, not what they hold (see `common.garbage`)."""
 
 ON_THE_WAY = 0.25
 """Part of `WS_HEARTBEAT` that a notification may be on its way to a connection before it counts as lost."""
@@ -68,6 +73,7 @@ class Connections:
         self._live: dict[Connection, None] = {}  # in the order in which they came
         self._nobody = asyncio.Event()
         self._nobody.set()
+        self._gone = 0  # since their garbage was collected
 
     def __len__(self) -> int:
         return len(self._live)
@@ -83,6 +89,10 @@ class Connections:
         if connection in self._live:
             del self._live[connection]
             metrics.left(connection.presence.role)
+            self._gone += 1
+        if self._gone > max(GONE_MIN, len(self._live) * GONE_PART):
+            self._gone = 0
+            gc.collect()
         if not self._live:
             self._nobody.set()
 

@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from common import clock
 from common.background_tasks import end, every, keep_running, unless_stopped
 from common.ending import end_in_time
+from common.garbage import collect_seldom
 from common.loops import run
 from common.nats import connect_to_nats
 from common.redis import close_async_redis
@@ -53,6 +54,7 @@ class Command(BaseCommand):
         if metrics_port is not None:
             serve_worker(metrics_address, metrics_port, self._pulse, self._checks(), Done(self._done))
         tracing.start("bridge")
+        collect_seldom()
         try:
             run(self._run(once=once))
         except StreamMismatch as exc:

@@ -58,6 +58,19 @@ async def test_everybody_hears_the_heartbeat_until_he_leaves() -> None:
     assert (len(first.beats), len(second.beats), len(connections)) == (2, 1, 1)
 
 
+async def test_what_connections_leave_is_collected_for_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each, which would hold up the others, nor only when Python looks at old objects by itself."""
+    sockets = [Socket(uuid4()) for _ in range(40)]
+    everyone = live(*sockets)
+    collections: list[int] = []
+    monkeypatch.setattr("realtime.socket.connections.gc.collect", lambda: collections.append(len(everyone)))
+    monkeypatch.setattr("realtime.socket.connections.GONE_MIN", 4)
+    for socket in sockets:
+        everyone.remove(socket)
+        everyone.remove(socket)
+    assert collections == [31, 24, 19, 14, 9, 4]
+
+
 async def test_heartbeats_bring_sessions_and_stream_ends() -> None:
     """Each connection learns its user's newest session and the end of their stream."""
     first, second = Socket(uuid4()), Socket(uuid4())
