@@ -9,6 +9,7 @@ from pathlib import Path
 from django.core.management import call_command
 from django.db import connection
 
+from devservers.templates import copy_database
 from users.models import Role, User
 from users.tokens import tokens_issue
 
@@ -17,7 +18,8 @@ def use_database(path: Path) -> None:
     """Let this process work on an SQLite file, with all tables; nothing may be connected to another one."""
     connection.close()
     connection.settings_dict["NAME"] = str(path)
-    call_command("migrate", verbosity=0)
+    if not copy_database(path):
+        call_command("migrate", verbosity=0)
 
 
 def make_people(count: int) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Self
 
 from devservers.process import free_port
 from devservers.servers import NatsServer, PostgresServer, ValkeyServer
+from devservers.templates import template_cluster
 from devservers.web import ServerProcess
 
 
@@ -18,7 +19,7 @@ class Topology:
     """
 
     def __init__(self, folder: Path, shards: int = 1, /, *, webs: int = 2, bridges: int = 2, **env: str) -> None:
-        self.postgres = PostgresServer(folder / "postgres", fsync=False)
+        self.postgres = PostgresServer(folder / "postgres", fsync=False, template=template_cluster())
         self.valkey = ValkeyServer(folder / "valkey")
         self.valkeys = [self.valkey, *(ValkeyServer(folder / f"valkey-{number}") for number in range(1, shards))]
         self.nats = NatsServer(folder / "nats")

@@ -11,15 +11,31 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any, ClassVar
 
 import httpx
 
 from devservers.patience import FACTOR, POLL, TIMEOUT
+from devservers.templates import copy_database
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
+
+
+def outcome(process: subprocess.Popen[str], timeout: float) -> subprocess.CompletedProcess[str]:
+    """Wait for the end of a process, and return its output; after so many seconds it is killed."""
+    with process:
+        try:
+            output, errors = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 class ServerProcess:
     """`manage.py serve`, or another server command, on a database of its own."""
+
+    popen: ClassVar[type[subprocess.Popen[str]]] = subprocess.Popen
+    """What starts processes; the tests have a cheaper one."""
 
     def __init__(self, folder: Path, *command: str, **env: str) -> None:
         self.folder = folder
@@ -54,13 +70,14 @@ class ServerProcess:
 
     def manage(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run a management command on the same database."""
-        return subprocess.run(
-            [sys.executable, "manage.py", *args],
-            cwd=self.code, env=self.env, capture_output=True, text=True, timeout=180 * FACTOR, check=False,
-        )  # fmt: skip
+        pipes: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        command = [sys.executable, "manage.py", *args]
+        return outcome(self.popen(command, cwd=self.code, env=self.env, text=True, **pipes), 180 * FACTOR)
 
     def migrate(self) -> None:
-        """Make all tables of its database."""
+        """Make all tables of its database, by copying it from one that has them where there is one."""
+        if self.env["DATABASE_URL"] == f"sqlite:///{self.database}" and copy_database(self.database):
+            return
         done = self.manage("migrate", "--verbosity", "0")
         assert done.returncode == 0, done.stderr
 
@@ -73,7 +90,7 @@ class ServerProcess:
 
     def launch(self) -> ServerProcess:
         """Start, and wait for nothing."""
-        self.process = subprocess.Popen(
+        self.process = self.popen(
             [sys.executable, *self.command],
             cwd=self.code, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip

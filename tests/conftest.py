@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from xdist.scheduler import LoadFileScheduling
 
 from common.process import process
 from common.tracing import tracing
+from devservers.web import ServerProcess
 from realtime import metrics
 from realtime.server.background import Background
 from tests.cast import make_driver, make_user
 from tests.collector import Collector
+from tests.forked import Forked, fork_server
 from tests.servers import (
     distributed,
     nats_client,
@@ -34,6 +37,7 @@ from tests.servers import (
     redis_url,
     template_cluster,
     template_database,
+    templates,
     two_shards,
     valkey,
 )  # fmt: skip
@@ -44,7 +48,7 @@ hypothesis_settings.load_profile("patient")
 
 __all__ = [
     "distributed", "nats_client", "nats_server", "other_valkey", "postgres", "redis_url", "template_cluster",
-    "template_database", "two_shards", "valkey",
+    "template_database", "templates", "two_shards", "valkey",
 ]  # fmt: skip
 
 
@@ -118,6 +122,20 @@ def _threads_let_go_of_the_database(django_db_setup: None) -> Iterator[None]:
         with psycopg.connect(os.environ["TESTS_DATABASE_URL"], autocommit=True) as session:
             others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
             session.execute(others, [database])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_are_forked() -> Iterator[None]:
+    """Let the processes of this session have their libraries from one that has imported them."""
+    ServerProcess.popen = Forked
+    yield
+    fork_server.stop()
+
+
+@pytest.fixture
+def real_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Python start the processes of a test, as outside of the tests; some must, to prove the rest right."""
+    monkeypatch.setattr(ServerProcess, "popen", subprocess.Popen)
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ from common.nats import connect_to_nats
 from common.redis import close_async_redis, sync_redis, sync_shard
 from common.shards import redis_urls
 from devservers.servers import NatsServer, PostgresServer, Server, ValkeyServer
+from devservers.templates import TEMPLATE_CLUSTER, TEMPLATE_DATABASE
 from devservers.web import ServerProcess
 from events.stream import STREAM, stream_of
 
@@ -49,6 +50,15 @@ def template_cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
         unfinished.rename(template)
 
     return _once(tmp_path_factory, "template.cluster", make)
+
+
+@pytest.fixture(scope="session")
+def templates(template_database: Path, request: pytest.FixtureRequest) -> dict[str, str]:
+    """The environment of a process that is to begin on copies of both."""
+    env = {**os.environ, "DOTENV": ".env.of-no-tests", TEMPLATE_DATABASE: str(template_database)}
+    if PostgresServer.find():
+        env[TEMPLATE_CLUSTER] = str(request.getfixturevalue("template_cluster"))
+    return env
 
 
 def _look_for(kind: type[Server]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from playwright.sync_api import sync_playwright
 
 from nebengjek.settings import BASE_DIR
 from tests.browser.chromium import find_browser
+from tests.forked import run
 from tests.patience import FACTOR
 
 pytestmark = pytest.mark.e2e
@@ -38,20 +37,19 @@ TINY = {
 """Of each benchmark: options, and what it must print."""
 
 
-def run(name: str, options: str) -> str:
+def measure(name: str, options: str, env: dict[str, str]) -> str:
     """Run a benchmark as the documentation says, and return what it prints."""
-    command = [sys.executable, "-m", f"bench.{name}", *options.split()]
-    done = subprocess.run(command, cwd=BASE_DIR, capture_output=True, text=True, timeout=180 * FACTOR, check=False)
+    done = run("-m", f"bench.{name}", *options.split(), env=env, timeout=180 * FACTOR)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_a_benchmark_measures(name: str) -> None:
+def test_a_benchmark_measures(name: str, templates: dict[str, str]) -> None:
     """A benchmark starts by its documented command and prints a figure."""
     options, expected = TINY[name]
-    assert expected in run(name, options)
+    assert expected in measure(name, options, templates)
 
 
 CONTENDERS = {
@@ -77,12 +75,12 @@ CONTENDERS = {
 
 
 @pytest.mark.parametrize("name", CONTENDERS)
-def test_each_contender_is_measured(name: str, tmp_path: Path) -> None:
+def test_each_contender_is_measured(name: str, tmp_path: Path, templates: dict[str, str]) -> None:
     """One tiny round writes the tables and the plots, and keeps what was written by hand."""
     document = tmp_path / "performance.md"
     document.write_text("# Before\n\n<!-- measured: begin -->\nold\n<!-- measured: end -->\n\n# After\n")
-    command = [sys.executable, "-m", "bench", "--tiny", "--rounds", "1", "--only", name, "--output", str(document)]
-    done = subprocess.run(command, cwd=BASE_DIR, capture_output=True, text=True, timeout=180 * FACTOR, check=False)
+    options = ["--tiny", "--rounds", "1", "--only", name, "--output", str(document)]
+    done = run("-m", "bench", *options, env=templates, timeout=180 * FACTOR)
     assert done.returncode == 0, done.stdout + done.stderr
     text = document.read_text()
     assert text.startswith("# Before")
@@ -96,13 +94,13 @@ def test_each_contender_is_measured(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
-def test_the_live_map_benchmark_measures() -> None:
+def test_the_live_map_benchmark_measures(templates: dict[str, str]) -> None:
     """The benchmark of the live map looks at it with a browser."""
     with sync_playwright() as playwright:
         program = find_browser(playwright.chromium.executable_path)
     if program is None:
         pytest.skip("There is no browser.")
-    said = run("live", f"--drivers 9 --seconds 1 --browser {program}")
+    said = measure("live", f"--drivers 9 --seconds 1 --browser {program}", templates)
     assert "9 drivers, 3 rides, 900 points of tracks" in said
     assert "main thread busy" in said
 

@@ -18,7 +18,7 @@ from tests.e2e.client import Client as RawClient
 from tests.e2e.conftest import StartServer
 from tests.patience import until, within
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("real_start")]
 DRIVER, PASSENGER = "+6281200000001", "+6281200000003"
 
 

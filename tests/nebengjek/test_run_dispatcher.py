@@ -35,6 +35,7 @@ async def is_rejected(match: Match) -> bool:
     return (await in_read_thread(Match.objects.get, pk=match.pk)).status == "REJECTED"
 
 
+@pytest.mark.usefixtures("real_start")
 async def test_dispatchers_share_the_work(tmp_path: Path, dewi: User, putri: User) -> None:
     """Two dispatchers reject an expired offer once, and end on SIGTERM."""
     env = {"DATABASE_URL": database_url()}

@@ -66,6 +66,7 @@ def test_missing_urls_are_named(settings: Any, url: dict[str, str]) -> None:
         call_command("run_nats_bridge", skip_checks=True)
 
 
+@pytest.mark.usefixtures("real_start")
 async def test_once_delivers_and_ends(make: Make, nats_client: Client, dewi: User, putri: User) -> None:
     """`--once` lists what it bridges, delivers what waits and ends."""
     await in_write_thread(propose, dewi, putri)
@@ -99,6 +100,7 @@ async def test_a_wrong_stream_ends_it(make: Make, nats_client: Client) -> None:
     assert await async_redis().get(KEY) is None
 
 
+@pytest.mark.usefixtures("real_start")
 async def test_sigterm_finishes_the_batch(make: Make, nats_client: Client, dewi: User) -> None:
     """On SIGTERM it finishes its batch and leaves nothing unacknowledged."""
     process = make()
