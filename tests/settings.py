@@ -18,6 +18,7 @@ if "TESTS_DATABASE_URL" in os.environ:
     DATABASES["default"]["TEST"] = {"TEMPLATE": MIGRATED}  # noqa: F405
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+WHITENOISE_AUTOREFRESH = True  # a test client, as each test has its own, does not read all files to serve hardly any
 API_THROTTLE = 0
 OTP_MAX_PER_HOUR = 0
 WS_COMMAND_RATE = 0

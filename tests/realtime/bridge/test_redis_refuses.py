@@ -47,7 +47,9 @@ async def test_messages_are_held_until_redis_works(
     assert [frame["data"]["n"] for frame in await told(dewi.pk)] == list(range(150))
     assert await letters() == []
     assert "Traceback" not in caplog.text
-    assert len(caplog.records) <= LINES, caplog.text
+    # the exporter of traces may still be at it for a test before this one
+    lines = [record for record in caplog.records if not record.name.startswith("opentelemetry.")]
+    assert len(lines) <= LINES, caplog.text
 
 
 async def wait_for_reason(caplog: pytest.LogCaptureFixture) -> None:

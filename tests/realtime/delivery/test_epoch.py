@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from common.redis import PREFIX, async_redis, close_async_redis
+from devservers.patience import until_true
 from devservers.servers import ValkeyServer
 from realtime.delivery.history import Cursor
 from tests.realtime.delivery.test_history import A, B, Store, delivery, redis_store
@@ -41,11 +42,11 @@ async def use(settings: Any) -> AsyncIterator[Any]:
 
 def follow(replica: ValkeyServer, master: ValkeyServer) -> None:
     """Make one server the replica of the other, and wait until it has all of its data."""
-    client = redis.Redis.from_url(replica.url)
-    client.replicaof("127.0.0.1", str(master.port))
-    while client.info("replication").get("master_link_status") != "up":
-        client.ping()
-    client.close()
+    with redis.Redis.from_url(master.url) as client:
+        client.config_set("repl-diskless-sync-delay", 0)  # it would wait 5 s for further replicas
+    with redis.Redis.from_url(replica.url) as client:
+        client.replicaof("127.0.0.1", str(master.port))
+        until_true(lambda: client.info("replication").get("master_link_status") == "up")
 
 
 def promote(server: ValkeyServer) -> None:
