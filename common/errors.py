@@ -11,7 +11,7 @@ DomainError                an error that is answered to the client, with one of 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import msgspec
 from msgspec import Meta
@@ -54,14 +54,66 @@ class ErrorCode(StrEnum):
     )
 
 
+REASON = Meta(description="The reason, for programs: a word that stays the same. There may be new ones.")
+
+
+class ErrorReason(StrEnum):
+    """Stable words for what is wrong, finer than the code: for programs, as the message is for people.
+
+    Each app has its own, in a class of its own.
+    """
+
+    meaning: str
+    """A sentence for the documents."""
+
+    def __new__(cls, word: str, meaning: str = "") -> Self:
+        """Make a member that is its word and has a meaning."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.meaning = meaning
+        return member
+
+
+class CommonReason(ErrorReason):
+    """Reasons that any call or command may have; the first five are those of codes where there is no finer one."""
+
+    INVALID_FORMAT = "invalid_format", "The frame or the call is not of the contract."
+    VALIDATION_FAILED = "validation_failed", "The request is not valid, or not now."
+    UNAUTHORIZED = "unauthorized", "The token, the code or the role may not do this; it is not said why."
+    RATE_LIMIT = "rate_limit", "There were too many."
+    INTERNAL_ERROR = "internal_error", "The server failed."
+    NOT_JSON = "not_json", "The frame or the body is not JSON, or too long or too deep."
+    UNKNOWN_TYPE = "unknown_type", "There is no command of this type."
+    MISSING_FIELD = "missing_field", "A field is needed and is not there."
+    INVALID_FIELD = "invalid_field", "A field has a value that it may not have."
+    NOT_FOUND = "not_found", "It does not exist, or belongs to somebody else."
+    ID_REUSED = "id_reused", "The `id` was used for another command within the last ten minutes."
+    METHOD_NOT_ALLOWED = "method_not_allowed", "This address does not take this HTTP method."
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", "The body is not `application/json`."
+    NOT_ACCEPTABLE = "not_acceptable", "Another format than JSON is wanted."
+    TOO_MANY_REQUESTS = "too_many_requests", "Too many calls within a minute."
+
+
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The body with which a REST call, or a handshake, is refused."""
 
     code: Annotated[ErrorCode, Meta(description="The kind of mistake.")]
     message: Annotated[str, Meta(description="The reason, for people.")]
+    reason: Annotated[str, REASON]
     fields: Annotated[dict[str, list[str]] | None, Meta(description="What is wrong with single fields, by name.")] = (
         None
     )
+
+
+def error_body(
+    code: ErrorCode, message: str, reason: ErrorReason | None = None, fields: dict[str, list[str]] | None = None
+) -> dict[str, Any]:
+    """Return the body of a REST error, with the reason of the code where none is given."""
+    word = reason or CommonReason(code.lower())
+    body: dict[str, Any] = msgspec.to_builtins(
+        ErrorBody(code=code, message=message, reason=word, fields=fields or None)
+    )
+    return body
 
 
 SECURITY_MESSAGE = "Authentication required"
@@ -71,14 +123,16 @@ SERVER_MESSAGE = "Internal server error"
 class DomainError(Exception):
     """A request that cannot be carried out, for a reason that is sent to the client.
 
-    `message` is the whole reason, `field` the name of the input it is about, where there is one.
+    `message` is the whole reason in words and `reason` the one for programs, that of the code where none is given;
+    `field` is the name of the input it is about, where there is one.
     """
 
     code = ErrorCode.INTERNAL_ERROR
 
-    def __init__(self, message: str, *, field: str | None = None) -> None:
+    def __init__(self, message: str, *, reason: ErrorReason | None = None, field: str | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.reason = reason or CommonReason(self.code.lower())
         self.field = field
 
     @property
@@ -119,8 +173,8 @@ class RateLimited(DomainError):
 
     code = ErrorCode.RATE_LIMIT
 
-    def __init__(self, message: str, *, retry_after: float) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, retry_after: float, reason: ErrorReason | None = None) -> None:
+        super().__init__(message, reason=reason)
         self.retry_after = retry_after
 
 

@@ -23,7 +23,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from common.errors import ValidationFailed
+from common.errors import ValidationFailed, error_body
 from common.rest.documented import answer, documented
 from common.rest.exception_handler import only_reading, page_not_found
 from rides.gateways import gateway
@@ -270,7 +270,7 @@ def payment_webhook(request: HttpRequest, name: str) -> HttpResponse:
         payment_settle(gateway_name=name, notice=used.read_notice(request.body, request.headers))
     except ValidationFailed as exc:
         logger.warning("Refused a notice of %s: %s", name, exc.message)
-        return JsonResponse({"code": exc.code, "message": exc.message}, status=400)
+        return JsonResponse(error_body(exc.code, exc.message, exc.reason), status=400)
     return JsonResponse({})
 
 

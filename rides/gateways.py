@@ -13,7 +13,8 @@ import msgspec
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from common.errors import ValidationFailed
+from common.errors import CommonReason, ValidationFailed
+from rides.reasons import RideReason
 
 Outcome = Literal["pending", "paid", "failed", "refunded"]
 
@@ -59,7 +60,7 @@ class QRLinkGateway:
 
     def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:
         """Refuse: a picture tells nothing."""
-        raise ValidationFailed("This gateway sends no notices.")
+        raise ValidationFailed("This gateway sends no notices.", reason=RideReason.NO_NOTICES)
 
 
 class MidtransNotice(msgspec.Struct):
@@ -99,11 +100,11 @@ class MidtransGateway:
         try:
             said = msgspec.json.decode(body, type=MidtransNotice)
         except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
-            raise ValidationFailed(f"The notice cannot be read: {exc}") from exc
+            raise ValidationFailed(f"The notice cannot be read: {exc}", reason=RideReason.UNREADABLE_NOTICE) from exc
         signed = f"{said.order_id}{said.status_code}{said.gross_amount}{settings.PAYMENT_SECRET}"
         signature = hashlib.sha512(signed.encode()).hexdigest()
         if not settings.PAYMENT_SECRET or not hmac.compare_digest(signature.encode(), said.signature_key.encode()):
-            raise ValidationFailed("The signature is wrong.", field="signature_key")
+            raise ValidationFailed("The signature is wrong.", reason=RideReason.WRONG_SIGNATURE, field="signature_key")
         return Notice(
             payment_id=_payment_id(said.order_id),
             reference=said.transaction_id[:128],
@@ -127,7 +128,9 @@ def _payment_id(order_id: str) -> UUID:
     try:
         return UUID(order_id)
     except ValueError as exc:
-        raise ValidationFailed("order_id is no payment of ours.", field="order_id") from exc
+        raise ValidationFailed(
+            "order_id is no payment of ours.", reason=CommonReason.NOT_FOUND, field="order_id"
+        ) from exc
 
 
 def _whole(amount: str) -> int:
@@ -137,7 +140,11 @@ def _whole(amount: str) -> int:
             return int(exact)
     except InvalidOperation:
         pass
-    raise ValidationFailed("gross_amount must be a whole amount, such as 12500.00.", field="gross_amount")
+    raise ValidationFailed(
+        "gross_amount must be a whole amount, such as 12500.00.",
+        reason=RideReason.UNREADABLE_NOTICE,
+        field="gross_amount",
+    )
 
 
 def gateway() -> PaymentGateway:

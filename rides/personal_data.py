@@ -35,6 +35,7 @@ from rides.models import (
     TrackPoint,
 )
 from rides.positions import positions
+from rides.reasons import RideReason
 from rides.services.beacons import beacon_update
 from rides.services.finders import finder_update
 from rides.services.locking import lock_affairs
@@ -66,7 +67,10 @@ class RidesData:
         """Refuse during a ride and until it is paid."""
         lock_affairs(user.pk)
         if _rides_of(user.pk).filter(status__in=PASSENGER_BUSY).exists():
-            raise Conflict(_("You have a current ride, or one that is not paid; finish it first."))
+            raise Conflict(
+                _("You have a current ride, or one that is not paid; finish it first."),
+                reason=RideReason.UNFINISHED_RIDE,
+            )
 
     def withdraw(self, user: User) -> None:
         """Wake the devices no more that the login has logged out; what they have confirmed says nothing of the new."""

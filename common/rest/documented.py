@@ -11,7 +11,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import Direction, OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from common.errors import SECURITY_MESSAGE, SERVER_MESSAGE, ErrorBody, ErrorCode
+from common.errors import SECURITY_MESSAGE, SERVER_MESSAGE, CommonReason, ErrorBody, ErrorCode, error_body
 from common.examples import example_of
 from common.schemas import Schema, components
 
@@ -26,51 +26,64 @@ BEARER = OpenApiParameter(
 )
 
 
-def _body(code: ErrorCode, message: str, **fields: list[str]) -> dict[str, Any]:
-    body: dict[str, Any] = msgspec.to_builtins(ErrorBody(code=code, message=message, fields=fields or None))
-    return body
-
-
 REFUSALS: dict[int, tuple[str, dict[str, dict[str, Any]]]] = {
     400: (
         "The body is not valid.",
         {
-            "A wrong field": _body(
-                ErrorCode.VALIDATION_FAILED, "otp: This must be six digits.", otp=["This must be six digits."]
+            "A wrong field": error_body(
+                ErrorCode.VALIDATION_FAILED,
+                "otp: This must be six digits.",
+                CommonReason.INVALID_FIELD,
+                {"otp": ["This must be six digits."]},
             ),
-            "No JSON": _body(ErrorCode.INVALID_FORMAT, "JSON parse error - Expecting value: line 1 column 1 (char 0)"),
+            "No JSON": error_body(
+                ErrorCode.INVALID_FORMAT,
+                "JSON parse error - Expecting value: line 1 column 1 (char 0)",
+                CommonReason.NOT_JSON,
+            ),
         },
     ),
     401: (
         "No valid token, or a wrong code. The reason is not given.",
-        {"Unauthorized": _body(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)},
+        {"Unauthorized": error_body(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)},
     ),
-    403: ("The user may not do this.", {"Not staff": _body(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)}),
+    403: ("The user may not do this.", {"Not staff": error_body(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)}),
     404: (
         "It does not exist, or belongs to somebody else.",
-        {"Not found": _body(ErrorCode.VALIDATION_FAILED, "Not found.")},
+        {"Not found": error_body(ErrorCode.VALIDATION_FAILED, "Not found.", CommonReason.NOT_FOUND)},
     ),
     406: (
         "Only JSON responses are available.",
         {
-            "Another format is wanted": _body(
-                ErrorCode.VALIDATION_FAILED, "Could not satisfy the request Accept header."
+            "Another format is wanted": error_body(
+                ErrorCode.VALIDATION_FAILED, "Could not satisfy the request Accept header.", CommonReason.NOT_ACCEPTABLE
             )
         },
     ),
     409: (
         "The current state does not allow it.",
-        {"A driver already": _body(ErrorCode.VALIDATION_FAILED, "You are registered as a driver already.")},
+        {
+            "A driver already": {
+                **error_body(ErrorCode.VALIDATION_FAILED, "You are registered as a driver already."),
+                "reason": "already_a_driver",
+            }
+        },
     ),
     415: (
         "The body is not `application/json`.",
-        {"A form": _body(ErrorCode.VALIDATION_FAILED, 'Unsupported media type "text/plain" in request.')},
+        {
+            "A form": error_body(
+                ErrorCode.VALIDATION_FAILED,
+                'Unsupported media type "text/plain" in request.',
+                CommonReason.UNSUPPORTED_MEDIA_TYPE,
+            )
+        },
     ),
     429: (
         "Too many requests. Try again after `Retry-After`.",
-        {"Too many": _body(ErrorCode.RATE_LIMIT, "Too many requests.")},
+        {"Too many": error_body(ErrorCode.RATE_LIMIT, "Too many requests.", CommonReason.TOO_MANY_REQUESTS)},
     ),
-    500: ("The server failed.", {"A fault": _body(ErrorCode.INTERNAL_ERROR, SERVER_MESSAGE)}),
+    500: ("The server failed.", {"A fault": error_body(ErrorCode.INTERNAL_ERROR, SERVER_MESSAGE)}),
 }
 """The statuses of refusals: what each means, and examples."""
 

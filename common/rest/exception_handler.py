@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-import msgspec
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
@@ -21,19 +20,27 @@ from rest_framework.views import set_rollback
 from common.errors import (
     SECURITY_MESSAGE,
     SERVER_MESSAGE,
+    CommonReason,
     Conflict,
     DomainError,
-    ErrorBody,
     ErrorCode,
     InvalidFormat,
     RateLimited,
     Unauthorized,
     ValidationFailed,
+    error_body,
 )
 
 View = Callable[..., HttpResponse]
 
 logger = logging.getLogger(__name__)
+
+REASONS: dict[type[exceptions.APIException], CommonReason] = {
+    exceptions.NotFound: CommonReason.NOT_FOUND,
+    exceptions.MethodNotAllowed: CommonReason.METHOD_NOT_ALLOWED,
+    exceptions.UnsupportedMediaType: CommonReason.UNSUPPORTED_MEDIA_TYPE,
+    exceptions.NotAcceptable: CommonReason.NOT_ACCEPTABLE,
+}
 
 STATUS = {
     InvalidFormat: status.HTTP_400_BAD_REQUEST,
@@ -57,12 +64,14 @@ def contract_errors(exc: Exception, context: dict[str, Any]) -> Response:
         return _api_error(exc)
     error_id = uuid.uuid4()
     logger.error("Error %s in %s", error_id, type(context["view"]).__name__, exc_info=exc)
-    return _response(ErrorCode.INTERNAL_ERROR, SERVER_MESSAGE, status.HTTP_500_INTERNAL_SERVER_ERROR)
+    body = error_body(ErrorCode.INTERNAL_ERROR, SERVER_MESSAGE)
+    return Response(body, status=status.HTTP_500_INTERNAL_SERVER_ERROR)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Answer a path that does not exist."""
-    return JsonResponse({"code": ErrorCode.VALIDATION_FAILED, "message": "Not found."}, status=404)
+    body = error_body(ErrorCode.VALIDATION_FAILED, "Not found.", CommonReason.NOT_FOUND)
+    return JsonResponse(body, status=404)
 
 
 def only_reading(view: View) -> View:
@@ -73,20 +82,21 @@ def only_reading(view: View) -> View:
     def reading(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method in ("GET", "HEAD"):
             return view(request, *args, **kwargs)
-        body = ErrorBody(code=ErrorCode.VALIDATION_FAILED, message=f'Method "{request.method}" not allowed.')
-        return JsonResponse(msgspec.to_builtins(body), status=405, headers={"Allow": "GET, HEAD"})
+        text = f'Method "{request.method}" not allowed.'
+        body = error_body(ErrorCode.VALIDATION_FAILED, text, CommonReason.METHOD_NOT_ALLOWED)
+        return JsonResponse(body, status=405, headers={"Allow": "GET, HEAD"})
 
     return reading
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
     """Answer an error outside the REST views; Django has logged it."""
-    return JsonResponse({"code": ErrorCode.INTERNAL_ERROR, "message": SERVER_MESSAGE}, status=500)
+    return JsonResponse(error_body(ErrorCode.INTERNAL_ERROR, SERVER_MESSAGE), status=500)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Answer a request that Django refused before it reached a view, such as one for a foreign host."""
-    return JsonResponse({"code": ErrorCode.INVALID_FORMAT, "message": "Bad request."}, status=400)
+    return JsonResponse(error_body(ErrorCode.INVALID_FORMAT, "Bad request."), status=400)
 
 
 def _domain_error(exc: DomainError) -> Response:
@@ -98,24 +108,40 @@ def _domain_error(exc: DomainError) -> Response:
         logger.info("Refused: %s", exc.message)
         headers["WWW-Authenticate"] = "Bearer"
     fields = {exc.field: [exc.message]} if exc.field else None
-    return _response(exc.code, exc.client_message, code, fields, headers)
+    return Response(error_body(exc.code, exc.client_message, exc.reason, fields), status=code, headers=headers)
 
 
 def _api_error(exc: exceptions.APIException) -> Response:
     headers = {}
     if isinstance(exc, exceptions.Throttled):
         headers["Retry-After"] = str(math.ceil(getattr(exc, "wait", None) or 1))
-        return _response(ErrorCode.RATE_LIMIT, _("Too many requests."), exc.status_code, None, headers)
-    if isinstance(exc, (exceptions.NotAuthenticated, exceptions.AuthenticationFailed, exceptions.PermissionDenied)):
+        body = error_body(ErrorCode.RATE_LIMIT, _("Too many requests."), CommonReason.TOO_MANY_REQUESTS)
+    elif isinstance(exc, (exceptions.NotAuthenticated, exceptions.AuthenticationFailed, exceptions.PermissionDenied)):
         headers["WWW-Authenticate"] = "Bearer"
-        return _response(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE, exc.status_code, None, headers)
-    if isinstance(exc, exceptions.ParseError):
-        return _response(ErrorCode.INVALID_FORMAT, str(exc.detail), exc.status_code)
-    if isinstance(exc, exceptions.ValidationError):
+        body = error_body(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE)
+    elif isinstance(exc, exceptions.ParseError):
+        body = error_body(ErrorCode.INVALID_FORMAT, str(exc.detail), CommonReason.NOT_JSON)
+    elif isinstance(exc, exceptions.ValidationError):
         fields = _fields(exc.detail)
         message = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in fields.items())
-        return _response(ErrorCode.VALIDATION_FAILED, message, exc.status_code, fields)
-    return _response(ErrorCode.VALIDATION_FAILED, str(exc.detail), exc.status_code)
+        body = error_body(ErrorCode.VALIDATION_FAILED, message, _reason_of(exc.get_codes()), fields)
+    else:
+        body = error_body(ErrorCode.VALIDATION_FAILED, str(exc.detail), REASONS.get(type(exc)))
+    return Response(body, status=exc.status_code, headers=headers)
+
+
+def _reason_of(codes: Any) -> CommonReason:
+    """Return the reason of wrong fields: that they are missing, where nothing else is wrong."""
+    return CommonReason.MISSING_FIELD if set(_words(codes)) == {"required"} else CommonReason.INVALID_FIELD
+
+
+def _words(codes: Any) -> Iterator[str]:
+    """Yield the codes of Django REST framework, which come as deep as the fields are."""
+    if isinstance(codes, str):
+        yield codes
+    else:
+        for part in codes.values() if isinstance(codes, dict) else codes:
+            yield from _words(part)
 
 
 def _fields(detail: Any) -> dict[str, list[str]]:
@@ -127,14 +153,3 @@ def _fields(detail: Any) -> dict[str, list[str]]:
         ]
         for name, texts in detail.items()
     }
-
-
-def _response(
-    code: ErrorCode,
-    message: str,
-    http_status: int,
-    fields: dict[str, list[str]] | None = None,
-    headers: dict[str, str] | None = None,
-) -> Response:
-    body = msgspec.to_builtins(ErrorBody(code=code, message=message, fields=fields or None))
-    return Response(body, status=http_status, headers=headers)

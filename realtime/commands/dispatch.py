@@ -16,7 +16,7 @@ from django.db.models import Exists, QuerySet
 
 from common import clock
 from common.db import database_now, delete_batch
-from common.errors import DomainError, InvalidFormat, RateLimited, Unauthorized, ValidationFailed
+from common.errors import CommonReason, DomainError, InvalidFormat, RateLimited, Unauthorized, ValidationFailed
 from common.prepared import Prepared
 from common.rows import insert_rows
 from common.tracing import tracing
@@ -41,7 +41,10 @@ def route_of(frame: Frame) -> Route:
     """Return the route of a frame; raise `BadFrame` for a type that does not exist."""
     route = ROUTES.get(frame.type)
     if route is None:
-        raise BadFrame(InvalidFormat(f"unknown message type: {frame.type}", field="type"), frame.command_id)
+        raise BadFrame(
+            InvalidFormat(f"unknown message type: {frame.type}", reason=CommonReason.UNKNOWN_TYPE, field="type"),
+            frame.command_id,
+        )
     return route
 
 
@@ -56,7 +59,7 @@ def read_command(route: Route, role: str, frame: Frame) -> Command:
             return msgspec.convert(plain_values(frame.data), route.command)
         raise readable(str(exc)) from exc
     except (msgspec.DecodeError, RecursionError) as exc:
-        raise InvalidFormat(f"data: {exc}.", field="data") from exc
+        raise InvalidFormat(f"data: {exc}.", reason=CommonReason.NOT_JSON, field="data") from exc
 
 
 def execute(claims: Claims, route: Route, frame: Frame) -> Answer:
@@ -168,7 +171,8 @@ _BEGINNING = Prepared(UUID, str, build=_beginning)
 
 def _stored_answer(receipt: CommandReceipt, route: Route, frame: Frame) -> Answer:
     if receipt.digest not in (_digest(route, frame), _digest_of_json(frame)):
-        return error_answer(ValidationFailed(f"id: was used for another command ({receipt.type}) before.", field="id"))
+        text = f"id: was used for another command ({receipt.type}) before."
+        return error_answer(ValidationFailed(text, reason=CommonReason.ID_REUSED, field="id"))
     answer: Answer = receipt.answer
     return answer
 

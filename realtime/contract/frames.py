@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import msgspec
 from msgspec import UNSET, Meta
 
-from common.errors import DomainError, ErrorCode, InvalidFormat, RateLimited, ValidationFailed
+from common.errors import CommonReason, DomainError, ErrorCode, InvalidFormat, RateLimited, ValidationFailed
 from common.examples import Examples
 from realtime.contract.messages import Ack, Error, Message
 from rides.events import NO_WISH
@@ -342,9 +342,11 @@ def decode_frame(text: str | bytes) -> Frame:
     except msgspec.ValidationError as exc:
         raise _bad_envelope(text, str(exc)) from exc
     except UNREADABLE as exc:
-        raise BadFrame(InvalidFormat(f"The frame is not valid JSON: {exc}.")) from exc
+        raise BadFrame(InvalidFormat(f"The frame is not valid JSON: {exc}.", reason=CommonReason.NOT_JSON)) from exc
     if bytes(memoryview(frame.data)[:1]) != b"{":
-        raise BadFrame(InvalidFormat("data: must be an object.", field="data"), frame.command_id)
+        raise BadFrame(
+            InvalidFormat("data: must be an object.", reason=CommonReason.INVALID_FIELD, field="data"), frame.command_id
+        )
     return frame
 
 
@@ -353,11 +355,13 @@ def _bad_envelope(text: str | bytes, reason: str) -> BadFrame:
     try:
         value = _any_decoder.decode(text)
     except UNREADABLE as exc:
-        return BadFrame(InvalidFormat(f"The frame is not valid JSON: {exc}."))
+        return BadFrame(InvalidFormat(f"The frame is not valid JSON: {exc}.", reason=CommonReason.NOT_JSON))
     if not isinstance(value, dict):
-        return BadFrame(InvalidFormat("The frame must be a JSON object with type and data."))
+        return BadFrame(
+            InvalidFormat("The frame must be a JSON object with type and data.", reason=CommonReason.INVALID_FORMAT)
+        )
     error = readable(reason)
-    return BadFrame(InvalidFormat(error.message, field=error.field), _good_id(value.get("id")))
+    return BadFrame(InvalidFormat(error.message, reason=error.reason, field=error.field), _good_id(value.get("id")))
 
 
 def _good_id(value: object) -> str | None:
@@ -398,14 +402,14 @@ def readable(reason: str) -> ValidationFailed:
     """Turn msgspec's reason into an error that names the field and what it may be."""
     path = _PATH.search(reason)
     field = path["path"] if path else ""
-    text = _PATH.sub("", reason)
+    text, word = _PATH.sub("", reason), CommonReason.INVALID_FIELD
     if missing := _MISSING.match(text):
         field = f"{field}.{missing['name']}" if field else missing["name"]
-        text = "is required"
+        text, word = "is required", CommonReason.MISSING_FIELD
     elif named := _NAMED.match(text):
         field, text = named["name"], named["text"]
     text = f"{text[:1].lower()}{text[1:]}."
-    return ValidationFailed(f"{field}: {text}" if field else text, field=field or None)
+    return ValidationFailed(f"{field}: {text}" if field else text, reason=word, field=field or None)
 
 
 # --- What the server answers ------------------------------------------------------------------------------------------
@@ -424,7 +428,13 @@ def error(exc: DomainError, command_id: str | None = None) -> dict[str, Any]:
 def error_data(exc: DomainError) -> dict[str, Any]:
     """Return the `data` of an `error` frame."""
     retry_after = round(exc.retry_after, 3) if isinstance(exc, RateLimited) else None
-    error = Error(code=ErrorCode(exc.code), message=exc.client_message, field=exc.field, retry_after=retry_after)
+    error = Error(
+        code=ErrorCode(exc.code),
+        message=exc.client_message,
+        reason=exc.reason,
+        field=exc.field,
+        retry_after=retry_after,
+    )
     data: dict[str, Any] = msgspec.to_builtins(error)
     return data
 

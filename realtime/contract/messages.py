@@ -11,9 +11,10 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta
 
-from common.errors import SECURITY_MESSAGE, SERVER_MESSAGE, ErrorCode
+from common.errors import REASON, SECURITY_MESSAGE, SERVER_MESSAGE, CommonReason, ErrorCode, ErrorReason
 from common.examples import Examples
 from events.base import Moment
+from realtime.contract.reasons import SocketReason
 from rides.fields import RideId
 from rides.geo import Latitude, Longitude
 from rides.snapshots import RidesState
@@ -155,8 +156,9 @@ class Ack(Message, frozen=True, kw_only=True):
     type: ClassVar[str] = "ack"
 
 
-def _error(code: ErrorCode, message: str, **others: Any) -> dict[str, Any]:
-    return {"code": code.value, "message": message, "field": UNSET, "retry_after": UNSET, **others}
+def _error(code: ErrorCode, message: str, reason: ErrorReason | None = None, **others: Any) -> dict[str, Any]:
+    word = (reason or CommonReason(code.lower())).value
+    return {"code": code.value, "message": message, "reason": word, "field": UNSET, "retry_after": UNSET, **others}
 
 
 class Error(Message, frozen=True, kw_only=True, omit_defaults=True):
@@ -164,24 +166,37 @@ class Error(Message, frozen=True, kw_only=True, omit_defaults=True):
 
     type: ClassVar[str] = "error"
     examples: ClassVar[Examples] = {
-        "Not JSON": _error(ErrorCode.INVALID_FORMAT, "The frame is not valid JSON: Input data was truncated."),
-        "An unknown type": _error(ErrorCode.INVALID_FORMAT, "unknown message type: ride_begin", field="type"),
-        "A value out of range": _error(
-            ErrorCode.VALIDATION_FAILED, "latitude: expected `float` <= 90.0.", field="latitude"
+        "Not JSON": _error(
+            ErrorCode.INVALID_FORMAT, "The frame is not valid JSON: Input data was truncated.", CommonReason.NOT_JSON
         ),
-        "A missing field": _error(ErrorCode.VALIDATION_FAILED, "match_id: is required.", field="match_id"),
+        "An unknown type": _error(
+            ErrorCode.INVALID_FORMAT, "unknown message type: ride_begin", CommonReason.UNKNOWN_TYPE, field="type"
+        ),
+        "A value out of range": _error(
+            ErrorCode.VALIDATION_FAILED,
+            "latitude: expected `float` <= 90.0.",
+            CommonReason.INVALID_FIELD,
+            field="latitude",
+        ),
+        "A missing field": _error(
+            ErrorCode.VALIDATION_FAILED, "match_id: is required.", CommonReason.MISSING_FIELD, field="match_id"
+        ),
         "An id that does not exist, or belongs to somebody else": _error(
-            ErrorCode.VALIDATION_FAILED, "There is no such ride of yours.", field="ride_id"
+            ErrorCode.VALIDATION_FAILED, "There is no such ride of yours.", CommonReason.NOT_FOUND, field="ride_id"
         ),
         "A command of the other role": _error(ErrorCode.UNAUTHORIZED, SECURITY_MESSAGE),
         "Too many commands": _error(
-            ErrorCode.RATE_LIMIT, "At most 10 commands a second, and 30 at once.", retry_after=0.1
+            ErrorCode.RATE_LIMIT,
+            "At most 10 commands a second, and 30 at once.",
+            SocketReason.TOO_MANY_COMMANDS,
+            retry_after=0.1,
         ),
         "A fault of the server": _error(ErrorCode.INTERNAL_ERROR, SERVER_MESSAGE),
     }
 
     code: Annotated[ErrorCode, Meta(description="The kind of mistake.")]
     message: Annotated[str, Meta(description="The reason, for people.")]
+    reason: Annotated[str, REASON]
     field: Annotated[
         str | None, Meta(description="The field that is wrong, as a path such as `location.latitude`.")
     ] = None

@@ -11,7 +11,7 @@ from typing import Any
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 
-from common.errors import InvalidFormat
+from common.errors import CommonReason, InvalidFormat
 from realtime import metrics
 from realtime.contract import frames
 from realtime.contract.frames import BadFrame, CloseCode, Frame
@@ -65,7 +65,7 @@ class JsonSocket(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channels 
         self.frame_type = ""
         try:
             if not text_data:
-                raise BadFrame(InvalidFormat(EMPTY if text_data is not None else BINARY))
+                raise BadFrame(InvalidFormat(EMPTY if text_data is not None else BINARY, reason=CommonReason.NOT_JSON))
             await super().receive(text_data)
         except BadFrame as exc:
             await self.send_json(await self.refuse(exc))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from common.errors import DomainError, ValidationFailed
+from realtime.contract.reasons import SocketReason
 from rides.metering.fixes import Reason
 from rides.metering.sightings import Sighting
 
@@ -16,11 +17,27 @@ IN_A_ROW = 3
 CLOCK_S, SEEN_S = 30.0, 2.0
 """Seconds by which a clock is worth a word, and for which its fixes must have come in: a backlog comes at once."""
 
-WHAT_TO_DO: Mapping[Reason, tuple[str, str]] = {
-    "no_fix": ("latitude", "Your phone has no position: allow the app to use your precise location."),
-    "inaccurate": ("accuracy", "Your positions are too inaccurate to be billed: allow precise location, turn GPS on."),
-    "late": ("timestamp", "Your positions come in older than those before: check the phone's date and time."),
-    "too_fast": ("latitude", "Your positions jump further than a vehicle drives: close apps that change the location."),
+WHAT_TO_DO: Mapping[Reason, tuple[SocketReason, str, str]] = {
+    "no_fix": (
+        SocketReason.NO_POSITION,
+        "latitude",
+        "Your phone has no position: allow the app to use your precise location.",
+    ),
+    "inaccurate": (
+        SocketReason.INACCURATE_POSITIONS,
+        "accuracy",
+        "Your positions are too inaccurate to be billed: allow precise location, turn GPS on.",
+    ),
+    "late": (
+        SocketReason.LATE_POSITIONS,
+        "timestamp",
+        "Your positions come in older than those before: check the phone's date and time.",
+    ),
+    "too_fast": (
+        SocketReason.JUMPING_POSITIONS,
+        "latitude",
+        "Your positions jump further than a vehicle drives: close apps that change the location.",
+    ),
 }
 
 
@@ -47,8 +64,8 @@ class PositionWarnings:
     def _of_fixes(self, reason: Reason) -> DomainError | None:
         if self._refused < IN_A_ROW or reason not in WHAT_TO_DO:
             return None
-        field, text = WHAT_TO_DO[reason]
-        return ValidationFailed(text, field=field)
+        word, field, text = WHAT_TO_DO[reason]
+        return ValidationFailed(text, reason=word, field=field)
 
     def _of_clock(self, sighting: Sighting | None, seen_s: float) -> DomainError | None:
         error = sighting.clock_error if sighting else None
@@ -56,4 +73,4 @@ class PositionWarnings:
             return None
         way = "behind" if error > 0 else "ahead"
         text = f"Your phone's clock is {abs(error):.0f} s {way}: turn on automatic date and time."
-        return ValidationFailed(text, field="timestamp")
+        return ValidationFailed(text, reason=SocketReason.WRONG_CLOCK, field="timestamp")

@@ -12,6 +12,7 @@ from common.errors import RateLimited
 from common.process import process
 from common.redis import AWAY, PREFIX, async_redis
 from realtime import metrics
+from realtime.contract.reasons import SocketReason
 
 MINUTE = 60
 
@@ -73,7 +74,7 @@ class CommandLimit:
         if wait := self._locations.take():
             metrics.limited("location")
             text = f"At most {LOCATION_FACTOR * settings.WS_LOCATION_RATE} positions a second."
-            raise RateLimited(text, retry_after=wait)
+            raise RateLimited(text, retry_after=wait, reason=SocketReason.TOO_MANY_POSITIONS)
 
     def refused(self) -> None:
         """Count a refusal. Raises `Flooding` when it was one too many."""
@@ -85,10 +86,11 @@ class CommandLimit:
         if wait := self._bucket.take():
             metrics.limited("command")
             text = f"At most {settings.WS_COMMAND_RATE} commands a second, and {settings.WS_COMMAND_BURST} at once."
-            raise RateLimited(text, retry_after=wait)
+            raise RateLimited(text, retry_after=wait, reason=SocketReason.TOO_MANY_COMMANDS)
         if costly and (wait := await minute_limit("WS_COSTLY_RATE").take(str(self._user_id))):
             metrics.limited("costly")
-            raise RateLimited(f"At most {settings.WS_COSTLY_RATE} of these commands a minute.", retry_after=wait)
+            text = f"At most {settings.WS_COSTLY_RATE} of these commands a minute."
+            raise RateLimited(text, retry_after=wait, reason=SocketReason.TOO_MANY_SEARCHES)
 
 
 class MinuteLimit(Protocol):

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from common import clock
-from common.errors import ValidationFailed
+from common.errors import CommonReason, ValidationFailed
 from common.prepared import PreparedObjects, PreparedUpdate
 from common.rows import insert_rows, update_row
 from events.outbox import emit
@@ -86,5 +86,7 @@ def _point(latitude: float | None, longitude: float | None) -> GeoPoint | None:
         return None
     if latitude is None or longitude is None:
         missing = "latitude" if latitude is None else "longitude"
-        raise ValidationFailed(f"{missing}: latitude and longitude belong together.", field=missing)
+        raise ValidationFailed(
+            f"{missing}: latitude and longitude belong together.", reason=CommonReason.MISSING_FIELD, field=missing
+        )
     return GeoPoint(latitude, longitude)

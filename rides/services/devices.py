@@ -8,9 +8,10 @@ from uuid import UUID
 from django.db import transaction
 
 from common import clock
-from common.errors import ValidationFailed
+from common.errors import CommonReason, ValidationFailed
 from rides.models import Device
 from rides.push.base import Target, push_backend
+from rides.reasons import RideReason
 
 MOST_DEVICES = 10
 """Devices of one user; the oldest makes room."""
@@ -24,11 +25,13 @@ def device_register(*, user_id: UUID, kind: str, token: str, keys: Mapping[str, 
     """
     backend = push_backend()
     if kind not in backend.kinds:
-        raise ValidationFailed(f"kind: This server pushes to {', '.join(backend.kinds)}.", field="kind")
+        raise ValidationFailed(
+            f"kind: This server pushes to {', '.join(backend.kinds)}.", reason=RideReason.PUSH_UNSUPPORTED, field="kind"
+        )
     try:
         backend.check(Target(kind, token, keys))
     except ValueError as exc:
-        raise ValidationFailed(f"token: {exc}", field="token") from exc
+        raise ValidationFailed(f"token: {exc}", reason=CommonReason.INVALID_FIELD, field="token") from exc
     device, _ = Device.objects.update_or_create(
         token=token, defaults={"user_id": user_id, "kind": kind, "keys": dict(keys), "registered_at": clock.now()}
     )

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from common import clock
-from common.errors import ValidationFailed
+from common.errors import CommonReason, ValidationFailed
 from common.prepared import PreparedObjects
 from common.rows import insert_rows, update_row
 from events.base import Event
@@ -20,6 +20,7 @@ from rides.events import FinderUpdated, MatchFound
 from rides.geo import GeoPoint
 from rides.matching import OfferDecision
 from rides.models import OPEN_MATCH, Finder, FinderStatus, Match
+from rides.reasons import RideReason
 from rides.services.attempts import attempt_record
 from rides.services.locking import lock_affairs
 from rides.services.matches import matches_close
@@ -86,7 +87,9 @@ def finder_update(
         return
     if location is None or target_location is None:
         missing = "location" if location is None else "target_location"
-        raise ValidationFailed(f"{missing} is needed to look for a driver.", field=missing)
+        raise ValidationFailed(
+            f"{missing} is needed to look for a driver.", reason=CommonReason.MISSING_FIELD, field=missing
+        )
     day = PassengerDay.of(user_id, now)
     finder = _OPEN.one(user_id) if day.is_searching else None
     wish = Wish(location, target_location, vehicle_type or "", auto_accept, quote_id)
@@ -95,7 +98,7 @@ def finder_update(
         quote_check(user_id=user_id, quote_id=quote_id, now=now, **asked)  # type: ignore[arg-type]
     if finder is None or wish.moves(finder):
         if day.is_riding:
-            raise ValidationFailed("You have a current ride.", field="is_active")
+            raise ValidationFailed("You have a current ride.", reason=RideReason.ALREADY_ON_A_RIDE, field="is_active")
         day.refuse_restless(now)
         emit(*(_move(finder, wish, day, now) if finder else _begin(user_id, wish, now, is_coarse=day.is_restless())))
     elif (wish.auto_accept, wish.quote_id) != (finder.auto_accept, finder.quote_id):

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from common import clock
-from common.errors import ValidationFailed
+from common.errors import CommonReason, ValidationFailed
 from common.prepared import PreparedObjects
 from common.rows import insert_rows, update_row
 from events.outbox import emit
@@ -23,6 +23,7 @@ from rides.metering import meter
 from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Finder, FinderStatus, Match, MatchStatus, Quote, Ride
 from rides.push.base import Wake
 from rides.push.sender import wake_up
+from rides.reasons import RideReason
 from rides.services.approval import require_approval
 from rides.services.locking import lock_match
 from rides.services.offers import offer_answered, offer_ignored
@@ -110,16 +111,18 @@ def match_expire(*, match_id: UUID) -> bool:
 def _own_match(user_id: UUID, match_id: UUID) -> Match:
     match = _WITH_FINDER.one(match_id)
     if match is None or user_id not in (match.driver_id, match.passenger_id):
-        raise ValidationFailed(NOT_YOURS, field="match_id")
+        raise ValidationFailed(NOT_YOURS, reason=CommonReason.NOT_FOUND, field="match_id")
     return match
 
 
 def _refuse_decided(match: Match, now: datetime) -> None:
     if match.status not in OPEN_MATCH:
         state = match.reason or match.status.lower()
-        raise ValidationFailed(f"The match has been decided already: {state}.", field="match_id")
+        raise ValidationFailed(
+            f"The match has been decided already: {state}.", reason=RideReason.OFFER_DECIDED, field="match_id"
+        )
     if match.expires_at <= now:
-        raise ValidationFailed("The match has expired.", field="match_id")
+        raise ValidationFailed("The match has expired.", reason=RideReason.OFFER_EXPIRED, field="match_id")
 
 
 def _status_after(match: Match, *, by_driver: bool) -> MatchStatus:
@@ -128,7 +131,9 @@ def _status_after(match: Match, *, by_driver: bool) -> MatchStatus:
     if by_driver:
         own, other = other, own
     if match.status == own:
-        raise ValidationFailed("You have accepted this match already.", field="match_id")
+        raise ValidationFailed(
+            "You have accepted this match already.", reason=RideReason.OFFER_ACCEPTED, field="match_id"
+        )
     return MatchStatus.ACCEPTED if match.status == other else own
 
 
@@ -137,11 +142,13 @@ def _accept(match: Match, now: datetime) -> None:
     people = _people(match)
     driver, passenger = people.get(match.driver_id), people.get(match.passenger_id)
     if driver is None or passenger is None or not _may_drive(driver):
-        raise ValidationFailed("The other side is not available any more.", field="match_id")
+        raise ValidationFailed(
+            "The other side is not available any more.", reason=RideReason.OTHER_SIDE_GONE, field="match_id"
+        )
     if driver.is_driving:
-        raise ValidationFailed("The driver has a current ride.", field="match_id")
+        raise ValidationFailed("The driver has a current ride.", reason=RideReason.DRIVER_TAKEN, field="match_id")
     if passenger.is_riding:
-        raise ValidationFailed("The passenger has a current ride.", field="match_id")
+        raise ValidationFailed("The passenger has a current ride.", reason=RideReason.PASSENGER_TAKEN, field="match_id")
     ride = _book(match, driver, passenger, now)
     match.status = MatchStatus.ACCEPTED
     match.decided_at = now
@@ -205,7 +212,9 @@ def _book(match: Match, driver: User, passenger: User, now: datetime) -> Ride:
     try:
         insert_rows([ride])
     except IntegrityError as exc:  # both sides are locked and free: only what does not lock can get here
-        raise ValidationFailed("The match has been decided already.", field="match_id") from exc
+        raise ValidationFailed(
+            "The match has been decided already.", reason=RideReason.OFFER_DECIDED, field="match_id"
+        ) from exc
     return ride
 
 

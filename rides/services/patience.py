@@ -20,6 +20,7 @@ from django.db.models import Q, QuerySet
 from common.errors import RateLimited
 from common.prepared import Prepared
 from rides.models import PASSENGER_BUSY, Finder, FinderStatus, Ride
+from rides.reasons import RideReason
 
 WINDOW = timedelta(hours=1)
 DAY = timedelta(hours=24)
@@ -87,7 +88,11 @@ def _refuse(cancelled: list[datetime], now: datetime) -> None:
     wait = min(settings.SEARCH_CANCEL_WAIT * 2 ** min(over, 10), LONGEST_WAIT)
     left = max(cancelled) + wait - now
     if left > timedelta():
-        raise RateLimited("You have cancelled often; wait before the next one.", retry_after=left.total_seconds())
+        raise RateLimited(
+            "You have cancelled often; wait before the next one.",
+            retry_after=left.total_seconds(),
+            reason=RideReason.CANCELLED_OFTEN,
+        )
 
 
 def _cancelled_by_driver(user_id: UUID, since: datetime) -> QuerySet[Any, Any]:

@@ -8,13 +8,14 @@ from uuid import UUID
 from django.db import transaction
 
 from common import clock
-from common.errors import ValidationFailed
+from common.errors import CommonReason, ValidationFailed
 from common.prepared import PreparedObjects
 from common.rows import update_row
 from events.outbox import emit
 from rides.events import PaymentProcessed, RideCompleted
 from rides.gateways import Notice, gateway
 from rides.models import Payment, PaymentNotice, PaymentStatus, Ride, RideStatus
+from rides.reasons import RideReason
 from rides.services.rides import own_ride, require_status, ride_locked
 from rides.snapshots import payment_fields, payment_snapshot, ride_snapshot
 
@@ -32,7 +33,7 @@ def payment_process(*, user_id: UUID, ride_id: UUID, total_cost: int, status: Li
     """
     ride, payment = _due(own_ride(user_id, ride_id, "passenger"), total_cost)
     if payment.status == status:
-        raise ValidationFailed(f"The payment is {status} already.", field="status")
+        raise ValidationFailed(f"The payment is {status} already.", reason=RideReason.PAYMENT_DECIDED, field="status")
     used: object = gateway()
     if status == PaymentStatus.REJECTED:
         _decide(ride, payment, PaymentStatus.REJECTED)
@@ -61,11 +62,13 @@ def payment_settle(*, gateway_name: str, notice: Notice) -> None:
     """
     found = Payment.objects.filter(pk=notice.payment_id).first()
     if found is None:
-        raise ValidationFailed("There is no such payment.", field="payment_id")
+        raise ValidationFailed("There is no such payment.", reason=CommonReason.NOT_FOUND, field="payment_id")
     ride = ride_locked(found.ride_id)
     payment = ride.payment
     if notice.amount != payment.total_cost:
-        raise ValidationFailed(f"The amount must be {payment.total_cost}, as asked.", field="amount")
+        raise ValidationFailed(
+            f"The amount must be {payment.total_cost}, as asked.", reason=RideReason.WRONG_AMOUNT, field="amount"
+        )
     _, is_new = PaymentNotice.objects.get_or_create(
         payment=payment,
         gateway=gateway_name,
@@ -105,7 +108,9 @@ def _due(ride: Ride, total_cost: int) -> tuple[Ride, Payment]:
     payment = _PAYMENT.one(ride.pk)  # whoever changes a payment has locked its ride
     assert payment is not None  # a ride that has arrived has one
     if total_cost != payment.total_cost:
-        raise ValidationFailed(f"total_cost must be {payment.total_cost}, as asked.", field="total_cost")
+        raise ValidationFailed(
+            f"total_cost must be {payment.total_cost}, as asked.", reason=RideReason.WRONG_AMOUNT, field="total_cost"
+        )
     return ride, payment
 
 

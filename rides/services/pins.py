@@ -10,6 +10,7 @@ from django.core.cache import cache
 from common import clock
 from common.errors import RateLimited, ValidationFailed
 from rides.models import Ride
+from rides.reasons import RideReason
 
 WRONG_TRIES = 5
 """Wrong PINs after which no other is tried for `PAUSE`: of 10,000 that gives one in 2,000 a minute."""
@@ -32,18 +33,20 @@ def pin_check(ride: Ride, pin: str | None) -> None:
     if not ride.pin:
         return
     if pin is None:
-        raise ValidationFailed("pin is needed to start this ride: ask your passenger.", field="pin")
+        raise ValidationFailed(
+            "pin is needed to start this ride: ask your passenger.", reason=RideReason.PIN_NEEDED, field="pin"
+        )
     _refuse_during_pause(ride)
     if not secrets.compare_digest(pin, ride.pin):
         _count_wrong(ride)
-        raise ValidationFailed("This is not the PIN of your passenger.", field="pin")
+        raise ValidationFailed("This is not the PIN of your passenger.", reason=RideReason.WRONG_PIN, field="pin")
 
 
 def _refuse_during_pause(ride: Ride) -> None:
     until: float = cache.get(f"pin-pause:{ride.pk}", 0.0)
     left = until - clock.timestamp()
     if left > 0:
-        raise RateLimited("Too many wrong PINs.", retry_after=left)
+        raise RateLimited("Too many wrong PINs.", retry_after=left, reason=RideReason.TOO_MANY_WRONG_PINS)
 
 
 def _count_wrong(ride: Ride) -> None:

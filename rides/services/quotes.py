@@ -10,12 +10,13 @@ from django.conf import settings
 from django.db import transaction
 
 from common import clock
-from common.errors import ValidationFailed
+from common.errors import CommonReason, ValidationFailed
 from rides.eta import route_between
 from rides.fares.tariff import Drive, billed_distance, price_lines
 from rides.fares.terms import find_tariff, terms_of
 from rides.geo import GeoPoint, distance_km
 from rides.models import Quote
+from rides.reasons import RideReason
 from users.models import User
 
 SAME_PLACE_KM = 0.3
@@ -55,15 +56,19 @@ def quote_check(
     """Raise `ValidationFailed` unless the quote is the user's, still holds, and is for this ride."""
     quote = Quote.objects.filter(pk=quote_id, user_id=user_id).first()
     if quote is None:
-        raise ValidationFailed("There is no such quote of yours.", field="quote_id")
+        raise ValidationFailed("There is no such quote of yours.", reason=CommonReason.NOT_FOUND, field="quote_id")
     if quote.valid_until <= now:
-        raise ValidationFailed("The quote is no longer valid; ask for another one.", field="quote_id")
+        raise ValidationFailed(
+            "The quote is no longer valid; ask for another one.", reason=RideReason.QUOTE_EXPIRED, field="quote_id"
+        )
     if quote.vehicle_type != vehicle_type:
-        raise ValidationFailed("The quote is for another kind of vehicle.", field="quote_id")
+        raise ValidationFailed(
+            "The quote is for another kind of vehicle.", reason=RideReason.QUOTE_OF_OTHER_VEHICLE, field="quote_id"
+        )
     for field, quoted, wanted in (
         ("location", quote.location, location),
         ("target_location", quote.target_location, target_location),
     ):
         if distance_km(quoted, wanted) > SAME_PLACE_KM:
             text = f"{field} is more than {SAME_PLACE_KM * 1000:.0f} m from the quoted one."
-            raise ValidationFailed(text, field="quote_id")
+            raise ValidationFailed(text, reason=RideReason.QUOTE_OF_OTHER_PLACES, field="quote_id")

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from common.errors import Conflict
 from rides.models import DRIVER_BUSY, OPEN_MATCH, PASSENGER_BUSY, Beacon, Finder, FinderStatus, Match, Ride
+from rides.reasons import RideReason
 from rides.services.beacons import beacon_update
 from rides.services.locking import lock_affairs
 from rides.services.matches import matches_reject
@@ -21,9 +22,9 @@ def driver_register(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> 
     """Register a passenger's vehicle. Raises `Conflict` for a driver, and during a search or a ride."""
     lock_affairs(user_id)
     if Finder.objects.filter(passenger_id=user_id, status=FinderStatus.OPEN).exists():
-        raise Conflict(_("You are looking for a driver; switch the finder off first."))
+        raise Conflict(_("You are looking for a driver; switch the finder off first."), reason=RideReason.SEARCHING)
     if Ride.objects.filter(passenger_id=user_id, status__in=PASSENGER_BUSY).exists():
-        raise Conflict(_("You have a current ride; finish it first."))
+        raise Conflict(_("You have a current ride; finish it first."), reason=RideReason.ALREADY_ON_A_RIDE)
     return driver_create(user_id=user_id, vehicle_type=vehicle_type, vehicle_plate=vehicle_plate)
 
 
@@ -52,4 +53,4 @@ def driver_unregister(*, user_id: UUID) -> None:
 
 def _refuse_driving(user_id: UUID) -> None:
     if Ride.objects.filter(driver_id=user_id, status__in=DRIVER_BUSY).exists():
-        raise Conflict("You have a current ride; finish it first.")
+        raise Conflict("You have a current ride; finish it first.", reason=RideReason.ALREADY_ON_A_RIDE)

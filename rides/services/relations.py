@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from common import clock
 from common.errors import ValidationFailed
 from rides.models import OPEN_MATCH, Match, Ride, RideStatus
+from rides.reasons import RideReason
 from rides.services.matches import matches_reject
 from rides.services.rides import own_ride, require_status
 from users.services import block_add, rating_add
@@ -29,7 +30,9 @@ def ride_rate(*, user_id: UUID, ride_id: UUID, rating: int) -> None:
     require_status(ride, RideStatus.COMPLETED, "rated")
     if ride.completed_at is None or clock.now() - ride.completed_at > RATING_PERIOD:
         raise ValidationFailed(
-            _("A ride can be rated for %(days)s days.") % {"days": RATING_PERIOD.days}, field="ride_id"
+            _("A ride can be rated for %(days)s days.") % {"days": RATING_PERIOD.days},
+            reason=RideReason.RATING_CLOSED,
+            field="ride_id",
         )
     rated_id = other_side(ride, user_id)
     rating_add(ride_id=ride.pk, booked_at=ride.created_at, rater_id=user_id, rated_id=rated_id, stars=rating)

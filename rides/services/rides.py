@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from common import clock
-from common.errors import ValidationFailed
+from common.errors import CommonReason, ValidationFailed
 from common.prepared import PreparedObjects
 from common.rows import insert_rows, update_row
 from common.text import in_one_line
@@ -26,6 +26,7 @@ from rides.metering.fixes import Fix
 from rides.metering.whereabouts import is_near
 from rides.models import PASSENGER_BUSY, Payment, PaymentStatus, Ride, RideStatus
 from rides.positions import Position, positions
+from rides.reasons import RideReason
 from rides.services.fares import SETTLED, ride_settle
 from rides.services.locking import lock_ride
 from rides.services.pins import pin_check
@@ -112,7 +113,9 @@ def ride_cancel_by_staff(*, ride_id: UUID, reason: str = "") -> None:
     """
     ride = ride_locked(ride_id)
     if ride.status not in STAFF_CANCELS:
-        raise ValidationFailed(f"The ride is {ride.status} and cannot be cancelled.", field="ride_id")
+        raise ValidationFailed(
+            f"The ride is {ride.status} and cannot be cancelled.", reason=RideReason.WRONG_RIDE_STATUS, field="ride_id"
+        )
     payment = Payment.objects.filter(ride=ride, status=PaymentStatus.PENDING).first()
     if payment is not None:
         payment.status = PaymentStatus.REJECTED
@@ -146,7 +149,7 @@ def own_ride(user_id: UUID, ride_id: UUID, *sides: str) -> Ride:
     lock_ride(ride_id, user_id)
     ride = _OWN.one(ride_id, user_id)
     if ride is None or user_id not in [getattr(ride, f"{side}_id") for side in sides] or _is_hidden(ride, user_id):
-        raise ValidationFailed(NOT_YOURS, field="ride_id")
+        raise ValidationFailed(NOT_YOURS, reason=CommonReason.NOT_FOUND, field="ride_id")
     return ride
 
 
@@ -159,7 +162,11 @@ def _is_hidden(ride: Ride, user_id: UUID) -> bool:
 def require_status(ride: Ride, status: RideStatus, verb: str) -> None:
     """Raise `ValidationFailed` unless the ride has this status."""
     if ride.status != status:
-        raise ValidationFailed(f"A ride that is {ride.status} cannot be {verb}; it must be {status}.", field="ride_id")
+        raise ValidationFailed(
+            f"A ride that is {ride.status} cannot be {verb}; it must be {status}.",
+            reason=RideReason.WRONG_RIDE_STATUS,
+            field="ride_id",
+        )
 
 
 def ride_locked(ride_id: UUID) -> Ride:
@@ -167,7 +174,7 @@ def ride_locked(ride_id: UUID) -> Ride:
     lock_ride(ride_id)
     ride = _RIDE.one(ride_id)
     if ride is None:
-        raise ValidationFailed("There is no such ride.", field="ride_id")
+        raise ValidationFailed("There is no such ride.", reason=CommonReason.NOT_FOUND, field="ride_id")
     return ride
 
 
@@ -231,7 +238,10 @@ def _meeting_point(ride: Ride) -> Fix:
     driver = _recent(positions().last(ride.driver_id))
     if driver is None:
         seconds = settings.LOCATION_MAX_AGE.total_seconds()
-        raise ValidationFailed(f"Your position is not known: send location_update first (at most {seconds:g} s old).")
+        raise ValidationFailed(
+            f"Your position is not known: send location_update first (at most {seconds:g} s old).",
+            reason=RideReason.POSITION_UNKNOWN,
+        )
     passenger = _recent(positions().last(ride.passenger_id))
     places = [_point(fix) for fix in _candidates(passenger)] if passenger else [ride.match.location]
     metres, start = min(
@@ -240,7 +250,9 @@ def _meeting_point(ride: Ride) -> Fix:
     )
     if metres > settings.RIDES_START_DISTANCE_M:
         limit = settings.RIDES_START_DISTANCE_M
-        raise ValidationFailed(f"You are {metres:.0f} m from the passenger; the limit is {limit} m.")
+        raise ValidationFailed(
+            f"You are {metres:.0f} m from the passenger; the limit is {limit} m.", reason=RideReason.TOO_FAR_AWAY
+        )
     return start
 
 

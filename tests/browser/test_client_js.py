@@ -526,16 +526,16 @@ def test_refusals_name_the_field(server: ServerProcess, open_page: OpenPage) -> 
         ];
         client.close();
         outcomes.push(await refusal(client.sync()));
-        return outcomes.map(({ name, code, field, status }) => [name, code, field, status]);
+        return outcomes.map(({ name, code, reason, field, status }) => [name, code, reason, field, status]);
         """,
     )
     assert result == [
-        ["ValidationFailed", "VALIDATION_FAILED", "location.latitude", None],
-        ["Unauthorized", "UNAUTHORIZED", None, None],
-        ["InvalidFormat", "INVALID_FORMAT", "type", None],
-        ["CommandTooLarge", None, None, None],
-        ["ValidationFailed", "VALIDATION_FAILED", None, 404],
-        ["ClientClosed", None, None, None],
+        ["ValidationFailed", "VALIDATION_FAILED", "invalid_field", "location.latitude", None],
+        ["Unauthorized", "UNAUTHORIZED", "unauthorized", None, None],
+        ["InvalidFormat", "INVALID_FORMAT", "unknown_type", "type", None],
+        ["CommandTooLarge", None, None, None, None],
+        ["ValidationFailed", "VALIDATION_FAILED", "not_found", None, 404],
+        ["ClientClosed", None, None, None, None],
     ]
 
 

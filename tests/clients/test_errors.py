@@ -12,15 +12,16 @@ def test_every_code_has_a_class() -> None:
     """Every code of the server has a class of its own."""
     assert set(KINDS) == {code.value for code in ErrorCode}
     for code, kind in KINDS.items():
-        error = server_error({"code": code, "message": "m", "field": "f", "retry_after": 2})
+        error = server_error({"code": code, "message": "m", "reason": "r", "field": "f", "retry_after": 2})
         assert (type(error), str(error)) == (kind, f"{code}: m")
-        assert (error.code, error.message, error.field, error.retry_after) == (code, "m", "f", 2)
+        assert (error.code, error.message, error.reason, error.field, error.retry_after) == (code, "m", "r", "f", 2)
 
 
 def test_unknown_codes_are_errors() -> None:
     """A code that this client does not know is an error all the same."""
     error = server_error({"code": "NEW"}, status=418, retry_after=1)
     assert (type(error), error.code, error.message, error.status, error.retry_after) == (ServerError, "NEW", "", 418, 1)
+    assert error.reason == "new"  # of a server of before there were reasons
 
 
 def test_rest_errors_name_a_field() -> None:

@@ -14,6 +14,7 @@ from users.tokens import tokens_issue
 pytestmark = pytest.mark.django_db
 ANYBODY = ApiClient(headers={})
 NUMBER = "+6281200000009"
+UNAUTHORIZED = {"code": "UNAUTHORIZED", "message": "Authentication required", "reason": "unauthorized"}
 
 
 def test_login_from_the_code_to_the_profile(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,7 +33,7 @@ def test_login_from_the_code_to_the_profile(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_wrong_code_is_401_in_the_words_of_the_contract() -> None:
     answer = ANYBODY.post("/api/auth/token/", {"msisdn": NUMBER, "otp": "000000"})
-    assert (answer.status_code, answer.json()) == (401, {"code": "UNAUTHORIZED", "message": "Authentication required"})
+    assert (answer.status_code, answer.json()) == (401, UNAUTHORIZED)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_only_the_name_of_a_profile_can_be_written(putri: User) -> None:
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer x", "Token x", "Bearer \xff", "Basic dTpw"])
 def test_without_a_good_token_there_is_nothing_to_see(header: str) -> None:
     answer = Client().get("/api/me/", headers={"Authorization": header})
-    assert (answer.status_code, answer.json()) == (401, {"code": "UNAUTHORIZED", "message": "Authentication required"})
+    assert (answer.status_code, answer.json()) == (401, UNAUTHORIZED)
     assert answer["WWW-Authenticate"] == "Bearer"
 
 

@@ -19,6 +19,7 @@ from common.db import delete_old_steps, delete_steps
 from common.errors import Conflict
 from users.models import Approval, Block, Driver, KnownAddress, OneTimeCode, Paper, Rating, Role, TokenAnswer, User
 from users.personal_data.base import Steps
+from users.reasons import UserReason
 from users.selectors import since_owned
 from users.services.revocation import revoke_tokens
 from users.sms import forget_messages
@@ -32,7 +33,7 @@ class UsersData:
     def check(self, user: User) -> None:
         """Refuse for staff: a superuser takes their rights first."""
         if user.is_staff or user.is_superuser:
-            raise Conflict(_("Accounts of staff cannot be deleted."))
+            raise Conflict(_("Accounts of staff cannot be deleted."), reason=UserReason.STAFF_ACCOUNT)
 
     def withdraw(self, user: User) -> None:
         """Nothing: the login itself ends tokens and hides the name."""

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from common import clock
 from common.errors import Conflict
 from users.models import Approval, Driver, Paper, PaperKind, Role, User
+from users.reasons import UserReason
 from users.services.revocation import revoke_tokens
 from users.sms import send_sms
 
@@ -31,7 +32,7 @@ def driver_create(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> Us
     With `DRIVER_APPROVAL` the driver waits for staff. Who was refused stays so: registering again is no way around it.
     """
     if not User.objects.filter(pk=user_id, role=Role.PASSENGER).update(role=Role.DRIVER):
-        raise Conflict(_("You are registered as a driver already."))
+        raise Conflict(_("You are registered as a driver already."), reason=UserReason.ALREADY_A_DRIVER)
     vehicle = {"vehicle_type": vehicle_type, "vehicle_plate": vehicle_plate}
     waiting = {"approval": Approval.PENDING} if settings.DRIVER_APPROVAL else {}
     _driver, created = Driver.objects.update_or_create(
@@ -48,7 +49,7 @@ def driver_update(*, user_id: UUID, vehicle_type: str, vehicle_plate: str) -> Us
     """Give a driver another vehicle; with `DRIVER_APPROVAL` it waits for staff. Raises `Conflict` for a passenger."""
     rows = Driver.objects.filter(pk=user_id, user__role=Role.DRIVER)
     if not rows.exists():
-        raise Conflict(_("You are not registered as a driver."))
+        raise Conflict(_("You are not registered as a driver."), reason=UserReason.NOT_A_DRIVER)
     vehicle = {"vehicle_type": vehicle_type, "vehicle_plate": vehicle_plate}
     if rows.exclude(**vehicle).update(**vehicle):
         _approve_anew(user_id)
@@ -62,7 +63,7 @@ def driver_delete(*, user_id: UUID) -> None:
     What staff have decided or recorded is kept for the next registration.
     """
     if not User.objects.filter(pk=user_id, role=Role.DRIVER).update(role=Role.PASSENGER):
-        raise Conflict(_("You are not registered as a driver."))
+        raise Conflict(_("You are not registered as a driver."), reason=UserReason.NOT_A_DRIVER)
     undecided = Driver.objects.filter(pk=user_id, approval_at=None, papers=None)
     undecided.exclude(approval=Approval.REFUSED).delete()
     revoke_tokens(user_id)

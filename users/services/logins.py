@@ -21,6 +21,7 @@ from common.errors import Conflict, RateLimited, Unauthorized
 from users.codes import CodesCapped, code_check, code_create, code_take
 from users.models import KnownAddress, OneTimeCode, Suspicion, TokenAnswer, User
 from users.personal_data.base import personal_data
+from users.reasons import UserReason
 from users.services.revocation import revoke_tokens
 from users.sms import send_sms
 from users.tallies import tally_add
@@ -56,7 +57,9 @@ def login_request(*, msisdn: str, address: str) -> None:
         tally_add(Suspicion.CODES_CAPPED)
         raise
     if not send_sms(msisdn, _("%(code)s is your NebengJek code.") % {"code": code}):
-        raise RateLimited(_("Too many codes were sent within an hour."), retry_after=SMS_PATIENCE)
+        raise RateLimited(
+            _("Too many codes were sent within an hour."), retry_after=SMS_PATIENCE, reason=UserReason.TOO_MANY_CODES
+        )
 
 
 def login(*, msisdn: str, otp: str, address: str) -> Session:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from common import clock
 from common.errors import ValidationFailed
 from users.models import Block, Rating, User
+from users.reasons import UserReason
 
 
 @transaction.atomic(savepoint=False)
@@ -27,7 +28,9 @@ def rating_add(*, ride_id: UUID, booked_at: datetime, rater_id: UUID, rated_id: 
             ride_id=ride_id, rater_id=rater_id, rated_id=rated_id, stars=stars, created_at=clock.now()
         )
     except IntegrityError as exc:
-        raise ValidationFailed(_("You have rated this ride already."), field="ride_id") from exc
+        raise ValidationFailed(
+            _("You have rated this ride already."), reason=UserReason.ALREADY_RATED, field="ride_id"
+        ) from exc
     User.objects.filter(pk=rated_id).update(rating_sum=F("rating_sum") + stars, rating_count=F("rating_count") + 1)
 
 

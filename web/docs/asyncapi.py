@@ -13,15 +13,21 @@ from urllib.parse import urlsplit
 import msgspec
 from django.conf import settings
 
-from common.errors import SECURITY_MESSAGE, ErrorCode
+from common.errors import SECURITY_MESSAGE, CommonReason, ErrorCode, ErrorReason
 from common.schemas import Schema, schema_of
 from realtime.contract.frames import CloseCode, CommandId
 from realtime.contract.messages import Ack, Error
+from realtime.contract.reasons import SocketReason
 from realtime.server.http_protocol import NO_ROOM, RETRY_AFTER
+from rides.reasons import RideReason
+from users.reasons import UserReason
 from web.docs.contract import FrameType, camel, commands, data_schemas, messages
 from web.docs.prose import prose
 
 CHANNEL = "#/channels/ws"
+
+REASONS: tuple[type[ErrorReason], ...] = (CommonReason, UserReason, RideReason, SocketReason)
+"""The reasons of all apps."""
 
 COMMANDS, NOTIFICATIONS, OTHERS = "commands", "notifications", "other messages"
 
@@ -224,7 +230,11 @@ def _message(frame: FrameType) -> dict[str, Any]:
         "examples": _examples(frame.examples()),
         **({"x-sent-by": list(frame.roles)} if frame.is_command else {"x-sent-to": frame.people}),
         **({"x-subjects": list(frame.subjects)} if frame.subjects else {}),
-        **({"x-error-codes": _error_codes(frame.examples())} if frame.struct is Error else {}),
+        **(
+            {"x-error-codes": _error_codes(frame.examples()), "x-error-reasons": _error_reasons()}
+            if frame.struct is Error
+            else {}
+        ),
     }
 
 
@@ -243,6 +253,10 @@ def _error_codes(frames: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for code in ErrorCode
     ]
+
+
+def _error_reasons() -> list[dict[str, str]]:
+    return [{"reason": word.value, "meaning": word.meaning} for kind in REASONS for word in kind]
 
 
 def _data_schemas() -> dict[str, Schema]:

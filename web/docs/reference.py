@@ -33,6 +33,7 @@ def render(public_url: str) -> str:
         others="\n\n".join(_entry(frame, schemas) for frame in others),
         types="\n\n".join(_types(schemas)),
         errors="\n\n".join(_errors(made)),
+        reasons=_table("reason | meaning", _reasons(made)),
         closes=_table("code | meaning | reconnect | example", map(_close, close_codes())),
     )
 
@@ -72,6 +73,11 @@ def _errors(made: dict[str, Any]) -> Iterator[str]:
         examples = {one["summary"]: one["payload"] for one in error["examples"]}
         heading = _heading(f"error-{error['code']}", f"`{error['code']}`")
         yield "\n\n".join([heading, error["meaning"], *_examples(examples)])
+
+
+def _reasons(made: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    for one in made["components"]["messages"]["ErrorMessage"]["x-error-reasons"]:
+        yield f"`{one['reason']}`", one["meaning"]
 
 
 def _fields(schema: Schema, schemas: Mapping[str, Schema]) -> str:

@@ -138,6 +138,8 @@ export const RENEWAL_PAUSE: number;
 export class NebengJekError extends Error {}
 export class ServerError extends NebengJekError {
   code: string;
+  /** For programs: a word that stays the same, such as `offer_expired` (docs/protocol.md); there may be new ones. */
+  reason: string;
   field?: string;
   /** REST: what is wrong with each field. */
   fields?: Record<string, string[]>;

@@ -1,5 +1,6 @@
 import logging
 from typing import Any
+from unittest.mock import ANY
 from uuid import uuid4
 
 import pytest
@@ -9,40 +10,50 @@ from django.test import Client, RequestFactory
 from rest_framework import exceptions
 from rest_framework.views import APIView
 
-from common.errors import Conflict, InvalidFormat, RateLimited, Unauthorized, ValidationFailed
+from common.errors import CommonReason, Conflict, InvalidFormat, RateLimited, Unauthorized, ValidationFailed
 from common.rest.exception_handler import bad_request, contract_errors, page_not_found, server_error
+
+MISSING = exceptions.ValidationError({"a": [exceptions.ErrorDetail("needed", "required")]})
 
 
 @pytest.mark.parametrize(
     ("exc", "status", "body"),
     [
-        (ValidationFailed("too far", field="x"), 400, ("VALIDATION_FAILED", "too far")),
-        (Conflict("busy"), 409, ("VALIDATION_FAILED", "busy")),
-        (InvalidFormat("what?"), 400, ("INVALID_FORMAT", "what?")),
-        (Unauthorized("secret reason"), 401, ("UNAUTHORIZED", "Authentication required")),
-        (RateLimited("slow", retry_after=1.2), 429, ("RATE_LIMIT", "slow")),
-        (Http404(), 404, ("VALIDATION_FAILED", "Not found.")),
-        (exceptions.NotFound(), 404, ("VALIDATION_FAILED", "Not found.")),
-        (exceptions.MethodNotAllowed("GET"), 405, ("VALIDATION_FAILED", 'Method "GET" not allowed.')),
-        (PermissionDenied(), 403, ("UNAUTHORIZED", "Authentication required")),
-        (exceptions.NotAuthenticated(), 401, ("UNAUTHORIZED", "Authentication required")),
-        (exceptions.ParseError("bad"), 400, ("INVALID_FORMAT", "bad")),
-        (exceptions.Throttled(wait=3), 429, ("RATE_LIMIT", "Too many requests.")),
-        (exceptions.ValidationError({"a": ["is bad"]}), 400, ("VALIDATION_FAILED", "a: is bad")),
+        (ValidationFailed("too far", field="x"), 400, ("VALIDATION_FAILED", "too far", "validation_failed")),
+        (Conflict("busy", reason=CommonReason.ID_REUSED), 409, ("VALIDATION_FAILED", "busy", "id_reused")),
+        (InvalidFormat("what?"), 400, ("INVALID_FORMAT", "what?", "invalid_format")),
+        (Unauthorized("secret reason"), 401, ("UNAUTHORIZED", "Authentication required", "unauthorized")),
+        (RateLimited("slow", retry_after=1.2), 429, ("RATE_LIMIT", "slow", "rate_limit")),
+        (Http404(), 404, ("VALIDATION_FAILED", "Not found.", "not_found")),
+        (exceptions.NotFound(), 404, ("VALIDATION_FAILED", "Not found.", "not_found")),
+        (
+            exceptions.MethodNotAllowed("GET"),
+            405,
+            ("VALIDATION_FAILED", 'Method "GET" not allowed.', "method_not_allowed"),
+        ),
+        (PermissionDenied(), 403, ("UNAUTHORIZED", "Authentication required", "unauthorized")),
+        (exceptions.NotAuthenticated(), 401, ("UNAUTHORIZED", "Authentication required", "unauthorized")),
+        (exceptions.ParseError("bad"), 400, ("INVALID_FORMAT", "bad", "not_json")),
+        (exceptions.Throttled(wait=3), 429, ("RATE_LIMIT", "Too many requests.", "too_many_requests")),
+        (exceptions.ValidationError({"a": ["is bad"]}), 400, ("VALIDATION_FAILED", "a: is bad", "invalid_field")),
+        (MISSING, 400, ("VALIDATION_FAILED", "a: needed", "missing_field")),
+        (exceptions.ValidationError([MISSING.detail, "bad"]), 400, ("VALIDATION_FAILED", ANY, "invalid_field")),
+        (exceptions.NotAcceptable(), 406, ("VALIDATION_FAILED", ANY, "not_acceptable")),
+        (exceptions.UnsupportedMediaType("x"), 415, ("VALIDATION_FAILED", ANY, "unsupported_media_type")),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_every_error_is_of_the_contract(exc: Exception, status: int, body: tuple[str, str]) -> None:
+def test_every_error_is_of_the_contract(exc: Exception, status: int, body: tuple[str, str, str]) -> None:
     response = contract_errors(exc, {"view": APIView()})
     assert response.status_code == status
-    assert (response.data["code"], response.data["message"]) == body
+    assert tuple(response.data[name] for name in ("code", "message", "reason")) == body
 
 
 def test_what_we_did_not_foresee_is_logged_with_an_id_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         response = contract_errors(RuntimeError("password=123"), {"view": APIView()})
     assert response.status_code == 500
-    assert response.data == {"code": "INTERNAL_ERROR", "message": "Internal server error"}
+    assert response.data == {"code": "INTERNAL_ERROR", "message": "Internal server error", "reason": "internal_error"}
     assert "in APIView" in caplog.text
     assert "password=123" in caplog.text
 
@@ -60,11 +71,16 @@ def test_what_can_only_be_read_refuses_other_methods_in_json_whatever_their_toke
         for method in ("POST", "QUERY", "DELETE"):
             answer = client.generic(method, path)
             assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
-            assert answer.json() == {"code": "VALIDATION_FAILED", "message": f'Method "{method}" not allowed.'}
+            assert answer.json() == {
+                "code": "VALIDATION_FAILED",
+                "message": f'Method "{method}" not allowed.',
+                "reason": "method_not_allowed",
+            }
 
 
 @pytest.mark.django_db
 def test_a_picture_that_does_not_exist_is_an_error_in_json_also_while_debugging(settings: Any) -> None:
     settings.DEBUG = True
     answer = Client().get(f"/api/payments/{uuid4()}/qr.svg")
-    assert (answer.status_code, answer.json()) == (404, {"code": "VALIDATION_FAILED", "message": "Not found."})
+    body = {"code": "VALIDATION_FAILED", "message": "Not found.", "reason": "not_found"}
+    assert (answer.status_code, answer.json()) == (404, body)

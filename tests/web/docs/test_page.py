@@ -26,7 +26,7 @@ def test_every_frame_is_in_the_contents_and_has_an_article() -> None:
     listed = [entry.anchor for section in PAGE.contents for entry in section.below]
     frames = [f"{'command' if frame.is_command else 'message'}-{frame.type}" for frame in (*commands(), *messages())]
     errors = [f"error-{code}" for code in ErrorCode]
-    assert sorted(one for one in listed if not one.startswith("type-")) == sorted([*frames, *errors])
+    assert sorted(one for one in listed if not one.startswith("type-")) == sorted([*frames, *errors, "reasons"])
     for anchor in listed:
         assert f'<h3 id="{anchor}">' in article(anchor)
 

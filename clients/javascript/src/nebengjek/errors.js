@@ -2,7 +2,7 @@
  * What can go wrong.
  *
  *     NebengJekError
- *     ├── ServerError           the server's answer: code, message, field, retryAfter, status (of HTTP)
+ *     ├── ServerError           the server's answer: code, message, reason, field, retryAfter, status (of HTTP)
  *     │   ├── InvalidFormat · ValidationFailed · Unauthorized · RateLimited · InternalError
  *     ├── CommandDropped        a command that gets no answer
  *     │   ├── QueueFull         not taken: too many wait already
@@ -28,12 +28,13 @@ export class NebengJekError extends Error {
 /** An error that the server answered with, on the socket or over HTTP. */
 export class ServerError extends NebengJekError {
   /**
-   * @param {{code: string, message: string, field?: string, retry_after?: number, fields?: Record<string, string[]>}} data
+   * @param {{code: string, message: string, reason?: string, field?: string, retry_after?: number, fields?: Record<string, string[]>}} data
    * @param {number} [status] of HTTP
    */
   constructor(data, status) {
     super(data.message);
     this.code = data.code;
+    this.reason = data.reason ?? data.code?.toLowerCase();
     this.field = data.field;
     this.fields = data.fields;
     this.retryAfter = data.retry_after;

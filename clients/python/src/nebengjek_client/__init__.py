@@ -8,7 +8,7 @@
 What it raises:
 
 NebengJekError
-├── ServerError                     (code, message, field, retry_after, status)
+├── ServerError                     (code, message, reason, field, retry_after, status)
 │   ├── InvalidFormat · ValidationFailed · Unauthorized · RateLimited · InternalError
 ├── CommandDropped
 │   ├── QueueFull · CommandExpired · CommandTooLarge

@@ -1,7 +1,7 @@
 """Everything that the client raises.
 
 NebengJekError
-├── ServerError              the server's answer: code, message, field, retry_after, and the HTTP status on REST
+├── ServerError              the server's answer: code, message, reason, field, retry_after, and the HTTP status on REST
 │   ├── InvalidFormat        INVALID_FORMAT
 │   ├── ValidationFailed     VALIDATION_FAILED
 │   ├── Unauthorized         UNAUTHORIZED
@@ -30,13 +30,18 @@ class NebengJekError(Exception):
 
 
 class ServerError(NebengJekError):
-    """The server answered with an error; `retry_after` is in seconds, `status` that of HTTP (None on the socket)."""
+    """The server answered with an error; `retry_after` is in seconds, `status` that of HTTP (None on the socket).
+
+    `reason` is a word that stays the same, such as `offer_expired` (docs/protocol.md has them all); there may be new
+    ones. Of a server that has none it is the code in lower case.
+    """
 
     def __init__(
         self,
         code: str,
         message: str,
         *,
+        reason: str | None = None,
         field: str | None = None,
         retry_after: float | None = None,
         status: int | None = None,
@@ -44,6 +49,7 @@ class ServerError(NebengJekError):
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.reason = reason or code.lower()
         self.field = field
         self.retry_after = retry_after
         self.status = status
@@ -85,7 +91,8 @@ def server_error(data: dict[str, Any], *, status: int | None = None, retry_after
     fields = data.get("fields")
     field = data.get("field") or (next(iter(fields), None) if isinstance(fields, dict) else None)
     message = str(data.get("message", ""))
-    return kind(code, message, field=field, retry_after=data.get("retry_after", retry_after), status=status)
+    retry_after = data.get("retry_after", retry_after)
+    return kind(code, message, reason=data.get("reason"), field=field, retry_after=retry_after, status=status)
 
 
 class CommandDropped(NebengJekError):
