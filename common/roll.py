@@ -1,8 +1,8 @@
 """The roll of the processes: each says every second that it is there, so that one which is suspended or hangs is named.
 
 It is one sorted set in Redis, by the clock of Redis. A process that stops in its own way leaves it; one that was killed
-or is silent is named for as long as `FORGOTTEN_AFTER`, in which somebody looks. Another one is of those whose clock is
-wrong: each process measures its own.
+or is silent is named for as long as `FORGOTTEN_AFTER`, in which somebody looks, or until it was started again. Another
+one is of those whose clock is wrong: each process measures its own.
 """
 
 from __future__ import annotations
@@ -42,11 +42,13 @@ class Roll:
     """The place of this process on the roll; `kind` is what it is: web, bridge or dispatcher."""
 
     def __init__(self, kind: str) -> None:
-        self.name = f"{kind} {socket.gethostname()}:{os.getpid()}"
+        self._place = f"{kind} {socket.gethostname()}:"
+        self.name = f"{self._place}{os.getpid()}"
 
     async def run(self) -> None:
         """Be on the roll until cancelled, then leave it."""
         try:
+            await self._replace_one()
             await every(INTERVAL, self.beat)()
         finally:
             await self.leave()
@@ -59,10 +61,32 @@ class Roll:
         with contextlib.suppress(*AWAY):
             await client.eval(_BEAT, 2, KEY, WRONG, self.name, wrong)
 
+    async def _replace_one(self) -> None:
+        """Take one process off the roll that was killed on this machine: this one has been started in its place."""
+        client: Any = async_redis()
+        with contextlib.suppress(*AWAY):
+            for name in map(bytes.decode, await client.zrange(KEY, 0, -1)):
+                if name.startswith(self._place) and _is_gone(int(name.removeprefix(self._place))):
+                    await client.zrem(KEY, name)
+                    return
+
     async def leave(self) -> None:
         """Say that this process ends."""
         with contextlib.suppress(*AWAY):
             await async_redis().zrem(KEY, self.name)
+
+
+def _is_gone(pid: int) -> bool:
+    """Whether there is no process of this number on this machine; one that is suspended is there."""
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
 
 
 async def present(kind: str) -> int:

@@ -1,6 +1,7 @@
 """Who is on the roll, who is silent, and who is forgotten."""
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from common.redis import async_redis, sync_redis
 from common.roll import KEY, Roll, silent_processes
 from devservers.servers import ValkeyServer
 from tests.patience import until
+
+NO_PID = 2**22 + 1
+"""The number of no process: that is the most which Linux has, and macOS has fewer."""
 
 pytestmark = pytest.mark.usefixtures("redis_url")
 
@@ -53,6 +57,24 @@ async def test_who_is_gone_is_forgotten() -> None:
     assert silent_processes() == {}
     await Roll("web").beat()
     assert await members() == [Roll("web").name]
+
+
+async def test_one_that_was_killed_is_replaced() -> None:
+    """A process that begins takes the place of one of its kind that was killed on this machine, and of no other."""
+    web = Roll("web")
+    place = web.name.removesuffix(str(os.getpid()))
+    gone = (f"{place}{NO_PID}", f"{place}{NO_PID + 1}")
+    others = (f"{place}{os.getppid()}", "web elsewhere:1", f"bridge {place.removeprefix('web ')}{NO_PID}")
+    for seconds, name in enumerate((*others, *gone), 4):
+        said(seconds, name)
+    running = asyncio.create_task(web.run())
+
+    async def is_there() -> bool:
+        return web.name in await members()
+
+    await until(is_there)
+    assert set(silent_processes()) == {*others, gone[0]}
+    await end(running)
 
 
 async def test_it_goes_on_when_redis_is_back(valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
