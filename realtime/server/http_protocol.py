@@ -183,6 +183,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._request_clock.stop()
             self._admission.leave(self)
             self.handle_websocket_upgrade()
+            # as uvicorn does at the end: they refer to each other, and would stay until Python looks for cycles
+            self.parser = None  # type: ignore[assignment]
         elif not any(name == b"upgrade" for name, _ in self.headers):  # CONNECT
             self.send_400_response("Invalid HTTP request received.")
         else:

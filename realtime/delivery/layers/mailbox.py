@@ -8,7 +8,6 @@ and refills it from the history.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Any
 
 Message = dict[str, Any]
@@ -21,7 +20,7 @@ class Mailbox:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.messages: deque[Message] = deque()
+        self.messages: list[Message] = []  # an empty deque takes 0.6 kB, a thousand times
         self.latest: dict[str, Message] = {}
         self.waiter: asyncio.Future[None] | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -43,7 +42,7 @@ class Mailbox:
 
     def take(self) -> Message:
         """Return the oldest message."""
-        message = self.messages.popleft()
+        message = self.messages.pop(0)
         self.latest.pop(message.get("latest", ""), None)
         return message
 

@@ -97,6 +97,19 @@ async def test_positions_wait_while_the_ride_cannot_be_read(
     assert not intake._unplaced
 
 
+async def test_of_what_waits_for_the_ride_the_newest_is_kept(dewi: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_user_id: UUID) -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(tracking, "ride_under_way", away)
+    monkeypatch.setattr(tracking, "UNPLACED_MAX", 3)
+    intake = PositionIntake(dewi.pk, driver=True)
+    for latitude in range(5):
+        with pytest.raises(OperationalError):
+            await intake.report(LocationUpdate(latitude=latitude, longitude=0))
+    assert [fix.latitude for fix, _ in intake._unplaced] == [2, 3, 4]
+
+
 async def test_what_cannot_be_written_stays_in_front(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded: list[int] = []
 
