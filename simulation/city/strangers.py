@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from rides.snapshots import OLD_PLACE_DIGITS
 from simulation.city.promises import Violation
 from simulation.city.record import Facts, Seen, Somebody, ref_of
 
@@ -174,11 +175,20 @@ def _parts(seen: Seen, friends: set[str]) -> Iterator[tuple[Any, set[str]]]:
     if seen.kind == "session_ready":
         state = dict(seen.data["state"])
         yield state.pop("proposals", None), set()
+        if last := state.get("last_ride"):  # its places are rough, and many stand within a metre of such a corner
+            state["last_ride"] = {name: value for name, value in last.items() if not _is_rough(value)}
         yield {**seen.data, "state": state}, friends
     elif seen.kind in OFFERS and seen.data.get("match_status") != "ACCEPTED":
         yield seen.data, set()
     else:
         yield seen.data, friends
+
+
+def _is_rough(value: Any) -> bool:
+    """Whether something is a place to about 100 m, as a driver reads those of a ride that is over."""
+    if not isinstance(value, dict) or value.keys() != {"latitude", "longitude"}:
+        return False
+    return all(degrees == round(degrees, OLD_PLACE_DIGITS) for degrees in value.values())
 
 
 def _places(data: Any) -> Iterator[Place]:

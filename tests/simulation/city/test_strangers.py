@@ -23,6 +23,17 @@ LEAKS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+def test_a_rough_place_is_nobodys() -> None:
+    """A driver reads where an old ride was to about 100 m; somebody else may happen to stand at that very corner."""
+    corner = {"latitude": -6.18, "longitude": 106.83}
+    for exact, rules in ((0.0, []), (0.00002, ["personal"])):
+        record, facts = honest()
+        say(record, "Tono", "beacon_update", {"is_active": True, **corner, "latitude": -6.18 + exact}, "t")
+        old = {"ride_id": "old", "status": "CANCELLED", "location": {**corner, "latitude": -6.18 + exact}}
+        tell(record, "Joko", session(7, last_ride=old))
+        assert [violation.rule for violation in check(record, facts)] == rules
+
+
 @pytest.mark.parametrize(("what", "frame"), LEAKS, ids=[f"{what}-{n}" for n, (what, _) in enumerate(LEAKS)])
 def test_leaks(what: str, frame: dict[str, Any]) -> None:
     """A number is never shown; a name and an exact place not in an offer, also not to a former driver."""
