@@ -54,7 +54,9 @@ class ErrorCode(StrEnum):
     )
 
 
-REASON = Meta(description="The reason, for programs: a word that stays the same. There may be new ones.")
+REASON = Meta(
+    description="The reason, for programs: a word that stays the same. New ones may come; without it the code says all."
+)
 
 
 class ErrorReason(StrEnum):
@@ -75,14 +77,10 @@ class ErrorReason(StrEnum):
 
 
 class CommonReason(ErrorReason):
-    """Reasons that any call or command may have; the first five are those of codes where there is no finer one."""
+    """Reasons that any call or command may have."""
 
-    INVALID_FORMAT = "invalid_format", "The frame or the call is not of the contract."
-    VALIDATION_FAILED = "validation_failed", "The request is not valid, or not now."
-    UNAUTHORIZED = "unauthorized", "The token, the code or the role may not do this; it is not said why."
-    RATE_LIMIT = "rate_limit", "There were too many."
-    INTERNAL_ERROR = "internal_error", "The server failed."
     NOT_JSON = "not_json", "The frame or the body is not JSON, or too long or too deep."
+    NOT_AN_OBJECT = "not_an_object", "The frame is JSON, but not an object."
     UNKNOWN_TYPE = "unknown_type", "There is no command of this type."
     MISSING_FIELD = "missing_field", "A field is needed and is not there."
     INVALID_FIELD = "invalid_field", "A field has a value that it may not have."
@@ -99,7 +97,7 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     code: Annotated[ErrorCode, Meta(description="The kind of mistake.")]
     message: Annotated[str, Meta(description="The reason, for people.")]
-    reason: Annotated[str, REASON]
+    reason: Annotated[str | None, REASON] = None
     fields: Annotated[dict[str, list[str]] | None, Meta(description="What is wrong with single fields, by name.")] = (
         None
     )
@@ -108,12 +106,10 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def error_body(
     code: ErrorCode, message: str, reason: ErrorReason | None = None, fields: dict[str, list[str]] | None = None
 ) -> dict[str, Any]:
-    """Return the body of a REST error, with the reason of the code where none is given."""
-    word = reason or CommonReason(code.lower())
-    body: dict[str, Any] = msgspec.to_builtins(
-        ErrorBody(code=code, message=message, reason=word, fields=fields or None)
-    )
-    return body
+    """Return the body of a REST error."""
+    body = ErrorBody(code=code, message=message, reason=reason, fields=fields or None)
+    made: dict[str, Any] = msgspec.to_builtins(body)
+    return made
 
 
 SECURITY_MESSAGE = "Authentication required"
@@ -123,7 +119,7 @@ SERVER_MESSAGE = "Internal server error"
 class DomainError(Exception):
     """A request that cannot be carried out, for a reason that is sent to the client.
 
-    `message` is the whole reason in words and `reason` the one for programs, that of the code where none is given;
+    `message` is the whole reason in words and `reason` the one for programs, where it says more than the code;
     `field` is the name of the input it is about, where there is one.
     """
 
@@ -132,7 +128,7 @@ class DomainError(Exception):
     def __init__(self, message: str, *, reason: ErrorReason | None = None, field: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.reason = reason or CommonReason(self.code.lower())
+        self.reason = reason
         self.field = field
 
     @property

@@ -358,7 +358,7 @@ def _bad_envelope(text: str | bytes, reason: str) -> BadFrame:
         return BadFrame(InvalidFormat(f"The frame is not valid JSON: {exc}.", reason=CommonReason.NOT_JSON))
     if not isinstance(value, dict):
         return BadFrame(
-            InvalidFormat("The frame must be a JSON object with type and data.", reason=CommonReason.INVALID_FORMAT)
+            InvalidFormat("The frame must be a JSON object with type and data.", reason=CommonReason.NOT_AN_OBJECT)
         )
     error = readable(reason)
     return BadFrame(InvalidFormat(error.message, reason=error.reason, field=error.field), _good_id(value.get("id")))

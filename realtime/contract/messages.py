@@ -157,7 +157,7 @@ class Ack(Message, frozen=True, kw_only=True):
 
 
 def _error(code: ErrorCode, message: str, reason: ErrorReason | None = None, **others: Any) -> dict[str, Any]:
-    word = (reason or CommonReason(code.lower())).value
+    word = reason.value if reason else UNSET
     return {"code": code.value, "message": message, "reason": word, "field": UNSET, "retry_after": UNSET, **others}
 
 
@@ -196,7 +196,7 @@ class Error(Message, frozen=True, kw_only=True, omit_defaults=True):
 
     code: Annotated[ErrorCode, Meta(description="The kind of mistake.")]
     message: Annotated[str, Meta(description="The reason, for people.")]
-    reason: Annotated[str, REASON]
+    reason: Annotated[str | None, REASON] = None
     field: Annotated[
         str | None, Meta(description="The field that is wrong, as a path such as `location.latitude`.")
     ] = None

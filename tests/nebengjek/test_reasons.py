@@ -43,8 +43,7 @@ def test_each_reason_is_given() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id.endswith("Reason")
     }
-    of_codes = {"VALIDATION_FAILED", "UNAUTHORIZED", "RATE_LIMIT", "INTERNAL_ERROR"}
-    assert {word.name for kind in REASONS for word in kind} - used == of_codes
+    assert not {word.name for kind in REASONS for word in kind} - used
 
 
 def _refusals() -> Iterator[tuple[str, ast.Call]]:

@@ -14,7 +14,7 @@ from users.tokens import tokens_issue
 pytestmark = pytest.mark.django_db
 ANYBODY = ApiClient(headers={})
 NUMBER = "+6281200000009"
-UNAUTHORIZED = {"code": "UNAUTHORIZED", "message": "Authentication required", "reason": "unauthorized"}
+UNAUTHORIZED = {"code": "UNAUTHORIZED", "message": "Authentication required"}
 
 
 def test_login_from_the_code_to_the_profile(capsys: pytest.CaptureFixture[str]) -> None:

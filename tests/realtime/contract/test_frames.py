@@ -188,12 +188,12 @@ def test_answers_have_the_form_of_the_contract() -> None:
     assert protocol.ack("1") == {"type": "ack", "data": {}, "id": "1"}
     assert protocol.error(ValidationFailed("no", field="x"), "2") == {
         "type": "error",
-        "data": {"code": "VALIDATION_FAILED", "message": "no", "reason": "validation_failed", "field": "x"},
+        "data": {"code": "VALIDATION_FAILED", "message": "no", "field": "x"},
         "id": "2",
     }
     assert protocol.error(RateLimited("slow", retry_after=1.23456)) == {
         "type": "error",
-        "data": {"code": "RATE_LIMIT", "message": "slow", "reason": "rate_limit", "retry_after": 1.235},
+        "data": {"code": "RATE_LIMIT", "message": "slow", "retry_after": 1.235},
     }
     assert protocol.error(Unauthorized("why"))["data"]["message"] == "Authentication required"
 

@@ -18,9 +18,9 @@ def test_the_messages_are_those_of_the_contract() -> None:
 
 
 def test_an_error_has_field_and_time_only_where_they_help() -> None:
-    bare = Error(code=ErrorCode.INTERNAL_ERROR, message="no", reason="internal_error")
-    assert msgspec.to_builtins(bare) == {"code": "INTERNAL_ERROR", "message": "no", "reason": "internal_error"}
-    limited = Error(code=ErrorCode.RATE_LIMIT, message="no", reason="rate_limit", retry_after=0.0)
+    bare = Error(code=ErrorCode.INTERNAL_ERROR, message="no")
+    assert msgspec.to_builtins(bare) == {"code": "INTERNAL_ERROR", "message": "no"}
+    limited = Error(code=ErrorCode.RATE_LIMIT, message="no", retry_after=0.0)
     assert msgspec.to_builtins(limited)["retry_after"] == 0
 
 

@@ -490,8 +490,8 @@ export interface ErrorData {
   code: ErrorCode;
   /** The reason, for people. */
   message: string;
-  /** The reason, for programs: a word that stays the same. There may be new ones. */
-  reason: string;
+  /** The reason, for programs: a word that stays the same. New ones may come; without it the code says all. */
+  reason?: string;
   /** The field that is wrong, as a path such as `location.latitude`. */
   field?: string;
   /** With `RATE_LIMIT`: seconds after which the command may be sent again, with the same `id`. */

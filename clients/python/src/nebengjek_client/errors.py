@@ -33,7 +33,7 @@ class ServerError(NebengJekError):
     """The server answered with an error; `retry_after` is in seconds, `status` that of HTTP (None on the socket).
 
     `reason` is a word that stays the same, such as `offer_expired` (docs/protocol.md has them all); there may be new
-    ones. Of a server that has none it is the code in lower case.
+    ones. Where the server gives none it is the code in lower case.
     """
 
     def __init__(
