@@ -40,6 +40,10 @@ RULE = 2
 
 BEFORE_START_S = 5.0
 """Seconds that a fix may seem older than the ride, by delays that the clock's correction cannot see."""
+REPEATED_M = 0.3
+"""Metres: a fix so near to the one before is the same one, told again or by another source; noise is never so small."""
+HELD_S = 10.0
+"""Seconds for which a place may only be repeated; for longer the phone stands there."""
 STANDING_SIGMA_M = 20.0
 """Metres: the noise that a standing phone is granted when it does not say its accuracy."""
 CLEARLY, HARDLY = 6.0, 2.5
@@ -104,7 +108,7 @@ class Stretch(msgspec.Struct):
 def measure(fixes: Sequence[Fix], limits: Limits, started_at: float | None = None) -> Measurement:
     """Return how far the ride was that these fixes tell of; `started_at` is by the server's clock."""
     reasons: list[Reason] = [""] * len(fixes)
-    timed = _usable(_in_time(fixes), limits, started_at, reasons)
+    timed = _fresh(_usable(_in_time(fixes), limits, started_at, reasons))
     _spread_ties(timed)
     pieces, jumps = _plausible_pieces(timed, limits, reasons)
     noise = _noise_of(max(pieces, key=len, default=[]))
@@ -173,6 +177,22 @@ def _is_of_the_approach(one: Timed, first: Timed | None, started_at: float | Non
         return False
     made = one.fix.phone_time
     return made is not None and made < first.fix.phone_time and one.at < first.at
+
+
+def _fresh(timed: list[Timed]) -> list[Timed]:
+    """Return the fixes without those that only repeat the place of the one before, as phones do between two fixes.
+
+    They say nothing of the noise, and make it look like none: no noise comes twice. Of a stand both ends stay.
+    """
+    fresh: list[Timed] = []
+    for n, one in enumerate(timed):
+        if not fresh or abs(leg(fresh[-1].fix, one.fix)) > REPEATED_M:
+            fresh.append(one)
+            continue
+        is_last = n + 1 == len(timed) or abs(leg(fresh[-1].fix, timed[n + 1].fix)) > REPEATED_M
+        if is_last and one.at - fresh[-1].at >= HELD_S:
+            fresh.append(one)
+    return fresh
 
 
 def _spread_ties(timed: list[Timed]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cmath
 import math
 import random
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench import tracks as laboratory
-from rides.metering.fixes import Fix, Limits
+from rides.metering.fixes import EARTH_RADIUS_M, Fix, Limits
 from rides.metering.meter import measure
 from tests.rides.metering.tracks import START, Way, circle, fix, noisy, polyline, straight, track
 
@@ -198,6 +199,51 @@ class TestStanding:
             for m in range(n, n + 6):
                 fixes[m] = fix(cmath.rect(80 + n / 20, n), m, accuracy=10.0)
         assert metres(fixes) == 0
+
+
+def told_again(fixes: list[Fix], times: int, moved: float = 0.0) -> list[Fix]:
+    """Each fix, and the same one again and again until the next: under the times of those, or beside them."""
+    told = []
+    for n, one in enumerate(fixes):
+        last = fixes[n - n % times]
+        told.append(fix_at(last, one) if moved == 0.0 else one)
+        if moved and n % times == 0:
+            again = msgspec.structs.replace(one, latitude=one.latitude + math.degrees(moved / EARTH_RADIUS_M))
+            told.append(
+                msgspec.structs.replace(again, phone_time=_time(one) + 0.02, received_at=one.received_at + 0.02)
+            )
+    return told
+
+
+def fix_at(place: Fix, when: Fix) -> Fix:
+    return msgspec.structs.replace(when, latitude=place.latitude, longitude=place.longitude)
+
+
+def _time(one: Fix) -> float:
+    assert one.phone_time is not None
+    return one.phone_time
+
+
+class TestRepetitions:
+    """A phone tells its last fix again, until it has another one; some tell each twice, by two sources."""
+
+    @pytest.mark.parametrize(("times", "moved"), [(2, 0.0), (3, 0.0), (5, 0.0), (1, 0.01), (2, 0.1), (8, 0.1)])
+    @pytest.mark.parametrize(("sigma", "rho"), [(5, 0.0), (5, 0.9), (10, 0.5)])
+    def test_a_fix_told_again(self, times: int, moved: float, sigma: float, rho: float) -> None:
+        """That no noise comes twice does not make a track one without noise."""
+        standing = noisy(track(lambda _: 0j, 600), sigma, rho)
+        assert metres(told_again(standing, times, moved)) == 0
+        driving = noisy(track(straight(8.0), 600), sigma, rho)
+        assert metres(told_again(driving, times, moved)) == pytest.approx(4800, rel=0.05)
+
+    def test_a_stand_without_noise(self) -> None:
+        """A place that is told for long is a stand, whose time counts; the way before and after it costs what it is."""
+        way = straight(10.0)
+        fixes = track(lambda at: way(at if at < 100 else max(100.0, at - 60)), 300)
+        measured = measure(fixes, LIMITS, START)
+        assert measured.metres == pytest.approx(2400, rel=0.001)
+        assert not any(measured.reasons)
+        assert max(b - a for (a, *_), (b, *_) in pairwise(measured.track)) == pytest.approx(60, abs=2)
 
 
 class TestBadFixes:
