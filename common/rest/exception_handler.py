@@ -17,6 +17,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from common.background_tasks import UNAVAILABLE
 from common.errors import (
     SECURITY_MESSAGE,
     SERVER_MESSAGE,
@@ -28,12 +29,16 @@ from common.errors import (
     RateLimited,
     Unauthorized,
     ValidationFailed,
+    brief,
     error_body,
 )
+from common.retrying import Repetition
 
 View = Callable[..., HttpResponse]
 
 logger = logging.getLogger(__name__)
+
+_outages = Repetition()
 
 REASONS: dict[type[exceptions.APIException], CommonReason] = {
     exceptions.NotFound: CommonReason.NOT_FOUND,
@@ -52,7 +57,10 @@ STATUS = {
 
 
 def contract_errors(exc: Exception, context: dict[str, Any]) -> Response:
-    """Return the response for an exception of a view; an unexpected one is logged with an error id."""
+    """Return the response for an exception of a view; an unexpected one is logged with an error id.
+
+    An outage is logged once a minute, without its traceback.
+    """
     set_rollback()
     if isinstance(exc, DomainError):
         return _domain_error(exc)
@@ -62,8 +70,10 @@ def contract_errors(exc: Exception, context: dict[str, Any]) -> Response:
         exc = exceptions.PermissionDenied()
     if isinstance(exc, exceptions.APIException):
         return _api_error(exc)
-    error_id = uuid.uuid4()
-    logger.error("Error %s in %s", error_id, type(context["view"]).__name__, exc_info=exc)
+    is_away = isinstance(exc, UNAVAILABLE)
+    if not is_away or _outages.is_new(brief(exc)):
+        view = type(context["view"]).__name__
+        logger.error("Error %s in %s: %s", uuid.uuid4(), view, brief(exc), exc_info=None if is_away else exc)
     body = error_body(ErrorCode.INTERNAL_ERROR, SERVER_MESSAGE)
     return Response(body, status=status.HTTP_500_INTERNAL_SERVER_ERROR)
 

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
 from django.http import Http404
 from django.test import Client, RequestFactory
 from rest_framework import exceptions
@@ -56,6 +57,18 @@ def test_what_we_did_not_foresee_is_logged_with_an_id_and_not_shown(caplog: pyte
     assert response.data == {"code": "INTERNAL_ERROR", "message": "Internal server error"}
     assert "in APIView" in caplog.text
     assert "password=123" in caplog.text
+
+
+def test_an_outage_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    """However many calls come meanwhile, and without a traceback."""
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            response = contract_errors(OperationalError("the database has gone\nfor a walk"), {"view": APIView()})
+            assert response.status_code == 500
+            assert "database" not in str(response.data)
+    [record] = caplog.records
+    assert record.getMessage().endswith("in APIView: the database has gone")
+    assert record.exc_info is None
 
 
 def test_pages_outside_the_views_answer_in_json_too() -> None:
