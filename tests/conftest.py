@@ -14,10 +14,7 @@ import psycopg
 import pytest
 from channels.layers import channel_layers
 from django.conf import settings
-from django.contrib.auth.models import Permission
-from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
-from django.core.management.commands import flush
 from django.db import connection, transaction
 from django.db.transaction import Atomic
 from django.utils import translation
@@ -121,30 +118,6 @@ def django_db_modify_db_settings(
 def django_db_keepdb() -> bool:
     """Take the copy that is there."""
     return "sqlite" in settings.DATABASES["default"]["ENGINE"]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _a_flush_keeps_permissions(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Put permissions and types of content back after a test with transactions of its own; Django would make them anew.
-
-    They are all that its signal `post_migrate` makes here, and with it that takes ten times longer than the rest. Not
-    on PostgreSQL: there a flush then waited in vain for locks of the test before, now and then, for an unknown reason.
-    """
-    if connection.vendor != "sqlite":
-        yield
-        return
-    with django_db_blocker.unblock():
-        tables = connection.introspection.table_names()  # none, where no test uses the database
-        models = [model for model in (ContentType, Permission) if model._meta.db_table in tables]
-        kept: dict[Any, list[Any]] = {model: list(model._default_manager.all()) for model in models}
-
-    def put_back(*_: Any) -> None:
-        for model, rows in kept.items():
-            model._default_manager.bulk_create(rows)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flush, "emit_post_migrate_signal", put_back)
-        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
