@@ -114,7 +114,8 @@ def run(*command: str, env: dict[str, str], timeout: float) -> subprocess.Comple
     """Run a script, or a module after `-m`, in the folder of the project, and return what it prints."""
     pipes: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     unbuffered = {**env, "PYTHONUNBUFFERED": "1"}
-    process = Forked([sys.executable, *command], cwd=BASE_DIR, env=unbuffered, text=True, **pipes)
+    # started, not forked: a benchmark that was forked has hung once
+    process = subprocess.Popen([sys.executable, *command], cwd=BASE_DIR, env=unbuffered, text=True, **pipes)
     return outcome(process, timeout)
 
 

@@ -89,7 +89,11 @@ def test_a_forked_process_sees_the_same(script: Script, monkeypatch: pytest.Monk
         ("1 / 0", 1, "ZeroDivisionError"),
         ("import atexit; atexit.register(print, 'at exit')", 0, "at exit"),
         ("import threading; threading.Timer(0.1, print, ['later']).start()", 0, "later"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGINT)", -signal.SIGINT, "KeyboardInterrupt"),
+        (
+            "import os, signal; signal.signal(2, signal.default_int_handler); os.kill(os.getpid(), signal.SIGINT)",
+            -signal.SIGINT,
+            "KeyboardInterrupt",
+        ),
     ],
 )
 def test_a_forked_process_ends_the_same(script: Script, code: str, exit_code: int, last: str) -> None:
