@@ -73,7 +73,7 @@ async def measure(app: Any, frames: int) -> float:
 async def compare(frames: int) -> None:
     """Print both times and their ratio."""
     nobody = SimpleNamespace(proposals=[])
-    vars(notification_stream)["read_state"] = lambda _claims: nobody  # no database: this is about frames
+    vars(notification_stream)["read_state"] = lambda _claims: (nobody, None)  # no database: this is about frames
     vars(notification_stream)["ready_frame"] = lambda *_, **__: {"type": "session_ready", "data": {}}
     settings.WS_COMMAND_RATE = 0
     logging.disable(logging.INFO)
