@@ -78,6 +78,24 @@ def test_two_codes_do_not_double_the_tries() -> None:
     assert not any(code_use(msisdn=NUMBER, code=code) for code in codes)
 
 
+def test_a_code_that_is_used_meanwhile_takes_one_try() -> None:
+    """Of two calls at once one uses the code between the other's two looks."""
+    code = code_create(msisdn=NUMBER, address=HOME)
+    asked: list[str] = []
+
+    def use(execute: Any, sql: str, *rest: Any) -> Any:
+        found = execute(sql, *rest)
+        asked.append(sql)
+        if sum("ORDER BY" in one for one in asked) == 1 and "ORDER BY" in sql:
+            OneTimeCode.objects.update(used_at=timezone.now())
+        return found
+
+    with connection.execute_wrapper(use):
+        row = code_check(msisdn=NUMBER, code=code, address=HOME)
+    assert row is not None
+    assert OneTimeCode.objects.get().tries == 1
+
+
 def test_the_code_itself_is_not_kept() -> None:
     code = code_create(msisdn=NUMBER)
     row = OneTimeCode.objects.get()
