@@ -143,24 +143,30 @@ class FaultProxy:
         assert task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        with contextlib.suppress(OSError), contextlib.closing(writer):
-            await self._flowing.wait()
-            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._target)
-            pair = writer, inner_writer
-            self._pairs.add(pair)
-            losing = asyncio.Event()
-            ways = [
-                asyncio.create_task(self._copy_requests(reader, inner_writer, losing)),
-                asyncio.create_task(self._copy_answers(inner_reader, writer, losing)),
-            ]
-            try:
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                self._pairs.discard(pair)
-                for way in ways:
-                    way.cancel()
-                await asyncio.gather(*ways, return_exceptions=True)
-                inner_writer.close()
+        try:
+            with contextlib.suppress(OSError), contextlib.closing(writer):
+                await self._pass_on(reader, writer)
+        except asyncio.CancelledError:  # by `_close`; asyncio would call a cancelled handler an error
+            writer.transport.abort()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._flowing.wait()
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        pair = writer, inner_writer
+        self._pairs.add(pair)
+        losing = asyncio.Event()
+        ways = [
+            asyncio.create_task(self._copy_requests(reader, inner_writer, losing)),
+            asyncio.create_task(self._copy_answers(inner_reader, writer, losing)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._pairs.discard(pair)
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            inner_writer.close()
 
     async def _copy_requests(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, losing: asyncio.Event
