@@ -30,19 +30,34 @@ NONSENSE_S = 60.0
 def true_times(fixes: Sequence[Fix]) -> list[float]:
     """Return when each fix was made, by the server's clock; `fixes` are in the order of their arrival."""
     times = [fix.received_at for fix in fixes]
+    firsts = _first_copies(fixes)
     timed = [index for index, fix in enumerate(fixes) if fix.phone_time is not None]
     stretches = []
     for connection in dict.fromkeys(fixes[index].connection for index in timed):
         own = [index for index in timed if fixes[index].connection == connection]
         stretches += [_sound(fixes, stretch) for stretch in _split_where_set(fixes, own)]
     stretches = [sound for sound in stretches if sound]
-    seen = [min(_lag(fixes[index]) for index in sound) for sound in stretches]
+    seen = [min(_lag(fixes[firsts[index]]) for index in sound) for sound in stretches]
     errors = [own if len(sound) >= FEW else _same_clock(own, seen) for sound, own in zip(stretches, seen, strict=True)]
-    _keep_order(fixes, stretches, errors)
+    _keep_order(fixes, [[index for index in sound if firsts[index] == index] or sound for sound in stretches], errors)
     for sound, error in zip(stretches, errors, strict=True):
         for index in sound:
             times[index] = _phone(fixes[index]) + error
-    return times
+    return [times[first] for first in firsts]
+
+
+def _first_copies(fixes: Sequence[Fix]) -> list[int]:
+    """Return for each fix the number of its first copy, most often its own.
+
+    A phone sends again on a new connection what was not answered on the last. Both copies were made at once, before the
+    first came in: so a connection to a server that stood still, on which all is late, is of the clock of the others.
+    """
+    seen: dict[tuple[float, float, float], int] = {}
+    numbers = []
+    for index, fix in enumerate(fixes):
+        key = None if fix.phone_time is None else (fix.phone_time, fix.latitude, fix.longitude)
+        numbers.append(index if key is None else seen.setdefault(key, index))
+    return numbers
 
 
 def _keep_order(fixes: Sequence[Fix], stretches: Sequence[Sequence[int]], errors: list[float]) -> None:

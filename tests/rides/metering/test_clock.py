@@ -59,6 +59,23 @@ def test_a_better_network_keeps_the_order(slow: float, clock: float) -> None:
     assert measure(fixes, Limits(), START).metres == pytest.approx(measure(track(straight(), 100), Limits()).metres)
 
 
+@pytest.mark.parametrize("slow", [0.0, 3.0, 8.0, 15.0, 30.0])
+@pytest.mark.parametrize("clock", [0.0, 60.0, -3600.0])
+@pytest.mark.parametrize("limits", [Limits(), Limits(max_speed_kmh=0)], ids=["a-vehicle", "any-pace"])
+def test_what_is_sent_again_was_made_once(slow: float, clock: float, limits: Limits) -> None:
+    """A connection to a server that stood still is never quick, and begins and ends with what others bring as well."""
+    fixes = wrong(track(straight(), 100), clock)
+    came = fixes[:40]
+    for name, part, late in (("b", fixes[30:70], 10 + slow), ("c", fixes[60:], 10)):
+        opened = part[0].received_at + late
+        came += [
+            msgspec.structs.replace(one, received_at=max(one.received_at + late - 10, opened), connection=name)
+            for one in part
+        ]
+    came.sort(key=lambda one: one.received_at)
+    assert measure(came, limits).metres == pytest.approx(measure(track(straight(), 100), limits).metres, rel=0.01)
+
+
 @pytest.mark.parametrize("forward", [5.0, 60.0])
 def test_a_clock_set_while_away_keeps_the_order(forward: float) -> None:
     """Set forward between a slow connection and a quick one."""
