@@ -152,21 +152,21 @@ class FaultProxy:
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._flowing.wait()
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        pair = writer, inner_writer
-        self._pairs.add(pair)
-        losing = asyncio.Event()
-        ways = [
-            asyncio.create_task(self._copy_requests(reader, inner_writer, losing)),
-            asyncio.create_task(self._copy_answers(inner_reader, writer, losing)),
-        ]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._pairs.discard(pair)
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-            inner_writer.close()
+        with contextlib.closing(inner_writer):  # also when we are cancelled while both ways end
+            pair = writer, inner_writer
+            self._pairs.add(pair)
+            losing = asyncio.Event()
+            ways = [
+                asyncio.create_task(self._copy_requests(reader, inner_writer, losing)),
+                asyncio.create_task(self._copy_answers(inner_reader, writer, losing)),
+            ]
+            try:
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._pairs.discard(pair)
+                for way in ways:
+                    way.cancel()
+                await asyncio.gather(*ways, return_exceptions=True)
 
     async def _copy_requests(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, losing: asyncio.Event
