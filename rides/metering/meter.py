@@ -108,8 +108,9 @@ class Stretch(msgspec.Struct):
 def measure(fixes: Sequence[Fix], limits: Limits, started_at: float | None = None) -> Measurement:
     """Return how far the ride was that these fixes tell of; `started_at` is by the server's clock."""
     reasons: list[Reason] = [""] * len(fixes)
-    timed = _fresh(_usable(_in_time(fixes), limits, started_at, reasons))
+    timed = _usable(_in_time(fixes), limits, started_at, reasons)
     _spread_ties(timed)
+    timed = _fresh(timed)
     pieces, jumps = _plausible_pieces(timed, limits, reasons)
     noise = _noise_of(max(pieces, key=len, default=[]))
     metres, track = 0.0, []
@@ -192,6 +193,8 @@ def _fresh(timed: list[Timed]) -> list[Timed]:
         is_last = n + 1 == len(timed) or abs(leg(fresh[-1].fix, timed[n + 1].fix)) > REPEATED_M
         if is_last and one.at - fresh[-1].at >= HELD_S:
             fresh.append(one)
+    if len(fresh) < len(timed) and is_silent(_unrolled(fresh), _noise_of(fresh)):
+        return timed  # there is no noise: who seems to wait at a corner does
     return fresh
 
 

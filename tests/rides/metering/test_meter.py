@@ -245,6 +245,17 @@ class TestRepetitions:
         assert not any(measured.reasons)
         assert max(b - a for (a, *_), (b, *_) in pairwise(measured.track)) == pytest.approx(60, abs=2)
 
+    @pytest.mark.parametrize("pause", [2, 3, 9])
+    def test_a_pause_at_a_corner_without_noise(self, pause: int) -> None:
+        """Who waits for some seconds before a turn, without noise, has driven up to the corner."""
+
+        def place(at: float) -> complex:
+            at = at if at < 12 else max(12.0, at - pause)
+            return complex(35 * at, 0) if at < 12 else complex(35 * 12, 28 * (at - 12))
+
+        fixes = track(place, 24 + pause, accuracy=5.0)
+        assert metres(fixes) == pytest.approx(35 * 12 + 28 * 12, rel=0.001)
+
 
 class TestBadFixes:
     def test_null_island_is_no_fix(self) -> None:
