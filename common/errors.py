@@ -17,18 +17,22 @@ import msgspec
 from msgspec import Meta
 
 
-class ErrorCode(StrEnum):
-    """The codes a client may see in `error.data.code` or in the body of a REST error."""
+class DocumentedWord(StrEnum):
+    """Words of the contract, each with its meaning."""
 
     meaning: str
-    """When the code is used, in a sentence for the documents."""
+    """A sentence for the documents."""
 
-    def __new__(cls, code: str, meaning: str = "") -> Self:
-        """Make a member that is its code and has a meaning."""
-        member = str.__new__(cls, code)
-        member._value_ = code
+    def __new__(cls, word: str, meaning: str = "") -> Self:
+        """Make a member that is its word and has a meaning."""
+        member = str.__new__(cls, word)
+        member._value_ = word
         member.meaning = meaning
         return member
+
+
+class ErrorCode(DocumentedWord):
+    """The codes a client may see in `error.data.code` or in the body of a REST error."""
 
     INVALID_FORMAT = (
         "INVALID_FORMAT",
@@ -59,21 +63,11 @@ REASON = Meta(
 )
 
 
-class ErrorReason(StrEnum):
+class ErrorReason(DocumentedWord):
     """Stable words for what is wrong, finer than the code: for programs, as the message is for people.
 
-    Each app has its own, in a class of its own.
+    Each app has a subclass for its reasons.
     """
-
-    meaning: str
-    """A sentence for the documents."""
-
-    def __new__(cls, word: str, meaning: str = "") -> Self:
-        """Make a member that is its word and has a meaning."""
-        member = str.__new__(cls, word)
-        member._value_ = word
-        member.meaning = meaning
-        return member
 
 
 class CommonReason(ErrorReason):
