@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from django.conf import settings
 
@@ -28,8 +28,14 @@ logger = logging.getLogger(__name__)
 RETRY_DELAY = 1.0
 """Seconds between two attempts to publish a batch."""
 
-SLOW = 3.0
-"""Seconds without an answer of the bus after which that is its trouble, long before the attempt is given up."""
+SLOW = 2.0
+"""Seconds without an answer of the bus after which that is its trouble, before the attempt is given up.
+
+With `PROBE_INTERVAL` and the second until it is reported, health names a bus that takes nothing within 5 s.
+"""
+
+PROBE_INTERVAL = 1.0
+"""Seconds after which a bus that was not used is asked whether it would take an event."""
 
 
 class Relay:
@@ -51,6 +57,7 @@ class Relay:
         self._repetition = Repetition()
         self._reason = ""
         self._asked_at: float | None = None
+        self._answered_at = time.monotonic()
         self._outbox = PendingEvents()
 
     @property
@@ -72,7 +79,8 @@ class Relay:
             while True:
                 self._woken.clear()
                 await self.drain()
-                await self._wait(settings.RELAY_INTERVAL.total_seconds())
+                await self._probe()
+                await self._wait(min(settings.RELAY_INTERVAL.total_seconds(), PROBE_INTERVAL))
         finally:
             wakeups.ignore(self.wake)
 
@@ -85,8 +93,19 @@ class Relay:
             self._on_relayed(done)
             if done < len(rows):
                 await asyncio.sleep(RETRY_DELAY)
-        self._reason = ""
         return total
+
+    async def _probe(self) -> None:
+        """Find out whether the bus would take an event, where none has told so for `PROBE_INTERVAL`."""
+        if not self._reason and time.monotonic() < self._answered_at + PROBE_INTERVAL:
+            return
+        try:
+            with self._asking():
+                await self._bus.probe()
+        except BusUnavailable as exc:
+            self._reason = brief(exc)
+            if self._repetition.is_new(self._reason):
+                logger.warning("No event could be published: %s", self._reason)
 
     async def _pending(self) -> list[OutboxEvent]:
         with self._step("reading the outbox"):
@@ -132,17 +151,25 @@ class Relay:
         if expired:
             logger.info("%d events had expired before they could be published.", len(expired))
         valid = [row for row in rows if row.pk not in expired]
-        self._asked_at = time.monotonic()
-        try:
-            with tracing.steps("relay", [(row.traceparent, row.subject) for row in valid]) as traceparents:
-                for row, traceparent in zip(valid, traceparents, strict=True):
-                    row.traceparent = traceparent
-                await self._bus.publish(valid)
-        finally:
-            self._asked_at = None
-        self._reason = ""
+        with (
+            self._asking(),
+            tracing.steps("relay", [(row.traceparent, row.subject) for row in valid]) as traceparents,
+        ):
+            for row, traceparent in zip(valid, traceparents, strict=True):
+                row.traceparent = traceparent
+            await self._bus.publish(valid)
         with self._step("marking events as published"):
             await in_write_thread(outbox.mark_published, rows)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Measure how long the bus takes to answer; where the block does not fail, it has no trouble."""
+        self._asked_at = time.monotonic()
+        try:
+            yield
+        finally:
+            self._asked_at = None
+        self._reason, self._answered_at = "", time.monotonic()
 
     async def _wait(self, seconds: float) -> None:
         try:

@@ -32,5 +32,8 @@ class Bus(Protocol):
         Raises `BusUnavailable` when that has nothing to do with the events, and `Refused` when it always will.
         """
 
+    async def probe(self) -> None:
+        """Return when the bus would take an event now; raises `BusUnavailable` where it would not."""
+
     async def skip(self, event: OutboxEvent) -> None:
         """Let the recipients of an event know that they will not get it. Doing so again is harmless."""

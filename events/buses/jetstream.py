@@ -14,12 +14,12 @@ from typing import Protocol
 import msgspec
 from nats.aio.client import Client
 from nats.errors import MaxPayloadError
-from nats.js.api import PubAck
+from nats.js.api import DiscardPolicy, Header, PubAck, StreamInfo
 from nats.js.errors import APIError
 
 from common.errors import brief
 from common.nats import AWAY
-from common.shards import shard_of
+from common.shards import shard_count, shard_of
 from common.tracing import TRACE_HEADER
 from events.buses.base import BusUnavailable, Handler, Refused, Skipper
 from events.models import OutboxEvent
@@ -49,6 +49,18 @@ FULL = (10002, 10028, 10047, 10109)
 
 NOT_OUR_STREAM = 10060
 """Error code of JetStream for a message that went to another stream than the expected one, and was not stored."""
+
+WRONG_LAST_SEQUENCE = 10071
+"""Error code of JetStream for a message that expects another last sequence than the stream has, and was not stored."""
+
+PROBE_SUBJECT = "match.probe"
+"""Carries an empty message that no stream stores, while there is nothing else to publish."""
+
+NEVER = str(2**62)
+"""A last sequence that no stream will have."""
+
+ROOM = 1024
+"""Bytes that a stream must have left to count as not full."""
 
 KEPT = 10_000
 """Users whose last message in the stream is remembered; for others the newest message is waited for."""
@@ -88,6 +100,32 @@ class JetStreamBus:
                 await self._publish_streamed([event for event in batch if is_streamed(event.subject)])
         except AWAY as exc:
             raise BusUnavailable(f"NATS: {brief(exc)}") from exc
+
+    async def probe(self) -> None:
+        """Return when each stream has answered a message that it refuses by its own condition, and has room.
+
+        A permission that is missing, or a stream that does not answer, shows there; nothing is stored.
+        """
+        try:
+            await asyncio.gather(*(self._probe(stream, subject) for stream, subject in self._probes()))
+        except AWAY as exc:
+            raise BusUnavailable(f"NATS: {brief(exc)}") from exc
+
+    def _probes(self) -> Sequence[tuple[str, str]]:
+        """Return the streams that are published to, and a subject of each."""
+        return [(STREAM, PROBE_SUBJECT)]
+
+    async def _probe(self, stream: str, subject: str) -> None:
+        if not self._client.is_connected:
+            raise BusUnavailable("NATS: not connected")
+        headers = {str(Header.EXPECTED_LAST_SEQUENCE.value): NEVER}
+        try:
+            await self._context.publish(subject, stream=stream, headers=headers)
+        except APIError as exc:
+            if exc.err_code != WRONG_LAST_SEQUENCE:
+                raise BusUnavailable(f"NATS: {exc.description}") from exc
+        if lack := lack_of_room(await self._context.stream_info(stream)):
+            raise BusUnavailable(f"NATS: the stream {stream} has {lack}")
 
     async def skip(self, event: OutboxEvent) -> None:
         """Let clients get the state where the event was for people; what is in the stream still comes in its turn."""
@@ -182,6 +220,9 @@ class ShardedBus(JetStreamBus):
                 raise answer
         return answers[0]  # type: ignore[return-value]  # none of them is an exception
 
+    def _probes(self) -> Sequence[tuple[str, str]]:
+        return [(stream_of(shard), sharded_subject(PROBE_SUBJECT, shard)) for shard in range(shard_count())]
+
     async def _publish_in(self, event: OutboxEvent, shard: int) -> PubAck:
         subject, payload, headers = message_in(event, shard)
         return await self._store(event, subject, stream_of(shard), payload, headers)
@@ -192,6 +233,18 @@ class ShardedBus(JetStreamBus):
 
 async def _is_delivered(sequence: int) -> None:
     """Never waited for."""
+
+
+def lack_of_room(info: StreamInfo) -> str:
+    """Return which limit of a stream that refuses new messages is reached; empty where none is."""
+    config, state = info.config, info.state
+    if config.discard != DiscardPolicy.NEW:
+        return ""
+    if config.max_msgs is not None and 0 < config.max_msgs <= state.messages:
+        return f"all of its {config.max_msgs} messages"
+    if config.max_bytes is not None and 0 < config.max_bytes < state.bytes + ROOM:
+        return f"{state.bytes} of its {config.max_bytes} bytes"
+    return ""
 
 
 def id_in_shard(event_id: str, shard: int) -> str:

@@ -19,6 +19,9 @@ class MemoryBus:
         if events:
             await self._handler(events)
 
+    async def probe(self) -> None:
+        """Return: it is always there."""
+
     async def skip(self, event: OutboxEvent) -> None:
         """Let clients get the state where the event was for people."""
         if event.audience:

@@ -26,6 +26,7 @@ from events.signature import is_signed
 from events.stream import (
     ID_HEADER,
     STREAM,
+    SUBJECTS,
     TYPE_HEADER,
     VALID_UNTIL_HEADER,
     VIEWS_HEADER,
@@ -33,6 +34,7 @@ from events.stream import (
     ensure_streams,
 )
 from events.stream import stream_of as stream_name
+from tests.nats_faults import write_nats_config
 from tests.patience import until
 
 
@@ -228,11 +230,88 @@ async def test_a_full_stream_is_waited_for_and_says_so(nats_client: Client) -> N
         await desk.bus.publish([event(n=2)])
 
 
+async def test_a_probe_stores_nothing(nats_client: Client) -> None:
+    await ensure_stream(nats_client.jetstream())
+    await Desk(nats_client).bus.probe()
+    assert await stream_of(nats_client) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"max_msgs": 1}, "has all of its 1 messages"),
+        ({"max_bytes": 500}, r"has \d+ of its 500 bytes"),
+        ({"sealed": True, "max_age": 0}, "sealed"),
+        ({"no_ack": True}, "timeout"),
+    ],
+)
+async def test_a_stream_that_takes_nothing_is_found_without_an_event(
+    nats_client: Client, monkeypatch: pytest.MonkeyPatch, limits: dict[str, Any], said: str
+) -> None:
+    """Full, sealed or silent."""
+    monkeypatch.setattr(module, "PUBLISH_TIMEOUT", 0.2)
+    await ensure_stream(nats_client.jetstream())
+    desk = Desk(nats_client)
+    await desk.bus.publish([event(n=1)])
+    await with_stream(nats_client, discard=DiscardPolicy.NEW, **limits)
+    with pytest.raises(BusUnavailable, match=said):
+        await desk.bus.probe()
+
+
+@pytest.mark.parametrize("limits", [{"max_msgs": 1}, {"max_bytes": 500}])
+async def test_a_stream_that_drops_its_oldest_is_never_full(nats_client: Client, limits: dict[str, Any]) -> None:
+    await with_stream(nats_client, discard=DiscardPolicy.OLD, **limits)
+    desk = Desk(nats_client)
+    await desk.bus.publish([event(n=1)])
+    await desk.bus.probe()
+
+
+async def test_a_permission_that_is_missing_is_found_without_an_event(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And that it is there again."""
+    monkeypatch.setattr(module, "PUBLISH_TIMEOUT", 0.2)
+    config = tmp_path / "nats.conf"
+    write_nats_config(config)
+    with NatsServer(tmp_path / "nats", config=config) as server:
+        settings.NATS_URL = server.url
+        client = await connect_to_nats("relay")
+        await ensure_stream(client.jetstream())
+        bus = Desk(client).bus
+        await bus.probe()
+        for denied in (SUBJECTS, ()):
+            write_nats_config(config, denied=denied)
+            server.reload()
+            if denied:
+                with pytest.raises(BusUnavailable, match="timeout"):
+                    await bus.probe()
+            else:
+                await bus.probe()
+        await client.close()
+
+
+async def test_a_stream_that_is_missing_is_found_without_an_event(nats_client: Client) -> None:
+    with pytest.raises(BusUnavailable, match="NATS: "):
+        await Desk(nats_client).bus.probe()
+
+
+async def test_the_streams_of_all_shards_are_probed(two_shards: None, nats_client: Client) -> None:
+    desk, context = Desk(nats_client), nats_client.jetstream()
+    bus = ShardedBus(nats_client, desk.deliver, desk.skip)
+    await ensure_stream(context)
+    with pytest.raises(BusUnavailable, match="NATS: "):
+        await bus.probe()
+    await ensure_streams(context)
+    await bus.probe()
+
+
 async def test_a_subject_of_another_stream_is_waited_for(nats_client: Client) -> None:
     await nats_client.jetstream().add_stream(name="OTHER", subjects=["match.*"])
     try:
         with pytest.raises(BusUnavailable, match=r"another stream has the subject match\.found"):
             await Desk(nats_client).bus.publish([event()])
+        with pytest.raises(BusUnavailable, match="NATS: expected stream does not match"):
+            await Desk(nats_client).bus.probe()
     finally:
         await nats_client.jetstream().delete_stream("OTHER")
 

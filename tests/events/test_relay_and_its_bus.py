@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from nats.aio.client import Client
 
+from common.background_tasks import end
 from common.nats import connect_to_nats
 from common.threads import in_read_thread, in_write_thread
 from devservers.servers import NatsServer
@@ -80,6 +83,9 @@ class FaultyBus:
     async def skip(self, event: OutboxEvent) -> None:
         raise AssertionError("nothing here is given up")
 
+    async def probe(self) -> None:
+        """Return."""
+
     async def publish(self, events: Sequence[OutboxEvent]) -> None:
         if len(events) > 1:
             raise RuntimeError("one of them")
@@ -99,8 +105,29 @@ async def test_also_an_event_that_is_tried_by_itself_waits_for_the_bus(caplog: p
     assert (await outbox_of(2)).published_at is not None
 
 
+class RefusingBus:
+    """Takes nothing, and is only asked whether it would."""
+
+    def __init__(self, *, refuses: bool = True) -> None:
+        self.refuses, self.asked = refuses, 0
+
+    async def skip(self, event: OutboxEvent) -> None:
+        raise AssertionError("nothing here is given up")
+
+    async def publish(self, events: Sequence[OutboxEvent]) -> None:
+        raise AssertionError("there is no event")
+
+    async def probe(self) -> None:
+        self.asked += 1
+        if self.refuses:
+            raise BusUnavailable("full")
+
+
 class SilentBus:
     """Answers when it is told to."""
+
+    async def probe(self) -> None:
+        await self.publish([])
 
     def __init__(self) -> None:
         self.asked, self.answers = asyncio.Event(), asyncio.Event()
@@ -124,6 +151,46 @@ async def test_a_bus_that_does_not_answer_is_named_before_it_is_given_up(monkeyp
     bus.answers.set()
     assert await draining == 1
     assert relay.trouble == ""
+
+
+async def test_a_bus_that_takes_nothing_is_named_without_an_event(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is asked while nothing is published; all is well again without an event as well."""
+    settings.RELAY_INTERVAL = timedelta(milliseconds=10)
+    monkeypatch.setattr(relay_module, "PROBE_INTERVAL", 0.0)
+    bus = RefusingBus()
+    relay = Relay(bus)
+    running = asyncio.create_task(relay.run())
+    await until(lambda: bus.asked >= 3)
+    assert relay.trouble == "full"
+    assert caplog.text.count("No event could be published: full") == 1
+    bus.refuses = False
+    await until(lambda: relay.trouble == "")
+    await end(running)
+
+
+async def test_a_bus_that_is_used_is_not_asked_as_well(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.RELAY_INTERVAL = timedelta(milliseconds=10)
+    bus = RefusingBus(refuses=False)
+    turns: list[int] = []
+    monkeypatch.setattr("events.relay.Relay.drain", AsyncMock(side_effect=lambda: turns.append(1)))
+    running = asyncio.create_task(Relay(bus).run())
+    await until(lambda: len(turns) >= 5)
+    await end(running)
+    assert bus.asked == 0
+
+
+async def test_a_probe_without_an_answer_is_named(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "SLOW", 0.05)
+    monkeypatch.setattr(relay_module, "PROBE_INTERVAL", 0.0)
+    bus = SilentBus()
+    relay = Relay(bus)
+    running = asyncio.create_task(relay.run())
+    await until(lambda: relay.trouble == "no answer for 0 s")
+    bus.answers.set()
+    await until(lambda: relay.trouble == "")
+    await end(running)
 
 
 @pytest.mark.parametrize("problem", ["account", "stream", "sealed"])
