@@ -14,6 +14,9 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
+from common.background_tasks import UNAVAILABLE
+from common.errors import brief
+from common.retrying import Repetition
 from common.tracing import tracing
 
 FIELDS = ("connection", "user_id", "role", "frame", "code", "trace")
@@ -59,6 +62,28 @@ class Rarely(logging.Filter):
         self._said_at[record.msg] = now
         record.exc_info = record.exc_text = None
         return True
+
+
+class Outages(logging.Filter):
+    """Makes one line a minute, without a traceback, of what is logged with the exception of a server that is away.
+
+    Whoever logs it: a view, a socket, a library. An outage would fill the disk otherwise, or does so in the end.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._repetition = Repetition()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a line is to be logged, and add the reason to it."""
+        exc = record.exc_info[1] if record.exc_info else None
+        if not isinstance(exc, UNAVAILABLE):
+            return True
+        reason = brief(exc)
+        is_new = self._repetition.is_new(f"{record.name} {record.msg} {reason}")
+        record.msg, record.args = f"{record.getMessage()}: {reason}", None
+        record.exc_info = record.exc_text = None
+        return is_new
 
 
 class LineFormatter(logging.Formatter):

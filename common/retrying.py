@@ -19,18 +19,27 @@ REPEAT_AFTER = 60.0
 """Seconds after which a line that goes on being true is logged again."""
 
 
+KINDS = 100
+"""Texts that are remembered."""
+
+
 class Repetition:
-    """Tells a new log line from one that was logged a moment ago, so that an outage is not a line every second."""
+    """Tells a new log line from one that was logged a moment ago, so that an outage is not a line every second.
+
+    An outage may have several reasons in turn; each is a line once in `REPEAT_AFTER`. For any thread.
+    """
 
     def __init__(self) -> None:
-        self._said, self._said_at = "", 0.0
+        self._said_at: dict[str, float] = {}
 
     def is_new(self, text: str) -> bool:
-        """Return whether this is another text than the last one, or the last one was logged `REPEAT_AFTER` ago."""
+        """Return whether this text was not logged within the last `REPEAT_AFTER` seconds."""
         now = time.monotonic()
-        if text == self._said and now < self._said_at + REPEAT_AFTER:
+        if now < self._said_at.get(text, float("-inf")) + REPEAT_AFTER:
             return False
-        self._said, self._said_at = text, now
+        if len(self._said_at) >= KINDS:
+            self._said_at.clear()
+        self._said_at[text] = now
         return True
 
 

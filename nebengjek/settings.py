@@ -469,9 +469,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"text": {"()": "common.logs.LineFormatter"}, "json": {"()": "common.logs.JSONFormatter"}},
-    "filters": {"context": {"()": "common.logs.ContextFilter"}, "rarely": {"()": "common.logs.Rarely"}},
+    "filters": {
+        "context": {"()": "common.logs.ContextFilter"},
+        "outages": {"()": "common.logs.Outages"},
+        "rarely": {"()": "common.logs.Rarely"},
+    },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]},
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["outages", "context"]},
         "rarely": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["rarely", "context"]},
     },
     "root": {"handlers": ["console"], "level": "WARNING"},

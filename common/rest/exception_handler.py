@@ -74,8 +74,9 @@ def contract_errors(exc: Exception, context: dict[str, Any]) -> Response:
     if not is_away or _outages.is_new(brief(exc)):
         view = type(context["view"]).__name__
         logger.error("Error %s in %s: %s", uuid.uuid4(), view, brief(exc), exc_info=None if is_away else exc)
-    body = error_body(ErrorCode.INTERNAL_ERROR, SERVER_MESSAGE)
-    return Response(body, status=status.HTTP_500_INTERNAL_SERVER_ERROR)
+    response = Response(error_body(ErrorCode.INTERNAL_ERROR, SERVER_MESSAGE), status=500)
+    response._has_been_logged = True  # type: ignore[attr-defined] # Django would add a line for each call
+    return response
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> JsonResponse:

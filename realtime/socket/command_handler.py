@@ -10,6 +10,7 @@ from typing import Any
 
 from common.background_tasks import UNAVAILABLE
 from common.errors import SERVER_MESSAGE, DomainError, RateLimited, Unauthorized, brief
+from common.process import process
 from common.retrying import Repetition
 from common.threads import in_read_thread, in_write_thread
 from realtime.commands.dispatch import execute, read_command, route_of
@@ -51,7 +52,6 @@ class CommandHandler:
         self._confirm = confirm
         self._limit = CommandLimit(claims.user_id)
         self._limited_logged_at = float("-inf")
-        self._away: Repetition | None = None
 
     async def reply_to(self, frame: Frame) -> Reply | None:
         """Carry a frame out; return its answer, where it gets one. Raises `Flooding`."""
@@ -126,10 +126,12 @@ class CommandHandler:
         return frames.error(exc, command_id)
 
     def _failed(self, exc: Exception, command_id: str | None) -> Reply:
-        """Log a fault of ours under an id, or an outage once a minute; the client only reads that there was one."""
+        """Log a fault of ours under an id, or an outage once a minute, whomever it meets.
+
+        The client only reads that there was one.
+        """
         is_away = isinstance(exc, UNAVAILABLE)
-        self._away = self._away or Repetition()
-        if not is_away or self._away.is_new(brief(exc)):
+        if not is_away or process.one(CommandHandler, Repetition).is_new(brief(exc)):
             error_id = str(uuid.uuid4())
             extra = {"error_id": error_id, "code": DomainError.code.value}
             said = "Error %s of user %s: %s"

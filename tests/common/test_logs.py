@@ -3,8 +3,9 @@ import json
 import logging
 
 import pytest
+from django.db import OperationalError
 
-from common.logs import ContextFilter, JSONFormatter, LineFormatter, log_about
+from common.logs import ContextFilter, JSONFormatter, LineFormatter, Outages, log_about
 from common.threads import in_read_thread
 
 
@@ -58,3 +59,33 @@ def test_without_a_context_a_line_is_just_its_message() -> None:
     assert LineFormatter().format(record).endswith("ERROR a: it is late")
     told = json.loads(JSONFormatter().format(record))
     assert (told["level"], told["message"]) == ("ERROR", "it is late")
+
+
+def test_an_outage_is_a_line_a_minute_whoever_logs_it(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its traceback, by message and reason; a fault of ours is logged each time, in full."""
+    now = [1000.0]
+    monkeypatch.setattr("common.retrying.time.monotonic", lambda: now[0])
+    recorder.addFilter(Outages())
+    logger = logging.getLogger("rides.of_a_test")
+    logger.addHandler(recorder)
+
+    def fail(error: Exception, path: str = "/live/") -> None:
+        try:
+            raise error
+        except Exception:
+            logger.exception("Could not answer %s.", path)
+
+    for path in ("/live/", "/admin/"):
+        fail(OperationalError("disk I/O error\nLINE 1"), path)
+        fail(OperationalError("database is locked"), path)
+        fail(RuntimeError("broken"), path)
+    now[0] += 60
+    fail(OperationalError("disk I/O error"))
+    logger.removeHandler(recorder)
+    assert [(record.getMessage(), bool(record.exc_info)) for record in recorder.records] == [
+        ("Could not answer /live/.: disk I/O error", False),
+        ("Could not answer /live/.: database is locked", False),
+        ("Could not answer /live/.", True),
+        ("Could not answer /admin/.", True),
+        ("Could not answer /live/.: disk I/O error", False),
+    ]

@@ -57,9 +57,15 @@ def test_a_line_is_repeated_when_it_is_old(monkeypatch: pytest.MonkeyPatch) -> N
     now = [1000.0]
     monkeypatch.setattr("common.retrying.time.monotonic", lambda: now[0])
     repetition = Repetition()
-    assert [repetition.is_new(text) for text in ("a", "a", "b", "a")] == [True, False, True, True]
+    assert [repetition.is_new(text) for text in ("a", "a", "b", "a", "b")] == [True, False, True, False, False]
     now[0] += retrying.REPEAT_AFTER
     assert repetition.is_new("a")
+
+
+def test_few_texts_are_remembered() -> None:
+    repetition = Repetition()
+    assert all(repetition.is_new(str(number)) for number in range(10 * retrying.KINDS))
+    assert len(repetition._said_at) <= retrying.KINDS
 
 
 class Shop:

@@ -19,6 +19,7 @@ from tests.stress.riding import HURRIED
 pytestmark = pytest.mark.e2e
 
 MANY = 20
+VISITS = 15
 FEW_DESCRIPTORS = """
 import resource, runpy, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
@@ -49,8 +50,31 @@ async def test_a_fault_of_the_database_is_named_and_costs_nothing(start_server: 
     assert "Traceback" not in "".join(server.output)
 
 
-def tokens_of(server: ServerProcess) -> list[str]:
-    done = server.manage("shell", "--verbosity", "0", "-c", MAKE_PEOPLE.format(count=MANY))
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_an_outage_fills_no_log(start_server: StartServer, fault: str) -> None:
+    """Whoever comes meanwhile, by whichever door: each kind of line is there once, without a traceback."""
+    server = start_server(DATABASE_TIMEOUT="100ms", LOG_LEVEL="WARNING")
+    [token] = await asyncio.to_thread(tokens_of, server, 1)
+    before = len("".join(server.output).splitlines())
+    undo = FAULTS[fault](server)
+    async with httpx.AsyncClient(base_url=server.url, timeout=TIMEOUT) as rest:
+        for number in range(VISITS):
+            form = await rest.get("/admin/login/")
+            headers = {"X-CSRFToken": form.cookies["csrftoken"], "Referer": server.url}
+            await rest.post("/admin/login/", data={"username": "+62811", "password": "wrong"}, headers=headers)
+            await rest.post("/api/auth/otp/", json={"msisdn": f"+62811{number:07}"})
+            await rest.get("/live/")
+            client = await Client.connect(server.url, token)
+            await client.do("beacon_update", is_active=True)
+            await client.hang_up()
+    undo()
+    said = "".join(server.output).splitlines()[before:]
+    assert "Traceback" not in "\n".join(said)
+    assert len(said) < VISITS, "\n".join(said)
+
+
+def tokens_of(server: ServerProcess, count: int = MANY) -> list[str]:
+    done = server.manage("shell", "--verbosity", "0", "-c", MAKE_PEOPLE.format(count=count))
     assert done.returncode == 0, done.stderr
     return [line.split()[1] for line in done.stdout.splitlines() if line.startswith("TOKEN ")]
 

@@ -102,8 +102,7 @@ async def test_a_flood_is_logged_once_a_minute(dewi: User, settings: Any, caplog
 async def test_an_outage_is_logged_once_a_minute(
     dewi: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However often a phone tries; a fault of ours is logged each time, with its traceback."""
-    connection = Connection(dewi)
+    """However many phones try; a fault of ours is logged each time, with its traceback."""
     for error in (OperationalError("disk I/O error"), RuntimeError("broken")):
 
         def fail(*_: object, error: Exception = error) -> None:
@@ -111,7 +110,7 @@ async def test_an_outage_is_logged_once_a_minute(
 
         monkeypatch.setattr("realtime.socket.command_handler.execute", fail)
         for _ in range(3):
-            reply = await connection.do("beacon_update", "1", is_active=True)
+            reply = await Connection(dewi).do("beacon_update", "1", is_active=True)
             assert reply == {"type": "error", "data": INTERNAL, "id": "1"}
     said = [(record.args[2], bool(record.exc_info)) for record in caplog.records if isinstance(record.args, tuple)]
     assert said == [("disk I/O error", False), *[("broken", True)] * 3]
