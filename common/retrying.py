@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import TypeVar
 
 from common.errors import brief
+from common.process import process
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -43,6 +44,11 @@ class Repetition:
         return True
 
 
+def repetition(kind: Hashable) -> Repetition:
+    """Return what tells the lines of one kind apart, for all of this process."""
+    return process.one((Repetition, kind), Repetition)
+
+
 async def retry_while(
     errors: Errors,
     work: Callable[[], Awaitable[R]],
@@ -56,12 +62,12 @@ async def retry_while(
     `log` gets the reason, once for each new one. `between` is awaited before each new attempt; what it raises ends the
     retrying.
     """
-    repetition = Repetition()
+    said = Repetition()
     while True:
         try:
             return await work()
         except errors as exc:
-            if repetition.is_new(reason := brief(exc)):
+            if said.is_new(reason := brief(exc)):
                 log(reason)
         await asyncio.sleep(delay)
         if between is not None:

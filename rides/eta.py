@@ -12,6 +12,8 @@ import msgspec
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from common.errors import brief
+from common.retrying import repetition
 from rides.cells import cell_middle, round_up
 from rides.geo import GeoPoint, distance_km
 
@@ -103,16 +105,22 @@ def route_between(origin: GeoPoint, destination: GeoPoint) -> Way:
     try:
         return backend.way(origin, destination)
     except Exception as exc:
-        logger.warning("%s failed; using the great circle: %s", settings.ETA_BACKEND, exc)
+        _note_failure(exc)
         return GreatCircleETA().way(origin, destination)
 
 
 def _seconds(origins: Sequence[GeoPoint], destination: GeoPoint) -> Sequence[float]:
     try:
         return _backend().seconds(origins, destination)
-    except Exception:
-        logger.exception("%s failed; using the great circle.", settings.ETA_BACKEND)
+    except Exception as exc:
+        _note_failure(exc)
         return GreatCircleETA().seconds(origins, destination)
+
+
+def _note_failure(exc: Exception) -> None:
+    """Log why an engine has not answered, once a minute by reason: each position of each driver may ask it."""
+    if repetition(_note_failure).is_new(reason := brief(exc)):
+        logger.warning("%s failed; using the great circle: %s", settings.ETA_BACKEND, reason)
 
 
 def _backend() -> ETABackend:

@@ -32,13 +32,11 @@ from common.errors import (
     brief,
     error_body,
 )
-from common.retrying import Repetition
+from common.retrying import repetition
 
 View = Callable[..., HttpResponse]
 
 logger = logging.getLogger(__name__)
-
-_outages = Repetition()
 
 REASONS: dict[type[exceptions.APIException], CommonReason] = {
     exceptions.NotFound: CommonReason.NOT_FOUND,
@@ -71,7 +69,7 @@ def contract_errors(exc: Exception, context: dict[str, Any]) -> Response:
     if isinstance(exc, exceptions.APIException):
         return _api_error(exc)
     is_away = isinstance(exc, UNAVAILABLE)
-    if not is_away or _outages.is_new(brief(exc)):
+    if not is_away or repetition(contract_errors).is_new(brief(exc)):
         view = type(context["view"]).__name__
         logger.error("Error %s in %s: %s", uuid.uuid4(), view, brief(exc), exc_info=None if is_away else exc)
     response = Response(error_body(ErrorCode.INTERNAL_ERROR, SERVER_MESSAGE), status=500)

@@ -10,8 +10,7 @@ from typing import Any
 
 from common.background_tasks import UNAVAILABLE
 from common.errors import SERVER_MESSAGE, DomainError, RateLimited, Unauthorized, brief
-from common.process import process
-from common.retrying import Repetition
+from common.retrying import repetition
 from common.threads import in_read_thread, in_write_thread
 from realtime.commands.dispatch import execute, read_command, route_of
 from realtime.commands.routes import Route
@@ -131,7 +130,7 @@ class CommandHandler:
         The client only reads that there was one.
         """
         is_away = isinstance(exc, UNAVAILABLE)
-        if not is_away or process.one(CommandHandler, Repetition).is_new(brief(exc)):
+        if not is_away or repetition(CommandHandler).is_new(brief(exc)):
             error_id = str(uuid.uuid4())
             extra = {"error_id": error_id, "code": DomainError.code.value}
             said = "Error %s of user %s: %s"

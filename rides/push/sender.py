@@ -13,6 +13,7 @@ from django.db import transaction
 from common import clock
 from common.errors import brief
 from common.process import process
+from common.retrying import repetition
 from common.senders import Senders
 from rides.models import Device
 from rides.push.base import DeviceGone, PushBackend, Target, Wake, push_backend
@@ -63,7 +64,8 @@ def _send(backend: PushBackend, device: Device, wake: Wake, seconds: int) -> boo
         logger.info("A device is gone; its push address is removed.")
         Device.objects.filter(pk=device.pk).delete()
     except Exception as exc:
-        logger.warning("A push was not taken: %s", brief(exc))
+        if repetition(_send).is_new(reason := brief(exc)):
+            logger.warning("A push was not taken: %s", reason)
     else:
         return True
     return False

@@ -2,9 +2,11 @@ import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES, SECRET_VARIABLES
 
@@ -55,6 +57,12 @@ def test_the_contract_is_kept(name: str) -> None:
         "WS_PING_PERIOD": "54s",
     }
     assert DECLARED_VARIABLES[name] == defaults[name]
+
+
+def test_idle_sockets_outlive_proxies() -> None:
+    """Many proxies cut what is silent for 30 s, and the ping period of the contract is longer."""
+    assert timedelta(seconds=30) > settings.WS_IDLE_PING
+    assert DECLARED_VARIABLES["WS_IDLE_PING"] == "25s"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from common import clock
 from common.db import delete_batch
 from common.errors import Conflict, RateLimited, Unauthorized
+from common.retrying import repetition
 from users.codes import CodesCapped, code_check, code_create, code_take
 from users.models import KnownAddress, OneTimeCode, Suspicion, TokenAnswer, User
 from users.personal_data.base import personal_data
@@ -53,7 +54,9 @@ def login_request(*, msisdn: str, address: str) -> None:
     try:
         code = code_create(msisdn=msisdn, address=address)
     except CodesCapped:
-        logger.error("OTP_MAX_PER_HOUR_OVERALL codes were sent within an hour; codes to new addresses are refused.")
+        text = "OTP_MAX_PER_HOUR_OVERALL codes were sent within an hour; codes to new addresses are refused."
+        if repetition(login_request).is_new(text):
+            logger.error(text)
         tally_add(Suspicion.CODES_CAPPED)
         raise
     if not send_sms(msisdn, _("%(code)s is your NebengJek code.") % {"code": code}):
