@@ -85,7 +85,7 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "common.static.StaticMiddleware",
     *(["common.tracing.TracingMiddleware"] if TRACING else []),
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -111,6 +111,10 @@ STATICFILES_DIRS = [
     ("leaflet", package_folder("leaflet") / "static" / "leaflet"),
     ("web", BASE_DIR / "clients" / "javascript" / "src"),  # the pages use our own client
 ]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "common.static.VersionedStorage"},
+}
 WHITENOISE_USE_FINDERS = True  # the admin has its style without a collectstatic step
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not ON_OWN_MACHINE
 SECURE_CONTENT_TYPE_NOSNIFF = True

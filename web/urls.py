@@ -2,6 +2,7 @@
 
 from django.templatetags.static import static
 from django.urls import path
+from django.utils.functional import lazy
 from django.views.generic import RedirectView
 from django.views.i18n import JavaScriptCatalog
 
@@ -19,6 +20,6 @@ urlpatterns = [
     path("docs/asyncapi.json", docs.asyncapi, name="asyncapi"),
     path("api/docs/", docs.rest, name="rest"),
     path("api/schema/", docs.schema, name="schema"),
-    path("favicon.ico", RedirectView.as_view(url=static("web/icon.svg")), name="icon"),  # browsers ask for it unasked
+    path("favicon.ico", RedirectView.as_view(url=lazy(static, str)("web/icon.svg")), name="icon"),  # asked for unasked
     path("texts.js", JavaScriptCatalog.as_view(packages=["web"]), name="texts"),
 ]

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.staticfiles.finders import find
 from django.template import Context, Template
+from django.templatetags.static import static
 
 
 def rendered() -> str:
@@ -12,7 +13,7 @@ def rendered() -> str:
 
 def test_a_map_needs_no_other_host_unless_the_operator_names_one() -> None:
     assert 'data-tiles-url=""' in rendered()
-    assert 'data-outline-url="/static/web/map/jakarta.geojson"' in rendered()
+    assert f'data-outline-url="{static("web/map/jakarta.geojson")}"' in rendered()
 
 
 def test_a_map_shows_the_tiles_of_the_operator_and_whose_they_are(settings: Any) -> None:
