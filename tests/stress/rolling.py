@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -172,9 +173,9 @@ def take_rides(options: argparse.Namespace) -> int:
     return 0 if outcome.completed == options.rides and not wrong else 1
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Start everything and have rides taken; return 1 where anything is wrong."""
-    options = PARSER.parse_args()
+    options = PARSER.parse_args(arguments)
     if options.url:
         return take_rides(options)
     restarts = Counter[str]()
@@ -206,4 +207,4 @@ def show(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -2,16 +2,19 @@
 
 import pytest
 
-from tests.forked import run
-from tests.patience import FACTOR
+from tests.stress.rolling import main
 
 pytestmark = pytest.mark.e2e
 
 
-def test_rides_survive_restarts_and_kills(templates: dict[str, str]) -> None:
+def test_rides_survive_restarts_and_kills(
+    templates: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Rides go on while web processes are restarted and killed, and no notification is missed."""
-    arguments = ["--people", "3", "--rides", "6", "--speed", "20", "--pause", "3"]
-    done = run("-m", "tests.stress.rolling", *arguments, env=templates, timeout=300 * FACTOR)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 of 6 rides completed" in done.stdout
-    assert "times stopped" in done.stdout
+    for name, value in templates.items():
+        monkeypatch.setenv(name, value)
+    code = main(["--people", "3", "--rides", "6", "--speed", "20", "--pause", "3"])
+    shown, log = capfd.readouterr()
+    assert code == 0, shown + log
+    assert "6 of 6 rides completed" in shown
+    assert "times stopped" in shown
