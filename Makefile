@@ -5,7 +5,9 @@ VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')  # most tests wait for servers and browsers
+CORES := $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
+WORKERS ?= $(shell expr 3 \* $(CORES))  # most tests wait for servers and browsers
+WORKERS_ON_POSTGRES ?= $(CORES)
 ifneq ($(HOST):$(PORT),127.0.0.1:8000)
 export PUBLIC_URL ?= http://$(HOST):$(PORT)
 endif
@@ -37,13 +39,15 @@ city: $(VENV)/.dev-ready  ## Let a small city live on the whole system while its
 migrate: $(VENV)/.run-ready
 	@$(BIN)/python manage.py migrate --verbosity 0
 
-test: test-sqlite test-postgres  ## Run all tests, and what touches the database on PostgreSQL too
+test: $(VENV)/.dev-ready  ## Run all tests, and what touches the database on PostgreSQL too
+	@$(BIN)/python -m tests.side_by_side "$(MAKE) test-sqlite" "$(MAKE) test-postgres"
 
 test-sqlite: $(VENV)/.dev-ready
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-postgres: $(VENV)/.dev-ready
-	@$(BIN)/python -m tests.on_postgres -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) tests/events tests/users tests/rides tests/realtime
+	@$(BIN)/python -m tests.on_postgres -n $(WORKERS_ON_POSTGRES) --dist loadfile --no-loadscope-reorder \
+		-o cache_dir=.pytest_cache/postgres $(ARGS) tests/events tests/users tests/rides tests/realtime
 
 coverage: $(VENV)/.dev-ready  ## Run the tests within one process each, and fail where they reach too little of the code
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term --cov-report=html $(ARGS) $(IN_PROCESS)

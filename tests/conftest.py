@@ -54,8 +54,33 @@ __all__ = [
 ]  # fmt: skip
 
 
-LONGEST_FIRST = ("bench", "stress", "browser", "e2e", "clients", "examples", "devservers")
-"""Folders whose tests take long: if they came last, the other processes would wait for one of them."""
+LONGEST_FIRST = (
+    "stress/test_faults.py",
+    "browser/test_demo.py",
+    "stress/test_city.py",
+    "stress/test_rolling.py",
+    "browser/test_client_js.py",
+    "stress/test_alone.py",
+    "browser/test_admin_pages.py",
+    "bench",
+    "browser",
+    "stress",
+    "e2e",
+    "clients",
+    "examples",
+    "devservers",
+)
+"""Files and folders whose tests take long: if they came last, the other processes would wait for one of them."""
+
+
+SPREAD = (
+    "bench/test_benchmarks.py",
+    "browser/test_demo.py",
+    "browser/test_demo_network.py",
+    "browser/test_demo_page.py",
+    "stress/test_alone.py",
+)
+"""Long files whose tests share no server, so any process may take any of them."""
 
 
 SHARING = ("test_distributed.py", "test_tokens.py", "test_live.py", "test_live_connections.py")
@@ -64,16 +89,18 @@ SHARING = ("test_distributed.py", "test_tokens.py", "test_live.py", "test_live_c
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    """Give a process whole files, and those that share a system together."""
+    """Give a process whole files, those that share a system together, and of some files single tests."""
     return ByServers(config, log)
 
 
 class ByServers(LoadFileScheduling):  # type: ignore[misc]
-    """`--dist loadfile`, for which some files are one."""
+    """`--dist loadfile`, for which some files are one, and some are many."""
 
     def _split_scope(self, nodeid: str) -> str:
         path: str = super()._split_scope(nodeid)
         folder, _, file = path.rpartition("/")
+        if path.removeprefix("tests/") in SPREAD:
+            return nodeid
         return folder if file in SHARING and folder.endswith("e2e") else path
 
 
@@ -87,14 +114,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if _uses_the_database(item)]
 
 
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Where only what has failed is run again, it is well that nothing has."""
+    option = session.config.option
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and option.lf and option.last_failed_no_failures == "none":
+        session.exitstatus = pytest.ExitCode.OK
+
+
 def pytest_collection_finish() -> None:
     """Collect garbage again, from here on."""
     gc.enable()
 
 
 def _rank(item: pytest.Item) -> int:
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+    path = item.path.relative_to(Path(__file__).parent)
+    places = [LONGEST_FIRST.index(name) for name in (path.as_posix(), path.parts[0]) if name in LONGEST_FIRST]
+    return places[0] if places else len(LONGEST_FIRST)
 
 
 def _uses_the_database(item: pytest.Item) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -16,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect, sync_playwright
 
 from devservers.patience import TIMEOUT as PATIENCE
 from devservers.web import ServerProcess
@@ -59,18 +60,23 @@ def browser() -> Iterator[Browser]:
 def open_page(browser: Browser) -> Iterator[OpenPage]:
     """Open pages, each in a browser without memories; at the end none may have complained.
 
-    `dark` and `narrow` are ways to look, `patient` pages may complain; other options are those of `new_context`.
+    `dark` and `narrow` are ways to look, `patient` pages may complain, the bots of `hasty` pages hardly pause; other
+    options are those of `new_context`.
     """
     contexts = []
     complaints = Complaints()
 
-    def open_page(url: str, *, patient: bool = False, dark: bool = False, narrow: bool = False, **options: Any) -> Page:
+    def open_page(
+        url: str, *, patient: bool = False, dark: bool = False, narrow: bool = False, hasty: bool = False, **more: Any
+    ) -> Page:
         looks = {"color_scheme": "dark" if dark else "light", "viewport": NARROW if narrow else WIDE}
-        context = browser.new_context(**{**looks, "base_url": url, **options})
+        context = browser.new_context(**{**looks, "base_url": url, **more})
         contexts.append(context)
         context.set_default_timeout(TIMEOUT)
         if not patient:
             complaints.watch(context, urlsplit(url).netloc)
+        if hasty:
+            context.route("**/demo/bot*.js", _without_pauses)
         page = context.new_page()
         page.goto(url)
         return page
@@ -79,6 +85,17 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert complaints.found == []
+
+
+def _without_pauses(route: Route) -> None:
+    """Answer with the script of the bots, whose pauses, made to be looked at, are a fifth as long."""
+    script, count = re.subn(r"(?m)^(const (?:PAUSE|LOOK) = )(\d+);$", _a_fifth, route.fetch().text())
+    assert count == 2
+    route.fulfill(content_type="text/javascript", body=script)
+
+
+def _a_fifth(pause: re.Match[str]) -> str:
+    return f"{pause[1]}{int(pause[2]) // 5};"
 
 
 @pytest.fixture(scope="session")

@@ -73,8 +73,8 @@ HELPERS = """
 
 @pytest.fixture
 def server(start_server: StartServer) -> ServerProcess:
-    """A server that shows codes, and keeps to the limits of commands."""
-    return start_server(DEMO="true", WS_COMMAND_RATE="10")
+    """A server that shows codes, and keeps to the limits of commands, but lets people search as often as they like."""
+    return start_server(DEMO="true", WS_COMMAND_RATE="10", SEARCH_FREE_CANCELS="0")
 
 
 @pytest.fixture

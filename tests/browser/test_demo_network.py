@@ -50,7 +50,7 @@ def test_offline_phones_miss_nothing(demo: ServerProcess, open_page: OpenPage, r
 
 def test_a_reload_resumes(demo: ServerProcess, open_page: OpenPage) -> None:
     """After a reload the page goes on where it was."""
-    page = open_page(demo.url)
+    page = open_page(demo.url, hasty=True)
     begin_with(page, SHORT_RIDE)
     watch(page)
     expect(headline(page, "passenger")).to_have_text("You are on your way.", timeout=RIDE)

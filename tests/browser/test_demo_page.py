@@ -82,7 +82,8 @@ def test_the_keyboard_alone_is_enough(demo: ServerProcess, open_page: OpenPage) 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 900), ("light", 360)])
 def test_the_demo_is_accessible(demo: ServerProcess, open_page: OpenPage, scheme: str, width: int) -> None:
     """The page has no violations of WCAG in light, dark, wide and narrow."""
-    page = open_page(demo.url, color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce")
+    size = {"width": width, "height": 900}
+    page = open_page(demo.url, hasty=True, color_scheme=scheme, viewport=size, reduced_motion="reduce")
     begin_with(page, SHORT_RIDE)
     page.get_by_text("What you see").click()
     for moment in ("logged out", "You are on your way.", "paid"):
