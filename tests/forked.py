@@ -71,16 +71,21 @@ class ForkServer:
 
     def _start(self) -> None:
         with self._lock:
-            if self._process is not None:
+            if self._link is not None:
                 return
-            self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             env = {name: value for name, value in os.environ.items() if name not in OURS}
             command = [sys.executable, "-m", "tests.fork_server"]
             with theirs:
                 self._process = subprocess.Popen(
                     command, cwd=BASE_DIR, env={**env, "PYTHONUNBUFFERED": "1"}, stdin=theirs.fileno()
                 )
-            self._env = _of_others(self._receive()["env"])
+            self.use(link)
+
+    def use(self, link: socket.socket) -> None:
+        """Have everything forked by the process at the other end of a link."""
+        self._link = link
+        self._env = _of_others(self._receive()["env"])
 
     def _receive(self) -> dict[str, Any]:
         assert self._link is not None
@@ -110,12 +115,13 @@ class Forked(subprocess.Popen[str]):
         self._close_pipe_fds(*(given[name] for name in PIPES))  # type: ignore[attr-defined]
 
 
-def run(*command: str, env: dict[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
-    """Run a script, or a module after `-m`, in the folder of the project, and return what it prints."""
+def run(module: str, *arguments: str, env: dict[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
+    """Run a module in the folder of the project, and return what it prints; processes that it starts are forked."""
     pipes: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     unbuffered = {**env, "PYTHONUNBUFFERED": "1"}
     # started, not forked: a benchmark that was forked has hung once
-    process = subprocess.Popen([sys.executable, *command], cwd=BASE_DIR, env=unbuffered, text=True, **pipes)
+    command = [sys.executable, "-m", "tests.forking", module, *arguments]
+    process = subprocess.Popen(command, cwd=BASE_DIR, env=unbuffered, text=True, **pipes)
     return outcome(process, timeout)
 
 

@@ -45,6 +45,14 @@ import_libraries()
 print(settings.configured, apps.apps_ready, sorted({name.split(".")[0] for name in set(sys.modules) - before}))
 """
 
+START_AND_SHOW = """
+from pathlib import Path
+from devservers.web import ServerProcess
+server = ServerProcess(Path("/tmp"), "-m", "timeit", "--number=1", "print('a server'); input()").launch()
+print(server.wait_for("(a server)"), Path(f"/proc/{server.process.pid}/cmdline").read_text())
+server.kill()
+"""
+
 OURS = {"common", "events", "users", "rides", "simulation", "realtime", "web", "nebengjek", "nebengjek_client"}
 
 Script = Callable[[str], ServerProcess]
@@ -185,5 +193,12 @@ def test_only_libraries_are_imported_before() -> None:
 
 def test_a_module_is_run_as_well() -> None:
     """`python -m` finds a module of the project, and its arguments are its own."""
-    done = run("-m", "bench.growth", "--help", env=dict(os.environ), timeout=TIMEOUT)
+    done = run("bench.growth", "--help", env=dict(os.environ), timeout=TIMEOUT)
     assert done.stdout.startswith("usage: python -m bench.growth"), done.stderr
+
+
+def test_what_a_module_starts_is_forked() -> None:
+    """A benchmark is started, and the servers that it starts are forked."""
+    done = run("timeit", "--number=1", "--repeat=1", START_AND_SHOW, env=dict(os.environ), timeout=TIMEOUT)
+    assert "tests.forking" in done.stdout, done.stderr
+    assert "a server" in done.stdout

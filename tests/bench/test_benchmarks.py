@@ -39,7 +39,7 @@ TINY = {
 
 def measure(name: str, options: str, env: dict[str, str]) -> str:
     """Run a benchmark as the documentation says, and return what it prints."""
-    done = run("-m", f"bench.{name}", *options.split(), env=env, timeout=180 * FACTOR)
+    done = run(f"bench.{name}", *options.split(), env=env, timeout=180 * FACTOR)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout
@@ -80,7 +80,7 @@ def test_each_contender_is_measured(name: str, tmp_path: Path, templates: dict[s
     document = tmp_path / "performance.md"
     document.write_text("# Before\n\n<!-- measured: begin -->\nold\n<!-- measured: end -->\n\n# After\n")
     options = ["--tiny", "--rounds", "1", "--only", name, "--output", str(document)]
-    done = run("-m", "bench", *options, env=templates, timeout=180 * FACTOR)
+    done = run("bench", *options, env=templates, timeout=180 * FACTOR)
     assert done.returncode == 0, done.stdout + done.stderr
     text = document.read_text()
     assert text.startswith("# Before")
