@@ -6,7 +6,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 CORES := $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
-WORKERS ?= $(shell expr 3 \* $(CORES))  # most tests wait for servers and browsers
+WORKERS ?= $(shell expr 2 \* $(CORES))  # many tests wait for servers and browsers
 WORKERS_ON_POSTGRES ?= $(CORES)
 ifneq ($(HOST):$(PORT),127.0.0.1:8000)
 export PUBLIC_URL ?= http://$(HOST):$(PORT)
@@ -40,7 +40,7 @@ migrate: $(VENV)/.run-ready
 	@$(BIN)/python manage.py migrate --verbosity 0
 
 test: $(VENV)/.dev-ready  ## Run all tests, and what touches the database on PostgreSQL too
-	@$(BIN)/python -m tests.side_by_side "$(MAKE) test-sqlite" "$(MAKE) test-postgres"
+	@$(BIN)/python -m tests.side_by_side "$(MAKE) --no-print-directory test-sqlite" "$(MAKE) --no-print-directory test-postgres"
 
 test-sqlite: $(VENV)/.dev-ready
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)

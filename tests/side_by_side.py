@@ -1,6 +1,6 @@
 """`python -m tests.side_by_side COMMAND...`: run commands at once; all but the first print in the end.
 
-Most tests wait for servers and browsers; what keeps the processor busy costs hardly any time beside them.
+Most tests wait for servers and browsers; what keeps the processor busy fills their pauses.
 """
 
 from __future__ import annotations
