@@ -36,14 +36,15 @@ _MARKS: dict[type, Callable[[int], Any]] = {
 """Values that no real statement has: they show where in the SQL the arguments go."""
 
 
-_SIZES = (1, 2, 5, 20, 80, 320, 500)
+SIZES = (1, 2, 5, 20, 80, 320, 500)
+"""The lengths of lists for which there are statements."""
 
 
 def padded(values: Sequence[V]) -> list[V]:
     """Return a list for `IN`, made longer by repeating its first value: there are statements for a few lengths only."""
     if not values:
         return []
-    size = next((size for size in _SIZES if size >= len(values)), len(values))
+    size = next((size for size in SIZES if size >= len(values)), len(values))
     return [*values, *[values[0]] * (size - len(values))]
 
 

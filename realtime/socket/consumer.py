@@ -145,9 +145,10 @@ class UserConsumer(JsonSocket):
         await self.channel_layer.group_add(self.group, self.channel_name)
         if self.guard.gone():
             raise ClientGone
-        await presence().take(self.presence)
+        has_another = await presence().take(self.presence)
         connections().add(self.guard)
-        await self.channel_layer.group_send(self.group, {"type": REPLACE, "session": self.presence.session})
+        if has_another:  # one whose record has ended meanwhile gives way with its next heartbeat
+            await self.channel_layer.group_send(self.group, {"type": REPLACE, "session": self.presence.session})
         logger.info("Connected.")
 
     async def leave(self) -> None:

@@ -9,20 +9,22 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.http.request import validate_host
 
 from common.addresses import client_address, is_loopback, named_clients, network_of
 from common.errors import SECURITY_MESSAGE, ErrorCode, Unauthorized
-from common.threads import in_read_thread
+from common.process import process
+from common.together import Together
 from realtime import metrics
 from realtime.contract.frames import encode
 from realtime.socket.rate_limits import minute_limit
-from users.tokens import check_claims, claims_of
+from users.tokens import Claims, accounts, check_account, claims_of
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ class ConnectRateMiddleware:
 def _counted_by(scope: Scope, address: str) -> tuple[str, str]:
     """Return what a handshake counts by, and its key: the user of a token whose signature holds, else the network."""
     with contextlib.suppress(Unauthorized):
-        return "user", str(claims_of(find_token(scope)[0]).user_id)
+        return "user", str(read_token(scope).user_id)
     return "address", network_of(address)
 
 
@@ -96,15 +98,13 @@ class JWTAuthMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a missing or bad token with 401."""
         try:
-            token, subprotocol = find_token(scope)
-            claims = claims_of(token)
-            await in_read_thread(check_claims, claims)
+            claims = read_token(scope)
+            check_account(claims, await _accounts().get(claims.user_id))
         except Unauthorized as exc:
             logger.info("Handshake refused: %s", exc.message)
             await refuse(scope, receive, send, status=401, code=ErrorCode.UNAUTHORIZED, message=SECURITY_MESSAGE)
             return
-        scope |= {"claims": claims, "subprotocol": subprotocol}
-        del token, claims
+        del claims
         await self._app(scope, receive, send)
 
 
@@ -185,6 +185,22 @@ def is_of_site(origin: str) -> bool:
         return False
     host = f"[{host}]" if ":" in host else host
     return parts.scheme in ("http", "https") and validate_host(host, settings.ALLOWED_HOSTS)
+
+
+def _accounts() -> Together[UUID, Sequence[Any]]:
+    return process.one("accounts of handshakes", lambda: Together(accounts))
+
+
+def read_token(scope: Scope) -> Claims:
+    """Return the claims of a handshake's token, and put them into the scope with the `subprotocol` to answer with.
+
+    Raises `Unauthorized`. Whether they are true of an account is not known yet.
+    """
+    if "claims" not in scope:
+        token, subprotocol = find_token(scope)
+        scope |= {"claims": claims_of(token), "subprotocol": subprotocol}
+    claims: Claims = scope["claims"]
+    return claims
 
 
 def find_token(scope: Scope) -> tuple[str, str | None]:

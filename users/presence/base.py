@@ -54,8 +54,11 @@ class PresenceStore(Protocol):
     The coroutines are for the event loop, the other methods for any thread.
     """
 
-    async def take(self, connection: Presence) -> None:
-        """Make this the user's connection, and set its `session`: max(the one before + 1, the store's clock in µs)."""
+    async def take(self, connection: Presence) -> bool:
+        """Make this the user's connection; return whether there was another one, which must give way.
+
+        Sets its `session`: max(the one before + 1, the store's clock in µs).
+        """
 
     async def beat(self, connections: Sequence[Presence]) -> list[int]:
         """Note connections again; return for each the session of its user's newest one.

@@ -17,12 +17,13 @@ class MemoryPresence:
         self._lock = Lock()
         self._newest: dict[UUID, Presence] = {}
 
-    async def take(self, connection: Presence) -> None:
-        """Make this the user's connection, and set its `session`."""
+    async def take(self, connection: Presence) -> bool:
+        """Make this the user's connection, and set its `session`; return whether there was another one."""
         with self._lock:
             before = self._newest.get(connection.user_id)
             connection.session = max((before.session if before else 0) + 1, time.time_ns() // 1000)
             self._newest[connection.user_id] = connection
+        return before is not None
 
     async def beat(self, connections: Sequence[Presence]) -> list[int]:
         """Note connections again; return for each the session of its user's newest one."""

@@ -29,7 +29,7 @@ local time = redis.call('TIME')
 local session = string.format('%.0f', math.max(before + 1, time[1] * 1000000 + time[2]))
 redis.call('SET', key, session .. ' ' .. record, 'PX', ttl)
 redis.call('ZADD', '{USERS}', time[1], user)
-return session
+return {{session, before}}
 """
 
 _NOTE = f"""
@@ -64,11 +64,13 @@ _decode = msgspec.json.Decoder(Presence).decode
 class RedisPresence:
     """A key for each user, and a sorted set of the users."""
 
-    async def take(self, connection: Presence) -> None:
-        """Make this the user's connection, and set its `session`."""
+    async def take(self, connection: Presence) -> bool:
+        """Make this the user's connection, and set its `session`; return whether there was another one."""
         arguments: list[Any] = [_encode(connection), str(connection.user_id), _ttl()]
         script = async_redis(shard_of(connection.user_id)).register_script(_TAKE)
-        connection.session = int(await script(keys=[_key(connection.user_id)], args=arguments))
+        session, before = await script(keys=[_key(connection.user_id)], args=arguments)
+        connection.session = int(session)
+        return int(before) > 0
 
     async def beat(self, connections: Sequence[Presence]) -> list[int]:
         """Note connections again; return for each the session of its user's newest one."""

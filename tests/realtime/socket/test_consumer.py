@@ -17,7 +17,7 @@ from realtime.delivery.deliver import deliver
 from realtime.delivery.deliveries import Delivery
 from realtime.delivery.history import history
 from realtime.delivery.history.memory import MemoryHistory
-from realtime.delivery.layer_messages import DELIVER, group_of
+from realtime.delivery.layer_messages import DELIVER, REPLACE, group_of
 from realtime.server.background import Background
 from realtime.socket.connections import connections
 from realtime.socket.session_ready import read_state
@@ -251,6 +251,25 @@ async def test_a_newer_connection_replaces_the_older_one(dewi: User) -> None:
     assert (await second.do("sync"))["type"] == "ack"
     await first.hang_up()
     assert positions().last(dewi.pk) is None
+    await second.hang_up()
+
+
+async def test_where_nobody_is_connected_nobody_is_sent_away(dewi: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An announcement costs two trips through the channel layer: it is made only where somebody has to hear it."""
+    told = []
+    send = get_channel_layer().group_send
+
+    async def group_send(group: str, message: dict[str, Any]) -> None:
+        told.append(message["type"])
+        await send(group, message)
+
+    monkeypatch.setattr(get_channel_layer(), "group_send", group_send)
+    first = await Phone.of(dewi)
+    assert told == []
+    second = await Phone.of(dewi)
+    assert told == [REPLACE]
+    assert await first.closed_with() == 4409
+    await first.hang_up()
     await second.hang_up()
 
 

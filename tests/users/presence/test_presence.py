@@ -67,6 +67,17 @@ async def test_sessions_grow_with_each_connection(store: PresenceStore) -> None:
     assert everyone(store) == {A: sessions[-1]}
 
 
+async def test_a_connection_knows_whether_there_was_another(store: PresenceStore) -> None:
+    """Only the first has nobody to send away, and again the one after the last has ended."""
+    first, second = connection(), connection()
+    assert [await store.take(first), await store.take(second), await store.take(connection(B))] == [False, True, False]
+    await store.release(first)
+    third = connection()
+    assert await store.take(third)
+    await store.release(third)
+    assert not await store.take(connection())
+
+
 async def test_sessions_taken_at_once_differ(store: PresenceStore) -> None:
     """Of many connects at the same moment exactly one is the newest."""
     sessions = [one.session for one in await asyncio.gather(*(taken(store) for _ in range(50)))]
