@@ -32,6 +32,9 @@ ANSWER_TIMEOUT = 5.0
 MAX_CONNECTIONS = 100
 """Connections of one event loop to one server; whoever needs one more waits, up to `ANSWER_TIMEOUT`."""
 
+UNSENT = 64 * 1024
+"""Bytes from which on asyncio lets a writer wait."""
+
 RETRIES = 1
 """Reconnect once; callers that can wait longer retry themselves."""
 
@@ -64,6 +67,24 @@ class _AsyncParser(redis.asyncio.connection.DefaultParser):  # type: ignore[misc
     EXCEPTION_CLASSES = redis.asyncio.connection.DefaultParser.EXCEPTION_CLASSES | _NOT_NOW
 
 
+class _Connection(redis.asyncio.Connection):
+    """Sends a command at once where less than `UNSENT` bytes wait.
+
+    The library waits for each by `asyncio.wait_for`, which makes a task before Python 3.12: a tenth of what a bridge
+    does for a message. An address with TLS (`rediss:`), and a socket that is full, are left to it.
+    """
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Send what `pack_command` has made. Raises `redis.ConnectionError`, `redis.TimeoutError`."""
+        writer = self._writer
+        if writer is not None and not self.health_check_interval and not writer.is_closing():
+            writer.writelines([command] if isinstance(command, bytes) else command)
+            if writer.transport.get_write_buffer_size() < UNSENT:
+                return
+            command = []
+        await super().send_packed_command(command, check_health)
+
+
 def async_options() -> dict[str, Any]:
     """Return the options of a connection from an event loop; after READONLY another server may have the address."""
     return {
@@ -72,6 +93,7 @@ def async_options() -> dict[str, Any]:
         "retry": AsyncRetry(ExponentialBackoff(), RETRIES),
         "retry_on_error": [redis.exceptions.ReadOnlyError],
         "parser_class": _AsyncParser,
+        "connection_class": _Connection,
     }
 
 

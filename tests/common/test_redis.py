@@ -1,6 +1,7 @@
 """The clients of a process, on a real Valkey."""
 
 import asyncio
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,31 @@ async def test_whoever_finds_no_connection_waits_for_one() -> None:
     answers = await asyncio.gather(*(script(args=["any:", "generation", str(n)]) for n in range(10 * MAX_CONNECTIONS)))
     assert len(answers) == 10 * MAX_CONNECTIONS
     assert len(await async_redis().client_list()) <= MAX_CONNECTIONS + 1
+
+
+@pytest.mark.usefixtures("redis_url")
+@pytest.mark.parametrize("size", [0, 1, 60_000, 10_000_000])
+async def test_whatever_is_sent_arrives_whole_and_in_order(size: int) -> None:
+    """Also what the socket does not take at once, and what comes behind it."""
+    values = [f"{n}".encode() * (size // len(f"{n}")) for n in range(4)]
+    await asyncio.gather(*(async_redis().rpush(f"list {n % 2}", value) for n, value in enumerate(values)))
+    kept = [await async_redis().lrange(f"list {n}", 0, -1) for n in range(2)]
+    assert [sorted(values[::2]), sorted(values[1::2])] == [sorted(found) for found in kept]
+
+
+async def test_who_cannot_send_gives_up_in_time(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is frozen takes what its socket has room for, and then nothing."""
+    monkeypatch.setattr("common.redis.ANSWER_TIMEOUT", 0.2)
+    with ValkeyServer(tmp_path) as valkey:
+        settings.REDIS_URL = valkey.url
+        await async_redis().ping()
+        assert valkey.process is not None
+        valkey.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(redis.TimeoutError):
+            await async_redis().set("place", b"Monas" * 4_000_000)
+        valkey.process.send_signal(signal.SIGCONT)
+        assert await async_redis().ping()
+        await close_async_redis()
 
 
 @pytest.mark.usefixtures("redis_url")
