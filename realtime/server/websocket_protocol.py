@@ -19,6 +19,7 @@ from realtime.contract.frames import CloseCode
 from realtime.server.admission import State, address_of_peer
 from realtime.server.http_protocol import NO_ROOM, RETRY_AFTER, answer
 from realtime.server.timer import Timer
+from realtime.server.waiting import Gate, Inbox
 from realtime.socket.position_pacing import Pace
 from realtime.socket.rate_limits import TokenBucket
 
@@ -64,6 +65,7 @@ class Protocol(WebSocketsSansIOProtocol):
 
     def __init__(self, config: Any, server_state: State, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.queue, self.writable = Inbox(), Gate()  # type: ignore[assignment]
         self.address: str | None = None
         self._admission = server_state.admission
         self._waiting = 0
