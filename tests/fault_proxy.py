@@ -41,6 +41,7 @@ class FaultProxy:
         self._left: int | None = None
         self._losing = b""
         self._drops = False
+        self._is_closing = False
         self._flowing = asyncio.Event()
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,12 +127,15 @@ class FaultProxy:
 
     async def _close(self) -> None:
         assert self._server
-        self._server.close()
+        self._is_closing = True
+        for listening in self._server.sockets:  # to close them now would lose connections that are just being taken
+            self._loop.remove_reader(listening.fileno())
         self._cut_all()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.sleep(CLOSING)
+        self._server.close()
 
     def _cut_all(self) -> None:
         for pair in tuple(self._pairs):
@@ -141,6 +145,9 @@ class FaultProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
+        if self._is_closing:  # taken at the last moment
+            writer.transport.abort()
+            return
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:

@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
+import socket
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -122,3 +125,14 @@ def test_the_url_of_a_server_leads_through_it() -> None:
     proxy.port = 77
     assert proxy.url("postgres://user:word@127.0.0.1:5432/name") == "postgres://user:word@127.0.0.1:77/name"
     assert proxy.url("nats://127.0.0.1:4222") == "nats://127.0.0.1:77"
+
+
+def test_connections_of_the_last_moment_end() -> None:
+    """What is taken while the proxy closes is closed as well; else a later test would be told of it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for _ in range(10):
+            with FaultProxy(server.getsockname()[1]) as proxy, contextlib.ExitStack() as clients:
+                proxy._loop.call_soon_threadsafe(time.sleep, 0.02)  # so that all are taken when it is told to close
+                for _ in range(20):
+                    clients.enter_context(socket.create_connection(("127.0.0.1", proxy.port)))
+    gc.collect()  # pytest fails with what is unclosed
