@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
@@ -14,7 +15,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from events.models import OutboxEvent
-from rides.models import Ride
+from nebengjek_client import Data
+from rides.models import Ride, TrackPoint
 from simulation.city.log import read_log
 from simulation.city.record import Driven, Event, Facts, RideFacts, ref_of
 
@@ -67,6 +69,12 @@ class Reader:
         fresh = [pk for pk in rows.values_list("pk", flat=True) if pk not in self._known]
         for first in range(0, len(fresh), AT_ONCE):
             yield from OutboxEvent.objects.filter(pk__in=fresh[first : first + AT_ONCE]).order_by("pk")
+
+
+def read_track(ride_id: str) -> list[Data]:
+    """Return the positions of a ride's driver as they were booked, in that order."""
+    columns = ("latitude", "longitude", "received_at", "phone_time", "connection", "accuracy", "speed", "reason")
+    return list(TrackPoint.objects.filter(ride=UUID(ride_id)).order_by("pk").values(*columns))
 
 
 def count_rows() -> Counter[str]:

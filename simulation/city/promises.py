@@ -45,7 +45,8 @@ class Violation(msgspec.Struct, frozen=True):
 def keep_evidence(violation: Violation, record: Record, folder: Path, number: int) -> Path:
     """Write the frames concerned by a violation into a file of its own, a frame a line; return the file.
 
-    These are all frames of the people it names; those that name its ride have `"concerned": true`.
+    These are all frames of the people it names; those that name its ride have `"concerned": true`. Behind them are the
+    positions that the server has of the ride, once they have been read (`"track"`).
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"violation-{number:03}.jsonl"
@@ -54,5 +55,6 @@ def keep_evidence(violation: Violation, record: Record, folder: Path, number: in
         for seen in record.frames[name]:
             concerned = bool(violation.ride_id) and ref_of(seen.data) == violation.ride_id
             lines.append(json.dumps({"person": name, "concerned": concerned, **msgspec.to_builtins(seen)}))
+    lines += [json.dumps({"track": point}, default=str) for point in record.tracks.get(violation.ride_id, ())]
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return file

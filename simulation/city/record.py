@@ -150,6 +150,8 @@ class Record:
     def __init__(self, watch: Callable[[str, Seen], object] = lambda _name, _seen: None) -> None:
         self.people: dict[str, Somebody] = {}
         self.frames: dict[str, list[Seen]] = defaultdict(list)
+        self.tracks: dict[str, list[Data]] = {}
+        """The positions that the server has of a ride whose fare is in doubt, by ride, as they were booked."""
         self.watch = watch
 
     def note(self, name: str, direction: str, frame: Data) -> None:

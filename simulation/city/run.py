@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +22,7 @@ from django.utils import timezone
 
 from common.threads import in_read_thread
 from nebengjek_client import NebengJekError, Rest, ServerError, Tokens, Unreachable
-from simulation.city.facts import Reader, count_rows
+from simulation.city.facts import Reader, count_rows, read_track
 from simulation.city.invariants import Checker
 from simulation.city.maps import streets_of
 from simulation.city.moods import EVERYDAY, Mix, Moods
@@ -156,6 +157,9 @@ class Watch:
     async def conclude(self) -> Facts:
         """Look for the last time, and return all facts."""
         facts = await through_faults(lambda: self._look(is_over=True))
+        for ride_id in {violation.ride_id for violation in self.violations if violation.rule == "fare"}:
+            track = await through_faults(partial(in_read_thread, read_track, ride_id))
+            self._city.record.tracks[ride_id] = track
         return msgspec.structs.replace(facts, events=self._events)
 
     async def _look(self, *, is_over: bool) -> Facts:
