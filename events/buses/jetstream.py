@@ -54,7 +54,7 @@ WRONG_LAST_SEQUENCE = 10071
 """Error code of JetStream for a message that expects another last sequence than the stream has, and was not stored."""
 
 PROBE_SUBJECT = "match.probe"
-"""Carries an empty message that no stream stores, while there is nothing else to publish."""
+"""Carries `{}`, which no stream stores, while there is nothing else to publish."""
 
 NEVER = str(2**62)
 """A last sequence that no stream will have."""
@@ -120,7 +120,7 @@ class JetStreamBus:
             raise BusUnavailable("NATS: not connected")
         headers = {str(Header.EXPECTED_LAST_SEQUENCE.value): NEVER}
         try:
-            await self._context.publish(subject, stream=stream, headers=headers)
+            await self._context.publish(subject, b"{}", stream=stream, headers=headers)
         except APIError as exc:
             if exc.err_code != WRONG_LAST_SEQUENCE:
                 raise BusUnavailable(f"NATS: {exc.description}") from exc
