@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from rides.cells import cell_middle
+from rides.geo import GeoPoint
 from rides.snapshots import OLD_PLACE_DIGITS
 from simulation.city.promises import Violation
 from simulation.city.record import Facts, Seen, Somebody, ref_of
@@ -130,8 +132,10 @@ class StrangerRules:
         for owner in self._owners_of_names(text):
             if owner != person.name and self._people[owner].user_id not in friends:
                 yield "the name", owner
-        for place in _places(part) if with_places else ():
-            owners = self._places.get(place, set())
+        for point in _points(part) if with_places else ():
+            if point == cell_middle(point):
+                continue  # a place as strangers may know it: somebody stands within a metre of it now and then
+            owners = self._places.get(_place(point), set())
             known = person.name in owners or any(self._people[owner].user_id in friends for owner in owners)
             if owners and not known:
                 yield "the exact place", min(owners)
@@ -193,11 +197,20 @@ def _is_rough(value: Any) -> bool:
 
 def _places(data: Any) -> Iterator[Place]:
     """Yield all places in a frame, to about a metre."""
+    return map(_place, _points(data))
+
+
+def _place(point: GeoPoint) -> Place:
+    return round(point.latitude, 5), round(point.longitude, 5)
+
+
+def _points(data: Any) -> Iterator[GeoPoint]:
+    """Yield all places in a frame, as they stand there."""
     if isinstance(data, dict):
         if data.get("latitude") is not None and data.get("longitude") is not None:
-            yield round(data["latitude"], 5), round(data["longitude"], 5)
+            yield GeoPoint(data["latitude"], data["longitude"])
         for value in data.values():
-            yield from _places(value)
+            yield from _points(value)
     elif isinstance(data, list):
         for value in data:
-            yield from _places(value)
+            yield from _points(value)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from rides.cells import cell_middle
+from rides.geo import GeoPoint
 from simulation.city.invariants import Checker, check
 from simulation.city.promises import Promises
 from simulation.city.record import Facts, Seen
@@ -31,6 +33,17 @@ def test_a_rough_place_is_nobodys() -> None:
         say(record, "Tono", "beacon_update", {"is_active": True, **corner, "latitude": -6.18 + exact}, "t")
         old = {"ride_id": "old", "status": "CANCELLED", "location": {**corner, "latitude": -6.18 + exact}}
         tell(record, "Joko", session(7, last_ride=old))
+        assert [violation.rule for violation in check(record, facts)] == rules
+
+
+def test_the_middle_of_a_cell_is_nobodys() -> None:
+    """An open offer shows where its cell is; a driver may happen to stand there, and many are near."""
+    middle = cell_middle(GeoPoint(-6.18, 106.83))
+    for off, rules in ((0.0, []), (0.000002, ["personal"])):
+        record, facts = honest()
+        place = {"latitude": middle.latitude + off, "longitude": middle.longitude}
+        say(record, "Tono", "beacon_update", {"is_active": True, **place}, "t")
+        tell(record, "Joko", told("match_proposal", 8, {"match_id": "n", "location": place}))
         assert [violation.rule for violation in check(record, facts)] == rules
 
 
