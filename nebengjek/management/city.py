@@ -54,10 +54,10 @@ class _Spectator(Audience):
         self._bar.update(progress.rides - self._bar.n)
 
     def violation(self, violation: Violation, record: Record) -> None:
-        """Keep the frames that there are until now, and say it."""
+        """Keep the frames that there are until now, and say it; of the first few, for it takes time from phones."""
         self._count += 1
-        file = keep_evidence(violation, record, self._evidence, self._count)
         if self._count <= SHOWN:
+            file = keep_evidence(violation, record, self._evidence, self._count)
             self._bar.write(f"VIOLATION: {violation}; frames in {file}", file=self._command.stderr)
 
 
