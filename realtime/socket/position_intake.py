@@ -59,6 +59,7 @@ class TrackBuffer:
     def __init__(self) -> None:
         self._waiting: defaultdict[UUID, list[Report]] = defaultdict(list)
         self._drivers: dict[UUID, UUID] = {}  # of the rides of which a driver's report is not in the database
+        self._wanted: dict[UUID, None] = {}  # the rides of drivers who wait for their reports to be written
         self._lock = asyncio.Lock()  # held while reports are neither here nor in the database
 
     @property
@@ -90,8 +91,13 @@ class TrackBuffer:
             )
 
     async def flush(self, driver_id: UUID) -> None:
-        """Write what a driver has reported, which most of the time is nothing; return when it is in the database."""
-        for ride_id in [ride for ride, driver in self._drivers.items() if driver == driver_id]:
+        """Write what a driver has reported, which most of the time is nothing; return when it is in the database.
+
+        What other drivers wait for as well is written in the same transaction: after an outage that is everybody.
+        """
+        own = [ride for ride, driver in self._drivers.items() if driver == driver_id]
+        self._wanted |= dict.fromkeys(own)
+        for ride_id in own:
             await self._flush(ride_id)
 
     async def _flush_alone(self, ride_id: UUID) -> bool:
@@ -111,17 +117,28 @@ class TrackBuffer:
 
     async def _write(self, ride_ids: Sequence[UUID]) -> None:
         async with self._lock:
-            reports = {ride_id: self._waiting.pop(ride_id) for ride_id in ride_ids if ride_id in self._waiting}
-            if not reports:
+            if all(ride_id not in self._waiting for ride_id in ride_ids):
                 return
+            together = list(dict.fromkeys([*ride_ids, *self._wanted]))[: max(FLUSH_BATCH, len(ride_ids))]
+            for ride_id in together:
+                self._wanted.pop(ride_id, None)
             try:
-                await in_write_thread(tracks_record, reports=reports)
-            except BaseException:
-                for ride_id, own in reports.items():
-                    self._waiting[ride_id][:0] = own
-                raise
-            for ride_id in reports.keys() - self._waiting.keys():
-                self._drivers.pop(ride_id, None)
+                await self._record(together)
+            except Exception as exc:
+                if len(together) == len(ride_ids) or isinstance(exc, DATABASE_AWAY):
+                    raise
+                await self._record(ride_ids)  # the fault may be that of another ride
+
+    async def _record(self, ride_ids: Sequence[UUID]) -> None:
+        reports = {ride_id: self._waiting.pop(ride_id) for ride_id in ride_ids if ride_id in self._waiting}
+        try:
+            await in_write_thread(tracks_record, reports=reports)
+        except BaseException:
+            for ride_id, own in reports.items():
+                self._waiting[ride_id][:0] = own
+            raise
+        for ride_id in reports.keys() - self._waiting.keys():
+            self._drivers.pop(ride_id, None)
 
 
 def track_buffer() -> TrackBuffer:

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import time
+from itertools import chain
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -163,6 +164,32 @@ async def test_without_a_database_the_rides_are_not_tried_one_by_one(monkeypatch
     with pytest.raises(OperationalError):
         await buffer.flush_all()
     assert (tried, len(buffer._waiting)) == ([3], 3)
+
+
+@pytest.mark.parametrize("bad", [None, 1, 5])
+async def test_drivers_who_wait_are_written_together(monkeypatch: pytest.MonkeyPatch, bad: int | None) -> None:
+    """The first by itself, and all who come meanwhile in one transaction; one who breaks it breaks only their own."""
+    written: list[list[int]] = []
+
+    def record(*, reports: dict[UUID, list[Report]]) -> None:
+        numbers = [ride.int for ride in reports]
+        if bad in numbers:
+            raise ValueError("a bug")
+        written.append(numbers)
+
+    monkeypatch.setattr(tracking, "tracks_record", record)
+    monkeypatch.setattr(tracking, "FLUSH_BATCH", 4)
+    buffer = TrackBuffer()
+    for number in range(1, 8):
+        buffer.add(UUID(int=number), report(), UUID(int=100 + number))
+    flushes = (buffer.flush(UUID(int=100 + number)) for number in range(1, 8))
+    results = await asyncio.gather(*flushes, return_exceptions=True)
+    refused = [number for number, result in enumerate(results, 1) if isinstance(result, ValueError)]
+    assert refused == ([bad] if bad else [])
+    assert sorted(chain.from_iterable(written)) == [number for number in range(1, 8) if number != bad]
+    assert [ride.int for ride in buffer._waiting] == refused
+    if bad is None:
+        assert written == [[1, 2, 3, 4], [5, 6, 7]]
 
 
 async def test_a_write_goes_on_when_nobody_waits_for_it_any_more(dewi: User, putri: User) -> None:
