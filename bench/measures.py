@@ -185,9 +185,11 @@ async def _among(running: Running, size: Size, count: int) -> Figures:
     found = dict(await _inbound(running, crowd, size))
     if running.publishing is not None:
         found |= await _burst(running, crowd, size)
+        found |= await _paced(running, crowd, size, size.paces[-1])
     await crowd.close()
     await _until_idle(running)
-    kept = ("µs of CPU per frame in", "µs of web CPU per notification (burst)")
+    notified = "µs of web CPU per notification"
+    kept = ("µs of CPU per frame in", f"{notified} (burst)", f"{notified} at {size.paces[-1]} a second")
     return {f"{name}, {count:,} connections": found[name] for name in kept if name in found}
 
 
@@ -242,11 +244,11 @@ async def _paced(running: Running, crowd: Crowd, size: Size, pace: int) -> Figur
             await asyncio.sleep(max(0.0, begun + 2 * (n + 1) / pace - time.perf_counter()))
         await crowd.until_heard(2 * total, SETTLE)
     late = [1000 * latency for latency in crowd.latencies] or [float("nan")]
-    bridge = spent.each(crowd.heard, 1e6).get("bridge")
+    costs = spent.each(crowd.heard, 1e6).items()
     return {
         f"ms at {pace} a second, p50": centile(late, 50),
         f"ms at {pace} a second, p99": centile(late, 99),
-        **({f"µs of bridge CPU per notification at {pace} a second": bridge} if bridge is not None else {}),
+        **{f"µs of {name} CPU per notification at {pace} a second": cost for name, cost in costs},
     }
 
 

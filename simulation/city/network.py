@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,14 +13,11 @@ from urllib.parse import urlsplit
 
 Address = tuple[str, int]
 
-_turns = itertools.count()
-"""Phones begin with another server each."""
-
 
 class Network:
     """A relay on the loopback for one phone to the servers at `urls` (http only); `url` is where the phone calls.
 
-    A call goes to the next server that takes it. Bytes are passed on without tasks and streams, since the phones of a
+    A call goes to any server that takes it. Bytes are passed on without tasks and streams, since the phones of a
     whole city shall leave the processors to the servers.
     """
 
@@ -29,7 +26,6 @@ class Network:
         self.cuts = 0
         self.naps = 0
         self._servers = [_address(url) for url in urls]
-        self._turn = next(_turns)
         self._down_until = self._asleep_until = 0.0
         self._listener: asyncio.Server | None = None
         self._ends: set[_End] = set()
@@ -92,11 +88,9 @@ class Network:
         task.add_done_callback(self._dialling.discard)
 
     async def _dial(self, phone: _End) -> None:
-        """Connect a call with the next server that takes it."""
+        """Connect a call with any server that takes it: of one that died, the phones go to all others."""
         loop = asyncio.get_running_loop()
-        self._turn += 1
-        first = self._turn % len(self._servers)
-        for host, port in self._servers[first:] + self._servers[:first]:
+        for host, port in random.sample(self._servers, len(self._servers)):
             try:
                 _, server = await loop.create_connection(lambda: _End(self, self._ends), host, port)
             except OSError:

@@ -3,10 +3,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 
+from devservers.process import free_port
 from simulation.city.network import Network
 
 
@@ -55,12 +56,25 @@ async def test_a_network_is_cut_and_comes_back() -> None:
         assert network.cuts == 2
 
 
+async def test_the_phones_of_a_server_that_died_go_to_all_others() -> None:
+    """Not all to the next one, which would have them all from then on."""
+    callers: list[list[str]] = [[], []]
+    async with echoing(callers[0]) as first, echoing(callers[1]) as second, AsyncExitStack() as stack:
+        urls = (f"http://127.0.0.1:{free_port()}", first, second)
+        phones = [await stack.enter_async_context(Network(*urls)) for _ in range(60)]
+        assert {await ask(phone.url, b"hello") for phone in phones} == {b"hello"}
+    assert min(map(len, callers)) > 10
+    assert sum(map(len, callers)) == 60
+
+
 @asynccontextmanager
-async def echoing() -> AsyncIterator[str]:
-    """A server that says back what it hears; this is its address."""
+async def echoing(callers: list[str] | None = None) -> AsyncIterator[str]:
+    """A server that says back what it hears; this is its address. It notes who calls."""
     tasks: list[asyncio.Task[None]] = []
 
     def take_call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if callers is not None:
+            callers.append(str(writer.get_extra_info("peername")))
         tasks.append(asyncio.create_task(echo(reader, writer)))
 
     server = await asyncio.start_server(take_call, "127.0.0.1", 0)
