@@ -152,6 +152,7 @@ async def _memory(running: Running, size: Size) -> Figures:
     await asyncio.sleep(0.5)
     grown = memory_mb(running.pids["web"]) - before
     await crowd.close()
+    await _until_idle(running)
     return {"kB per idle connection": grown * 1024 / size.idle}
 
 
@@ -184,7 +185,9 @@ async def _among(running: Running, size: Size, count: int) -> Figures:
     await crowd.connect()
     found = dict(await _inbound(running, crowd, size))
     if running.publishing is not None:
+        await _until_idle(running)
         found |= await _burst(running, crowd, size)
+        await _until_idle(running)
         found |= await _paced(running, crowd, size, size.paces[-1])
     await crowd.close()
     await _until_idle(running)
