@@ -67,11 +67,12 @@ class Rarely(logging.Filter):
 class Outages(logging.Filter):
     """Makes one line a minute, without a traceback, of what is logged with the exception of a server that is away.
 
-    Whoever logs it: a view, a socket, a library. An outage would fill the disk otherwise, or does so in the end.
+    Views, sockets and libraries alike: an outage would fill the disk otherwise. `text` replaces what a library says.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, text: str = "") -> None:
         super().__init__()
+        self._text = text
         self._repetition = Repetition()
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -81,7 +82,7 @@ class Outages(logging.Filter):
             return True
         reason = brief(exc)
         is_new = self._repetition.is_new(f"{record.name} {record.msg} {reason}")
-        record.msg, record.args = f"{record.getMessage()}: {reason}", None
+        record.msg, record.args = f"{self._text or record.getMessage()}: {reason}", None
         record.exc_info = record.exc_text = None
         return is_new
 

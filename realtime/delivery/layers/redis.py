@@ -22,9 +22,8 @@ from channels.layers import BaseChannelLayer
 from channels_redis import pubsub
 from django.conf import settings
 
-from common.errors import brief
-from common.redis import AWAY, PREFIX, Script, async_options
-from common.retrying import Repetition
+from common.logs import Outages
+from common.redis import PREFIX, Script, async_options
 from common.shards import shard_of
 from realtime import metrics
 from realtime.contract.frames import notification_head
@@ -297,20 +296,11 @@ def _packed(delivery: Delivery) -> _Packed:
     return delivery.event_id, delivery.type, head, recipients, delivery.at, end, trace
 
 
-class OneLine(logging.Filter):
+class OneLine(Outages):
     """channels_redis logs a traceback every second while Redis is unavailable: make one line of it."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._repetition = Repetition()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Let a line through without its traceback, unless the same one was logged a moment ago."""
-        exc = record.exc_info[1] if record.exc_info else None
-        if not isinstance(exc, AWAY):
-            return True
-        record.msg, record.args, record.exc_info = "Nothing is received from Redis, retrying: %s", (brief(exc),), None
-        return self._repetition.is_new(record.getMessage())
+        super().__init__("Nothing is received from Redis, retrying")
 
 
 _ONE_LINE = OneLine()
