@@ -32,7 +32,7 @@ PRODUCTION = {
     "DEBUG": "0",
     "SECRET_KEY": "a key of benchmarks, at least as long as is asked for",
     "JWT_SECRET": SECRET,
-    "SMS_BACKEND": "bench.contenders.Silent",
+    "SMS_BACKEND": "bench.silent.Silent",
     "LOG_LEVEL": "INFO",
     "WS_LOCATION_RATE": "0",
 }
@@ -68,13 +68,6 @@ GO_PORT = 8123
 """Where the Go peer listens; it stands in its source."""
 
 FLUSH_EVERY = 250
-
-
-class Silent:
-    """Sends no text messages."""
-
-    def send(self, msisdn: str, text: str) -> None:
-        """Do nothing."""
 
 
 class Publisher(Protocol):

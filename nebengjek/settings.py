@@ -16,6 +16,7 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from common.env import ConfigError, Env
+from common.left_out import WITHOUT, WITHOUT_FOR_NATS, leave_out
 from common.packages import package_folder
 from common.tiles import origin_of_tiles
 
@@ -238,6 +239,7 @@ NATS_TLS_CERT = env.text("NATS_TLS_CERT")
 NATS_TLS_KEY = env.text("NATS_TLS_KEY")
 NATS_STREAM_MAX_AGE = env.duration("NATS_STREAM_MAX_AGE", "24h", low="1h")  # the window for duplicates
 DISTRIBUTED = bool(REDIS_URL and NATS_URL)
+leave_out(WITHOUT if "ws://" in NATS_URL or "wss://" in NATS_URL else WITHOUT | WITHOUT_FOR_NATS)
 
 EMBEDDED_BACKENDS: dict[str, str] = {
     "history": "realtime.delivery.history.memory.MemoryHistory",

@@ -29,7 +29,6 @@ LIBRARIES = (
     "csp.middleware",
     "dj_database_url",
     "django.contrib.admin.views.main",
-    "django.contrib.postgres.search",
     "django.core.management.commands.migrate",
     "django.db.backends.postgresql.base",
     "django.db.backends.sqlite3.base",
@@ -41,7 +40,6 @@ LIBRARIES = (
     "environs",
     "filelock",
     "httpx",
-    "inflection",
     "jwt",
     "msgspec.json",
     "nats.aio.client",
@@ -50,7 +48,6 @@ LIBRARIES = (
     "psycopg",
     "pythonjsonlogger.json",
     "redis.asyncio",
-    "requests",
     "rest_framework.serializers",
     "segno",
     "uritemplate",
@@ -71,8 +68,13 @@ FILES = 3
 
 def import_libraries() -> None:
     """Import them for all that are forked, and let no collection of garbage touch, and so copy, them there."""
+    before = set(sys.modules)
+    left_out = importlib.import_module("common.left_out")
+    left_out.leave_out(left_out.WITHOUT | left_out.WITHOUT_FOR_NATS)
     for name in LIBRARIES:
         importlib.import_module(name)
+    for name in {"common", "common.left_out"} - before:  # nothing of ours may be there in what is forked
+        del sys.modules[name]
     gc.collect()
     gc.freeze()
 
