@@ -80,14 +80,30 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
 
 
 def every(seconds: float, work: Work) -> Work:
-    """Return a loop that does some work, waits so long, and so on."""
+    """Return a loop that does some work, waits so long, and so on; see `until_next_beat`."""
 
     async def loop() -> None:
+        await work()
+        await asyncio.sleep(until_next_beat(seconds, least=0.0))
         while True:
             await work()
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(until_next_beat(seconds, least=seconds / 2))
 
     return loop
+
+
+def until_next_beat(seconds: float, *, least: float) -> float:
+    """Return how long to wait, at most so many seconds, so that the loops of this process wake together.
+
+    A process that idles is woken as often as its fastest loop needs, and not by each loop at a time of its own. Where
+    that would be less than `least`, because the work took long, it is the whole time.
+    """
+    pause = seconds - (time.monotonic() - _BEAT) % seconds
+    return pause if pause >= least else seconds
+
+
+_BEAT = time.monotonic()
+"""The moment that the beats of this process are counted from; other processes have others."""
 
 
 async def keep_running(

@@ -29,6 +29,9 @@ CONNECT_TIMEOUT = 2.0
 ANSWER_TIMEOUT = 5.0
 """Seconds."""
 
+LISTEN_TIMEOUT = 2.0
+"""Seconds that a connection which listens waits at most: nothing is done in between."""
+
 MAX_CONNECTIONS = 100
 """Connections of one event loop to one server; whoever needs one more waits, up to `ANSWER_TIMEOUT`."""
 
@@ -83,6 +86,16 @@ class _Connection(redis.asyncio.Connection):
                 return
             command = []
         await super().send_packed_command(command, check_health)
+
+
+class ListeningConnection(_Connection):
+    """Waits up to `LISTEN_TIMEOUT` for what is published; channels_redis looks again ten times a second."""
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        """Return what comes next; None where nothing comes in time."""
+        if options.get("push_request") and options.get("timeout") is not None:
+            options["timeout"] = max(options["timeout"], LISTEN_TIMEOUT)
+        return await super().read_response(*args, **options)
 
 
 def async_options() -> dict[str, Any]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 from common.background_tasks import every
 from common.clock import MAX_SKEW, shared_clock
-from common.redis import AWAY, PREFIX, async_redis, sync_redis
+from common.redis import AWAY, PREFIX, Script, async_redis, sync_redis
 
 KEY = f"{PREFIX}processes"
 WRONG = f"{PREFIX}processes-wrong"
@@ -28,14 +29,7 @@ SILENT_AFTER = 3.0
 FORGOTTEN_AFTER = 20.0
 """Seconds after its last word when a process is no longer named: others do its work, and Prometheus remembers it."""
 
-_BEAT = f"""
-local time = redis.call('TIME')
-local now = time[1] + time[2] / 1000000
-redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - {FORGOTTEN_AFTER})
-if ARGV[2] ~= '' then redis.call('ZADD', KEYS[2], now, ARGV[2]) end
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - {SILENT_AFTER})
-"""
+_BEAT = Script(Path(__file__).with_name("beat.lua"))
 
 
 class Roll:
@@ -55,11 +49,10 @@ class Roll:
 
     async def beat(self) -> None:
         """Say that this process is there. That Redis is away is for others to say."""
-        client: Any = async_redis()
         skew = shared_clock().skew
         wrong = f"{self.name} ({skew:+.0f} s)" if abs(skew) > MAX_SKEW else ""
         with contextlib.suppress(*AWAY):
-            await client.eval(_BEAT, 2, KEY, WRONG, self.name, wrong)
+            await _BEAT([KEY, WRONG], [self.name, wrong, FORGOTTEN_AFTER, SILENT_AFTER])
 
     async def _replace_one(self) -> None:
         """Take one process off the roll that was killed on this machine: this one has been started in its place."""

@@ -25,7 +25,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from filelock import FileLock, Timeout
 
 from common import clock
-from common.background_tasks import Loops, Work, every
+from common.background_tasks import Loops, Work, every, until_next_beat
 from common.process import process
 from common.redis import close_async_redis
 from common.roll import Roll
@@ -109,7 +109,7 @@ class Background(Looping):
         if settings.DISTRIBUTED:
             loops["link"] = link().run
             loops["roll"] = Roll("web").run
-            loops["positions"] = every(settings.POSITIONS_INTERVAL.total_seconds(), flush_positions)
+            loops["positions"] = share_positions
         else:
             self._lock = OnlyServer()
             loops["only_server"] = every(LOCK_INTERVAL, self._keep_lock)
@@ -176,9 +176,30 @@ async def measure_lag() -> None:
     """Measure for ever how late the event loop is: what takes long on it holds everybody up."""
     loop = asyncio.get_running_loop()
     while True:
-        due = loop.time() + LAG_INTERVAL
-        await asyncio.sleep(LAG_INTERVAL)
+        pause = until_next_beat(LAG_INTERVAL, least=LAG_INTERVAL / 2)
+        due = loop.time() + pause
+        await asyncio.sleep(pause)
         metrics.loop_was_late(max(0.0, loop.time() - due))
+
+
+async def share_positions() -> None:
+    """Flush positions for ever: once one was reported, and then `POSITIONS_INTERVAL` later at the earliest."""
+    loop, reported = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(reported.set)
+
+    positions().listen(wake)
+    try:
+        while True:
+            if not positions().has_unflushed:
+                await reported.wait()
+            reported.clear()
+            await flush_positions()
+            await asyncio.sleep(settings.POSITIONS_INTERVAL.total_seconds())
+    finally:
+        positions().listen(None)
 
 
 async def flush_positions() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import socket
 from collections.abc import Callable, Coroutine
@@ -31,6 +32,9 @@ LAST_CALL = 2.0
 LOOK_INTERVAL = 0.1
 """Seconds between two looks at whether a second Ctrl-C asks to hurry."""
 
+TICK = 1.0
+"""Seconds after which the `Date` of answers is renewed."""
+
 LARGEST_PING = 125
 """Bytes, by RFC 6455."""
 
@@ -54,6 +58,19 @@ class Server(BoundedServer):
         self._on_started = on_started
         self._demo = demo
         self._town: Town | None = None
+        self._told = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        """Renew the date of answers once a second until the server is told to stop.
+
+        uvicorn looks ten times a second whether it was: half of what a server that idles does.
+        """
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await self._told.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
@@ -72,6 +89,8 @@ class Server(BoundedServer):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop, which ends in time in any case."""
         super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
         end_in_time(settings.SHUTDOWN_NOTICE)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

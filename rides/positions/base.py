@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 from uuid import UUID
 
@@ -79,6 +79,9 @@ class PositionStore(Protocol):
     @property
     def has_unflushed(self) -> bool:
         """Whether `flush` has something to do."""
+
+    def listen(self, wake: Callable[[], object] | None) -> None:
+        """Call `wake`, from any thread, whenever `flush` gets something to do; None: no more."""
 
     def flush(self) -> None:
         """Let other processes see what was reported here."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from threading import Lock
 from uuid import UUID
 
@@ -60,6 +60,9 @@ class MemoryPositions:
     def has_unflushed(self) -> bool:
         """Nothing waits."""
         return False
+
+    def listen(self, wake: Callable[[], object] | None) -> None:
+        """Do nothing: nothing ever waits."""
 
     def flush(self) -> None:
         """Do nothing: what is reported is there at once."""

@@ -10,7 +10,7 @@ are only a first look.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Lock
 from typing import Any
 from uuid import UUID
@@ -66,11 +66,15 @@ class RedisPositions:
         self._lock = Lock()
         self._writing = Lock()
         self._places: dict[UUID, _Place] = {}
+        self._wake: Callable[[], object] | None = None
 
     def report(self, user_id: UUID, where: Whereabouts, received_at: float, *, driver: bool) -> None:
         """Take a user's position; only those of drivers are found by `drivers_near`."""
         with self._lock:
+            is_first = not self._places
             self._places[user_id] = _Place(where.fix.latitude, where.fix.longitude, received_at, driver, where)
+        if is_first and (wake := self._wake) is not None:
+            wake()
 
     def last(self, user_id: UUID) -> Position | None:
         """Return the last position of a user, however old."""
@@ -95,6 +99,10 @@ class RedisPositions:
     def has_unflushed(self) -> bool:
         """Whether positions were reported that others cannot see yet."""
         return bool(self._places)
+
+    def listen(self, wake: Callable[[], object] | None) -> None:
+        """Call `wake`, from any thread, whenever `flush` gets something to do; None: no more."""
+        self._wake = wake
 
     def flush(self) -> None:
         """Write what was collected. When that fails it stays collected, and the error is raised."""

@@ -4,7 +4,7 @@ import pytest
 from django.db import OperationalError
 
 from common import background_tasks as module
-from common.background_tasks import Loops, end, every, first_of, keep_running, unless_stopped
+from common.background_tasks import Loops, end, every, first_of, keep_running, unless_stopped, until_next_beat
 from tests.patience import within
 
 
@@ -135,3 +135,21 @@ async def test_who_is_cancelled_takes_the_work_along() -> None:
     await asyncio.sleep(0.01)
     await end(waiting)
     assert ended.is_set()
+
+
+def test_loops_of_a_process_wake_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever they began: a loop of half a second wakes another one of a second."""
+    monkeypatch.setattr(module, "_BEAT", 100.0)
+    for began in (100.1, 100.3, 100.7):
+        monkeypatch.setattr("common.background_tasks.time.monotonic", lambda began=began: began)
+        slow, fast = (began + until_next_beat(seconds, least=0.0) for seconds in (1.0, 0.5))
+        assert slow == pytest.approx(101)
+        assert fast in (pytest.approx(100.5), pytest.approx(101))
+
+
+def test_work_that_took_long_has_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_BEAT", 100.0)
+    monkeypatch.setattr("common.background_tasks.time.monotonic", lambda: 100.9)
+    assert until_next_beat(1.0, least=0.5) == 1.0
+    monkeypatch.setattr("common.background_tasks.time.monotonic", lambda: 100.1)
+    assert until_next_beat(1.0, least=0.5) == pytest.approx(0.9)

@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 import redis
 
-from common.redis import AWAY, MAX_CONNECTIONS, Script, async_redis, close_async_redis, eviction_policy, sync_redis
+from common.redis import (
+    AWAY,
+    MAX_CONNECTIONS,
+    ListeningConnection,
+    Script,
+    async_options,
+    async_redis,
+    close_async_redis,
+    eviction_policy,
+    sync_redis,
+)
 from devservers.process import free_port
 from devservers.servers import ValkeyServer
 from realtime.delivery.history.redis import EPOCH
@@ -194,3 +204,20 @@ async def test_the_eviction_policy_is_known() -> None:
     assert await eviction_policy() == "allkeys-lru"
     await async_redis().config_set("maxmemory-policy", "noeviction")
     assert await eviction_policy() == "noeviction"
+
+
+@pytest.mark.usefixtures("redis_url")
+async def test_who_listens_waits_for_what_is_published(settings: Any) -> None:
+    """However short the time is that channels_redis asks for: it would look again, ten times a second."""
+    options = {**async_options(), "connection_class": ListeningConnection}
+    client = redis.asyncio.Redis.from_pool(redis.asyncio.ConnectionPool.from_url(settings.REDIS_URL, **options))
+    async with client.pubsub(ignore_subscribe_messages=True) as listener:
+        await listener.subscribe("news")
+        assert await listener.get_message(timeout=0.01) is None  # that it has subscribed
+        listening = asyncio.create_task(listener.get_message(timeout=0.01))
+        await asyncio.sleep(0.1)
+        await async_redis().publish("news", "hello")
+        message = await listening
+    await client.aclose()
+    assert message is not None
+    assert message["data"] == b"hello"

@@ -86,3 +86,13 @@ async def test_it_goes_on_when_redis_is_back(valkey: ValkeyServer, monkeypatch: 
     await asyncio.to_thread(valkey.start)
     await until(lambda: not running.done() and sync_redis().zcard(KEY))
     await end(running)
+
+
+async def test_the_script_is_sent_once() -> None:
+    """Each process says so every second: its hash is enough."""
+    await async_redis().config_resetstat()
+    await async_redis().script_flush()
+    for _ in range(3):
+        await Roll("web").beat()
+    calls = await async_redis().info("commandstats")
+    assert (calls["cmdstat_eval"]["calls"], calls["cmdstat_evalsha"]["calls"]) == (1, 3)

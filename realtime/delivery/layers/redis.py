@@ -23,7 +23,7 @@ from channels_redis import pubsub
 from django.conf import settings
 
 from common.logs import Outages
-from common.redis import PREFIX, Script, async_options
+from common.redis import PREFIX, ListeningConnection, Script, async_options
 from common.shards import shard_of
 from realtime import metrics
 from realtime.contract.frames import notification_head
@@ -181,7 +181,7 @@ class LoopLayer(pubsub.RedisPubSubLoopLayer):  # type: ignore[misc]
 
     def __init__(self, hosts: Sequence[str], layer: RedisChannelLayer) -> None:
         # Reconnect at once where a connection was closed: so the first message after a restart of Redis is not lost.
-        addresses = [{"address": host, **async_options()} for host in hosts]
+        addresses = [{"address": host, **async_options(), "connection_class": ListeningConnection} for host in hosts]
         super().__init__(addresses, prefix=PREFIX, channel_layer=layer)
         self.channels: dict[str, Inbox] = {}
         self._layer = layer

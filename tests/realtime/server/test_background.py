@@ -8,12 +8,16 @@ from django.contrib.sessions.models import Session
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
+from common.background_tasks import end
 from common.threads import in_read_thread, in_write_thread
 from events.models import DeadLetter, OutboxEvent
 from realtime import metrics
 from realtime.models import CommandReceipt
-from realtime.server.background import Background, due_loops, purge_database, purge_memory
+from realtime.server.background import Background, due_loops, purge_database, purge_memory, share_positions
+from rides.geo import GeoPoint
 from rides.models import Match
+from rides.positions import positions
+from rides.positions.base import reported_at
 from tests.cast import propose
 from tests.patience import within
 from users.models import User
@@ -97,3 +101,20 @@ async def test_the_admins_history_ends(dewi: User) -> None:
         await in_write_thread(entry.save)
     await purge_database()
     assert await in_read_thread(lambda: [row.object_repr for row in LogEntry.objects.all()]) == ["729"]
+
+
+async def test_positions_are_shared_when_there_are_some(redis_url: str, settings: Any, dewi: User) -> None:
+    """Nobody looks while there are none; afterwards each batch is written, also one of another thread."""
+    settings.BACKENDS = settings.DISTRIBUTED_BACKENDS
+    settings.POSITIONS_INTERVAL = timedelta(milliseconds=1)
+    sharing = asyncio.create_task(share_positions())
+    try:
+        for latitude in (-6.1, -6.2):
+            where = reported_at(GeoPoint(latitude, 106.8), 10.0)
+            await in_read_thread(positions().report, dewi.pk, where, 10.0, driver=True)
+            async with within():
+                while positions().has_unflushed:
+                    await asyncio.sleep(0.01)
+        assert not sharing.done()
+    finally:
+        await end(sharing)

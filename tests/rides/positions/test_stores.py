@@ -195,3 +195,18 @@ def test_a_position_is_erased(store: PositionStore, latitude: float) -> None:
     store.flush()
     assert store.last(A) is None
     assert [position.user_id for _, position in store.drivers_near(place, 1, 0, 100)] == [B]
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_the_first_report_of_a_batch_wakes() -> None:
+    """Others may have none to flush for hours; nobody looks meanwhile."""
+    store, woken = RedisPositions(), []
+    store.listen(lambda: woken.append(1))
+    for _ in range(2):
+        store.report(A, reported_at(MONAS, 10.0), 10.0, driver=False)
+        store.report(B, reported_at(MONAS, 10.0), 10.0, driver=False)
+        store.flush()
+    assert len(woken) == 2
+    store.listen(None)
+    store.report(A, reported_at(MONAS, 10.0), 10.0, driver=False)
+    assert len(woken) == 2
