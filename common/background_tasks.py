@@ -8,10 +8,9 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
-from common.db import AWAY as DATABASE_AWAY
 from common.errors import brief
-from common.redis import AWAY as REDIS_AWAY
 from common.retrying import Errors, Repetition
+from common.unavailable import unavailable
 
 R = TypeVar("R")
 
@@ -24,10 +23,6 @@ CANCEL_AGAIN = 0.5
 
 RESTART_DELAY = 1.0
 """Seconds before a loop that failed goes on."""
-
-UNAVAILABLE = (*REDIS_AWAY, *DATABASE_AWAY)
-"""Redis or the database is unavailable: worth a line, but no traceback."""
-
 
 FAILING = 8.0
 """Seconds after a failure for which a loop counts as failing: one that goes on failing does so more often."""
@@ -110,12 +105,14 @@ async def keep_running(
     name: str,
     loop: Work,
     *,
-    unavailable: Errors = UNAVAILABLE,
+    passing: Errors | None = None,
     ends_with: Errors = (),
     delay: float | None = None,
     on_failure: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Run a loop again after every error, except those of `ends_with`, which are raised.
+
+    Those of `passing` (`unavailable()` by default) are a line without a traceback.
 
     `on_failure` is called with its name after each error.
     """
@@ -125,11 +122,11 @@ async def keep_running(
             await loop()
         except ends_with:
             raise
-        except unavailable as exc:
-            if repetition.is_new(reason := brief(exc)):
+        except Exception as exc:
+            if not isinstance(exc, unavailable() if passing is None else passing):
+                logger.exception("The %s failed, restarting.", name)
+            elif repetition.is_new(reason := brief(exc)):
                 logger.warning("The %s is waiting: %s", name, reason)
-        except Exception:
-            logger.exception("The %s failed, restarting.", name)
         on_failure(name)
         await asyncio.sleep(RESTART_DELAY if delay is None else delay)
 

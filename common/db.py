@@ -10,7 +10,6 @@ from typing import Any, cast
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from psycopg import IsolationLevel
 
 AWAY = (OperationalError, InterfaceError)
 """What is raised while the database is unavailable."""
@@ -44,6 +43,8 @@ def read_snapshot() -> Iterator[None]:
 @contextmanager
 def _beginning_with_snapshot() -> Iterator[None]:
     """Let PostgreSQL begin transactions with one state of the database, read only, without a statement of its own."""
+    from psycopg import IsolationLevel  # a process on SQLite never loads it
+
     connection.ensure_connection()
     session = connection.connection
     session.isolation_level, session.read_only = IsolationLevel.REPEATABLE_READ, True

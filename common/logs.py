@@ -14,10 +14,10 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-from common.background_tasks import UNAVAILABLE
 from common.errors import brief
 from common.retrying import Repetition
 from common.tracing import tracing
+from common.unavailable import unavailable
 
 FIELDS = ("connection", "user_id", "role", "frame", "code", "trace")
 
@@ -78,7 +78,7 @@ class Outages(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether a line is to be logged, and add the reason to it."""
         exc = record.exc_info[1] if record.exc_info else None
-        if not isinstance(exc, UNAVAILABLE):
+        if not isinstance(exc, unavailable()):
             return True
         reason = brief(exc)
         is_new = self._repetition.is_new(f"{record.name} {record.msg} {reason}")

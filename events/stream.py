@@ -8,13 +8,15 @@ shard in which it has recipients, and other services publish on the plain subjec
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
-from nats.js.errors import NotFoundError
 
 from common.shards import shard_count
+
+if TYPE_CHECKING:
+    from nats.js import JetStreamContext
+    from nats.js.api import StreamConfig, StreamInfo
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +84,9 @@ async def ensure_stream(context: JetStreamContext, shard: int = 0) -> StreamInfo
 
     Raises `StreamMismatch` where it would lose our messages.
     """
+    from nats.js.api import RetentionPolicy, StorageType, StreamConfig  # only where there is NATS, as below
+    from nats.js.errors import NotFoundError
+
     name, subjects = stream_of(shard), subjects_of(shard)
     wanted = StreamConfig(
         name=name,
@@ -118,6 +123,8 @@ async def ensure_streams(context: JetStreamContext) -> None:
 
 def weaknesses(config: StreamConfig) -> list[str]:
     """Return what may lose or refuse messages in a stream that an operator has configured."""
+    from nats.js.api import DiscardPolicy, StorageType
+
     found = []
     if config.storage != StorageType.FILE:
         found.append("is in memory: a restart of NATS loses what was not delivered.")

@@ -17,7 +17,6 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from common.background_tasks import UNAVAILABLE
 from common.errors import (
     SECURITY_MESSAGE,
     SERVER_MESSAGE,
@@ -33,6 +32,7 @@ from common.errors import (
     error_body,
 )
 from common.retrying import repetition
+from common.unavailable import unavailable
 
 View = Callable[..., HttpResponse]
 
@@ -68,7 +68,7 @@ def contract_errors(exc: Exception, context: dict[str, Any]) -> Response:
         exc = exceptions.PermissionDenied()
     if isinstance(exc, exceptions.APIException):
         return _api_error(exc)
-    is_away = isinstance(exc, UNAVAILABLE)
+    is_away = isinstance(exc, unavailable())
     if not is_away or repetition(contract_errors).is_new(brief(exc)):
         view = type(context["view"]).__name__
         logger.error("Error %s in %s: %s", uuid.uuid4(), view, brief(exc), exc_info=None if is_away else exc)

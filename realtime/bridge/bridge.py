@@ -189,4 +189,4 @@ class Bridge:
 
 
 async def _keep_running(name: str, loop: Work) -> None:
-    await keep_running(name, loop, unavailable=PASSING, ends_with=(NotActive,), delay=passing.RETRY_DELAY)
+    await keep_running(name, loop, passing=PASSING, ends_with=(NotActive,), delay=passing.RETRY_DELAY)

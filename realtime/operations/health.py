@@ -13,12 +13,11 @@ from common import clock
 from common.clock import MAX_SKEW
 from common.db import database_now
 from common.errors import brief
-from common.redis import AWAY, PREFIX, sync_redis, sync_shard
-from common.roll import silent_processes, wrong_clocks
+from common.retrying import Errors
 from common.shards import shard_count, shard_name
 from common.threads import wait_for_write_thread
+from common.unavailable import redis_away
 from events.pending import backlog
-from realtime.bridge.status import claimed_name, has_relay, read_status
 from realtime.operations.asking import Unanswered, asker
 from realtime.server.background import background
 from realtime.server.drain import drain
@@ -48,7 +47,10 @@ SELECT current_setting('transaction_read_only'), count(*) FROM generate_series(1
 """Two statements in one transaction. The rows are too many for the memory, so PostgreSQL writes them to a file for a
 moment: that fails on a full disk, where an ordinary change may still find room within its table."""
 
-FAULTS = (*AWAY, DatabaseError, Unanswered)
+
+def faults() -> Errors:
+    """Return what a check raises where something is not well."""
+    return (*redis_away(), DatabaseError, Unanswered)
 
 
 def readiness() -> dict[str, bool]:
@@ -85,7 +87,7 @@ def asked(checks: Checks) -> dict[str, Check]:
 def _carefully(check: Callable[[], Check]) -> Check:
     try:
         return check()
-    except FAULTS as exc:
+    except faults() as exc:
         return {"ok": False, "error": brief(exc)}
 
 
@@ -143,6 +145,9 @@ def _serving() -> Check:
 
 def redis_check() -> Check:
     """Whether Redis takes changes, on all shards: out of memory, or a replica, it still answers pings."""
+    from common.redis import PREFIX, sync_redis, sync_shard  # as below: not in a process that stands alone
+    from realtime.bridge.status import claimed_name
+
     for shard in range(shard_count()):
         redis = sync_shard(shard) if shard else sync_redis()
         if not redis.set(f"{PREFIX}health", 1, ex=60):
@@ -181,6 +186,8 @@ def bridge_check() -> Check:
 
     With several shards each needs one, and the outbox a relay.
     """
+    from realtime.bridge.status import has_relay
+
     if shard_count() == 1:
         return _bridge_of(0)
     shards = [_bridge_of(shard) for shard in range(shard_count())]
@@ -196,6 +203,8 @@ def bridge_check() -> Check:
 
 
 def _bridge_of(shard: int) -> Check:
+    from realtime.bridge.status import read_status
+
     status = read_status(shard)
     near = status.lag is not None and status.lag <= settings.HEALTH_MAX_BRIDGE_LAG
     errors = [f"events are waiting: {status.trouble}"] if status.trouble else []
@@ -207,6 +216,8 @@ def _bridge_of(shard: int) -> Check:
 
 def _processes() -> Check:
     """No process of ours may be silent (suspended, hanging, killed a moment ago), or have a clock that is wrong."""
+    from common.roll import silent_processes, wrong_clocks
+
     found: dict[str, Any] = {"silent": silent_processes(), "clocks": wrong_clocks()}
     named = {name: some for name, some in found.items() if some}
     return {"ok": not named, **named}

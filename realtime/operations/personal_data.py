@@ -5,18 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import NotFoundError
 
 from common.db import delete_steps
-from common.nats import ANSWER_TIMEOUT, connect_to_nats
-from common.redis import PREFIX, sync_shard
 from common.shards import shard_count
 from events.stream import DURABLE, stream_of
 from realtime.delivery.history import history
@@ -25,6 +20,9 @@ from rides.selectors import companions
 from users.models import User
 from users.personal_data.base import Steps
 from users.presence import presence
+
+if TYPE_CHECKING:
+    from nats.js import JetStreamContext
 
 FETCHED_AT_ONCE = 500
 
@@ -71,6 +69,8 @@ class RealtimeData:
 
 def _erase_keys(user_id: UUID, shard: int) -> None:
     """Delete all keys with the user's id in their name: history, connection, limits. There is no index of them."""
+    from common.redis import PREFIX, sync_shard  # as below: not in a process that stands alone
+
     redis = sync_shard(shard)
     for key in redis.scan_iter(match=f"{PREFIX}*{user_id}*", count=FETCHED_AT_ONCE):
         redis.delete(key)
@@ -79,6 +79,10 @@ def _erase_keys(user_id: UUID, shard: int) -> None:
 
 async def _erase_messages(user_id: UUID) -> None:
     """Delete the messages of the streams that name a user and that the bridge has delivered."""
+    from nats.js.errors import NotFoundError
+
+    from common.nats import ANSWER_TIMEOUT, connect_to_nats
+
     client = await connect_to_nats("nebengjek-erase")
     try:
         context = client.jetstream(timeout=ANSWER_TIMEOUT)
@@ -96,6 +100,8 @@ async def _erase_messages(user_id: UUID) -> None:
 
 async def _messages(context: JetStreamContext, stream: str, last: int) -> AsyncIterator[tuple[int, bytes]]:
     """Yield the number and the payload (with the views of single recipients) of each message up to a number."""
+    from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
     config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL, ack_policy=AckPolicy.NONE, inactive_threshold=30.0)
     reader = await context.pull_subscribe("", stream=stream, config=config)
     at = 0

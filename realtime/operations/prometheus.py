@@ -17,10 +17,9 @@ from common.shards import shard_count
 from events.dead_letters import letters_waiting
 from events.outbox import given_up
 from events.pending import backlog
-from realtime.bridge.status import has_relay, read_status
 from realtime.metrics import BUCKETS, FAMILIES, Cells, Family, table
 from realtime.operations.asking import asker
-from realtime.operations.health import FAULTS, readiness
+from realtime.operations.health import faults, readiness
 from realtime.server.due import overdue
 from users.codes import codes_of_the_hour
 from users.tallies import tallies
@@ -54,7 +53,7 @@ class LookedUp(Collector):
             parts["metrics-bridge"] = _bridge
         answers = asker().ask(parts)
         for name in parts:
-            with contextlib.suppress(*FAULTS):
+            with contextlib.suppress(*faults()):
                 yield from answers.of(name)
 
 
@@ -90,6 +89,8 @@ def _logins() -> list[Metric]:
 
 def _bridge() -> list[Metric]:
     """With several shards the series have the label `shard`, and one says whether the outbox is relayed."""
+    from realtime.bridge.status import has_relay, read_status  # not in a process that stands alone
+
     count = shard_count()
     labels = ["shard"] if count > 1 else []
     active = GaugeMetricFamily("nebengjek_bridge_active", "1 where a bridge is at work.", labels=labels)

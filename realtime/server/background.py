@@ -27,8 +27,6 @@ from filelock import FileLock, Timeout
 from common import clock
 from common.background_tasks import Loops, Work, every, until_next_beat
 from common.process import process
-from common.redis import close_async_redis
-from common.roll import Roll
 from common.threads import in_read_thread, in_write_thread
 from events.buses.memory import MemoryBus
 from events.dead_letters import purge_dead_letters
@@ -107,6 +105,8 @@ class Background(Looping):
             "clock": every(clock.INTERVAL, clock.measure),
         }
         if settings.DISTRIBUTED:
+            from common.roll import Roll  # with the client of Redis, as below: not in a process that stands alone
+
             loops["link"] = link().run
             loops["roll"] = Roll("web").run
             loops["positions"] = share_positions
@@ -132,6 +132,8 @@ class Background(Looping):
         await track_buffer().flush_all()
         await receipt_buffer().flush()
         if settings.DISTRIBUTED:
+            from common.redis import close_async_redis
+
             await flush_positions()
             await close_async_redis()
         if self._lock is not None:
@@ -154,6 +156,8 @@ class Dispatcher(Looping):
         """Run what is due until `stop`; with NATS, wake the relay after each commit."""
         loops = due_loops() | {"clock": every(clock.INTERVAL, clock.measure)}
         if settings.DISTRIBUTED:
+            from common.roll import Roll
+
             loops |= {"link": lambda: link().run("dispatcher"), "roll": Roll("dispatcher").run}
         self._loops.start(loops)
 
@@ -161,6 +165,8 @@ class Dispatcher(Looping):
         """Stop."""
         await self._loops.stop()
         if settings.DISTRIBUTED:
+            from common.redis import close_async_redis
+
             await close_async_redis()
 
 

@@ -8,10 +8,10 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from common.background_tasks import UNAVAILABLE
 from common.errors import SERVER_MESSAGE, DomainError, RateLimited, Unauthorized, brief
 from common.retrying import repetition
 from common.threads import in_read_thread, in_write_thread
+from common.unavailable import unavailable
 from realtime.commands.dispatch import execute, read_command, route_of
 from realtime.commands.routes import Route
 from realtime.contract import frames
@@ -129,7 +129,7 @@ class CommandHandler:
 
         The client only reads that there was one.
         """
-        is_away = isinstance(exc, UNAVAILABLE)
+        is_away = isinstance(exc, unavailable())
         if not is_away or repetition(CommandHandler).is_new(brief(exc)):
             error_id = str(uuid.uuid4())
             extra = {"error_id": error_id, "code": DomainError.code.value}

@@ -11,9 +11,9 @@ from typing import NamedTuple, Protocol
 from django.conf import settings
 
 from common.process import process
-from common.redis import AWAY
 from common.shards import by_shard
 from common.threads import in_read_thread
+from common.unavailable import redis_away
 from realtime import metrics
 from realtime.delivery.history import history
 from users.presence import Presence, presence
@@ -111,7 +111,7 @@ class Connections:
             try:
                 for start in range(0, len(live), HEARTBEAT_BATCH):
                     beats += await self._beat(live[start : start + HEARTBEAT_BATCH])
-            except AWAY as exc:  # of one shard: those of others are there
+            except redis_away() as exc:  # of one shard: those of others are there
                 failed = exc
         if any(connection.is_behind(beat.epoch, beat.head) for connection, beat in beats):
             await asyncio.sleep(settings.WS_HEARTBEAT.total_seconds() * ON_THE_WAY)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nats.aio.client import Client
-
-from common.nats import AWAY, connect_to_nats
 from common.process import process
+from common.retrying import Errors
 from events import wakeups
 from events.stream import OUTBOX_SUBJECT
 from realtime.contract.frames import encode
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
 
 LOCATION_SUBJECT = "location.update"
 
@@ -36,6 +37,8 @@ class Link:
 
     async def run(self, name: str = "web") -> None:
         """Be connected until cancelled, and wake the relay after each commit of this process."""
+        from common.nats import connect_to_nats  # with the client of NATS: not in a process that stands alone
+
         self._loop = asyncio.get_running_loop()
         self._client = await connect_to_nats(name)
         wakeups.listen(self._wake)
@@ -49,7 +52,7 @@ class Link:
     async def publish(self, subject: str, data: dict[str, Any]) -> None:
         """Publish for other services, if NATS can be reached."""
         if self._client is not None and self._client.is_connected:
-            with contextlib.suppress(*AWAY):
+            with contextlib.suppress(*_nats_away()):
                 await self._client.publish(subject, encode(data))
 
     def _wake(self) -> None:
@@ -63,8 +66,14 @@ class Link:
 
     async def _say_committed(self) -> None:
         if self._client is not None and self._client.is_connected:
-            with contextlib.suppress(*AWAY):
+            with contextlib.suppress(*_nats_away()):
                 await self._client.publish(OUTBOX_SUBJECT)
+
+
+def _nats_away() -> Errors:
+    from common.nats import AWAY  # loaded by now, since there is a connection
+
+    return AWAY
 
 
 def link() -> Link:

@@ -19,12 +19,12 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from common import clock
-from common.background_tasks import UNAVAILABLE
 from common.db import AWAY as DATABASE_AWAY
 from common.errors import DomainError
 from common.process import process
 from common.retrying import all_or_each
 from common.threads import in_read_thread, in_write_thread
+from common.unavailable import unavailable
 from realtime import metrics
 from realtime.contract.frames import LocationUpdate, text_of, unnumbered
 from realtime.contract.messages import LocationRelayed
@@ -250,7 +250,7 @@ class PositionIntake:
     async def _remember(self) -> None:
         """Read once where the user was before this connection; while that cannot be read, nothing is known of it."""
         if not self._where_is_known:
-            with contextlib.suppress(*UNAVAILABLE):
+            with contextlib.suppress(*unavailable()):
                 last = await in_read_thread(positions().last, self._user_id)
                 self._where_is_known = True
                 self._where = last.where if last and self._where is None else self._where

@@ -10,7 +10,6 @@ from django.conf import settings
 
 from common.errors import RateLimited
 from common.process import process
-from common.redis import AWAY, PREFIX, async_redis
 from realtime import metrics
 from realtime.contract.reasons import SocketReason
 
@@ -154,6 +153,8 @@ class RedisMinuteLimit:
         per_minute: int = getattr(settings, self._setting)
         if not per_minute:
             return 0.0
+        from common.redis import AWAY, PREFIX, async_redis  # not in a process that stands alone
+
         script = async_redis().register_script(_TAKE)
         try:
             name = f"{PREFIX}limit:{self._setting}:{key}"

@@ -15,9 +15,9 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
-from common.background_tasks import UNAVAILABLE
 from common.process import process
 from common.threads import in_write_thread
+from common.unavailable import unavailable
 from realtime import metrics
 from realtime.socket.nats_publisher import link
 from rides.services.receipts import OFFER, Confirmed, Receipt, receipts_record
@@ -139,7 +139,7 @@ class ReceiptBuffer:
                 return
             try:
                 await in_write_thread(receipts_record, receipts=taken)
-            except UNAVAILABLE:
+            except unavailable():
                 for user_id, receipts in taken.items():
                     self._waiting[user_id][:0] = receipts
                 raise

@@ -9,7 +9,7 @@ from django import template
 from django.http import HttpRequest
 
 from common import clock
-from common.redis import AWAY
+from common.unavailable import redis_away
 from rides.staff import figures
 from users.models import Role
 from users.presence import presence
@@ -33,6 +33,6 @@ def _connections() -> dict[str, int] | None:
     """Count the connections by role; None while the store cannot be asked."""
     try:
         roles = Counter(one.role for one in presence().everyone())
-    except AWAY:
+    except redis_away():
         return None
     return {role: roles[role] for role in Role.values}

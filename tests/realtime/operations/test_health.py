@@ -42,8 +42,15 @@ class Broken:
     def cursor(self) -> None:
         raise DatabaseError("gone\nwith a second line")
 
-    def set(self, *_: Any, **__: Any) -> None:
-        raise redis.ConnectionError("refused")
+
+class BrokenRedis:
+    """A client that refuses everything."""
+
+    def __getattr__(self, name: str) -> Any:
+        def refuse(*_: Any, **__: Any) -> None:
+            raise redis.ConnectionError("refused")
+
+        return refuse
 
 
 @pytest.fixture
@@ -173,7 +180,7 @@ def test_what_is_away_is_named_with_the_reason_and_hides_nothing_else(
     assert found["database"] == {"ok": False, "error": "gone"}
     assert found["redis"] == {"ok": True}
     assert readiness() == {"database": False, "background": True, "serving": True, "redis": True}
-    monkeypatch.setattr(health, "sync_redis", Broken)
+    monkeypatch.setattr("common.redis.sync_redis", BrokenRedis)
     assert details()["redis"] == {"ok": False, "error": "refused"}
     assert readiness()["redis"] is False
 
