@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage
 from tests.browser.phones import (
+    NEAR_GAMBIR,
     RIDE,
     SHORT_RIDE,
     assert_nothing_is_missed_or_doubled,
@@ -100,8 +101,9 @@ def test_rides_and_offers_are_refused(demo: ServerProcess, open_page: OpenPage) 
 
 
 def test_one_button_shows_a_ride(demo: ServerProcess, open_page: OpenPage) -> None:
-    """The button "Watch a ride" lets the bots take a whole ride."""
-    page = open_page(demo.url)
+    """The button "Watch a ride" lets the bots take a whole ride, from the way to the pick-up on."""
+    page = open_page(demo.url, hasty=True, reduced_motion="reduce")
+    begin_with(page, {"driver": {"place": NEAR_GAMBIR}, "passenger": {"target": NEAR_GAMBIR}})
     watch(page)
     expect_to_be_paid(page)
     assert_nothing_is_missed_or_doubled(page, demo)

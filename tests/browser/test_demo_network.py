@@ -25,7 +25,7 @@ pytestmark = pytest.mark.e2e
 @pytest.mark.parametrize("role", ["passenger", "driver"])
 def test_offline_phones_miss_nothing(demo: ServerProcess, open_page: OpenPage, role: str) -> None:
     """A phone that was offline gets everything once and in order."""
-    page = open_page(demo.url)
+    page = open_page(demo.url, reduced_motion="reduce")
     begin_with(page, SHORT_RIDE)
     watch(page)
     other = "driver" if role == "passenger" else "passenger"
@@ -50,7 +50,7 @@ def test_offline_phones_miss_nothing(demo: ServerProcess, open_page: OpenPage, r
 
 def test_a_reload_resumes(demo: ServerProcess, open_page: OpenPage) -> None:
     """After a reload the page goes on where it was."""
-    page = open_page(demo.url, hasty=True)
+    page = open_page(demo.url, hasty=True, reduced_motion="reduce")
     begin_with(page, SHORT_RIDE)
     watch(page)
     expect(headline(page, "passenger")).to_have_text("You are on your way.", timeout=RIDE)
