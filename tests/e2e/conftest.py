@@ -19,12 +19,17 @@ StartServer = Callable[..., ServerProcess]
 @pytest.fixture
 def start_server(tmp_path: Path, template_database: Path) -> Iterator[StartServer]:
     """Start servers on one fresh database; what still runs at the end is stopped, by its pid."""
+    yield from servers_on(tmp_path, template_database)
+
+
+def servers_on(folder: Path, database: Path) -> Iterator[StartServer]:
+    """Start servers on one copy of a database, in a folder."""
     started: list[ServerProcess] = []
 
     def start(*command: str, url: str = "", **env: str) -> ServerProcess:
-        server = ServerProcess(tmp_path, *command, **env)
+        server = ServerProcess(folder, *command, **env)
         if not started:
-            shutil.copy(template_database, server.database)
+            shutil.copy(database, server.database)
         started.append(server)
         return server.start(url)
 
