@@ -56,14 +56,16 @@ __all__ = [
 
 LONGEST_FIRST = (
     "stress/test_faults.py",
-    "browser/test_demo.py",
     "stress/test_city.py",
     "stress/test_rolling.py",
-    "browser/test_client_js.py",
     "stress/test_alone.py",
+    "browser/test_demo.py",
+    "browser/test_client_js.py",
+    "browser/test_demo_network.py",
+    "browser/test_demo_page.py",
     "browser/test_admin_pages.py",
-    "bench",
     "browser",
+    "bench",
     "stress",
     "e2e",
     "clients",
@@ -75,9 +77,6 @@ LONGEST_FIRST = (
 
 SPREAD = (
     "bench/test_benchmarks.py",
-    "browser/test_demo.py",
-    "browser/test_demo_network.py",
-    "browser/test_demo_page.py",
     "stress/test_alone.py",
 )
 """Long files whose tests share no server, so any process may take any of them."""

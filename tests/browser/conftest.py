@@ -1,7 +1,7 @@
 """A real browser that looks at real servers.
 
 Playwright's synchronous interface keeps an event loop running in this thread for as long as it is started. So it lives
-for one module, in which no test is a coroutine; `run` takes care of the coroutines of sockets, in a thread of its own.
+for this folder, in which no test is a coroutine; `run` takes care of the coroutines of sockets, in a thread of its own.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker("browser")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """A browser that calls nobody by itself; where there is none its tests are skipped, but not in CI."""
     expect.set_options(timeout=TIMEOUT)
