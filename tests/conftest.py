@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.transaction import Atomic
+from django.test import TransactionTestCase
 from django.utils import translation
 from hypothesis import settings as hypothesis_settings
 from xdist.scheduler import LoadFileScheduling
@@ -26,6 +27,7 @@ from common.tracing import tracing
 from devservers.web import ServerProcess
 from realtime import metrics
 from realtime.server.background import Background
+from tests import emptying
 from tests.cast import make_driver, make_user
 from tests.collector import Collector
 from tests.forked import Forked, fork_server
@@ -152,6 +154,14 @@ def django_db_modify_db_settings(
 def django_db_keepdb() -> bool:
     """Take the copy that is there."""
     return "sqlite" in settings.DATABASES["default"]["ENGINE"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _emptied_quickly(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Let tests with transactions of their own leave an empty database in a way that costs less than Django's."""
+    with django_db_blocker.unblock():
+        emptying.remember()
+    TransactionTestCase._fixture_teardown = lambda _: emptying.empty()  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session", autouse=True)
