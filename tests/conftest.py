@@ -161,7 +161,7 @@ def _emptied_quickly(django_db_setup: None, django_db_blocker: Any) -> None:
     """Let tests with transactions of their own leave an empty database in a way that costs less than Django's."""
     with django_db_blocker.unblock():
         emptying.remember()
-    TransactionTestCase._fixture_teardown = lambda _: emptying.empty()  # type: ignore[method-assign]
+    TransactionTestCase._fixture_teardown = lambda _: emptying.empty()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,6 +11,7 @@ import ctypes
 import inspect
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -26,7 +27,10 @@ from tests.fork_server import MOST_BYTES
 PR_SET_CHILD_SUBREAPER = 36
 
 OURS = {*DECLARED_VARIABLES, "DJANGO_SETTINGS_MODULE", "DOTENV", TEMPLATE_DATABASE, TEMPLATE_CLUSTER}
-"""Variables that our code alone reads, and it is imported later; other ones must be those of the fork server."""
+"""Variables that our code alone reads, and it is imported later."""
+
+READ_LATER = re.compile(r"OTEL_BSP_\w+|DJANGO_SUPERUSER_\w+|NATS_\w+_PASSWORD|PYTEST_\w+")
+"""Variables that others read when they are used, not imported; all further ones must be those of the fork server."""
 
 PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 """What `Popen` calls the ends of its pipes."""
@@ -142,4 +146,4 @@ def _prctl(option: int, value: int) -> None:
 
 def _of_others(env: dict[str, str]) -> dict[str, str]:
     """Return the variables that libraries or Python may have read."""
-    return {name: value for name, value in env.items() if name not in OURS and not name.startswith("PYTEST_")}
+    return {name: value for name, value in env.items() if name not in OURS and not READ_LATER.fullmatch(name)}

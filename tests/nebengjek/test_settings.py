@@ -4,10 +4,13 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 
+from devservers.patience import FACTOR
+from devservers.web import ServerProcess, outcome
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES, SECRET_VARIABLES
 
 EXAMPLE = BASE_DIR / "settings.example.env"
@@ -16,21 +19,11 @@ EXAMPLE = BASE_DIR / "settings.example.env"
 def manage(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run manage.py with these variables only."""
     clean = {name: value for name, value in os.environ.items() if name not in DECLARED_VARIABLES}
-    return subprocess.run(
-        [sys.executable, "manage.py", *args],
-        cwd=BASE_DIR,
-        env={
-            **clean,
-            "DJANGO_SETTINGS_MODULE": "nebengjek.settings",
-            "DOTENV": ".env.of-no-tests",
-            "DEBUG": "1",
-            **env,
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    defaults = {"DJANGO_SETTINGS_MODULE": "nebengjek.settings", "DOTENV": ".env.of-no-tests", "DEBUG": "1"}
+    pipes: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = [sys.executable, "manage.py", *args]
+    process = ServerProcess.popen(command, cwd=BASE_DIR, env={**clean, **defaults, **env}, text=True, **pipes)
+    return outcome(process, 60 * FACTOR)
 
 
 def test_the_example_is_complete() -> None:
