@@ -155,6 +155,8 @@ def test_production_refuses_development_defaults(settings: Any) -> None:
         ("MATCH_MAX_DRIVER", "MATCH_MAX_DRIVERS"),
         ("ALLOWED_HOST", "ALLOWED_HOSTS"),
         ("OTP_MAX_PER_HOURS", "OTP_MAX_PER_HOUR"),
+        ("WP_PING_PERIOD", "WS_PING_PERIOD"),
+        ("WS_PIMG_PERIOD", "WS_PING_PERIOD"),
     ],
 )
 def test_misspelt_settings_are_named(monkeypatch: pytest.MonkeyPatch, wrong: str, right: str) -> None:
