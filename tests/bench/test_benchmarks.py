@@ -14,7 +14,7 @@ from tests.patience import FACTOR
 
 pytestmark = pytest.mark.e2e
 
-LIBRARIES = {"database", "burst", "process", "report", "contenders", "load", "measures", "tables"}
+LIBRARIES = {"database", "burst", "process", "report", "contenders", "load", "measures", "silent", "tables"}
 """Modules of `bench` that measure nothing by themselves."""
 
 TINY = {
