@@ -6,8 +6,8 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 CORES := $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
-WORKERS ?= $(shell expr 2 \* $(CORES))  # many tests wait for servers and browsers
-WORKERS_ON_POSTGRES ?= $(CORES)
+WORKERS ?= $(shell expr 3 \* $(CORES))  # many tests wait for servers and browsers
+WORKERS_ON_POSTGRES ?= $(shell expr $(CORES) + 1)
 ifneq ($(HOST):$(PORT),127.0.0.1:8000)
 export PUBLIC_URL ?= http://$(HOST):$(PORT)
 endif

@@ -6,11 +6,19 @@ of ours to those that a migration fills, but the one that proves that they come 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
+from typing import cast
+
 from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.management.sql import emit_post_migrate_signal
 from django.db import connection, transaction
+
+from common.threads import _readers, _writers
+from tests.patience import TIMEOUT
 
 FILLED = (ContentType, Permission)
 """Models whose rows the end of a migration makes."""
@@ -29,6 +37,9 @@ def remember() -> None:
 
 def empty() -> None:
     """Empty all tables, and make again what migrations have made where it is not there any more."""
+    for pool in (_writers, _readers):
+        if pool.cache_info().currsize:
+            _wait_for(cast("ThreadPoolExecutor", pool()))
     quoted = [connection.ops.quote_name(name) for name in _tables]
     used = "SELECT " + ", ".join(f"EXISTS (SELECT 1 FROM {name})" for name in quoted)
     with connection.constraint_checks_disabled(), transaction.atomic(), connection.cursor() as cursor:
@@ -42,6 +53,14 @@ def empty() -> None:
         for model in reversed(FILLED):
             model._base_manager.all().delete()
         emit_post_migrate_signal(0, interactive=False, db="default")
+
+
+def _wait_for(pool: ThreadPoolExecutor) -> None:
+    """Wait until all threads are free: what a test leaves behind would be cut off within its transaction."""
+    barrier = Barrier(pool._max_workers)
+    for met in [pool.submit(barrier.wait, TIMEOUT) for _ in range(pool._max_workers)]:
+        with suppress(BrokenBarrierError):  # a test may have left a thread that waits for ever
+            met.result()
 
 
 def _filled() -> list[int]:

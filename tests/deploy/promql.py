@@ -10,6 +10,7 @@ import promql_parser
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from realtime.bridge import status
 from realtime.bridge.counts import Counts
 from realtime.bridge.status import Status
 from realtime.operations import prometheus
@@ -37,7 +38,7 @@ OF_THE_SCRAPE = {
 def shown_by_all(monkeypatch: Any, settings: Any) -> Shown:
     """Return what a web process of many and a bridge show; it needs a database."""
     settings.DISTRIBUTED = True
-    monkeypatch.setattr(prometheus, "read_status", lambda: Status(is_active=True, lag=0))
+    monkeypatch.setattr(status, "read_status", lambda: Status(is_active=True, lag=0))
     monkeypatch.setattr(prometheus, "readiness", lambda: dict.fromkeys(("database", "redis"), True))
     bridge = CollectorRegistry()
     bridge.register(Done(lambda: dict.fromkeys(Counts.__struct_fields__, 0)))
