@@ -28,7 +28,7 @@ from nebengjek.settings import BASE_DIR
 DRIVERS = (1_000, 10_000, 100_000)
 ROWS = ("memory", "connects", "inbound", "burst", "pace", "idle", "crowd", "rides", "ridden", "storm")
 STEPS = 7
-"""About how many things are measured of a contender, ours and peers; for the progress bar."""
+"""About how many things are measured of a contender, for the progress bar; after one round it knows."""
 
 
 def measure_one(contender: Contender, size: Size, rows: Sequence[str], progress: tqdm[Any]) -> Figures:
@@ -70,6 +70,7 @@ def main(arguments: Sequence[str]) -> None:
                 for name, value in figures.items() if number >= warm_up else ():
                     found[contender.name][name].append(value)
                 tables.write(options.output, found, searches, max(1, number + 1 - warm_up))
+            progress.total = progress.n // (number + 1) * (options.rounds + warm_up)
 
 
 if __name__ == "__main__":
