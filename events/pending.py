@@ -10,9 +10,11 @@ fiftieth of the time, all is looked at: an event that was given up may be taken 
 from __future__ import annotations
 
 import time
+from functools import cache
 
 from django.db import connection
 
+from common.prepared import PreparedObjects
 from common.process import process
 from events.models import OutboxEvent
 from events.outbox import Backlog, backlog_above, newest_number, pending
@@ -44,7 +46,7 @@ class PendingEvents:
     def read(self, limit: int) -> list[OutboxEvent]:
         """Return the oldest events that are pending."""
         if connection.vendor != "postgresql":
-            return list(pending().order_by("id")[:limit])  # a writer commits before the next one gets a number
+            return _oldest(limit).all()  # a writer commits before the next one gets a number
         over = self._begin() if self._explained is None else self._transactions_over()
         rows = self._look(limit)
         numbers = [row.pk for row in rows]
@@ -107,6 +109,12 @@ def _snapshot() -> tuple[int, int]:
         )
         oldest, following = cursor.fetchone()
     return oldest, following
+
+
+@cache
+def _oldest(limit: int) -> PreparedObjects[OutboxEvent]:
+    """Return the query for so many of the oldest; the relay asks it after each commit."""
+    return PreparedObjects(build=lambda: pending().order_by("id")[:limit])
 
 
 class PendingCount:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Min, QuerySet
+from django.db.models import QuerySet
 
 from common import clock
 from common.db import AWAY, database_now
+from common.prepared import Prepared
 from common.process import process
 from rides.matching import OfferDecision
 from rides.models import OPEN_MATCH, Finder, FinderStatus, Match, Ride, RideStatus
@@ -52,15 +53,20 @@ def run_due() -> int:
 
 def next_due() -> datetime | None:
     """Return when `run_due` next has something to do; None while there is nothing that will be due."""
-    rows: tuple[tuple[QuerySet[Any], str, timedelta], ...] = (
-        (Match.objects.filter(status__in=OPEN_MATCH), "expires_at", timedelta()),
-        (Ride.objects.filter(status=RideStatus.PICKUP), "created_at", settings.PICKUP_TIMEOUT),
-    )
-    firsts = [(waiting.aggregate(first=Min(column))["first"], after) for waiting, column, after in rows]
-    dues = [first + after for first, after in firsts if first]
-    if search := Finder.objects.filter(status=FinderStatus.OPEN).aggregate(first=Min("due_at"))["first"]:
-        dues.append(window_after(search))
+    dues: list[datetime] = [expires_at for (expires_at,) in _NEXT_OFFER.rows()]
+    dues += [created_at + settings.PICKUP_TIMEOUT for (created_at,) in _NEXT_PICKUP.rows()]
+    dues += [window_after(due_at) for (due_at,) in _NEXT_SEARCH.rows()]
     return min(dues, default=None)
+
+
+def _earliest(waiting: QuerySet[Any], column: str) -> Prepared:
+    """Return a query for the earliest time in a column; every process asks it each second."""
+    return Prepared(build=lambda: waiting.order_by(column).values_list(column)[:1])
+
+
+_NEXT_OFFER = _earliest(Match.objects.filter(status__in=OPEN_MATCH), "expires_at")
+_NEXT_PICKUP = _earliest(Ride.objects.filter(status=RideStatus.PICKUP), "created_at")
+_NEXT_SEARCH = _earliest(Finder.objects.filter(status=FinderStatus.OPEN), "due_at")
 
 
 def _continue_searches(now: datetime) -> int:
