@@ -157,6 +157,7 @@ def test_production_refuses_development_defaults(settings: Any) -> None:
         ("OTP_MAX_PER_HOURS", "OTP_MAX_PER_HOUR"),
         ("WP_PING_PERIOD", "WS_PING_PERIOD"),
         ("WS_PIMG_PERIOD", "WS_PING_PERIOD"),
+        ("BRICING_LEGAL_MAX_PER_KN", "PRICING_LEGAL_MAX_PER_KM"),
     ],
 )
 def test_misspelt_settings_are_named(monkeypatch: pytest.MonkeyPatch, wrong: str, right: str) -> None:
