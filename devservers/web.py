@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,9 +21,16 @@ from devservers.templates import copy_database
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
 
 
-def outcome(process: subprocess.Popen[str], timeout: float) -> subprocess.CompletedProcess[str]:
-    """Wait for the end of a process, and return its output; after so many seconds it is killed."""
-    with process:
+def completed(
+    popen: type[subprocess.Popen[str]],
+    command: Sequence[str],
+    env: Mapping[str, str],
+    timeout: float,
+    cwd: Path = BASE_DIR,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command that reads nothing, and return its output when it has ended; after so many seconds it is killed."""
+    pipes: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with popen(command, cwd=cwd, env=env, text=True, **pipes) as process:
         try:
             output, errors = process.communicate(timeout=timeout)
         except BaseException:
@@ -70,9 +78,7 @@ class ServerProcess:
 
     def manage(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run a management command on the same database."""
-        pipes: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        command = [sys.executable, "manage.py", *args]
-        return outcome(self.popen(command, cwd=self.code, env=self.env, text=True, **pipes), 180 * FACTOR)
+        return completed(self.popen, [sys.executable, "manage.py", *args], self.env, 180 * FACTOR, self.code)
 
     def migrate(self) -> None:
         """Make all tables of its database, by copying it from one that has them where there is one."""

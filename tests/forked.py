@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from devservers.templates import TEMPLATE_CLUSTER, TEMPLATE_DATABASE
-from devservers.web import outcome
+from devservers.web import completed
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES
 from tests.fork_server import MOST_BYTES
 
@@ -121,12 +121,10 @@ class Forked(subprocess.Popen[str]):
 
 def run(module: str, *arguments: str, env: dict[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
     """Run a module in the folder of the project, and return what it prints; processes that it starts are forked."""
-    pipes: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     unbuffered = {**env, "PYTHONUNBUFFERED": "1"}
     # started, not forked: a benchmark that was forked has hung once
     command = [sys.executable, "-m", "tests.forking", module, *arguments]
-    process = subprocess.Popen(command, cwd=BASE_DIR, env=unbuffered, text=True, **pipes)
-    return outcome(process, timeout)
+    return completed(subprocess.Popen, command, unbuffered, timeout)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import shutil
 import sqlite3
 import time
 import uuid
@@ -23,7 +22,7 @@ from playwright.sync_api import Page
 from devservers.web import ServerProcess
 from nebengjek.settings import DEVELOPMENT_SECRET
 from tests.browser.conftest import OpenPage
-from tests.e2e.conftest import StartServer
+from tests.e2e.conftest import StartServer, servers_on
 from tests.users.test_names import SCRIPTS
 
 pytestmark = pytest.mark.e2e
@@ -84,11 +83,8 @@ areas = itertools.count(0.5, 0.5)
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, template_database: Path) -> Iterator[ServerProcess]:
     """A server that shows codes, and keeps to the limits of commands, but lets people search as often as they like."""
-    folder = tmp_path_factory.mktemp("server")
-    server = ServerProcess(folder, DEMO="true", WS_COMMAND_RATE="10", SEARCH_FREE_CANCELS="0")
-    shutil.copy(template_database, server.database)
-    yield server.start()
-    server.stop()
+    for start in servers_on(tmp_path_factory.mktemp("server"), template_database):
+        yield start(DEMO="true", WS_COMMAND_RATE="10", SEARCH_FREE_CANCELS="0")
 
 
 @pytest.fixture

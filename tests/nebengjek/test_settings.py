@@ -4,13 +4,12 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
 
 from devservers.patience import FACTOR
-from devservers.web import ServerProcess, outcome
+from devservers.web import ServerProcess, completed
 from nebengjek.settings import BASE_DIR, DECLARED_VARIABLES, SECRET_VARIABLES
 
 EXAMPLE = BASE_DIR / "settings.example.env"
@@ -20,10 +19,8 @@ def manage(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run manage.py with these variables only."""
     clean = {name: value for name, value in os.environ.items() if name not in DECLARED_VARIABLES}
     defaults = {"DJANGO_SETTINGS_MODULE": "nebengjek.settings", "DOTENV": ".env.of-no-tests", "DEBUG": "1"}
-    pipes: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     command = [sys.executable, "manage.py", *args]
-    process = ServerProcess.popen(command, cwd=BASE_DIR, env={**clean, **defaults, **env}, text=True, **pipes)
-    return outcome(process, 60 * FACTOR)
+    return completed(ServerProcess.popen, command, {**clean, **defaults, **env}, 60 * FACTOR)
 
 
 def test_the_example_is_complete() -> None:
