@@ -11,6 +11,7 @@ from websockets.exceptions import InvalidStatus
 
 from tests.e2e.client import Client, ride_to_pickup
 from tests.e2e.conftest import StartServer
+from tests.patience import until
 
 pytestmark = pytest.mark.e2e
 
@@ -73,4 +74,4 @@ async def test_daphne_limits_are_as_documented(start_server: StartServer) -> Non
     assert await client.closed_with() == 4429
     codes = [await refused() for _ in range(8)]
     assert set(codes) == {403}  # the last of them because of WS_CONNECT_RATE
-    assert "Handshake refused: too many from 127.0.0.1" in "".join(server.output)
+    await until(lambda: "Handshake refused: too many from 127.0.0.1" in "".join(server.output))
