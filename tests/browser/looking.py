@@ -8,7 +8,17 @@ from urllib.parse import urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
-RULES = {"preload": False, "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+Rules = dict[str, Any]
+
+WCAG: Rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+"""WCAG 2.1, levels A and AA."""
+
+EVERYTHING: Rules = {}
+"""Good practice, too."""
+
+COLOURS: Rules = {"runOnly": ["color-contrast"]}
+STRUCTURE: Rules = {"rules": {"color-contrast": {"enabled": False}}}
+"""Everything but colours."""
 EVERYWHERE = "html"
 
 
@@ -35,9 +45,9 @@ class Complaints:
             self.found.append(f"request to another host: {url}")
 
 
-def accessible(page: Page, *, within: str = EVERYWHERE) -> None:
-    """Fail, in words, where something of the page as it is now keeps people out (WCAG 2.1, levels A and AA)."""
-    answer = Axe().run(page, context=[within], options={**RULES, "resultTypes": ["violations"]})
+def accessible(page: Page, *, within: str = EVERYWHERE, rules: Rules = WCAG) -> None:
+    """Fail, in words, where something of the page as it is now keeps people out."""
+    answer = Axe().run(page, context=[within], options={**rules, "preload": False, "resultTypes": ["violations"]})
     found = answer.response["violations"]
     assert not found, "\n".join(f"{one['id']} ({one['impact']}): {one['help']}{_places(one)}" for one in found)
 

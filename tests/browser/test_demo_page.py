@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage
+from tests.browser.looking import EVERYTHING, accessible
 from tests.browser.phones import (
     GAMBIR,
     NEAR_GAMBIR,
@@ -92,8 +92,7 @@ def test_the_demo_is_accessible(demo: ServerProcess, open_page: OpenPage, scheme
             expect(headline(page, "passenger")).to_have_text(moment, timeout=RIDE)
         elif moment == "paid":
             expect_to_be_paid(page)
-        violations = Axe().run(page).response["violations"]
-        assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in violations] == [], moment
+        accessible(page, rules=EVERYTHING)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), moment
 
 

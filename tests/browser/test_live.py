@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from devservers.patience import until_true
 from devservers.web import ServerProcess
 from tests.browser.conftest import OpenPage, Run
+from tests.browser.looking import EVERYTHING, accessible
 from tests.e2e.client import PLACE, Client, ride_to_pickup
 from tests.e2e.conftest import StartServer, servers_on
 from tests.e2e.test_live import DRIVER, PASSENGER, PASSWORD, STAFF, cookie_of_staff
@@ -69,11 +69,6 @@ def look(open_page: OpenPage, server: ServerProcess, **more: Any) -> Page:
     page = open_page(f"{server.url}/live/", storage_state=state, viewport={"width": 1400, "height": 900}, **more)
     expect(page.get_by_role("status")).to_have_text("Live")
     return page
-
-
-def barriers(page: Page) -> list[str]:
-    """What would keep people out of the page as it is now."""
-    return [f"{found['id']}: {found['nodes'][0]['html']}" for found in Axe().run(page).response["violations"]]
 
 
 async def drive(server: ServerProcess, driver_token: str, passenger_token: str) -> tuple[Client, Client]:
@@ -160,15 +155,15 @@ def test_the_map_is_accessible(
     page.get_by_role("button", name="Rides", exact=True).click()
     page.get_by_role("row").filter(has_text=masked(DRIVER)).get_by_role("button").click()
     page.screenshot(path=tmp_path / "wide.png")
-    assert barriers(page) == []
+    accessible(page, rules=EVERYTHING)
     page.set_viewport_size({"width": 360, "height": 740})
     expect(page.get_by_role("table")).to_be_hidden()
-    assert barriers(page) == []
+    accessible(page, rules=EVERYTHING)
     page.get_by_role("button", name="Table").click()
     expect(page.get_by_role("table")).to_be_visible()
     expect(page.get_by_role("region", name="Map of the town")).to_be_hidden()
     page.screenshot(path=tmp_path / "narrow.png", full_page=True)
-    assert barriers(page) == []
+    accessible(page, rules=EVERYTHING)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     for person in people:
         run(person.hang_up())
