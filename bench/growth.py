@@ -1,4 +1,4 @@
-"""`python -m bench.growth [--rides N]`: what each table grows by in 1,000 rides.
+"""`python -m bench.growth [--rides N] [--people N]`: what each table grows by in 1,000 rides.
 
 Simulated rides, ten times faster than in town, run on a server of their own, on SQLite; rows and bytes (with indexes)
 are counted before and after.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from devservers.web import ServerProcess
 
-PACE = ("--drivers", "20", "--passengers", "20", "--speed", "10")
+PACE = ("--speed", "10")
 SIZES = "SELECT name, tbl_name FROM sqlite_master WHERE type IN ('table', 'index')"
 
 
@@ -23,14 +23,17 @@ def main() -> None:
     """Print a line for each table that grew."""
     parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
     parser.add_argument("--rides", type=int, default=40)
-    rides: int = parser.parse_args().rides
+    parser.add_argument("--people", type=int, default=20, help="drivers, and as many passengers (%(default)s)")
+    options = parser.parse_args()
+    rides: int = options.rides
+    people = ("--drivers", str(options.people), "--passengers", str(options.people))
     with tempfile.TemporaryDirectory() as folder:
         server = ServerProcess(Path(folder), RIDES_MAX_SPEED_KMH="0")
         server.migrate()
         server.start()
         try:
             before = sizes(server.database)
-            done = server.manage("simulate", "--rides", str(rides), *PACE, "--url", server.url)
+            done = server.manage("simulate", "--rides", str(rides), *people, *PACE, "--url", server.url)
             if done.returncode:
                 sys.exit(done.stdout + done.stderr)
             after = sizes(server.database)

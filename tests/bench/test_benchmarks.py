@@ -24,7 +24,7 @@ TINY = {
     "crowd": ("--users 6 --riding 4 --every 0.5 --seconds 1", "errors: 0"),
     "dispatch": ("--frames 20", "one frame and its answer: stock"),
     "finders": ("--drivers 30 --searches 3 --rate 5 --every 1", "3 of 3 searches reached a driver"),
-    "growth": ("--rides 1", "rides_ride "),
+    "growth": ("--rides 1 --people 1", "rides_ride "),
     "layer": ("--share 0.01", "100 users: stock"),
     "meter": ("--rides 1 --seed 2", "raise a doubt: 0 of"),
     "nearest": ("--drivers 20 40 --searches 2", "on Redis, 40 drivers"),
