@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -24,6 +26,12 @@ STOP_TIMEOUT = 30 * FACTOR
 
 WIPE_TIMEOUT = 10 * FACTOR
 """Seconds for what a killed server has left behind to let go of the data."""
+
+PORTS = range(20_000, 32_000)
+"""Ports that systems give away by themselves neither to a connection nor to a server that takes any port.
+
+(From 32,768 on Linux does, from 49,152 on others.) So one that is free stays so until it is used.
+"""
 
 TAIL = 30
 """Lines of a server's log in an error."""
@@ -225,8 +233,9 @@ class Server(Process):
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port that nobody uses."""
+    while True:
+        port = secrets.choice(PORTS)  # not `random`, which tests set to begin the same in several processes
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port

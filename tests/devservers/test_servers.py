@@ -19,7 +19,7 @@ import pytest
 import redis
 from nats.js import JetStreamContext
 
-from devservers import servers
+from devservers import process, servers
 from devservers.process import ProcessError, free_port
 from devservers.servers import NatsServer, PostgresServer, Server, ValkeyServer
 from nebengjek.settings import BASE_DIR
@@ -296,6 +296,21 @@ def test_a_cleaned_temporary_directory(tmp_path: Path) -> None:
     with server:
         assert postgres_read(server) is None
     server.wipe()
+
+
+def test_a_port_that_is_used_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is given it."""
+    with socket.create_server(("127.0.0.1", free_port())) as used:
+        port: int = used.getsockname()[1]
+        monkeypatch.setattr(process, "PORTS", range(port - 2, port + 1))
+        assert {free_port() for _ in range(50)} <= {port - 2, port - 1}
+
+
+def test_the_system_gives_no_free_port_away() -> None:
+    """Nobody gets it without asking for it, between the look at it and its use."""
+    for _ in range(50):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            assert other.getsockname()[1] not in process.PORTS
 
 
 def test_servers_end_with_their_starter(tmp_path: Path) -> None:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import socket
-
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from devservers.process import free_port
 from tests.e2e.client import Client, ride_to_pickup
 from tests.e2e.conftest import StartServer
 from tests.patience import until
 
 pytestmark = pytest.mark.e2e
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize("name", ["daphne", "runserver"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import Counter
 from typing import Any
 
@@ -12,6 +11,7 @@ from nats.aio.client import Client
 
 from common.threads import in_write_thread
 from common.tracing import TRACE_HEADER, tracing
+from devservers.process import free_port
 from events.models import OutboxEvent
 from realtime.bridge.bridge import Bridge
 from realtime.server.background import Background
@@ -135,9 +135,7 @@ async def test_a_broken_collector_delays_nobody(
     tracing.stop()
     traces.status, traces.delay = (503, 0.0) if fault == "refuses" else (200, 30.0)
     if fault == "is_away":
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "20")
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10")
     tracing.start("web")
