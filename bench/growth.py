@@ -15,7 +15,6 @@ from pathlib import Path
 
 from devservers.web import ServerProcess
 
-PACE = ("--speed", "10")
 SIZES = "SELECT name, tbl_name FROM sqlite_master WHERE type IN ('table', 'index')"
 
 
@@ -26,14 +25,15 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=20, help="drivers, and as many passengers (%(default)s)")
     options = parser.parse_args()
     rides: int = options.rides
-    people = ("--drivers", str(options.people), "--passengers", str(options.people))
+    people = str(options.people)
+    pace = ("--drivers", people, "--passengers", people, "--speed", "10")
     with tempfile.TemporaryDirectory() as folder:
         server = ServerProcess(Path(folder), RIDES_MAX_SPEED_KMH="0")
         server.migrate()
         server.start()
         try:
             before = sizes(server.database)
-            done = server.manage("simulate", "--rides", str(rides), *people, *PACE, "--url", server.url)
+            done = server.manage("simulate", "--rides", str(rides), *pace, "--url", server.url)
             if done.returncode:
                 sys.exit(done.stdout + done.stderr)
             after = sizes(server.database)

@@ -28,10 +28,8 @@ WIPE_TIMEOUT = 10 * FACTOR
 """Seconds for what a killed server has left behind to let go of the data."""
 
 PORTS = range(20_000, 32_000)
-"""Ports that systems give away by themselves neither to a connection nor to a server that takes any port.
-
-(From 32,768 on Linux does, from 49,152 on others.) So one that is free stays so until it is used.
-"""
+"""Below those that a system gives by itself to connections, and to servers that take any (Linux from 32,768 on, others
+from 49,152): so a port that is free stays so until it is used."""
 
 TAIL = 30
 """Lines of a server's log in an error."""
