@@ -103,8 +103,12 @@ class Inbound:
         """Let NATS send nothing more here: the next bridge would miss it."""
         pull, self._pull = self._pull, None
         if pull is not None:
+            # Whoever has taken over has made the consumer again, under its name: NATS takes our acks for theirs.
+            # One for what Redis has forgotten, and they deliver again, makes NATS ignore theirs for as many messages.
             with contextlib.suppress(*PASSING):
-                await self._acknowledge()
+                if self._unacknowledged and await self._turn.lease.try_take():
+                    await self._acknowledge()
+            with contextlib.suppress(*PASSING):
                 await pull.close()
         self._unacknowledged.clear()
 

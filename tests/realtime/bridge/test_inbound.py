@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +12,13 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
+from common.redis import async_redis
 from common.threads import in_write_thread
 from events.stream import DURABLE, STREAM
 from realtime.bridge import passing
 from realtime.bridge.bridge import Bridge
 from realtime.bridge.inbound import ACK_DELAY
+from realtime.bridge.lease import KEY
 from realtime.bridge.reading import read_message
 from rides.services.beacons import beacon_update
 from tests.patience import until
@@ -172,3 +175,31 @@ async def test_what_was_delivered_is_acknowledged_at_the_end(
             await say(nats_client, "match.found", driver_id=dewi.pk, n=number)
         await until(lambda: has(dewi, 5))
     await all_is_delivered(nats_client)
+
+
+@pytest.mark.usefixtures("distributed")
+async def test_who_has_lost_the_lease_acknowledges_nothing(
+    nats_client: Client,
+    dewi: User,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The consumer is another bridge's then, and begins before what was delivered where Redis has lost its data."""
+    monkeypatch.setattr("realtime.bridge.inbound.ACK_DELAY", 1e9)
+    settings.BRIDGE_LEASE = timedelta(seconds=1)
+    acks: list[Msg] = []
+
+    async def note(message: Msg) -> None:
+        acks.append(message)
+
+    await nats_client.subscribe("$JS.ACK.>", cb=note)
+    async with running_bridge():
+        await until(lambda: _consumer_exists(nats_client))
+        for number in range(5):
+            await say(nats_client, "match.found", driver_id=dewi.pk, n=number)
+        await until(lambda: has(dewi, 5))
+        await async_redis().set(KEY, "another bridge")
+        await until(lambda: "Standing down: another bridge has taken over" in caplog.text)
+    await nats_client.flush()
+    assert acks == []
