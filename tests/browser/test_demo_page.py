@@ -58,6 +58,7 @@ def test_the_log_is_controlled(demo: ServerProcess, open_page: OpenPage) -> None
     first = page.locator(".frame-list li:visible").first
     first.locator("summary").click()
     expect(first.locator("pre")).to_contain_text('"is_active": true')
+    page.get_by_role("button", name="Pause").click()  # what still comes waits
     page.get_by_role("button", name="Clear").click()
     expect(frames).to_have_count(0)
 
